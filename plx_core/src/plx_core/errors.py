@@ -1,0 +1,94 @@
+"""The mistakes plx explains to a person: each says where, what was received, and what would be accepted."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from attrs import frozen
+
+
+@frozen
+class Place:
+    """A position in a config: a file (or a command-line option), a line and a column counted from 1."""
+
+    source: str
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}:{self.column}" if self.line else self.source
+
+
+@frozen
+class Problem:
+    """One mistake in a config."""
+
+    path: str
+    message: str
+    place: Place | None = None
+
+    def __str__(self) -> str:
+        where = " ".join(str(part) for part in (self.place, self.path) if part)
+        return f"{where}: {self.message}" if where else self.message
+
+
+class PlxError(Exception):
+    """A mistake that a person can mend; shown as one message, without a traceback."""
+
+    exit_code = 2
+
+
+class ConfigError(PlxError):
+    """A config is wrong; `problems` holds every mistake that was found, in the order of the file."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UnknownComponent(PlxError):
+    """No installed plug-in offers a component of this kind and name."""
+
+
+class AmbiguousComponent(PlxError):
+    """Two plug-ins offer a component of this kind and name."""
+
+
+class PluginError(PlxError):
+    """A plug-in, or one of its components, cannot be used."""
+
+
+class ComponentError(PlxError):
+    """A component refused its parameters."""
+
+
+class DataError(PlxError):
+    """Data cannot be read as it was described."""
+
+
+class RunDirectoryError(PlxError):
+    """A run directory is in use, is not a run's, or belongs to another experiment."""
+
+
+class RunFailed(PlxError):
+    """A run started, and could not go on."""
+
+    exit_code = 1
+
+
+class NonFiniteLoss(RunFailed):
+    """The loss became infinite or not a number."""
+
+
+class CorruptData(RunFailed, DataError):
+    """A record on disk is not what was written."""
+
+
+class CheckpointError(RunFailed):
+    """A checkpoint cannot be written, or no longer fits what it is restored into."""
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """`"; did you mean learning_rate?"` when a choice is near, and nothing otherwise."""
+    folded = {choice.lower().replace("_", ""): choice for choice in choices}
+    near = difflib.get_close_matches(word.lower().replace("_", ""), folded, n=1, cutoff=0.6)
+    return f"; did you mean {folded[near[0]]}?" if near else ""

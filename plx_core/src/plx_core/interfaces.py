@@ -1,0 +1,214 @@
+"""What a plug-in implements: small abstract classes, which core calls and nothing else.
+
+What changes over time has `state()` and `restore()`: a mapping of names to NumPy arrays, numbers, texts, and mappings
+of these. A checkpoint is those states, so a part that returns all that it would miss resumes exactly.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from attrs import field, frozen
+
+if TYPE_CHECKING:
+    import numpy as np
+    import tensorflow as tf
+
+State: TypeAlias = Mapping[str, Any]
+"""Names to NumPy arrays, numbers, texts, None, lists of plain values, and mappings of these."""
+
+
+class Modes(StrEnum):
+    """What a model or a pipeline is built for."""
+
+    TRAIN = "train"
+    EVAL = "eval"
+    PREDICT = "predict"
+    INFER = "predict"
+    GENERATE = "generate"
+    ENCODE = "encode"
+
+    @classmethod
+    def is_train(cls, mode: str) -> bool:
+        """Whether the mode is the one in which weights are updated."""
+        return mode == cls.TRAIN
+
+
+class Stateful(ABC):
+    """What changes over time."""
+
+    @abstractmethod
+    def state(self) -> State:
+        """All that `restore` needs to go on exactly from here."""
+
+    @abstractmethod
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+
+
+class Pipeline(ABC):
+    """Batches of features and labels, in an order that is a function of (seed, epoch, position).
+
+    `dataset(start)` yields the batches numbered `start`, `start + 1`, … of one fixed sequence: a position is a number,
+    and resuming is exact without any buffer being saved. A factory may take `mode` (one of `Modes`) and `seed`; core
+    fills both in where a config leaves them out.
+    """
+
+    @property
+    @abstractmethod
+    def element_spec(self) -> tuple[dict[str, tf.TensorSpec], Any]:
+        """The features by name, and the labels (a `tf.TensorSpec`, a mapping of names to them, or None), with a batch axis."""
+
+    @property
+    @abstractmethod
+    def num_batches(self) -> int | None:
+        """How many batches there are in all epochs; None when they never end."""
+
+    @abstractmethod
+    def dataset(self, start: int = 0) -> tf.data.Dataset:
+        """The batches from number `start` on."""
+
+    def counters(self) -> Mapping[str, int]:
+        """What was counted while reading, such as skipped records; reported with the metrics."""
+        return {}
+
+
+class Callback:
+    """Something that happens during a run; override what you need.
+
+    `every_n_steps` makes the training loop return to Python at each multiple of that number of steps (`on_steps` is
+    then called), so a callback that leaves it None costs nothing.
+    """
+
+    every_n_steps: int | None = None
+
+    def on_run_begin(self, run: Any) -> None:
+        """Training is about to start, or to go on; `run` is the estimator or agent."""
+
+    def on_steps(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
+        """Training has reached `step`; `metrics` are the latest ones logged."""
+
+    def on_checkpoint(self, run: Any, step: int, path: str) -> None:
+        """A checkpoint has been written."""
+
+    def on_evaluate(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
+        """An evaluation of the checkpoint at `step` has ended."""
+
+    def on_episode(self, run: Any, episode: Mapping[str, float]) -> None:
+        """An episode has ended: its `return`, `length`, `global_timestep` and `global_episode`."""
+
+    def on_run_end(self, run: Any, step: int) -> None:
+        """Training has ended without an error."""
+
+    def state(self) -> State:
+        """What a checkpoint keeps of this callback."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+
+
+class Tracker(ABC):
+    """Where metrics go."""
+
+    @abstractmethod
+    def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
+        """Keep the metrics of a step; `split` is "train" or "eval"."""
+
+    def close(self) -> None:
+        """Flush, and let go of files."""
+
+
+@frozen
+class Step:
+    """What a vector of N environments answers to N actions; each array has a leading axis of N.
+
+    Where an episode ended the environment has been reset already: `observations` holds the first of the next episode,
+    and `final_observations` the last of the ended one, which `terminated` or `truncated` marks.
+    """
+
+    observations: Any
+    rewards: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    final_observations: Any
+    action_masks: np.ndarray | None = None
+    infos: Mapping[str, Any] = field(factory=dict)
+
+    @property
+    def ended(self) -> np.ndarray:
+        """Where an episode ended, for either reason: bool [N]."""
+        return self.terminated | self.truncated
+
+
+class Environment(Stateful):
+    """A vector of N ≥ 1 environments, each reset by itself as soon as its episode ends."""
+
+    num_envs: int
+
+    @property
+    @abstractmethod
+    def observation_space(self) -> Any:
+        """The gymnasium space of one observation."""
+
+    @property
+    @abstractmethod
+    def action_space(self) -> Any:
+        """The gymnasium space of one action."""
+
+    @abstractmethod
+    def reset(self, seed: int | None = None) -> Any:
+        """Start an episode in each; the first observations, [N, …]."""
+
+    @abstractmethod
+    def step(self, actions: np.ndarray) -> Step:
+        """Take one action in each: int [N] or float [N, …]."""
+
+    def close(self) -> None:
+        """Let go of windows, processes and files."""
+
+
+class Exploration(Stateful):
+    """How N agents depart from their greedy actions; the same seed and calls give the same choices."""
+
+    @abstractmethod
+    def rate(self, timestep: int) -> np.ndarray | float:
+        """How much is explored at this number of actions taken: a rate, a scale or a temperature."""
+
+    @abstractmethod
+    def explore(self, greedy: np.ndarray, timestep: int, scores: np.ndarray | None = None, masks: np.ndarray | None = None) -> np.ndarray:
+        """The actions to take.
+
+        Args:
+            greedy: int [N] or float [N, D], the actions that the model would take.
+            timestep: how many actions were taken before this one, over all environments.
+            scores: float [N, A], what the model thinks of each discrete action.
+            masks: bool [N, A], which discrete actions are legal.
+        """
+
+
+class Memory(Stateful):
+    """Where transitions are kept until they are learnt from."""
+
+    @abstractmethod
+    def step(self, **transition: Any) -> None:
+        """Add one transition for each of N environments: arrays with a leading axis of N."""
+
+    @abstractmethod
+    def can_sample(self) -> bool:
+        """Whether there are enough transitions for a batch."""
+
+    @abstractmethod
+    def sample(self, batches: int = 1) -> Mapping[str, Any]:
+        """Draw `batches` batches at once: arrays of shape [batches, batch_size, …]."""
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Forget everything."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many transitions are kept."""
