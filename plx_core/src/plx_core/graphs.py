@@ -1,0 +1,172 @@
+"""A list of layers, as a config writes it, to a Keras network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from plx_core.components import Component, parameter_names
+from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
+
+if TYPE_CHECKING:
+    import keras
+
+INBOUND = "inbound_nodes"
+"""The parameter of any layer in a graph that names the layers its input comes from."""
+
+
+def _names(value: Any) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())
+
+
+def _layers(value: Sequence[Any]) -> list[Any]:
+    return [Component.of("layers", item) if isinstance(item, (str, Mapping)) else item for item in value]
+
+
+@frozen
+class Graph:
+    """A network as data.
+
+    Each layer reads the one before it, or the layers and features that its `inbound_nodes` name; the first reads
+    `input_layers`. A graph is a `graph_fn`: called with a mode and the features, it returns the outputs.
+
+    Args:
+        layers: layers by name, `{Name: {...}}` mappings, or Keras layers.
+        input_layers: the features that the first layer reads; all of them when left out.
+        output_layers: the layers whose outputs are returned, by name in a mapping when there are several; the last one when
+            left out.
+    """
+
+    layers: list[Component] = field(converter=_layers)
+    input_layers: list[str] | str = field(factory=list, converter=_names)
+    output_layers: list[str] | str = field(factory=list, converter=_names)
+
+    def __call__(self, mode: str, features: Any) -> Any:
+        """The outputs for symbolic or real features: one tensor, or a mapping where there are several `output_layers`."""
+        tensors = dict(features) if isinstance(features, Mapping) else {"features": features}
+        inputs = self.input_layers or list(tensors)
+        current: Any = _one_or_list([_look_up(tensors, name, "input_layers") for name in inputs])
+        names: dict[str, int] = {}
+        for index, item in enumerate(self.layers):
+            layer, inbound = _make_layer(item, mode, names)
+            source = _one_or_list([_look_up(tensors, name, f"layers[{index}].{INBOUND}") for name in inbound]) if inbound else current
+            current = _call(layer, source, item)
+            if layer.name in tensors:
+                raise _refused(item, f"there is more than one layer or feature called {layer.name}; names in a graph are unique")
+            tensors[layer.name] = current
+        outputs = {name: _look_up(tensors, name, "output_layers") for name in self.output_layers}
+        return current if not outputs else outputs if len(outputs) > 1 else next(iter(outputs.values()))
+
+
+GraphLike = Graph | Callable[..., Any] | Mapping[str, Any] | Sequence[Any]
+
+
+def as_graph_fn(graph: Any) -> Callable[..., Any]:
+    """The `graph_fn` that a graph, a mapping, a list of layers or a function stands for."""
+    if isinstance(graph, Mapping):
+        return Graph(**graph)
+    if isinstance(graph, Sequence) and not isinstance(graph, str):
+        return Graph(layers=graph)  # type: ignore[arg-type]
+    if not callable(graph):
+        raise ComponentError(f"expected a graph (a mapping with `layers`) or a function of (mode, features), got {graph!r}")
+    return graph
+
+
+def call_graph_fn(graph_fn: Callable[..., Any], mode: str, features: Any, labels: Any = None) -> Any:
+    """Call a `graph_fn` that takes (mode, features), (mode, inputs) or (mode, features, labels).
+
+    Raises:
+        ComponentError: the function's parameters are none of these.
+    """
+    names = parameter_names(graph_fn) if not isinstance(graph_fn, Graph) else frozenset({"mode", "features"})
+    feature_name = next((name for name in ("features", "inputs", "x") if name in names), None)
+    if feature_name is None:
+        raise ComponentError(f"a graph_fn takes (mode, features) and, if it needs them, labels; this one takes {sorted(names)}")
+    supplied = {"mode": mode, feature_name: features, "labels": labels}
+    return graph_fn(**{name: value for name, value in supplied.items() if name in names})
+
+
+def build_network(graph_fn: Callable[..., Any], features: Mapping[str, Any], mode: str, name: str = "network") -> keras.Model:
+    """The Keras network of a graph.
+
+    Args:
+        graph_fn: a `Graph`, or a function of (mode, features).
+        features: `tf.TensorSpec`s by name, each with a batch axis.
+        mode: one of `Modes`.
+        name: the network's name.
+
+    Returns:
+        A functional model that takes a mapping of features and returns the graph's outputs.
+    """
+    import keras
+
+    inputs = symbolic_inputs(features)
+    outputs = call_graph_fn(graph_fn, mode, inputs)
+    return keras.Model(inputs, outputs, name=name)
+
+
+def symbolic_inputs(features: Mapping[str, Any]) -> dict[str, Any]:
+    """Keras inputs for `tf.TensorSpec`s by name."""
+    import keras
+
+    return {
+        key: keras.Input(shape=tuple(spec.shape)[1:], batch_size=spec.shape[0], dtype=spec.dtype.name, name=key) for key, spec in features.items()
+    }
+
+
+def _make_layer(item: Any, mode: str, names: dict[str, int]) -> tuple[Any, list[str]]:
+    if not isinstance(item, Component):
+        return item, []
+    params = dict(item.params)
+    inbound = _names(params.pop(INBOUND, None))
+    layer = Component(item.kind, item.name, params, item.place, item.path, item.registry).build(mode=mode)
+    if "name" not in params and hasattr(layer, "name"):
+        # Keras counts names over the whole process; a variable's name must depend on its own graph alone.
+        layer.name = _unique(_snake(item.name.rpartition("/")[2]), names)
+    return layer, inbound
+
+
+def _call(layer: Any, source: Any, item: Any) -> Any:
+    try:
+        return layer(source)
+    except (TypeError, ValueError) as error:
+        shapes = ", ".join(f"{_origin(tensor)} of shape {tuple(tensor.shape)}" for tensor in _as_list(source))
+        reason = re.sub(r"\s+", " ", str(error).split("\n\nArguments received")[0].split("\nCall arguments")[0]).strip()
+        raise _refused(item, f"layer {layer.name} cannot take {shapes}: {reason}") from error
+
+
+def _origin(tensor: Any) -> str:
+    history = getattr(tensor, "_keras_history", None)
+    return history.operation.name if history else getattr(tensor, "name", "a tensor")
+
+
+def _refused(item: Any, message: str) -> ConfigError:
+    return ConfigError([Problem(item.path or item.name, message, item.place) if isinstance(item, Component) else Problem("", message)])
+
+
+def _look_up(tensors: Mapping[str, Any], name: str, where: str) -> Any:
+    if name not in tensors:
+        raise ComponentError(f"{where}: there is no feature or earlier layer called {name}{did_you_mean(name, tensors)}; there are {', '.join(tensors)}")
+    return tensors[name]
+
+
+def _one_or_list(tensors: list[Any]) -> Any:
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _unique(name: str, names: dict[str, int]) -> str:
+    count = names.get(name, 0)
+    names[name] = count + 1
+    return f"{name}_{count}" if count else name
+
+
+def _snake(name: str) -> str:
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()
