@@ -1,0 +1,1 @@
+"""The parts of supervised models, as a plug-in of plx."""

@@ -1,0 +1,1 @@
+"""What plx_layers offers, by the names that a config uses."""

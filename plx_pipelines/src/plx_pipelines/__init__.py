@@ -1,0 +1,1 @@
+"""The input side of experiments, as a plug-in of plx."""

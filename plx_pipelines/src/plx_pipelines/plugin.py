@@ -1,0 +1,1 @@
+"""What plx_pipelines offers, by the names that a config uses."""

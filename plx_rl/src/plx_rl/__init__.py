@@ -1,0 +1,1 @@
+"""The parts of reinforcement learning, as a plug-in of plx."""
