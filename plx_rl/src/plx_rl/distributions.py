@@ -1,0 +1,281 @@
+"""Distributions over actions: what a policy network's outputs mean.
+
+Each class is one family. It holds no tensors: `parameters` [B, num_parameters] are given to every method, those of a
+network or of a NumPy copy of it. Graph methods take tensors; `sample` and `mode_on_host` take NumPy arrays, for acting.
+Actions are int [B] (`Categorical`), int [B, K] (`MultiCategorical`), int [B, K] of zeros and ones (`Bernoulli`) and
+float [B, D] (`DiagonalGaussian`).
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, final
+
+import gymnasium
+import numpy as np
+import tensorflow as tf
+from attrs import frozen
+
+from plx_rl.masks import mask_values, mask_values_on_host
+
+
+class Distribution(ABC):
+    """A family of distributions over actions."""
+
+    @property
+    @abstractmethod
+    def num_parameters(self) -> int:
+        """How many numbers describe one distribution."""
+
+    @property
+    def num_outputs(self) -> int:
+        """How many of them a network gives for each state; the others are one free variable each."""
+        return self.num_parameters
+
+    @abstractmethod
+    def log_prob(self, parameters: Any, actions: Any) -> Any:
+        """Log π(a|s), [B]."""
+
+    @abstractmethod
+    def entropy(self, parameters: Any) -> Any:
+        """The entropy, in nats, [B]."""
+
+    @abstractmethod
+    def kl(self, old: Any, new: Any) -> Any:
+        """KL(old ‖ new), in nats, [B]."""
+
+    @abstractmethod
+    def mode(self, parameters: Any) -> Any:
+        """The most likely actions."""
+
+    @abstractmethod
+    def mode_on_host(self, parameters: np.ndarray) -> Any:
+        """The most likely actions."""
+
+    @abstractmethod
+    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
+        """Actions drawn at random."""
+
+    def masked(self, parameters: Any, mask: Any) -> Any:
+        """The parameters of the same distributions without the illegal actions."""
+        if mask is not None:
+            raise ValueError(f"{type(self).__name__} policies have no action masks; masks need a Discrete or MultiDiscrete action space")
+        return parameters
+
+    def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Any:
+        """`masked` for NumPy arrays."""
+        return self.masked(parameters, mask)
+
+
+@final
+@frozen
+class Categorical(Distribution):
+    """One of `size` actions; the parameters are logits."""
+
+    size: int
+
+    @property
+    def num_parameters(self) -> int:
+        """One logit an action."""
+        return self.size
+
+    def log_prob(self, parameters: Any, actions: Any) -> Any:
+        """Log π(a|s), [B]."""
+        return tf.gather(tf.nn.log_softmax(parameters), actions, batch_dims=1)
+
+    def entropy(self, parameters: Any) -> Any:
+        """-Σ p log p, [B]."""
+        logs = tf.nn.log_softmax(parameters)
+        return -tf.reduce_sum(tf.exp(logs) * logs, axis=-1)
+
+    def kl(self, old: Any, new: Any) -> Any:
+        """Σ p_old (log p_old - log p_new), [B]."""
+        logs = tf.nn.log_softmax(old)
+        return tf.reduce_sum(tf.exp(logs) * (logs - tf.nn.log_softmax(new)), axis=-1)
+
+    def mode(self, parameters: Any) -> Any:
+        """The action with the highest logit, int [B]."""
+        return tf.argmax(parameters, axis=-1)
+
+    def mode_on_host(self, parameters: np.ndarray) -> Any:
+        """The action with the highest logit, int [B]."""
+        return parameters.argmax(axis=-1)
+
+    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
+        """Actions by the Gumbel-max trick, int [B]."""
+        return (parameters - np.log(rng.standard_exponential(parameters.shape, dtype=np.float32))).argmax(axis=-1)
+
+    def masked(self, parameters: Any, mask: Any) -> Any:
+        """Logits that leave illegal actions no probability."""
+        return mask_values(parameters, mask)
+
+    def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Any:
+        """`masked` for NumPy arrays."""
+        return mask_values_on_host(parameters, mask)
+
+
+@final
+@frozen
+class MultiCategorical(Distribution):
+    """One of `sizes[k]` actions for each k, independently; the parameters are all their logits, side by side."""
+
+    sizes: tuple[int, ...]
+
+    @property
+    def num_parameters(self) -> int:
+        """One logit an action of each part."""
+        return sum(self.sizes)
+
+    def log_prob(self, parameters: Any, actions: Any) -> Any:
+        """Σ_k log π_k(a_k|s), [B]."""
+        return tf.add_n([Categorical(size).log_prob(part, actions[:, k]) for k, (size, part) in enumerate(self._parts(parameters))])
+
+    def entropy(self, parameters: Any) -> Any:
+        """The sum of the parts' entropies, [B]."""
+        return tf.add_n([Categorical(size).entropy(part) for size, part in self._parts(parameters)])
+
+    def kl(self, old: Any, new: Any) -> Any:
+        """The sum of the parts' divergences, [B]."""
+        pairs = zip(self._parts(old), self._parts(new), strict=True)
+        return tf.add_n([Categorical(size).kl(part, other) for (size, part), (_, other) in pairs])
+
+    def mode(self, parameters: Any) -> Any:
+        """The most likely action of each part, int [B, K]."""
+        return tf.stack([Categorical(size).mode(part) for size, part in self._parts(parameters)], axis=-1)
+
+    def mode_on_host(self, parameters: np.ndarray) -> Any:
+        """The most likely action of each part, int [B, K]."""
+        return np.stack([part.argmax(axis=-1) for part in np.split(parameters, self._cuts, axis=-1)], axis=-1)
+
+    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
+        """An action of each part, int [B, K]."""
+        noisy = parameters - np.log(rng.standard_exponential(parameters.shape, dtype=np.float32))
+        return self.mode_on_host(noisy)
+
+    def masked(self, parameters: Any, mask: Any) -> Any:
+        """Logits that leave illegal actions of each part no probability; the mask is bool [B, ΣK]."""
+        if mask is None:
+            return parameters
+        masks = tf.split(mask, self.sizes, axis=-1)
+        return tf.concat([mask_values(part, legal) for (_, part), legal in zip(self._parts(parameters), masks, strict=True)], axis=-1)
+
+    def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Any:
+        """`masked` for NumPy arrays."""
+        if mask is None:
+            return parameters
+        pairs = zip(np.split(parameters, self._cuts, axis=-1), np.split(mask, self._cuts, axis=-1), strict=True)
+        return np.concatenate([mask_values_on_host(part, legal) for part, legal in pairs], axis=-1)
+
+    @property
+    def _cuts(self) -> list[int]:
+        return [int(cut) for cut in np.cumsum(self.sizes)[:-1]]
+
+    def _parts(self, parameters: Any) -> list[tuple[int, Any]]:
+        return list(zip(self.sizes, tf.split(parameters, self.sizes, axis=-1), strict=True))
+
+
+@final
+@frozen
+class Bernoulli(Distribution):
+    """`size` independent switches; the parameters are logits of being on."""
+
+    size: int
+
+    @property
+    def num_parameters(self) -> int:
+        """One logit a switch."""
+        return self.size
+
+    def log_prob(self, parameters: Any, actions: Any) -> Any:
+        """Σ_k log π_k(a_k|s), [B]."""
+        return -tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(actions, parameters.dtype), parameters), axis=-1)
+
+    def entropy(self, parameters: Any) -> Any:
+        """The sum of the switches' entropies, [B]."""
+        return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(parameters), parameters), axis=-1)
+
+    def kl(self, old: Any, new: Any) -> Any:
+        """The sum of the switches' divergences, [B]."""
+        on = tf.sigmoid(old)
+        difference = tf.nn.sigmoid_cross_entropy_with_logits(on, new) - tf.nn.sigmoid_cross_entropy_with_logits(on, old)
+        return tf.reduce_sum(difference, axis=-1)
+
+    def mode(self, parameters: Any) -> Any:
+        """1 where on is likelier than off, int [B, K]."""
+        return tf.cast(parameters > 0.0, tf.int64)
+
+    def mode_on_host(self, parameters: np.ndarray) -> Any:
+        """1 where on is likelier than off, int [B, K]."""
+        return (parameters > 0.0).astype(np.int64)
+
+    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
+        """Each switch thrown at random, int [B, K]."""
+        coins = rng.random(parameters.shape, dtype=np.float32)
+        return (coins < 1.0 / (1.0 + np.exp(-parameters))).astype(np.int64)
+
+
+@final
+@frozen
+class DiagonalGaussian(Distribution):
+    """`size` independent normal numbers; the parameters are their means, then the logarithms of their deviations."""
+
+    size: int
+
+    @property
+    def num_parameters(self) -> int:
+        """A mean and a log-deviation a dimension."""
+        return 2 * self.size
+
+    @property
+    def num_outputs(self) -> int:
+        """A mean a dimension: the deviations do not depend on the state."""
+        return self.size
+
+    def log_prob(self, parameters: Any, actions: Any) -> Any:
+        """Σ_d log π_d(a_d|s), [B]."""
+        mean, log_std = tf.split(parameters, 2, axis=-1)
+        scaled = (actions - mean) * tf.exp(-log_std)
+        return -tf.reduce_sum(0.5 * tf.square(scaled) + log_std, axis=-1) - 0.5 * self.size * math.log(2.0 * math.pi)
+
+    def entropy(self, parameters: Any) -> Any:
+        """Σ_d (log σ_d + ½ log 2πe), [B]."""
+        _, log_std = tf.split(parameters, 2, axis=-1)
+        return tf.reduce_sum(log_std, axis=-1) + 0.5 * self.size * (1.0 + math.log(2.0 * math.pi))
+
+    def kl(self, old: Any, new: Any) -> Any:
+        """Σ_d (log σ'_d - log σ_d + (σ_d² + (μ_d - μ'_d)²) / 2σ'_d² - ½), [B]."""
+        mean, log_std = tf.split(old, 2, axis=-1)
+        new_mean, new_log_std = tf.split(new, 2, axis=-1)
+        spread = (tf.exp(2.0 * log_std) + tf.square(mean - new_mean)) * 0.5 * tf.exp(-2.0 * new_log_std)
+        return tf.reduce_sum(new_log_std - log_std + spread - 0.5, axis=-1)
+
+    def mode(self, parameters: Any) -> Any:
+        """The means, float [B, D]."""
+        return parameters[:, : self.size]
+
+    def mode_on_host(self, parameters: np.ndarray) -> Any:
+        """The means, float [B, D]."""
+        return parameters[:, : self.size]
+
+    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
+        """Normal numbers, float [B, D]."""
+        mean, log_std = parameters[:, : self.size], parameters[:, self.size :]
+        return mean + np.exp(log_std) * rng.standard_normal(mean.shape, dtype=np.float32)
+
+
+def distribution_for(space: Any) -> Distribution:
+    """The family of distributions over a gymnasium action space.
+
+    Raises:
+        ValueError: no family fits the space.
+    """
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return Categorical(int(space.n))
+    if isinstance(space, gymnasium.spaces.MultiDiscrete):
+        return MultiCategorical(tuple(int(size) for size in space.nvec.ravel()))
+    if isinstance(space, gymnasium.spaces.MultiBinary):
+        return Bernoulli(int(np.prod(space.shape)))
+    if isinstance(space, gymnasium.spaces.Box) and np.issubdtype(space.dtype, np.floating):
+        return DiagonalGaussian(int(np.prod(space.shape)))
+    raise ValueError(f"a policy acts in a Discrete, MultiDiscrete, MultiBinary or float Box space; this environment's actions are {space}")

@@ -1,0 +1,89 @@
+"""What policy-gradient agents minimise: pure functions, with the names of the papers.
+
+Every function takes numbers [B], one a transition, and averages with `weights` [B]: 1 where a transition counts and 0
+where it does not (the filler of a batch, or the step that an environment spends on a reset).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+
+def weighted_mean(values: Any, weights: Any = None) -> Any:
+    """The mean of values [B], each counted by its weight."""
+    if weights is None:
+        return tf.reduce_mean(values)
+    return tf.reduce_sum(values * weights) / tf.maximum(tf.reduce_sum(weights), 1e-8)
+
+
+def standardize(values: Any, weights: Any = None) -> Any:
+    """Values [B] with mean 0 and (unbiased) standard deviation 1, over those that count."""
+    count = tf.cast(tf.size(values), values.dtype) if weights is None else tf.reduce_sum(weights)
+    centred = values - weighted_mean(values, weights)
+    variance = weighted_mean(tf.square(centred), weights) * count / tf.maximum(count - 1.0, 1.0)
+    return centred / (tf.sqrt(variance) + 1e-8)
+
+
+def policy_gradient(log_prob: Any, advantage: Any, weights: Any = None) -> Any:
+    """The loss whose gradient is the policy gradient: -E[log π(a|s) A].
+
+    Source: Williams 1992; Sutton et al. 2000.
+    """
+    return -weighted_mean(log_prob * tf.stop_gradient(advantage), weights)
+
+
+def surrogate(log_prob: Any, log_prob_old: Any, advantage: Any, weights: Any = None) -> Any:
+    """-E[π(a|s) / π_old(a|s) A], the loss of TRPO. Source: Schulman et al. 2015, equation 14."""
+    return -weighted_mean(tf.exp(log_prob - log_prob_old) * advantage, weights)
+
+
+def clipped_surrogate(log_prob: Any, log_prob_old: Any, advantage: Any, clip: Any, weights: Any = None) -> Any:
+    """-E[min(ρ A, clip(ρ, 1 - ε, 1 + ε) A)] with ρ = π / π_old, the loss of PPO.
+
+    Args:
+        log_prob: log π(a|s) [B], which learns.
+        log_prob_old: log π_old(a|s) [B], of the policy that acted.
+        advantage: A [B].
+        clip: ε.
+        weights: which transitions count [B].
+
+    Source: Schulman et al. 2017, equation 7.
+    """
+    ratio = tf.exp(log_prob - log_prob_old)
+    return -weighted_mean(tf.minimum(ratio * advantage, tf.clip_by_value(ratio, 1.0 - clip, 1.0 + clip) * advantage), weights)
+
+
+def clip_fraction(log_prob: Any, log_prob_old: Any, clip: Any, weights: Any = None) -> Any:
+    """How many of the ratios lie outside 1 ± ε."""
+    outside = tf.abs(tf.exp(log_prob - log_prob_old) - 1.0) > clip
+    return weighted_mean(tf.cast(outside, log_prob.dtype), weights)
+
+
+def approximate_kl(log_prob: Any, log_prob_old: Any, weights: Any = None) -> Any:
+    """E[(ρ - 1) - log ρ], an estimate of KL(π_old ‖ π) that is never negative. Source: Schulman 2020, "Approximating KL"."""
+    log_ratio = log_prob - log_prob_old
+    return weighted_mean(tf.exp(log_ratio) - 1.0 - log_ratio, weights)
+
+
+def value_loss(v: Any, returns: Any, weights: Any = None) -> Any:
+    """½ E[(V - G)²]."""
+    return 0.5 * weighted_mean(tf.square(v - returns), weights)
+
+
+def clipped_value_loss(v: Any, v_old: Any, returns: Any, clip: Any, weights: Any = None) -> Any:
+    """½ E[max((V - G)², (V_old + clip(V - V_old, -ε, ε) - G)²)].
+
+    Source: the PPO of the OpenAI Baselines; Huang et al. 2022, detail 9.
+    """
+    clipped = v_old + tf.clip_by_value(v - v_old, -clip, clip)
+    return 0.5 * weighted_mean(tf.maximum(tf.square(v - returns), tf.square(clipped - returns)), weights)
+
+
+def explained_variance(v: Any, returns: Any, weights: Any = None) -> Any:
+    """1 - Var[G - V] / Var[G]: 1 when the values predict the returns, 0 when a constant would do as well."""
+    error = returns - v
+    residual = weighted_mean(tf.square(error - weighted_mean(error, weights)), weights)
+    total = weighted_mean(tf.square(returns - weighted_mean(returns, weights)), weights)
+    return tf.where(total > 0.0, 1.0 - residual / tf.maximum(total, 1e-12), 0.0)

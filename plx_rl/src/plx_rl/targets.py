@@ -1,0 +1,115 @@
+"""What value-based agents learn towards: pure functions, with the names of the papers.
+
+Time is in the names: `q_tm1` are the values where the action `a_tm1` was taken, `r_t`, `discount_t` and `q_t` are what
+followed. `discount_t` carries termination: it is γⁿ after n steps, and 0 where the environment terminated (never where
+it was merely cut short). Shapes are [B] for one number a transition and [B, A] for one an action; floats are float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import tensorflow as tf
+
+from plx_rl.masks import mask_values
+
+Dueling = Literal["mean", "max", "naive"]
+
+
+def select(q: Any, actions: Any) -> Any:
+    """The values [B] of the actions int [B] that were taken, out of q [B, A]."""
+    return tf.gather(q, actions, batch_dims=1)
+
+
+def q_learning(q_tm1: Any, a_tm1: Any, r_t: Any, discount_t: Any, q_t: Any, mask_t: Any = None) -> tuple[Any, Any]:
+    """The target of Q-learning and the value that should meet it, both [B].
+
+    Args:
+        q_tm1: values [B, A] before the step, which learn.
+        a_tm1: actions taken, int [B].
+        r_t: rewards [B].
+        discount_t: discounts [B], 0 after a terminal step.
+        q_t: values [B, A] after the step, of the target network.
+        mask_t: legal actions after the step, bool [B, A]; an illegal one is never the best.
+
+    Source: Watkins and Dayan 1992; with a target network, Mnih et al. 2015.
+    """
+    best = tf.reduce_max(mask_values(q_t, mask_t), axis=-1)
+    return tf.stop_gradient(r_t + discount_t * best), select(q_tm1, a_tm1)
+
+
+def double_q_learning(
+    q_tm1: Any, a_tm1: Any, r_t: Any, discount_t: Any, q_t_value: Any, q_t_selector: Any, mask_t: Any = None
+) -> tuple[Any, Any]:
+    """The target of double Q-learning and the value that should meet it, both [B].
+
+    The online network chooses the next action (`q_t_selector`), the target network values it (`q_t_value`); the other
+    arguments are those of `q_learning`. Source: van Hasselt, Guez and Silver 2016.
+    """
+    chosen = tf.argmax(mask_values(q_t_selector, mask_t), axis=-1)
+    return tf.stop_gradient(r_t + discount_t * select(q_t_value, chosen)), select(q_tm1, a_tm1)
+
+
+def dueling(value: Any, advantage: Any, kind: Dueling) -> Any:
+    """Action values [B, A] from a state value [B, 1] and advantages [B, A].
+
+    Args:
+        value: V(s).
+        advantage: A(s, ·), free of any constraint.
+        kind: what is taken off the advantages: their "mean" (equation 9), their "max" (equation 8), or nothing ("naive").
+
+    Source: Wang et al. 2016.
+    """
+    if kind == "naive":
+        return value + advantage
+    reduce = {"mean": tf.reduce_mean, "max": tf.reduce_max}[kind]
+    return value + advantage - reduce(advantage, axis=-1, keepdims=True)
+
+
+def large_margin(q: Any, expert_actions: Any, margin: float = 0.8) -> Any:
+    """How far each demonstrated action [B] falls short of beating every other by the margin.
+
+    Args:
+        q: values [B, A].
+        expert_actions: int [B], what the demonstrator did.
+        margin: l(a_E, a) for a ≠ a_E.
+
+    Returns:
+        max_a [Q(s, a) + l(a_E, a)] - Q(s, a_E), [B]; 0 where the demonstrated action already leads by the margin.
+
+    Source: Hester et al. 2018, "Deep Q-learning from Demonstrations", equation 2.
+    """
+    others = 1.0 - tf.one_hot(expert_actions, tf.shape(q)[-1], dtype=q.dtype)
+    return tf.reduce_max(q + margin * others, axis=-1) - select(q, expert_actions)
+
+
+def lower_triangle(entries: Any, size: int) -> Any:
+    """Lower-triangular matrices [B, D, D] with positive diagonals, from free entries [B, D(D + 1)/2].
+
+    The entries fill the triangle row by row; the diagonal is their exponential. Source: Gu et al. 2016, section 4.
+    """
+    rows = [[column + row * (row + 1) // 2 if column <= row else size * (size + 1) // 2 for column in range(size)] for row in range(size)]
+    padded = tf.concat([entries, tf.zeros_like(entries[:, :1])], axis=-1)
+    free = tf.gather(padded, rows, axis=-1)
+    diagonal = tf.linalg.diag_part(free)
+    return tf.linalg.set_diag(free, tf.exp(diagonal))
+
+
+def normalized_advantage(actions: Any, mu: Any, entries: Any) -> Any:
+    """The advantage [B] of continuous actions: -½ (u - μ)ᵀ P (u - μ), with P = L Lᵀ.
+
+    Args:
+        actions: u, [B, D].
+        mu: the greedy actions, [B, D].
+        entries: the free entries of L, [B, D(D + 1)/2]; see `lower_triangle`.
+
+    Source: Gu et al. 2016, "Continuous Deep Q-Learning with Model-based Acceleration", equation 11.
+    """
+    lower = lower_triangle(entries, int(mu.shape[-1]))
+    projected = tf.einsum("bij,bi->bj", lower, actions - mu)
+    return -0.5 * tf.reduce_sum(tf.square(projected), axis=-1)
+
+
+def value_learning(r_t: Any, discount_t: Any, v_t: Any) -> Any:
+    """The one-step target r + γ V(s') of a state or action value, [B]; no gradient flows through it."""
+    return tf.stop_gradient(r_t + discount_t * v_t)

@@ -1,0 +1,92 @@
+"""The parts of a natural-gradient step: Fisher-vector products, conjugate gradients and a line search."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+
+def flatten(tensors: Sequence[Any]) -> Any:
+    """One vector [P] of all numbers in the tensors."""
+    return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
+
+
+def unflatten(vector: Any, like: Sequence[Any]) -> list[Any]:
+    """The tensors, shaped as `like`, that a vector [P] holds."""
+    sizes = [int(tensor.shape.num_elements()) for tensor in like]
+    return [tf.reshape(part, tensor.shape) for part, tensor in zip(tf.split(vector, sizes), like, strict=True)]
+
+
+def fisher_vector_product(mean_kl: Callable[[], Any], variables: Sequence[Any], vector: Any, damping: float) -> Any:
+    """(F + damping I) v, where F is the Hessian of the mean KL divergence at the current weights.
+
+    Args:
+        mean_kl: computes the mean of KL(π_old ‖ π) over the states, a scalar; π_old is constant.
+        variables: the policy's weights, of P numbers in all.
+        vector: v, [P].
+        damping: added to the diagonal.
+
+    Source: Schulman et al. 2015, appendix C.1; the product of a Hessian and a vector is the gradient of (∇KL · v).
+    """
+    with tf.GradientTape() as outer:
+        with tf.GradientTape() as inner:
+            divergence = mean_kl()
+        gradient = flatten(_dense(inner.gradient(divergence, variables), variables))
+        projected = tf.reduce_sum(gradient * vector)
+    return flatten(_dense(outer.gradient(projected, variables), variables)) + damping * vector
+
+
+def conjugate_gradient(product: Callable[[Any], Any], b: Any, iterations: int = 10, tolerance: float = 1e-10) -> Any:
+    """The x that solves A x = b for a symmetric positive definite A.
+
+    Args:
+        product: computes A p for a vector p [P].
+        b: the right-hand side, [P].
+        iterations: at most this many products.
+        tolerance: stop when the squared residual falls below this.
+
+    Source: Hestenes and Stiefel 1952; Shewchuk 1994, B2.
+    """
+
+    def proceed(i: Any, x: Any, r: Any, p: Any, rr: Any) -> Any:
+        return tf.logical_and(i < iterations, rr > tolerance)
+
+    def step(i: Any, x: Any, r: Any, p: Any, rr: Any) -> Any:
+        ap = product(p)
+        alpha = rr / tf.maximum(tf.reduce_sum(p * ap), 1e-30)
+        r = r - alpha * ap
+        rr_next = tf.reduce_sum(r * r)
+        return i + 1, x + alpha * p, r, r + rr_next / rr * p, rr_next
+
+    start = (tf.constant(0), tf.zeros_like(b), b, b, tf.reduce_sum(b * b))
+    return tf.while_loop(proceed, step, start, maximum_iterations=iterations)[1]
+
+
+def line_search(accept: Callable[[Any], Any], shrink: float, max_steps: int) -> tuple[Any, Any]:
+    """The largest of the fractions 1, shrink, shrink², … that is acceptable.
+
+    Args:
+        accept: whether a step of this fraction of the full one is acceptable: a scalar bool.
+        shrink: by how much the fraction falls with each refusal.
+        max_steps: how many fractions are tried.
+
+    Returns:
+        The fraction, 0 when all are refused, and whether one was accepted.
+    """
+
+    def search(i: Any, fraction: Any, accepted: Any) -> Any:
+        accepted = accept(fraction)
+        return i + 1, tf.where(accepted, fraction, fraction * shrink), accepted
+
+    def refused(i: Any, fraction: Any, accepted: Any) -> Any:
+        return tf.logical_not(accepted)
+
+    start = (tf.constant(0), tf.constant(1.0), tf.constant(False))
+    _, fraction, accepted = tf.while_loop(refused, search, start, maximum_iterations=max_steps)
+    return tf.where(accepted, fraction, 0.0), accepted
+
+
+def _dense(gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+    return [tf.zeros_like(variable) if gradient is None else gradient for gradient, variable in zip(gradients, variables, strict=True)]
