@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import attrs
 import cattrs
 
-from plx_core.components import Component, make
 from plx_core.annotations import Of
+from plx_core.components import Component, make
+from plx_core.schema import type_hints
 
 
 def structure_params(factory: Any, params: Mapping[str, Any], supplied: Mapping[str, Any]) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def structure_params(factory: Any, params: Mapping[str, Any], supplied: Mapping[
 
     A component is built where the annotation says `Of(kind)` or says nothing; it stays data inside an attrs class.
     """
-    hints = _hints(factory)
+    hints = type_hints(factory)
     return {name: _structure(value, hints.get(name, Any), supplied) for name, value in params.items()}
 
 
@@ -30,14 +31,6 @@ def structure(data: Any, target: Any) -> Any:
         cattrs.BaseValidationError: the data does not fit; all misfits are in the group.
     """
     return converter.structure(data, target)
-
-
-def _hints(factory: Any) -> dict[str, Any]:
-    callee = factory.__init__ if inspect.isclass(factory) else factory
-    try:
-        return get_type_hints(inspect.unwrap(callee), include_extras=True)
-    except (NameError, TypeError, AttributeError):  # names imported for type checkers only; the schema read the same signature
-        return {}
 
 
 def _structure(value: Any, hint: Any, supplied: Mapping[str, Any]) -> Any:

@@ -1,0 +1,139 @@
+"""A model joins a graph to what it is trained with; calling it gives a specification that an estimator can run."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from attrs import define, field, frozen
+
+from plx_core.annotations import GraphFn, MetricLike, OptimizerLike, PositiveFloat
+from plx_core.components import make
+from plx_core.errors import ComponentError, did_you_mean
+from plx_core.graphs import Graph, as_graph_fn, call_graph_fn
+from plx_core.interfaces import Modes
+
+if TYPE_CHECKING:
+    import keras
+
+Summary: TypeAlias = Literal["all", "activations", "loss", "learning_rate", "variables", "gradients", "image_input", "image_result"]
+SUMMARIES: tuple[str, ...] = ("activations", "loss", "learning_rate", "variables", "gradients", "image_input", "image_result")
+DEFAULT_SUMMARIES = ("loss", "learning_rate")
+
+
+@frozen(kw_only=True)
+class EstimatorSpec:
+    """What an estimator runs: the network, and pure functions of (features, labels, outputs).
+
+    Args:
+        mode: one of `Modes`.
+        network: takes a mapping of features, gives the outputs.
+        loss_fn: (features, labels, outputs) to a scalar, or to scalars by name that are added up; the penalties of
+            regularizers are added by the estimator.
+        optimizer: updates the network's trainable variables.
+        metrics: Keras metrics by name.
+        update_metrics: (features, labels, outputs) to nothing; updates each metric.
+        predict_fn: (features, outputs) to the predictions by name.
+        clip_gradients: the largest global norm of the gradients.
+        clip_embed_gradients: the largest norm of each embedding's gradient.
+        summaries: what is written to TensorBoard; any of `SUMMARIES`.
+    """
+
+    mode: str
+    network: keras.Model
+    loss_fn: Callable[[Any, Any, Any], Any] | None = None
+    optimizer: Any = None
+    metrics: Mapping[str, Any] = field(factory=dict)
+    update_metrics: Callable[[Any, Any, Any], None] = lambda features, labels, outputs: None
+    predict_fn: Callable[[Any, Any], Mapping[str, Any]] = lambda features, outputs: outputs if isinstance(outputs, Mapping) else {"results": outputs}
+    clip_gradients: float | None = None
+    clip_embed_gradients: float | None = None
+    summaries: frozenset[str] = frozenset(DEFAULT_SUMMARIES)
+
+
+def _summaries(value: Any) -> frozenset[str]:
+    words = [value] if isinstance(value, str) else list(value or ())
+    for word in words:
+        if word not in ("all", *SUMMARIES):
+            raise ComponentError(f"there is no summary called {word}{did_you_mean(word, SUMMARIES)}; there are all, {', '.join(SUMMARIES)}")
+    return frozenset(SUMMARIES if "all" in words else words)
+
+
+@define
+class Model(ABC):
+    """What a model's name in a config makes: call it with features and labels.
+
+    Args:
+        mode: one of `Modes`.
+        graph: the network as data; or give `graph_fn`.
+        graph_fn: a function of (mode, features) that returns the network's outputs.
+        optimizer: updates the weights.
+        metrics: what is measured besides the loss, in training and in evaluation.
+        summaries: what is written to TensorBoard.
+        clip_gradients: the largest global norm of the gradients, over all of them together.
+        clip_embed_gradients: the largest norm of each embedding's gradient.
+        name: the network's name.
+    """
+
+    mode: str = Modes.TRAIN
+    graph: Graph | None = field(default=None, kw_only=True)
+    graph_fn: GraphFn | None = field(default=None, kw_only=True)
+    optimizer: OptimizerLike = field(default="Adam", kw_only=True)
+    metrics: list[MetricLike] = field(factory=list, kw_only=True)
+    summaries: Summary | list[Summary] = field(default=DEFAULT_SUMMARIES, kw_only=True, converter=_summaries)
+    clip_gradients: PositiveFloat | None = field(default=None, kw_only=True)
+    clip_embed_gradients: PositiveFloat | None = field(default=None, kw_only=True)
+    name: str = field(default="model", kw_only=True)
+
+    def __call__(self, features: Any, labels: Any = None, params: Any = None, config: Any = None) -> EstimatorSpec:
+        """The specification of this model on symbolic features and labels.
+
+        Args:
+            features: a Keras input, or a mapping of names to them.
+            labels: the `tf.TensorSpec`s of the labels.
+            params: as a `model_fn` receives it; unused by the models of plx.
+            config: as a `model_fn` receives it; unused by the models of plx.
+        """
+        import keras
+
+        outputs = call_graph_fn(self._graph_fn(), self.mode, features, labels)
+        self._check(outputs, labels)
+        metrics = _named([make("metrics", metric) for metric in self.metrics])
+        network = keras.Model(features, outputs, name=self.name)
+        return self._spec(network, metrics)
+
+    def _graph_fn(self) -> Callable[..., Any]:
+        if (self.graph is None) == (self.graph_fn is None):
+            given = "both" if self.graph is not None else "neither"
+            raise ComponentError(f"{type(self).__name__} takes a graph or a graph_fn, and got {given}")
+        return as_graph_fn(self.graph if self.graph is not None else self.graph_fn)
+
+    @abstractmethod
+    def _spec(self, network: keras.Model, metrics: Mapping[str, Any]) -> EstimatorSpec:
+        """The specification around a network."""
+
+    def _check(self, outputs: Any, labels: Any) -> None:
+        """Refuse outputs that do not fit the labels, with both shapes and both names."""
+
+    def _common(self, network: keras.Model, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of a specification that every model fills in alike."""
+        return {
+            "mode": self.mode,
+            "network": network,
+            "optimizer": make("optimizers", self.optimizer) if self.mode == Modes.TRAIN else None,
+            "metrics": metrics,
+            "clip_gradients": self.clip_gradients,
+            "clip_embed_gradients": self.clip_embed_gradients,
+            "summaries": self.summaries,
+        }
+
+
+def _named(metrics: list[Any]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for metric in metrics:
+        name, count = metric.name, 1
+        while name in named:
+            name, count = f"{metric.name}_{count}", count + 1
+        named[name] = metric
+    return named

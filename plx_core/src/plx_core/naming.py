@@ -1,0 +1,50 @@
+"""Names of variables that depend on the network alone, not on what else the process has built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def variables_by_name(network: Any) -> dict[str, Any]:
+    """All of a network's variables, the states of its random generators included.
+
+    Keras numbers unnamed layers over the whole process (`dense_7`); here they are numbered anew in each network (`dense_1`), so
+    that the same network has the same names in every process. Names that a person gave stay.
+    """
+    renamed = _renamed(network)
+    named: dict[str, Any] = {}
+    for variable in network.variables:
+        segments = [renamed.get(segment, segment) for segment in variable.path.split("/")]
+        name = "/".join(re.sub(r"^seed_generator_\d+$", "seed_generator", segment) for segment in segments)
+        unique, count = name, 1
+        while unique in named:
+            unique, count = f"{name}_{count}", count + 1
+        named[unique] = variable
+    return named
+
+
+def _renamed(network: Any) -> Mapping[str, str]:
+    renamed: dict[str, str] = {}
+    counts: dict[str, int] = {}
+    for layer in _layers(network):
+        automatic = re.fullmatch(rf"{re.escape(_snake(type(layer).__name__))}(_\d+)?", layer.name)
+        if automatic and layer.name not in renamed:
+            stem = _snake(type(layer).__name__)
+            count = counts.get(stem, 0)
+            counts[stem] = count + 1
+            renamed[layer.name] = f"{stem}_{count}" if count else stem
+    return renamed
+
+
+def _layers(network: Any) -> Iterable[Any]:
+    for layer in getattr(network, "layers", ()):
+        yield layer
+        yield from _layers(layer)
+
+
+def _snake(name: str) -> str:
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
