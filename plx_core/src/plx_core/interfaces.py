@@ -191,19 +191,43 @@ class Exploration(Stateful):
 
 
 class Memory(Stateful):
-    """Where transitions are kept until they are learnt from."""
+    """Where transitions are kept until they are learnt from.
+
+    `size` is how many are kept, `batch_size` how many make a batch. `discount` weighs the rewards of several steps where a
+    transition reaches over them; an agent sets it to its model's where it is None.
+    """
+
+    size: int
+    batch_size: int
+    discount: float | None = None
 
     @abstractmethod
     def step(self, **transition: Any) -> None:
-        """Add one transition for each of N environments: arrays with a leading axis of N."""
+        """Add one transition for each of N environments: arrays with a leading axis of N.
+
+        Args:
+            transition: `state` and `next_state` (arrays, or mappings of arrays), `action`, `reward`, `terminated`,
+                `truncated` and what else is to be kept; `env`, int [N], says which environments these are, where they are
+                not all of them in order.
+        """
 
     @abstractmethod
-    def can_sample(self) -> bool:
-        """Whether there are enough transitions for a batch."""
+    def can_sample(self, count: int | None = None) -> bool:
+        """Whether there are `count` transitions, or enough for a batch."""
 
     @abstractmethod
     def sample(self, batches: int = 1) -> Mapping[str, Any]:
-        """Draw `batches` batches at once: arrays of shape [batches, batch_size, …]."""
+        """Draw `batches` batches at once: arrays of shape [batches, batch_size, …], named and nested as they were added."""
+
+    @abstractmethod
+    def get_by_index(self, index: int) -> Mapping[str, Any]:
+        """One transition: 0 is the oldest, -1 the newest."""
+
+    def update_priorities(self, indices: np.ndarray, errors: np.ndarray) -> None:
+        """Say with what error transitions were learnt, where a sample has `indices`."""
+
+    def interrupt(self) -> None:
+        """The environments were reset amid an episode: what comes next does not follow what came before."""
 
     @abstractmethod
     def clear(self) -> None:
