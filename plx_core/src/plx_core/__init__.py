@@ -1,0 +1,79 @@
+"""plx: deep-learning and reinforcement-learning experiments on TensorFlow, made of plug-ins.
+
+import plx_core as plx
+
+`plx.layers`, `plx.losses`, … hold every installed component of a kind; `plx.Estimator`, `plx.Experiment` and `plx.Agent` run
+them. Nothing imports TensorFlow until it is used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from plx_core.annotations import GraphFn
+from plx_core.hookspecs import KINDS, Factories, hookimpl
+from plx_core.interfaces import Callback, Environment, Exploration, Memory, Modes, Pipeline, State, Stateful, Step, Tracker
+
+if TYPE_CHECKING:
+    from plx_core.components import Component
+    from plx_core.estimators import Estimator
+    from plx_core.experiments import Experiment, create_experiment
+    from plx_core.graphs import Graph
+    from plx_core.models import EstimatorSpec, Model
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "Component": "plx_core.components",
+    "Estimator": "plx_core.estimators",
+    "EstimatorSpec": "plx_core.models",
+    "Experiment": "plx_core.experiments",
+    "Graph": "plx_core.graphs",
+    "Model": "plx_core.models",
+    "RunConfig": "plx_core.configs",
+    "create_experiment": "plx_core.experiments",
+}
+_MODULES = ("checkpoints", "configs", "errors", "estimators", "experiments", "inputs", "testing")
+_SHORT = {"envs": "environments"}
+
+__all__ = [
+    "KINDS",
+    "Callback",
+    "Component",
+    "Environment",
+    "Estimator",
+    "EstimatorSpec",
+    "Experiment",
+    "Exploration",
+    "Factories",
+    "Graph",
+    "GraphFn",
+    "Memory",
+    "Model",
+    "Modes",
+    "Pipeline",
+    "State",
+    "Stateful",
+    "Step",
+    "Tracker",
+    "create_experiment",
+    "hookimpl",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"plx_core.{name}")
+    kind = _SHORT.get(name, name)
+    if kind in KINDS or name == "rl":
+        from plx_core.namespaces import Kinds, Namespace
+
+        return Kinds() if name == "rl" else Namespace(kind)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *_LAZY, *_MODULES, *_SHORT, *KINDS, "rl", "__version__"})

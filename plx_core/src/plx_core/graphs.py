@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from plx_core.annotations import Layer
 from plx_core.components import Component, parameter_names
 from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
 
@@ -40,7 +41,7 @@ class Graph:
             left out.
     """
 
-    layers: list[Component] = field(converter=_layers)
+    layers: list[Layer] = field(converter=_layers)
     input_layers: list[str] | str = field(factory=list, converter=_names)
     output_layers: list[str] | str = field(factory=list, converter=_names)
 
@@ -149,7 +150,8 @@ def _refused(item: Any, message: str) -> ConfigError:
 
 def _look_up(tensors: Mapping[str, Any], name: str, where: str) -> Any:
     if name not in tensors:
-        raise ComponentError(f"{where}: there is no feature or earlier layer called {name}{did_you_mean(name, tensors)}; there are {', '.join(tensors)}")
+        message = f"there is no feature or earlier layer called {name}{did_you_mean(name, tensors)}; there are {', '.join(tensors)}"
+        raise ConfigError([Problem(where, message)])
     return tensors[name]
 
 

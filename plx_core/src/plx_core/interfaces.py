@@ -84,12 +84,20 @@ class Callback:
     """
 
     every_n_steps: int | None = None
+    stop_training: bool = False
+    """Set it, and training ends after the current block of steps, with a checkpoint."""
 
-    def on_run_begin(self, run: Any) -> None:
-        """Training is about to start, or to go on; `run` is the estimator or agent."""
+    def on_run_begin(self, run: Any, step: int) -> None:
+        """Training is about to start, or to go on, at `step`; `run` is the estimator or agent."""
+
+    def on_block(self, run: Any, step: int) -> None:
+        """A call of TensorFlow has ended, at `step`; there are several a second."""
+
+    def on_log(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
+        """Metrics have been logged: means since they were last logged, and `steps_per_second`."""
 
     def on_steps(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
-        """Training has reached `step`; `metrics` are the latest ones logged."""
+        """Training has reached `step`, a multiple of `every_n_steps`; `metrics` are means since they were last logged."""
 
     def on_checkpoint(self, run: Any, step: int, path: str) -> None:
         """A checkpoint has been written."""

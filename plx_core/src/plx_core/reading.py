@@ -27,11 +27,19 @@ class Reader:
     problems: list[Problem] = field(factory=list, init=False)
     used: dict[str, str] = field(factory=dict, init=False)
     """The plug-ins that components came from, with their versions."""
+    places: dict[str, Place] = field(factory=dict, init=False)
+    """Where each value was written, by path."""
+    files: set[str] = field(factory=set, init=False)
+    """The files and folders that the config names."""
+    sources: set[str] = field(factory=set, init=False)
+    """The files that define the components."""
 
     def read(self, node: Node, schema: Schema, path: str = "") -> Any:
         """The value of a node; None where it is wrong, and then `problems` says so."""
         if isinstance(node, ObjectNode):
             return node.value
+        if node.place is not None:
+            self.places[path] = node.place
         if "anyOf" in schema:
             return self._any_of(node, schema["anyOf"], path)
         if "x-python" in schema:
@@ -53,6 +61,7 @@ class Reader:
             self.problems.append(Problem(path, str(error), place))
             return None
         self.used[entry.plugin.name] = entry.plugin.version
+        self.sources.update(self.signatures.sources(entry))
         values = self._map(params, schema | {"x-params": True}, f"{path}.{name}")
         return Component(kind, name, values or {}, place, f"{path}.{name}", self.registry)
 
@@ -63,7 +72,8 @@ class Reader:
             trial = Reader(self.registry, self.signatures)
             value = trial.read(node, choice, path)
             if not trial.problems:
-                self.used.update(trial.used)
+                for name in ("used", "places", "files", "sources"):
+                    getattr(self, name).update(getattr(trial, name))
                 return value
             attempts.append((choice, trial.problems))
         meant = [problems for choice, problems in attempts if _fits_shape(node, choice)]
@@ -151,7 +161,8 @@ class Reader:
 
     def _existing(self, node: ScalarNode, path: str) -> str | None:
         text = os.path.expanduser(node.text)  # noqa: PTH111 (a pattern is not a path)
-        if glob.glob(text) or Path(text).exists():
+        if matches := glob.glob(text) or ([text] if Path(text).exists() else []):
+            self.files.update(matches)
             return text
         return self._fail(node, path, f"there is no file {node.text} (looked in {Path.cwd()})")
 

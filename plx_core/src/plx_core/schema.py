@@ -11,6 +11,7 @@ import collections.abc
 import enum
 import inspect
 import re
+import sys
 from collections.abc import Callable, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
@@ -40,6 +41,8 @@ KERAS_NAMES: tuple[tuple[str, Schema], ...] = (
 def schema_of(annotation: Any) -> Schema:
     """The schema of a type annotation; one that says nothing of a config's value gives `{}`, which admits all."""
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation is Any or annotation is _Anything:
+        return {}
     if annotation in SCALARS:
         return {"type": SCALARS[annotation]}
     if origin is Annotated:
@@ -105,10 +108,13 @@ def factory_schema(factory: Callable[..., Any], kind: str = "") -> Schema:
 
 def type_hints(factory: Callable[..., Any]) -> dict[str, Any]:
     """A factory's annotations as types; names that exist for type checkers only become `Any`."""
-    callee: Any = inspect.unwrap(factory)
-    callee = callee.__init__ if inspect.isclass(callee) else callee
-    callee = callee if hasattr(callee, "__annotations__") else type(callee).__call__
-    known = getattr(callee, "__globals__", {})
+    callee: Any = factory if hasattr(factory, "__signature__") else inspect.unwrap(factory)
+    if inspect.isclass(callee) and not attrs.has(callee):
+        callee = callee.__init__
+    elif not hasattr(callee, "__annotations__"):
+        callee = type(callee).__call__
+    owners = callee.__mro__ if inspect.isclass(callee) else (callee,)
+    known = {name for owner in owners for name in vars(sys.modules[owner.__module__])} if hasattr(callee, "__module__") else set()
     try:
         return get_type_hints(callee, localns=_Permissive(known), include_extras=True)  # type: ignore[arg-type]
     except (TypeError, AttributeError):  # annotations that are not types say nothing of a config's value
@@ -223,7 +229,7 @@ class _Anything(metaclass=_Unknown):
 class _Permissive(dict[str, Any]):
     """Local names for evaluating annotations: whatever is not a global is `_Anything`."""
 
-    def __init__(self, known: Mapping[str, Any]) -> None:
+    def __init__(self, known: collections.abc.Set[str]) -> None:
         self._known = known
 
     def __contains__(self, name: object) -> bool:

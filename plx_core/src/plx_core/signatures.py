@@ -50,13 +50,17 @@ class Signatures:
             return _with_graph_parameters(entry.kind, factory_schema(entry.target, entry.kind))
         key = f"{entry.kind} {entry.target}"
         known = self._load().get(key)
-        if known is None or not all(_stamp(Path(path)) == stamp for path, stamp in known["files"].items()):
+        if known is None or not all(stamp(Path(path)) == stamp for path, stamp in known["files"].items()):
             factory = entry.load()
-            known = {"schema": factory_schema(factory, entry.kind), "files": {path: _stamp(Path(path)) for path in _sources(factory)}}
+            known = {"schema": factory_schema(factory, entry.kind), "files": {path: stamp(Path(path)) for path in _sources(factory)}}
             known = json.loads(json.dumps(known))  # what is used now is exactly what will be read back
             self._load()[key] = known
             self._changed = True
         return _with_graph_parameters(entry.kind, known["schema"])
+
+    def sources(self, entry: Entry) -> list[str]:
+        """The files that a component whose parameters are known was defined in."""
+        return list(self._load().get(f"{entry.kind} {entry.target}", {}).get("files", ()))
 
     def save(self) -> None:
         """Keep what was learnt; a cache that cannot be written costs time and nothing else."""
@@ -96,7 +100,8 @@ def _sources(factory: Callable[..., Any]) -> list[str]:
     return sorted({module.__file__ for module in modules if module and getattr(module, "__file__", None)})  # type: ignore[type-var]
 
 
-def _stamp(path: Path) -> list[int]:
+def stamp(path: Path) -> list[int]:
+    """A file's time and size, by which a change is noticed; nothing when there is no file."""
     try:
         status = path.stat()
     except OSError:

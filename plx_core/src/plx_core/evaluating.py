@@ -1,0 +1,99 @@
+"""The evaluation program: metrics over many batches in one call of TensorFlow, predictions, and the export of both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from plx_core.errors import DataError
+from plx_core.models import EstimatorSpec
+from plx_core.naming import variables_by_name
+from plx_core.training import assign_variables, total_loss
+
+BATCHES_PER_CALL = 64
+
+
+class EvaluationProgram:
+    """Evaluates and predicts with a specification whose weights come from a checkpoint."""
+
+    def __init__(self, spec: EstimatorSpec) -> None:
+        self.spec = spec
+        self.variables = variables_by_name(spec.network)
+        self._loss_sum = tf.Variable(0.0, trainable=False)
+        self._examples = tf.Variable(0.0, trainable=False)
+        self._run = tf.function(self._run_batches, reduce_retracing=True)
+        self._predict = tf.function(self._predict_batch, reduce_retracing=True)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take the weights of a training checkpoint.
+
+        Raises:
+            CheckpointError: they are another network's.
+        """
+        assign_variables(self.variables, state["program"]["variables"], "variables")
+
+    def evaluate(self, iterator: Any, steps: int | None) -> dict[str, float]:
+        """The mean loss over examples, and the metrics.
+
+        Raises:
+            DataError: there was no batch at all.
+        """
+        self._reset()
+        remaining = steps
+        while remaining is None or remaining > 0:
+            count = BATCHES_PER_CALL if remaining is None else min(BATCHES_PER_CALL, remaining)
+            done = int(self._run(iterator, tf.constant(count)).numpy())
+            if done < count:
+                break
+            remaining = None if remaining is None else remaining - done
+        if float(self._examples.numpy()) == 0:
+            raise DataError("the evaluation data has no batch")
+        found = {name: np.asarray(metric.result()) for name, metric in self.spec.metrics.items()}
+        metrics = {name: float(value) for name, value in found.items() if value.ndim == 0}
+        metrics |= {f"{name}/{index}": float(item) for name, value in found.items() if value.ndim == 1 for index, item in enumerate(value)}
+        return {"loss": float(self._loss_sum.numpy() / self._examples.numpy())} | metrics
+
+    def predict(self, features: Any) -> dict[str, np.ndarray]:
+        """The predictions for a batch, by name."""
+        return {name: value.numpy() for name, value in self._predict(features).items()}
+
+    def export(self, directory: Path, features: Mapping[str, tf.TensorSpec]) -> None:
+        """Write a SavedModel."""
+        module = tf.Module()
+        module.network = self.spec.network
+        signature = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in features.items()}
+        module.serve = tf.function(self._predict_batch, input_signature=[signature])
+        tf.saved_model.save(module, str(directory), signatures={"serving_default": module.serve})
+
+    def _run_batches(self, iterator: Any, count: tf.Tensor) -> tf.Tensor:
+        done = tf.constant(0)
+        going = tf.constant(True)
+        while going & (done < count):
+            batch = iterator.get_next_as_optional()
+            going = batch.has_value()
+            if going:
+                features, labels = batch.get_value()
+                self._evaluate_batch(features, labels)
+                done += 1
+        return done
+
+    def _evaluate_batch(self, features: Any, labels: Any) -> None:
+        outputs = self.spec.network(features, training=False)
+        loss = total_loss(self.spec, features, labels, outputs)
+        size = tf.cast(tf.shape(tf.nest.flatten(features)[0])[0], tf.float32)
+        self._loss_sum.assign_add(tf.cast(loss, tf.float32) * size)
+        self._examples.assign_add(size)
+        self.spec.update_metrics(features, labels, outputs)
+
+    def _predict_batch(self, features: Any) -> dict[str, tf.Tensor]:
+        return dict(self.spec.predict_fn(features, self.spec.network(features, training=False)))
+
+    def _reset(self) -> None:
+        self._loss_sum.assign(0.0)
+        self._examples.assign(0.0)
+        for metric in self.spec.metrics.values():
+            metric.reset_state()

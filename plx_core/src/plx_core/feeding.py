@@ -1,0 +1,71 @@
+"""What an `input_fn` may return, made one thing: a pipeline whose batches are (features by name, labels)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from plx_core.components import Component, parameter_names
+from plx_core.errors import DataError
+from plx_core.interfaces import Pipeline
+
+FEATURES = "features"
+"""The name of a feature that came without one."""
+
+
+class DatasetPipeline(Pipeline):
+    """A `tf.data.Dataset` of (features, labels), or of features alone, that is batched already.
+
+    It resumes by skipping batches, which is exact when the data set gives the same order each time it is iterated (a shuffle with
+    a seed does), and costs the reading of what is skipped.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset) -> None:
+        self._dataset = dataset.map(_named)
+
+    @property
+    def element_spec(self) -> tuple[dict[str, tf.TensorSpec], Any]:
+        """The features by name, and the labels."""
+        features, labels = self._dataset.element_spec
+        return features, labels
+
+    @property
+    def num_batches(self) -> int | None:
+        """How many batches there are; None when the data set does not know, or never ends."""
+        count = int(self._dataset.cardinality().numpy())
+        return count if count >= 0 else None
+
+    def dataset(self, start: int = 0) -> tf.data.Dataset:
+        """The batches from number `start` on."""
+        return (self._dataset.skip(start) if start else self._dataset).prefetch(tf.data.AUTOTUNE)
+
+
+def as_pipeline(input_fn: Any, mode: str, seed: int) -> Pipeline:
+    """The pipeline that an input function, a pipeline, a component or a data set stands for.
+
+    Args:
+        input_fn: a function of nothing or of `mode`, which returns a `Pipeline` or a `tf.data.Dataset`; or one of these itself; or
+            a component of the kind `pipelines`.
+        mode: one of `Modes`.
+        seed: the seed of a pipeline that has none of its own.
+
+    Raises:
+        DataError: it is none of these.
+    """
+    if isinstance(input_fn, Component):
+        input_fn = input_fn.build(mode=mode, seed=seed)
+    elif callable(input_fn) and not isinstance(input_fn, (Pipeline, tf.data.Dataset)):
+        supplied = {"mode": mode, "seed": seed}
+        input_fn = input_fn(**{name: supplied[name] for name in parameter_names(input_fn) & supplied.keys()})
+    if isinstance(input_fn, tf.data.Dataset):
+        input_fn = DatasetPipeline(input_fn)
+    if not isinstance(input_fn, Pipeline):
+        raise DataError(f"an input_fn returns a plx_core.Pipeline or a tf.data.Dataset of (features, labels), not {type(input_fn).__name__}")
+    return input_fn
+
+
+def _named(*element: Any) -> tuple[Any, Any]:
+    features, labels = element if len(element) == 2 else (element[0], {})
+    return (dict(features) if isinstance(features, Mapping) else {FEATURES: features}), labels

@@ -1,0 +1,61 @@
+"""What a metric of classification is given: class indices, decisions or probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+INDEX_METRICS = (keras.metrics.SparseCategoricalAccuracy, keras.metrics.SparseTopKCategoricalAccuracy, keras.metrics.SparseCategoricalCrossentropy)
+DECISION_METRICS = (
+    keras.metrics.TruePositives,
+    keras.metrics.TrueNegatives,
+    keras.metrics.FalsePositives,
+    keras.metrics.FalseNegatives,
+    keras.metrics.Precision,
+    keras.metrics.Recall,
+)
+
+
+def measure(metric: Any, labels: Any, probabilities: Any, classes: int) -> tuple[Any, Any]:
+    """The two arguments of a metric's `update_state`.
+
+    Args:
+        metric: a Keras metric.
+        labels: int [batch] class indices, or [batch, classes] one-hot.
+        probabilities: float [batch, classes].
+        classes: how many classes; 1 means one probability, that of the positive class.
+    """
+    indices = _indices(labels, classes)
+    if isinstance(metric, keras.metrics.Accuracy) or type(metric) is keras.metrics.MeanIoU:
+        return indices, _decisions(probabilities, classes)
+    if isinstance(metric, INDEX_METRICS):
+        return indices, probabilities
+    if isinstance(metric, DECISION_METRICS) and _without_thresholds(metric):
+        decided = _decisions(probabilities, classes)
+        if classes <= 2:
+            return indices, decided
+        return ops.one_hot(indices, classes), ops.one_hot(decided, classes)
+    if classes == 1:
+        return ops.expand_dims(indices, -1), probabilities
+    if classes == 2 and not isinstance(metric, (keras.metrics.CategoricalAccuracy, keras.metrics.TopKCategoricalAccuracy, keras.metrics.CategoricalCrossentropy)):
+        return indices, probabilities[:, 1]
+    return ops.one_hot(indices, classes), probabilities
+
+
+def _indices(labels: Any, classes: int) -> Any:
+    if len(labels.shape) > 1 and labels.shape[-1] != 1 and labels.shape[-1] == classes:
+        return ops.argmax(labels, axis=-1)
+    return ops.cast(ops.reshape(labels, (-1,)), "int32")
+
+
+def _decisions(probabilities: Any, classes: int) -> Any:
+    if classes == 1:
+        return ops.cast(probabilities[:, 0] > 0.5, "int32")
+    return ops.cast(ops.argmax(probabilities, axis=-1), "int32")
+
+
+def _without_thresholds(metric: Any) -> bool:
+    config = metric.get_config()
+    return config.get("thresholds") is None and config.get("top_k") is None and config.get("class_id") is None

@@ -1,0 +1,89 @@
+"""Classification."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from attrs import define, field
+from keras import ops
+
+from plx_core import EstimatorSpec, Model
+from plx_core.annotations import LossLike, PositiveInt
+from plx_core.components import make
+from plx_core.errors import ComponentError
+from plx_layers.measuring import measure
+
+LABEL = "label"
+
+
+@define
+class Classifier(Model):
+    """Tells which of several classes an example belongs to.
+
+    The graph's output is float [batch, classes]: logits, unless the loss says that it takes probabilities. Labels are class indices,
+    int [batch], or one-hot, [batch, classes].
+
+    Its predictions are `logits`, `probabilities` and `classes`. A metric that counts decisions (true positives, precision, recall, …)
+    and has no thresholds of its own sees the most probable class; with two classes the second is the positive one, with more each
+    class against the rest is counted and summed up, which is scikit-learn's `average="micro"`.
+
+    Args:
+        loss: what is minimised.
+        one_hot_encode: whether labels are class indices to be turned into one-hot vectors for the loss.
+        n_classes: how many classes; the graph's last axis when left out.
+    """
+
+    loss: LossLike = field(default="SoftmaxCrossEntropy", kw_only=True)
+    one_hot_encode: bool = field(default=False, kw_only=True)
+    n_classes: PositiveInt | None = field(default=None, kw_only=True)
+
+    def _check(self, outputs: Any, labels: Any) -> None:
+        if isinstance(outputs, Mapping):
+            raise ComponentError(f"a Classifier's graph has one output, this one has {', '.join(outputs)}")
+        if self.n_classes is not None and outputs.shape[-1] != self.n_classes:
+            raise ComponentError(f"the graph's last layer gives {tuple(outputs.shape)}, and n_classes is {self.n_classes}; its last axis must be {self.n_classes}")
+        shape = getattr(_label(labels), "shape", None)
+        if shape is not None and len(shape) > 1 and shape[-1] not in (None, 1, outputs.shape[-1]):
+            raise ComponentError(f"the graph's last layer gives {tuple(outputs.shape)}, and the labels have shape {tuple(shape)}")
+
+    def _spec(self, network: keras.Model, metrics: Mapping[str, Any]) -> EstimatorSpec:
+        loss = make("losses", self.loss)
+        classes = self.n_classes or network.output_shape[-1]
+
+        def encoded(labels: Any) -> Any:
+            labels = _label(labels)
+            if self.one_hot_encode and len(labels.shape) < 2 or (self.one_hot_encode and labels.shape[-1] == 1 and classes != 1):
+                return ops.one_hot(ops.cast(ops.reshape(labels, (-1,)), "int32"), classes)
+            return labels
+
+        def loss_fn(features: Any, labels: Any, outputs: Any) -> Any:
+            return loss(encoded(labels), outputs)
+
+        def update_metrics(features: Any, labels: Any, outputs: Any) -> None:
+            probabilities = _probabilities(loss, outputs)
+            for metric in metrics.values():
+                metric.update_state(*measure(metric, _label(labels), probabilities, classes))
+
+        def predict_fn(features: Any, outputs: Any) -> Mapping[str, Any]:
+            probabilities = _probabilities(loss, outputs)
+            decided = ops.argmax(outputs, axis=-1) if outputs.shape[-1] != 1 else ops.cast(probabilities[..., 0] > 0.5, "int64")
+            return {"logits": outputs, "probabilities": probabilities, "classes": decided}
+
+        return EstimatorSpec(**self._common(network, metrics), loss_fn=loss_fn, update_metrics=update_metrics, predict_fn=predict_fn)
+
+
+def _label(labels: Any) -> Any:
+    if not isinstance(labels, Mapping):
+        return labels
+    if len(labels) > 1 and LABEL not in labels:
+        raise ComponentError(f"a Classifier takes one label, or the one called {LABEL}; the data has {', '.join(labels)}")
+    return labels.get(LABEL, next(iter(labels.values()), None))
+
+
+def _probabilities(loss: Any, outputs: Any) -> Any:
+    if not getattr(loss, "from_logits", True):
+        return outputs
+    independent = outputs.shape[-1] == 1 or "sigmoid" in loss.name or "binary" in loss.name
+    return ops.sigmoid(outputs) if independent else ops.softmax(outputs, axis=-1)

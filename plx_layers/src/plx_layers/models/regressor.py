@@ -1,0 +1,65 @@
+"""Regression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from attrs import define, field
+from keras import ops
+
+from plx_core import EstimatorSpec, Model
+from plx_core.annotations import LossLike
+from plx_core.components import make
+from plx_core.errors import ComponentError
+
+LABEL = "label"
+
+
+@define
+class Regressor(Model):
+    """Estimates numbers.
+
+    The graph's output and the labels are float [batch, …] of the same shape; a label [batch] fits an output [batch, 1].
+
+    Its predictions are `results`.
+
+    Args:
+        loss: what is minimised.
+    """
+
+    loss: LossLike = field(default="MeanSquaredError", kw_only=True)
+
+    def _check(self, outputs: Any, labels: Any) -> None:
+        if isinstance(outputs, Mapping):
+            raise ComponentError(f"a Regressor's graph has one output, this one has {', '.join(outputs)}")
+        shape = getattr(_label(labels), "shape", None)
+        if shape is not None and len(shape) == len(outputs.shape) and any(
+            None not in pair and pair[0] != pair[1] for pair in zip(tuple(shape)[1:], tuple(outputs.shape)[1:], strict=True)
+        ):
+            raise ComponentError(f"the graph's last layer gives {tuple(outputs.shape)}, and the labels have shape {tuple(shape)}")
+
+    def _spec(self, network: keras.Model, metrics: Mapping[str, Any]) -> EstimatorSpec:
+        loss = make("losses", self.loss)
+
+        def shaped(labels: Any, outputs: Any) -> Any:
+            labels = ops.cast(_label(labels), outputs.dtype)
+            return ops.expand_dims(labels, -1) if len(labels.shape) == len(outputs.shape) - 1 and outputs.shape[-1] == 1 else labels
+
+        def loss_fn(features: Any, labels: Any, outputs: Any) -> Any:
+            return loss(shaped(labels, outputs), outputs)
+
+        def update_metrics(features: Any, labels: Any, outputs: Any) -> None:
+            for metric in metrics.values():
+                metric.update_state(shaped(labels, outputs), outputs)
+
+        return EstimatorSpec(**self._common(network, metrics), loss_fn=loss_fn, update_metrics=update_metrics)
+
+
+def _label(labels: Any) -> Any:
+    if not isinstance(labels, Mapping):
+        return labels
+    if len(labels) > 1 and LABEL not in labels:
+        raise ComponentError(f"a Regressor takes one label, or the one called {LABEL}; the data has {', '.join(labels)}")
+    return labels.get(LABEL, next(iter(labels.values()), None))
