@@ -1,0 +1,24 @@
+"""NumPy generators as states that a checkpoint can keep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+
+def generator_state(rng: np.random.Generator) -> dict[str, Any]:
+    """All that `restore_generator` needs to draw the same numbers again."""
+    return {"generator": _plain(rng.bit_generator.state)}
+
+
+def restore_generator(rng: np.random.Generator, state: Mapping[str, Any]) -> None:
+    """Draw from where the generator was when its state was taken."""
+    rng.bit_generator.state = dict(state["generator"])
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return int(value) if isinstance(value, np.integer) else value
