@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from plx_core.estimators import Estimator
     from plx_core.experiments import Experiment, create_experiment
     from plx_core.graphs import Graph
-    from plx_core.models import EstimatorSpec, Model
+    from plx_core.specs import EstimatorSpec, Model
 
 __version__ = "0.1.0"
 
 _LAZY = {
     "Component": "plx_core.components",
     "Estimator": "plx_core.estimators",
-    "EstimatorSpec": "plx_core.models",
+    "EstimatorSpec": "plx_core.specs",
     "Experiment": "plx_core.experiments",
     "Graph": "plx_core.graphs",
-    "Model": "plx_core.models",
+    "Model": "plx_core.specs",
     "RunConfig": "plx_core.configs",
     "create_experiment": "plx_core.experiments",
 }

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import inspect
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from plx_core.errors import ComponentError, ConfigError, Place, PlxError, Problem
 from plx_core.plugins import load_plugins
@@ -17,7 +17,7 @@ from plx_core.registry import SINGULAR, Entry, Registry
 _active: contextvars.ContextVar[Registry | None] = contextvars.ContextVar("plx_registry", default=None)
 
 
-@cache
+@functools.cache
 def default_registry() -> Registry:
     """The registry of the installed plug-ins, collected once a process."""
     return Registry(load_plugins())
@@ -30,7 +30,16 @@ def active_registry() -> Registry:
 
 @frozen
 class Component:
-    """What a config says of one part; `build` makes it."""
+    """What a config says of one part; `build` makes it.
+
+    Args:
+        kind: one of `plx_core.KINDS`; empty when only the place where it is used can tell.
+        name: the component's name.
+        params: its parameters.
+        place: where it was written.
+        path: its path in the config.
+        registry: where it is found; the installed plug-ins when None.
+    """
 
     kind: str
     name: str
@@ -47,7 +56,9 @@ class Component:
             ComponentError: the value is none of these.
         """
         if isinstance(value, Component):
-            return value
+            if value.kind not in ("", kind):
+                raise ComponentError(f"expected a {SINGULAR[kind]}, got the {SINGULAR[value.kind]} {value.name}")
+            return evolve(value, kind=kind)
         if isinstance(value, str):
             return cls(kind, value)
         if isinstance(value, Mapping) and len(value) == 1:
@@ -77,6 +88,8 @@ class Component:
         try:
             factory = self.entry.load()
             params = structure_params(factory, self.params, supplied)
+            if self.kind == "activations" and not inspect.isclass(factory):
+                return functools.partial(factory, **params) if params else factory
             return factory(**_missing(factory, params, supplied), **params)
         except (TypeError, ValueError) as error:
             raise ConfigError([Problem(self.path or self.name, _first_line(error), self.place)]) from error

@@ -134,3 +134,14 @@ class ExperimentConfig:
     train: TrainConfig = _section(TrainConfig, "what is trained on, and for how long")
     eval: EvalConfig = _section(EvalConfig, "what is evaluated on, how much and when")
     plugins: list[str] = field(factory=list, metadata={"help": "plug-in modules that the file needs; loaded when the person running allows it"})
+
+
+def __getattr__(name: str) -> Any:
+    """Config objects of components, as polyaxon-lib had them.
+
+    `OptimizerConfig(module="sgd", learning_rate=0.01)` names the kind, `SGDConfig(learning_rate=0.01)` the component; both
+    make a `plx_core.Component`.
+    """
+    from plx_core.component_configs import config_maker
+
+    return config_maker(name)

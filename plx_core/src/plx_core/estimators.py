@@ -21,10 +21,10 @@ from plx_core.evaluating import EvaluationProgram
 from plx_core.feeding import as_pipeline
 from plx_core.graphs import symbolic_inputs
 from plx_core.interfaces import Callback, Modes, Pipeline, Tracker
-from plx_core.models import EstimatorSpec
+from plx_core.specs import EstimatorSpec
 from plx_core.run_directory import RunDirectory
 from plx_core.schedule import BlockSize, Clock, Interrupted, stop_on_signals
-from plx_core.trackers import TensorBoardTracker
+from plx_core.tracking import TensorBoardTracker
 from plx_core.training import FINITE, TrainingProgram
 
 logger = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from plx_core.errors import DataError
-from plx_core.models import EstimatorSpec
+from plx_core.specs import EstimatorSpec
 from plx_core.naming import variables_by_name
 from plx_core.training import assign_variables, total_loss
 

@@ -16,7 +16,7 @@ from plx_core.errors import ComponentError, ConfigError, PlxError
 from plx_core.estimators import Estimator
 from plx_core.feeding import as_pipeline
 from plx_core.interfaces import Modes
-from plx_core.models import EstimatorSpec
+from plx_core.specs import EstimatorSpec
 
 RUNS = "runs"
 """The folder of run directories, where a config names none."""
@@ -100,12 +100,13 @@ class Experiment:
         return self.evaluate(delay_secs=0.0)
 
 
-def create_experiment(config: str | Path | Mapping[str, Any] | Checked, output_dir: str | Path | None = None) -> Experiment:
+def create_experiment(config: str | Path | Mapping[str, Any] | Checked, output_dir: str | Path | None = None, given: str | None = None) -> Experiment:
     """The experiment that a config describes, and its run directory with the config in it.
 
     Args:
         config: a YAML or JSON file, the same as a mapping, or what `checking.check` made of one.
         output_dir: the run directory; the config's, or runs/NAME, when None.
+        given: the config's text, kept as config.yml; read from the file when None.
 
     Raises:
         ConfigError: with every mistake that was found.
@@ -113,7 +114,8 @@ def create_experiment(config: str | Path | Mapping[str, Any] | Checked, output_d
     checked = config if isinstance(config, Checked) else check(config)
     sections = checked.config
     estimator = Estimator(_model_fn(checked), run_path(checked, output_dir), sections.environment, trackers=sections.settings.trackers)
-    given = Path(config).read_text(encoding="utf-8") if isinstance(config, (str, Path)) else yaml.safe_dump(checked.resolved, sort_keys=False)
+    if given is None:
+        given = Path(config).read_text(encoding="utf-8") if isinstance(config, (str, Path)) else yaml.safe_dump(checked.resolved, sort_keys=False)
     estimator.run_directory.write_config(given, checked.resolved)
     estimator.run_directory.write_manifest(sections.environment.seed, checked.plugins)
     return Experiment(
@@ -160,8 +162,6 @@ def build_check(checked: Checked) -> None:
 
     import tensorflow as tf
 
-    from plx_core.training import total_loss
-
     sections = checked.config
     with tempfile.TemporaryDirectory() as scratch:
         estimator = Estimator(_model_fn(checked), scratch, sections.environment)
@@ -171,17 +171,23 @@ def build_check(checked: Checked) -> None:
             pipeline = _input_fn(checked, section.data_pipeline)(mode=mode, seed=sections.environment.seed)
             spec = estimator.build(mode, pipeline)
 
-            def loss(features: Any, labels: Any, spec: EstimatorSpec = spec) -> Any:
-                outputs = spec.network(features, training=False)
-                spec.update_metrics(features, labels, outputs)
-                return total_loss(spec, features, labels, outputs)
-
             try:
-                tf.function(loss).get_concrete_function(*pipeline.element_spec)
+                tf.function(_loss_of(spec)).get_concrete_function(*pipeline.element_spec)
             except (TypeError, ValueError) as error:
                 output = spec.network.output_shape
                 reason = " ".join(str(error).strip().splitlines()[-1:])[:300]
                 raise checked.locate(ComponentError(f"the loss or a metric cannot take outputs of shape {output}: {reason}"), sections.model) from error
+
+
+def _loss_of(spec: EstimatorSpec) -> Callable[[Any, Any], Any]:
+    from plx_core.training import total_loss
+
+    def loss(features: Any, labels: Any) -> Any:
+        outputs = spec.network(features, training=False)
+        spec.update_metrics(features, labels, outputs)
+        return total_loss(spec, features, labels, outputs)
+
+    return loss
 
 
 def _model_fn(checked: Checked) -> Callable[..., EstimatorSpec]:

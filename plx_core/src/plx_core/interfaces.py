@@ -197,6 +197,9 @@ class Exploration(Stateful):
             masks: bool [N, A], which discrete actions are legal.
         """
 
+    def restart(self, ended: np.ndarray) -> None:
+        """Episodes have ended where `ended`, bool [N], says so."""
+
 
 class Memory(Stateful):
     """Where transitions are kept until they are learnt from.

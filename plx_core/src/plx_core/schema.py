@@ -125,12 +125,16 @@ def _parameters(factory: Callable[..., Any]) -> list[inspect.Parameter]:
     if not inspect.isclass(factory) or hasattr(factory, "__signature__"):
         return list(_signature(factory))
     found: dict[str, inspect.Parameter] = {}
+    named = False
     for cls in factory.__mro__:
         if "__init__" not in vars(cls):
             continue
         own = list(_signature(vars(cls)["__init__"]))[1:]
         for parameter in own:
-            found.setdefault(parameter.name, parameter)
+            # What a parent requires and a child with parameters of its own does not name, the child supplies itself.
+            if parameter.default is not parameter.empty or parameter.kind is parameter.VAR_KEYWORD or not named:
+                found.setdefault(parameter.name, parameter)
+        named = named or any(parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) for parameter in own)
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own):
             break
     return list(found.values())

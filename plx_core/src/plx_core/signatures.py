@@ -50,7 +50,7 @@ class Signatures:
             return _with_graph_parameters(entry.kind, factory_schema(entry.target, entry.kind))
         key = f"{entry.kind} {entry.target}"
         known = self._load().get(key)
-        if known is None or not all(stamp(Path(path)) == stamp for path, stamp in known["files"].items()):
+        if known is None or not all(stamp(Path(path)) == kept for path, kept in known["files"].items()):
             factory = entry.load()
             known = {"schema": factory_schema(factory, entry.kind), "files": {path: stamp(Path(path)) for path in _sources(factory)}}
             known = json.loads(json.dumps(known))  # what is used now is exactly what will be read back

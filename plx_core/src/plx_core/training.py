@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from plx_core.errors import CheckpointError, did_you_mean
 from plx_core.interfaces import State, Stateful
-from plx_core.models import EstimatorSpec
+from plx_core.specs import EstimatorSpec
 from plx_core.naming import variables_by_name
 
 FINITE = -1

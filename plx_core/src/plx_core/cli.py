@@ -1,0 +1,250 @@
+"""The command line."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from plx_core import quiet
+from plx_core.errors import PlxError
+
+if TYPE_CHECKING:
+    from plx_core.checking import Checked
+    from plx_core.loading import Allowed
+    from plx_core.registry import Registry
+
+FILE = click.argument("file", type=click.Path(dir_okay=False))
+OUTPUT_DIR = click.option("--output-dir", metavar="DIR", help="The run directory; the file's own, or runs/NAME, when left out.")
+SETS = click.option("--set", "sets", multiple=True, metavar="A.B=VALUE", help="Set a value of the file; may be given several times.")
+PLUGINS = click.option("--plugin", "plugins", multiple=True, metavar="MODULE_OR_FILE", help="Load a plug-in that is not installed; its code runs.")
+CHECKPOINT = click.option("--checkpoint", metavar="DIR", help="A checkpoint folder; the newest when left out.")
+
+
+class Plx(click.Group):
+    """Shows a person's mistake as one message, and keeps the order of the commands."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order in which they are met."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; the exit code says how it ended."""
+        try:
+            return super().invoke(ctx)
+        except PlxError as error:
+            if ctx.params.get("traceback"):
+                raise
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_code)
+        except (BrokenPipeError, KeyboardInterrupt) as error:
+            sys.stderr.close()
+            ctx.exit(130 if isinstance(error, KeyboardInterrupt) else 141)
+
+
+@click.group(cls=Plx, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--traceback", is_flag=True, help="Show where in the code an error arose.")
+@click.version_option(package_name="plx-core", prog_name="plx")
+def main(traceback: bool) -> None:
+    """Deep-learning and reinforcement-learning experiments on TensorFlow, from a file.
+
+    \b
+    plx data digits                         prepare a data set
+    plx check examples/lenet_digits.yml     find every mistake in a file
+    plx run examples/lenet_digits.yml       train and evaluate; the same again resumes
+    """  # noqa: D301 (click reads \b)
+    quiet.install()
+
+
+def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The arguments that every command on an experiment file takes."""
+    for option in (PLUGINS, SETS, OUTPUT_DIR, FILE):
+        command = option(command)
+    return command
+
+
+@main.command()
+@run_options
+def run(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str]) -> None:
+    """Train and evaluate; go on where the run stopped."""
+    _run_experiment(file, output_dir, sets, plugins, "run")
+
+
+@main.command()
+@run_options
+def train(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str]) -> None:
+    """Train only; go on where the run stopped."""
+    _run_experiment(file, output_dir, sets, plugins, "train")
+
+
+@main.command()
+@run_options
+@CHECKPOINT
+def evaluate(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], checkpoint: str | None) -> None:
+    """Evaluate a checkpoint."""
+    from plx_core.progress import print_metrics
+
+    experiment = _experiment(_check(file, sets, plugins), output_dir, file)
+    metrics = experiment.evaluate(delay_secs=0.0, checkpoint_path=checkpoint)
+    print_metrics(f"evaluation at step {metrics['global_step']}", metrics)
+
+
+@main.command()
+@run_options
+@CHECKPOINT
+@click.option("--keys", metavar="A,B", help="Which predictions to write; all when left out.")
+@click.option("--to", metavar="PATH", help="A .jsonl or .npz file; JSON lines on standard output when left out.")
+def predict(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], checkpoint: str | None, keys: str | None, to: str | None) -> None:
+    """Predict for each example of the evaluation data."""
+    from plx_core.predictions import write_predictions
+
+    experiment = _experiment(_check(file, sets, plugins), output_dir, file)
+    names = keys.split(",") if keys else None
+    count = write_predictions(experiment.estimator.predict(experiment.eval_input_fn, names, checkpoint), Path(to) if to else None)
+    click.echo(f"{count} predictions{f' written to {to}' if to else ''}", err=True)
+
+
+@main.command()
+@run_options
+@CHECKPOINT
+@click.option("--to", metavar="DIR", help="The folder to write; export/STEP in the run directory when left out.")
+def export(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], checkpoint: str | None, to: str | None) -> None:
+    """Write a SavedModel."""
+    experiment = _experiment(_check(file, sets, plugins), output_dir, file)
+    estimator = experiment.estimator
+    target = Path(to) if to else estimator.model_dir / "export" / f"{estimator.global_step:09d}"
+    estimator.export(target, experiment.eval_input_fn or experiment.train_input_fn, checkpoint)
+    click.echo(str(target))
+
+
+@main.command()
+@FILE
+@SETS
+@PLUGINS
+def check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> None:
+    """Find every mistake in a file; train nothing."""
+    from plx_core.checking import check_shapes
+
+    checked = _check(file, sets, plugins)
+    check_shapes(checked)
+    click.echo(f"{file}: correct")
+
+
+@main.command()
+@PLUGINS
+def schema(plugins: Sequence[str]) -> None:
+    """Print a JSON Schema of experiment files, for editors."""
+    from plx_core.editor_schema import editor_schema
+    from plx_core.signatures import Signatures
+
+    click.echo(json.dumps(editor_schema(_registry(plugins), Signatures()), indent=1))
+
+
+@main.command()
+@click.argument("kind", required=False)
+@click.argument("name", required=False)
+@PLUGINS
+def components(kind: str | None, name: str | None, plugins: Sequence[str]) -> None:
+    """List the installed components, those of a KIND, or the parameters of one."""
+    from plx_core import listing
+
+    registry = _registry(plugins)
+    if kind is None:
+        listing.print_kinds(registry)
+    elif name is None:
+        listing.print_kind(registry, kind)
+    else:
+        listing.print_component(registry, kind, name)
+
+
+@main.command("plugins")
+@PLUGINS
+def list_plugins(plugins: Sequence[str]) -> None:
+    """List the installed plug-ins, and what is wrong with those that cannot be used."""
+    from plx_core import listing
+
+    registry = _registry(plugins)
+    listing.print_plugins(registry)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--source", metavar="DIR", help="A folder that holds the original files; downloaded when left out.")
+@click.option("--output-dir", metavar="DIR", help="The folder to write; data/NAME when left out.")
+@SETS
+@PLUGINS
+def data(name: str, source: str | None, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str]) -> None:
+    """Prepare the data set NAME."""
+    from plx_core.preparing import prepare
+
+    target = output_dir or str(Path("data", name))
+    written = prepare(_registry(plugins), name, target, source, sets)
+    for key, value in written.items():
+        click.echo(f"{key}: {value}")
+
+
+def _run_experiment(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], method: str) -> None:
+    from plx_core.progress import Progress, print_metrics
+
+    experiment = _experiment(_check(file, sets, plugins), output_dir, file)
+    progress = Progress(experiment.train_steps)
+    experiment.extend_train_hooks([progress])
+    directory = experiment.estimator.model_dir
+    try:
+        metrics = experiment.train_and_evaluate() if method == "run" and experiment.eval_input_fn is not None else experiment.train() and {}
+    finally:
+        progress.close()
+    if metrics:
+        print_metrics(f"evaluation at step {metrics['global_step']}", metrics)
+    click.echo(f"run directory: {directory}")
+    click.echo(f"next: plx evaluate {file} · plx predict {file} · plx export {file} · tensorboard --logdir {directory}")
+
+
+def _experiment(checked: Checked, output_dir: str | None, file: str) -> Any:
+    _log(checked.config.settings.logging.level)
+    from plx_core.experiments import create_experiment
+
+    return create_experiment(checked, output_dir, given=Path(file).read_text(encoding="utf-8"))
+
+
+def _check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> Checked:
+    from plx_core.checking import check
+
+    return check(file, sets, _allowed(plugins))
+
+
+def _registry(plugins: Sequence[str]) -> Registry:
+    from plx_core.plugins import load_plugins
+    from plx_core.registry import Registry
+
+    return Registry(load_plugins(_allowed(plugins).plugins))
+
+
+@functools.cache
+def _project() -> dict[str, Any]:
+    """The `[tool.plx]` table of the pyproject.toml in this folder: what the person running allows."""
+    try:
+        table = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8")).get("tool", {}).get("plx", {})
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}
+
+
+def _allowed(plugins: Sequence[str]) -> Allowed:
+    from plx_core.loading import Allowed
+
+    project = _project()
+    return Allowed(tuple(project.get("env", ())), (*project.get("plugins", ()), *plugins))
+
+
+def _log(level: str) -> None:
+    logging.basicConfig(level=level, format="%(message)s")
+    for name in ("absl", "tensorflow", "h5py"):
+        logging.getLogger(name).setLevel("ERROR")

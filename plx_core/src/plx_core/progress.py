@@ -1,0 +1,82 @@
+"""What a person sees while a run goes on: a bar on a terminal, now and then a line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from plx_core.interfaces import Callback
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+class Progress(Callback):
+    """Shows the step, the rate and the latest metrics.
+
+    Args:
+        total: the step at which the run ends; None when that is not known.
+    """
+
+    def __init__(self, total: int | None) -> None:
+        self._total = total
+        self._bar: Any = None
+        self._task: Any = None
+        self._shown = 0.0
+        self._text = ""
+
+    def on_run_begin(self, run: Any, step: int) -> None:
+        """Start the bar."""
+        if not sys.stderr.isatty():
+            self._line(f"training from step {step}{f' to {self._total}' if self._total else ''}")
+            return
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
+
+        columns = [TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[metrics]}")]
+        self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+        self._bar.start()
+        self._task = self._bar.add_task("training", total=self._total, completed=step, metrics="")
+
+    def on_block(self, run: Any, step: int) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step, metrics=self._text)
+
+    def on_log(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
+        """Show the metrics."""
+        shown = {name: value for name, value in metrics.items() if name != "learning_rate"}
+        rate = shown.pop("steps_per_second")
+        self._text = "  ".join([f"{rate:,.1f} steps/s", *(f"{name} {value:.4g}" for name, value in list(shown.items())[:4])])
+        if self._bar is None and time.monotonic() - self._shown > SECONDS_BETWEEN_LINES:
+            self._shown = time.monotonic()
+            self._line(f"step {step}{f' of {self._total}' if self._total else ''}  {self._text}")
+
+    def on_run_end(self, run: Any, step: int) -> None:
+        """Take the bar away."""
+        self.close()
+
+    def close(self) -> None:
+        """Give the terminal back."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+    def _line(self, text: str) -> None:
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+def print_metrics(title: str, metrics: Mapping[str, float]) -> None:
+    """A table of metrics."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4f}" if abs(value) >= 1e-3 else f"{value:.3e}")
+    Console().print(table)
