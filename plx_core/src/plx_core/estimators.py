@@ -324,6 +324,8 @@ class TrainingRun:
                     bad_step = count - 1
         except tf.errors.OutOfRangeError:
             ended = True
+        except tf.errors.OpError as error:
+            raise self.pipeline.failure() or error from error
         reached = program.global_step
         self._block.took(count, time.perf_counter() - began)
         self._refuse_bad(step, bad_step)

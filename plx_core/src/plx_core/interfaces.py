@@ -75,6 +75,10 @@ class Pipeline(ABC):
         """What was counted while reading, such as skipped records; reported with the metrics."""
         return {}
 
+    def failure(self) -> Exception | None:
+        """Why reading stopped, where TensorFlow itself reports no more than that it did."""
+        return None
+
 
 class Callback:
     """Something that happens during a run; override what you need.
