@@ -138,6 +138,18 @@ def check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> None:
 
 
 @main.command()
+@click.argument("old", type=click.Path(dir_okay=False))
+def convert(old: str) -> None:
+    """Print a file of polyaxon-lib, 2017, in version 1."""
+    import yaml
+
+    from plx_core.loading import load_tree
+    from plx_core.nodes import to_python
+
+    click.echo(yaml.safe_dump(to_python(load_tree(old)), sort_keys=False, allow_unicode=True), nl=False)
+
+
+@main.command()
 @PLUGINS
 def schema(plugins: Sequence[str]) -> None:
     """Print a JSON Schema of experiment files, for editors."""

@@ -12,6 +12,7 @@ from typing import Any
 from attrs import frozen
 
 from plx_core.configs import ExperimentConfig
+from plx_core.dialects import is_2017, translate
 from plx_core.errors import ConfigError, Place, Problem
 from plx_core.nodes import ListNode, MapNode, Node, ScalarNode, from_python, parse, read_file, scalars
 from plx_core.schema import Schema, class_schema
@@ -48,6 +49,8 @@ def load_tree(config: str | Path | Mapping[str, Any], sets: Sequence[str] = (), 
     root = from_python(config) if isinstance(config, Mapping) else _with_bases(Path(config), ())
     if not isinstance(root, MapNode):
         raise ConfigError([Problem("", "a config is a mapping with `version`, `model`, `train`, …", root.place)])
+    if is_2017(root):
+        root = translate(root)
     problems: list[Problem] = []
     for text in sets:
         _apply_set(root, text, problems)

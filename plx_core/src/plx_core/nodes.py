@@ -236,6 +236,15 @@ def _syntax_problem(error: yaml.YAMLError, source: str) -> Problem:
     return Problem("", f"is not YAML: {text}", _place(mark, source) if mark else Place(source))
 
 
+def to_python(node: Node) -> Any:
+    """A tree as plain data, scalars read by the core schema."""
+    if isinstance(node, MapNode):
+        return {key: to_python(value) for key, value in node.items.items()}
+    if isinstance(node, ListNode):
+        return [to_python(item) for item in node.items]
+    return plain_value(node) if isinstance(node, ScalarNode) else node.value
+
+
 def with_text(node: ScalarNode, text: str) -> ScalarNode:
     """The same scalar with another text."""
     return evolve(node, text=text)
