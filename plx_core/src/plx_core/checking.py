@@ -60,11 +60,19 @@ class Checked:
         if problem.place is not None:
             return problem
         below = [path for path in self.places if problem.path and path.startswith(component.path) and path.endswith(f".{problem.path}")]
-        path = below[0] if below else problem.path if problem.path.startswith(component.path) else ".".join(filter(None, (component.path, problem.path)))
+        path = (
+            below[0]
+            if below
+            else problem.path
+            if problem.path.startswith(component.path)
+            else ".".join(filter(None, (component.path, problem.path)))
+        )
         return Problem(path, problem.message, self.places.get(path, component.place))
 
 
-def check(config: str | Path | Mapping[str, Any], sets: Sequence[str] = (), allowed: Allowed | None = None, registry: Registry | None = None) -> Checked:
+def check(
+    config: str | Path | Mapping[str, Any], sets: Sequence[str] = (), allowed: Allowed | None = None, registry: Registry | None = None
+) -> Checked:
     """Load, resolve and check a config; nothing is built, and TensorFlow is imported only to learn a component's parameters.
 
     Args:
@@ -133,9 +141,17 @@ def _sections(values: Mapping[str, Any], places: Mapping[str, Place]) -> list[Pr
     problems = []
     for name, section in (("train", train), ("eval", evaluation)):
         if section.get("data_pipeline") and section.get("env"):
-            problems.append(Problem(name, "has both a data_pipeline and an env; supervised learning has the one, reinforcement learning the other", places.get(name)))
+            problems.append(
+                Problem(
+                    name,
+                    "has both a data_pipeline and an env; supervised learning has the one, reinforcement learning the other",
+                    places.get(name),
+                )
+            )
     if not train.get("data_pipeline") and not train.get("env") and not evaluation.get("data_pipeline") and not evaluation.get("env"):
-        problems.append(Problem("train", "data_pipeline is missing (or env, for reinforcement learning)", places.get("train", places.get(""))))
+        problems.append(
+            Problem("train", "data_pipeline is missing (or env, for reinforcement learning)", places.get("train", places.get("")))
+        )
     if values.get("agent") and train.get("data_pipeline"):
         problems.append(Problem("agent", "an agent learns from train.env, not from a data_pipeline", places.get("agent")))
     return problems

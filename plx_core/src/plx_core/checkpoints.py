@@ -66,7 +66,9 @@ class Checkpoints:
             _sync(self.directory)
         except OSError as error:
             shutil.rmtree(aside, ignore_errors=True)
-            raise CheckpointError(f"cannot write checkpoint {target}: {error.strerror or error}; earlier checkpoints are untouched") from error
+            raise CheckpointError(
+                f"cannot write checkpoint {target}: {error.strerror or error}; earlier checkpoints are untouched"
+            ) from error
         self._verified[target] = True
         self._prune()
         return target

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 FILE = click.argument("file", type=click.Path(dir_okay=False))
 OUTPUT_DIR = click.option("--output-dir", metavar="DIR", help="The run directory; the file's own, or runs/NAME, when left out.")
 SETS = click.option("--set", "sets", multiple=True, metavar="A.B=VALUE", help="Set a value of the file; may be given several times.")
-PLUGINS = click.option("--plugin", "plugins", multiple=True, metavar="MODULE_OR_FILE", help="Load a plug-in that is not installed; its code runs.")
+PLUGINS = click.option(
+    "--plugin", "plugins", multiple=True, metavar="MODULE_OR_FILE", help="Load a plug-in that is not installed; its code runs."
+)
 CHECKPOINT = click.option("--checkpoint", metavar="DIR", help="A checkpoint folder; the newest when left out.")
 
 
@@ -101,7 +103,9 @@ def evaluate(file: str, output_dir: str | None, sets: Sequence[str], plugins: Se
 @CHECKPOINT
 @click.option("--keys", metavar="A,B", help="Which predictions to write; all when left out.")
 @click.option("--to", metavar="PATH", help="A .jsonl or .npz file; JSON lines on standard output when left out.")
-def predict(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], checkpoint: str | None, keys: str | None, to: str | None) -> None:
+def predict(
+    file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], checkpoint: str | None, keys: str | None, to: str | None
+) -> None:
     """Predict for each example of the evaluation data."""
     from plx_core.predictions import write_predictions
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from plx_core.components import Component, default_registry
 from plx_core.errors import UnknownComponent
@@ -28,7 +27,9 @@ def config_maker(name: str) -> Callable[..., Component]:
     found = [kind for kind in KINDS if _offers(kind, stem)]
     # polyaxon-lib's DecayExplorationConfig and HuberLossConfig name their kind at the end.
     if not found:
-        ending = next((kind for kind in KINDS if stem.lower().endswith(SINGULAR[kind]) and _offers(kind, stem[: -len(SINGULAR[kind])])), None)
+        ending = next(
+            (kind for kind in KINDS if stem.lower().endswith(SINGULAR[kind]) and _offers(kind, stem[: -len(SINGULAR[kind])])), None
+        )
         if ending is not None:
             return lambda **params: Component(ending, stem[: -len(SINGULAR[ending])], params)
         raise AttributeError(f"no installed plug-in offers a component called {stem}")

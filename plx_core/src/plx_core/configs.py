@@ -9,6 +9,7 @@ from attrs import field, frozen
 from plx_core.annotations import (
     CallbackLike,
     EnvironmentLike,
+    ExistingPath,
     ExporterLike,
     MemoryLike,
     ModelLike,
@@ -80,7 +81,20 @@ class EnvironmentConfig:
     deterministic: bool = _key(True, "the same seed gives the same weights, bit for bit, at some cost in speed on GPUs")
     xla: bool = _key(False, "compile the training step with XLA")
     mixed_precision: Literal["float32", "mixed_float16", "mixed_bfloat16", "float64"] = _key("float32", "the dtype policy of the layers")
-    steps_per_call: PositiveInt | None = _key(None, "at most this many steps in one call of TensorFlow; chosen by the periods when left out")
+    steps_per_call: PositiveInt | None = _key(
+        None, "at most this many steps in one call of TensorFlow; chosen by the periods when left out"
+    )
+
+
+@frozen(kw_only=True)
+class WarmStartConfig:
+    """Initial weights from another run."""
+
+    path: ExistingPath = field(metadata={"help": "a run directory, or one of its checkpoints"})
+    variables: str = _key(".*", "which variables, as a regular expression of their whole names")
+    names: dict[str, str] = field(
+        factory=dict, metadata={"help": "for variables that are called otherwise there: this run's names to that run's"}
+    )
 
 
 @frozen(kw_only=True)
@@ -89,13 +103,16 @@ class TrainConfig:
 
     data_pipeline: PipelineLike | None = _key(None, "the input, for supervised learning")
     env: EnvironmentLike | None = _key(None, "the environment, for reinforcement learning")
-    train_steps: PositiveInt | None = field(default=None, metadata={"help": "stop at this global step; until the data ends when left out", "alias": "steps"})
+    train_steps: PositiveInt | None = field(
+        default=None, metadata={"help": "stop at this global step; until the data ends when left out", "alias": "steps"}
+    )
     train_episodes: PositiveInt | None = field(default=None, metadata={"help": "stop after this many episodes", "alias": "episodes"})
     train_timesteps: PositiveInt | None = field(default=None, metadata={"help": "stop after this many actions", "alias": "timesteps"})
     first_update: NonNegativeInt = _key(5000, "actions taken before the first update")
     update_frequency: PositiveInt = _key(15, "actions between updates")
     updates_per_block: PositiveInt | None = _key(None, "updates at each multiple of update_frequency")
     train_steps_per_iteration: PositiveInt | None = _key(None, "steps between evaluations, in train_and_evaluate")
+    warm_start: WarmStartConfig | None = _key(None, "initial weights from another run")
     hooks: list[CallbackLike] = field(factory=list, metadata={"help": "callbacks"})
 
 
@@ -133,7 +150,9 @@ class ExperimentConfig:
     agent: AgentConfig | None = _key(None, "what acts and remembers, in reinforcement learning")
     train: TrainConfig = _section(TrainConfig, "what is trained on, and for how long")
     eval: EvalConfig = _section(EvalConfig, "what is evaluated on, how much and when")
-    plugins: list[str] = field(factory=list, metadata={"help": "plug-in modules that the file needs; loaded when the person running allows it"})
+    plugins: list[str] = field(
+        factory=list, metadata={"help": "plug-in modules that the file needs; loaded when the person running allows it"}
+    )
 
 
 def __getattr__(name: str) -> Any:

@@ -18,7 +18,10 @@ OWN_KEYWORDS = ("x-exists", "x-python", "x-class", "x-alias", "x-component", "x-
 def editor_schema(registry: Registry, signatures: Signatures) -> Schema:
     """The schema of experiment files, version 1; a component that cannot be loaded is left out."""
     root = _portable(class_schema(ExperimentConfig))
-    root["properties"]["extends"] = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}], "description": "files that this one is laid on"}
+    root["properties"]["extends"] = {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+        "description": "files that this one is laid on",
+    }
     root["required"] = []  # what a file leaves out may be in one that it extends
     definitions = {kind: _kind_schema(kind, registry, signatures) for kind in KINDS}
     signatures.save()
@@ -35,9 +38,18 @@ def _kind_schema(kind: str, registry: Registry, signatures: Signatures) -> Schem
             continue
         for name in _spellings(entry, registry):
             names.append(name)
-            properties[name] = {"anyOf": [{"type": "null"}, parameters]} | ({"description": parameters["description"]} if "description" in parameters else {})
+            properties[name] = {"anyOf": [{"type": "null"}, parameters]} | (
+                {"description": parameters["description"]} if "description" in parameters else {}
+            )
     by_name = {"type": "string", "anyOf": [{"enum": sorted(set(names))}, {"pattern": "/"}]}
-    with_parameters = {"type": "object", "minProperties": 1, "maxProperties": 1, "properties": properties, "patternProperties": {"/": {}}, "additionalProperties": False}
+    with_parameters = {
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "properties": properties,
+        "patternProperties": {"/": {}},
+        "additionalProperties": False,
+    }
     return {"title": f"a {SINGULAR[kind]}", "anyOf": [by_name, with_parameters]}
 
 

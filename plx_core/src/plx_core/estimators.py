@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,17 +16,18 @@ import tensorflow as tf
 from plx_core import checkpoints as checkpoint_files
 from plx_core.checkpoints import Checkpoints
 from plx_core.components import make, parameter_names
-from plx_core.configs import EnvironmentConfig, RunConfig
+from plx_core.configs import EnvironmentConfig, RunConfig, WarmStartConfig
 from plx_core.errors import CheckpointError, ComponentError, NonFiniteLoss, PlxError
 from plx_core.evaluating import EvaluationProgram
 from plx_core.feeding import as_pipeline
 from plx_core.graphs import symbolic_inputs
 from plx_core.interfaces import Callback, Modes, Pipeline, Tracker
-from plx_core.specs import EstimatorSpec
-from plx_core.run_directory import RunDirectory
+from plx_core.run_directory import CHECKPOINTS, RunDirectory
+from plx_core.run_hooks import as_callback
 from plx_core.schedule import BlockSize, Clock, Interrupted, stop_on_signals
+from plx_core.specs import EstimatorSpec
 from plx_core.tracking import TensorBoardTracker
-from plx_core.training import FINITE, TrainingProgram
+from plx_core.training import FINITE, TrainingProgram, assign_variables
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +45,8 @@ class Estimator:
         config: when to save, log and summarise (`RunConfig`), or that and how to execute (`EnvironmentConfig`).
         params: handed to `model_fn`.
         trackers: where metrics go besides `metrics.jsonl`; TensorBoard events when left out.
+        warm_start_from: another run whose weights are the initial ones: its directory, one of its checkpoints, or these with a choice
+            of variables and a map of names.
 
     Example:
         >>> estimator = Estimator(model_fn, model_dir="runs/lenet")        # doctest: +SKIP
@@ -57,15 +61,20 @@ class Estimator:
         params: Mapping[str, Any] | None = None,
         *,
         trackers: Sequence[Any] | None = None,
+        warm_start_from: WarmStartConfig | str | Path | None = None,
     ) -> None:
         if "features" not in parameter_names(model_fn):
-            raise ComponentError(f"a model_fn takes features, labels and, if it wants them, mode, params and config; this one takes {sorted(parameter_names(model_fn))}")
+            raise ComponentError(
+                f"a model_fn takes features, labels and, if it wants them, mode, params and config; this one takes {sorted(parameter_names(model_fn))}"
+            )
         self.model_fn = model_fn
         self.run_directory = RunDirectory(Path(model_dir))
         self.config = _environment(config)
         self.params = params
         self._trackers = trackers
+        self.warm_start = WarmStartConfig(path=str(warm_start_from)) if isinstance(warm_start_from, (str, Path)) else warm_start_from
         self._trained: tuple[Any, TrainingProgram, Iterator[Any]] | None = None
+        self._run: TrainingRun | None = None
         self._position = 0
         self._evaluators: dict[str, EvaluationProgram] = {}
         run = self.config.run_config
@@ -82,13 +91,33 @@ class Estimator:
         latest = self.checkpoints.latest()
         return checkpoint_files.step_of(latest) if latest else 0
 
+    @property
+    def training_model(self) -> keras.Model:
+        """The network that is being trained.
+
+        Raises:
+            ComponentError: training has not begun in this process.
+        """
+        return self._training.program.spec.network
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step; it can be set unless it follows a schedule."""
+        return self._training.program.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self._training.program.spec.optimizer.learning_rate = value
+
+    def save_checkpoint(self) -> None:
+        """Save a checkpoint now, amid training."""
+        self._training.save()
+
     def latest_checkpoint(self) -> Path | None:
         """The newest whole checkpoint."""
         return self.checkpoints.latest()
 
-    def train(
-        self, input_fn: Any, steps: int | None = None, max_steps: int | None = None, hooks: Sequence[Any] | None = None
-    ) -> Estimator:
+    def train(self, input_fn: Any, steps: int | None = None, max_steps: int | None = None, hooks: Sequence[Any] | None = None) -> Estimator:
         """Train, from the newest checkpoint if there is one.
 
         The position in the data is part of a checkpoint: the first call of a process goes on where the run stopped, and so does a
@@ -107,11 +136,17 @@ class Estimator:
         if steps is not None and max_steps is not None:
             raise ComponentError("give steps (how many more) or max_steps (the global step to stop at), not both")
         with self.run_directory.writing():
-            TrainingRun(self, input_fn, [make("callbacks", hook) for hook in hooks or ()]).run(steps, max_steps)
+            self._run = TrainingRun(self, input_fn, [as_callback(make("callbacks", hook)) for hook in hooks or ()])
+            self._run.run(steps, max_steps)
         return self
 
     def evaluate(
-        self, input_fn: Any, steps: int | None = None, hooks: Sequence[Any] | None = None, checkpoint_path: str | Path | None = None, name: str | None = None
+        self,
+        input_fn: Any,
+        steps: int | None = None,
+        hooks: Sequence[Any] | None = None,
+        checkpoint_path: str | Path | None = None,
+        name: str | None = None,
     ) -> dict[str, float]:
         """The loss and the metrics of a checkpoint, means over examples.
 
@@ -139,7 +174,7 @@ class Estimator:
             tracker.log(step, split, metrics)
             tracker.close()
         for hook in hooks or ():
-            make("callbacks", hook).on_evaluate(self, step, metrics)
+            as_callback(make("callbacks", hook)).on_evaluate(self, step, metrics)
         return metrics | {"global_step": step}
 
     def predict(
@@ -165,21 +200,22 @@ class Estimator:
             for index in range(len(next(iter(chosen.values())))):
                 yield {key: value[index] for key, value in chosen.items()}
 
-    def export(self, export_dir: str | Path, input_fn: Any, checkpoint_path: str | Path | None = None) -> Path:
-        """Write a SavedModel whose `serve` takes features by name and returns predictions by name.
+    def export(self, export_dir: str | Path, input_fn: Any, checkpoint_path: str | Path | None = None, format: str = "saved_model") -> Path:
+        """Write a model that takes features as they lie in the data, by name.
 
         Args:
             export_dir: the folder to write; it must not exist.
-            input_fn: only its features' names, shapes and dtypes are used.
+            input_fn: only its features' names, shapes and dtypes are used, and how it processes them.
             checkpoint_path: the newest when None.
+            format: `saved_model`, whose `serve` returns predictions by name, or `keras`, `onnx` or `litert`.
         """
+        if Path(export_dir).exists():
+            raise ComponentError(f"{export_dir} exists already; an export does not overwrite")
         path = self._checkpoint(checkpoint_path)
         pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
         evaluator = self._evaluator(Modes.PREDICT, pipeline)
         evaluator.restore(checkpoint_files.load(path))
-        if Path(export_dir).exists():
-            raise ComponentError(f"{export_dir} exists already; an export does not overwrite")
-        evaluator.export(Path(export_dir), pipeline.element_spec[0])
+        evaluator.export(Path(export_dir), format, pipeline.processing_network())
         return Path(export_dir)
 
     def get_variable_names(self) -> list[str]:
@@ -200,12 +236,26 @@ class Estimator:
             tf.config.experimental.enable_op_determinism()
         keras.config.set_dtype_policy(self.config.mixed_precision)
         features, labels = pipeline.element_spec
-        supplied = {"features": symbolic_inputs(features), "labels": labels, "mode": mode, "params": self.params, "config": self.config.run_config}
+        supplied = {
+            "features": symbolic_inputs(features),
+            "labels": labels,
+            "mode": mode,
+            "params": self.params,
+            "config": self.config.run_config,
+        }
         names = parameter_names(self.model_fn)
         spec = self.model_fn(**{name: supplied[name] for name in MODEL_FN_PARAMETERS if name in names})
         if not isinstance(spec, EstimatorSpec):
-            raise ComponentError(f"a model_fn returns an EstimatorSpec, as a model does when it is called; this one returned {type(spec).__name__}")
+            raise ComponentError(
+                f"a model_fn returns an EstimatorSpec, as a model does when it is called; this one returned {type(spec).__name__}"
+            )
         return spec
+
+    @property
+    def _training(self) -> TrainingRun:
+        if self._run is None:
+            raise ComponentError("training has not begun in this process")
+        return self._run
 
     def _checkpoint(self, path: str | Path | None) -> Path:
         found = Path(path) if path is not None else self.checkpoints.latest()
@@ -252,6 +302,7 @@ class TrainingRun:
             return
         for callback in self.callbacks:
             callback.on_run_begin(estimator, step)
+        goal = min((stop for stop in (goal, *(callback.last_step for callback in self.callbacks)) if stop is not None), default=None)
         self._logged = (step, time.perf_counter())
         try:
             with stop_on_signals() as request:
@@ -281,6 +332,8 @@ class TrainingRun:
                 callback.restore(state["callbacks"].get(_callback_key(index, callback), {}))
             position = state["input"]["batch"] if known is None else 0
             logger.info("going on from %s", latest)
+        elif estimator.warm_start is not None:
+            warm_start(program, estimator.warm_start)
         estimator.run_directory.forget_after(program.global_step)
         estimator._position = position
         self.pipeline, self.program, self.iterator = pipeline, program, iter(pipeline.dataset(position))
@@ -289,19 +342,29 @@ class TrainingRun:
     def _loop(self, goal: int | None, request: Any) -> bool:
         """Step to the goal; whether the data ended before it."""
         program, run = self.program, self._periods
-        periods = [run.save_checkpoints_steps, run.save_summary_steps, run.log_step_count_steps, *(callback.every_n_steps for callback in self.callbacks)]
+        periods = [
+            run.save_checkpoints_steps,
+            run.save_summary_steps,
+            run.log_step_count_steps,
+            *(callback.every_n_steps for callback in self.callbacks),
+        ]
         step, saved, ended = program.global_step, program.global_step, False
         self._clock.is_due()
-        while (goal is None or step < goal) and not ended and request.number is None and not any(callback.stop_training for callback in self.callbacks):
+        while (
+            (goal is None or step < goal)
+            and not ended
+            and request.number is None
+            and not any(callback.stop_training for callback in self.callbacks)
+        ):
             reached, ended = self._advance(step, self._block.next(step, goal, periods))
             last, step = step, reached
             if step > last:
                 self._report(step, step == goal or ended)
             if step > last and (_is_due(step, run.save_checkpoints_steps) or self._clock.is_due()):
-                self._save(step)
+                self.save()
                 saved = step
         if step > saved or self.estimator.checkpoints.latest() is None:
-            self._save(step)
+            self.save()
         if request.number is not None:
             raise Interrupted(request.number, f"stopped by signal {request.number} at step {step}; the same command goes on from there")
         return ended
@@ -351,7 +414,11 @@ class TrainingRun:
         due_callbacks = [callback for callback in self.callbacks if _is_due(step, callback.every_n_steps)]
         if not (due_log or due_summary or due_callbacks):
             return
-        metrics = program.results() | {"learning_rate": program.learning_rate} | {key: float(value) for key, value in self.pipeline.counters().items()}
+        metrics = (
+            program.results()
+            | {"learning_rate": program.learning_rate}
+            | {key: float(value) for key, value in self.pipeline.counters().items()}
+        )
         if due_log:
             self._log(step, metrics)
         if due_summary:
@@ -382,13 +449,37 @@ class TrainingRun:
             if tensors and isinstance(tracker, TensorBoardTracker):
                 tracker.log_tensors(step, "train", tensors)
 
-    def _save(self, step: int) -> None:
-        estimator = self.estimator
+    def save(self) -> None:
+        """Save a checkpoint at the current step."""
+        estimator, step = self.estimator, self.program.global_step
         states = {_callback_key(index, callback): dict(callback.state()) for index, callback in enumerate(self.callbacks)}
         state = {"global_step": step, "program": self.program.state(), "input": {"batch": estimator._position}, "callbacks": states}
         path = estimator.checkpoints.save(step, state)
         for callback in self.callbacks:
             callback.on_checkpoint(estimator, step, str(path))
+
+
+def warm_start(program: TrainingProgram, source: WarmStartConfig) -> None:
+    """Give a program the weights of another run.
+
+    Raises:
+        CheckpointError: there is no checkpoint, no variable is chosen, or names or shapes do not fit.
+    """
+    path = Path(source.path)
+    checkpoint = (
+        path
+        if (path / checkpoint_files.MANIFEST).is_file() and not (path / CHECKPOINTS).is_dir()
+        else Checkpoints(path / CHECKPOINTS).latest()
+    )
+    if checkpoint is None:
+        raise CheckpointError(f"there is no checkpoint to start from in {path}")
+    saved = checkpoint_files.load(checkpoint)["program"]["variables"]
+    chosen = {name: variable for name, variable in program.variables.items() if re.fullmatch(source.variables, name)}
+    if not chosen:
+        raise CheckpointError(f"no variable matches {source.variables}; there are {', '.join(program.variables)}")
+    wanted = {name: source.names.get(name, name) for name in chosen}
+    assign_variables(chosen, {name: saved[other] for name, other in wanted.items() if other in saved}, f"variables of {checkpoint}")
+    logger.info("started from %d variables of %s", len(chosen), checkpoint)
 
 
 def _callback_key(index: int, callback: Callback) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 
-from plx_core.errors import DataError
-from plx_core.specs import EstimatorSpec
+from plx_core.errors import ComponentError, DataError
 from plx_core.naming import variables_by_name
+from plx_core.specs import EstimatorSpec
 from plx_core.training import assign_variables, total_loss
+
+if TYPE_CHECKING:
+    import keras
 
 BATCHES_PER_CALL = 64
 
@@ -61,12 +64,41 @@ class EvaluationProgram:
         """The predictions for a batch, by name."""
         return {name: value.numpy() for name, value in self._predict(features).items()}
 
-    def export(self, directory: Path, features: Mapping[str, tf.TensorSpec]) -> None:
-        """Write a SavedModel."""
+    def export(self, directory: Path, format: str, processing: keras.Model | None) -> None:
+        """Write the model, with the pipeline's processing of raw features before it.
+
+        A SavedModel's `serve` gives the predictions by name; the other formats hold the network, which gives the graph's outputs.
+
+        Raises:
+            ComponentError: a package that the format needs is not installed, or Keras cannot export this network to it.
+        """
+        import keras
+
+        network = self.spec.network
+        if processing is not None:
+            wanted = [tensor.name for tensor in network.inputs]
+            network = keras.Model(processing.input, network({name: processing.output[name] for name in wanted}), name=network.name)
+        if format == "saved_model":
+            self._save(directory, network)
+            return
+        directory.mkdir(parents=True)
+        if format == "keras":
+            network.save(directory / "model.keras")
+            return
+        try:
+            network.export(str(directory / {"onnx": "model.onnx", "litert": "model.tflite"}[format]), format=format, verbose=False)
+        except (ImportError, ValueError, NotImplementedError) as error:
+            raise ComponentError(f"Keras cannot export this network as {format}: {error}") from error
+
+    def _save(self, directory: Path, network: keras.Model) -> None:
         module = tf.Module()
-        module.network = self.spec.network
-        signature = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in features.items()}
-        module.serve = tf.function(self._predict_batch, input_signature=[signature])
+        module.network = network
+        signature = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name) for tensor in network.inputs}
+
+        def serve(features: Any) -> dict[str, tf.Tensor]:
+            return dict(self.spec.predict_fn(features, network(features, training=False)))
+
+        module.serve = tf.function(serve, input_signature=[signature])
         tf.saved_model.save(module, str(directory), signatures={"serving_default": module.serve})
 
     def _run_batches(self, iterator: Any, count: tf.Tensor) -> tf.Tensor:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,20 +15,36 @@ import yaml
 from attrs import define, field
 
 from plx_core.checking import Checked, check
-from plx_core.components import Component
-from plx_core.errors import ComponentError, ConfigError, PlxError
+from plx_core.checkpoints import step_of
+from plx_core.components import Component, make
+from plx_core.errors import CheckpointError, ComponentError, ConfigError, PlxError
 from plx_core.estimators import Estimator
 from plx_core.feeding import as_pipeline
-from plx_core.interfaces import Modes
+from plx_core.interfaces import Callback, Modes
+from plx_core.run_hooks import GlobalStepWaiter, as_callback
 from plx_core.specs import EstimatorSpec
+
+logger = logging.getLogger(__name__)
 
 RUNS = "runs"
 """The folder of run directories, where a config names none."""
+POLL_SECONDS = 0.2
+"""How often `continuous_eval` looks for a new checkpoint."""
+
+
+def _callbacks(hooks: Any) -> list[Callback]:
+    return [as_callback(make("callbacks", hook)) for hook in hooks or ()]
+
+
+def _exporters(strategies: Any) -> list[Any]:
+    if strategies is None or isinstance(strategies, (list, tuple)):
+        return [make("exporters", strategy) for strategy in strategies or ()]
+    return [make("exporters", strategies)]
 
 
 @define(kw_only=True)
 class Experiment:
-    """Trains and evaluates an estimator.
+    """Trains, evaluates and exports an estimator.
 
     Args:
         estimator: what is trained.
@@ -32,12 +52,14 @@ class Experiment:
         eval_input_fn: what it is evaluated on.
         train_steps: the global step to stop at; until the data ends when None.
         eval_steps: batches of an evaluation; all of them when None.
-        train_hooks: callbacks of training.
+        train_hooks: callbacks of training; their `on_evaluate` is called too.
         eval_hooks: callbacks of evaluation.
         eval_delay_secs: seconds to wait before the first evaluation.
-        continuous_eval_throttle_secs: seconds between evaluations.
+        continuous_eval_throttle_secs: seconds between the beginnings of two evaluations of `continuous_eval`.
         eval_every_n_steps: evaluate at each multiple of this many steps.
         train_steps_per_iteration: the same, as polyaxon-lib called it; used when `eval_every_n_steps` is None.
+        delay_workers_by_global_step: whether a worker other than the first waits for a global step, not for seconds.
+        export_strategies: what is exported after an evaluation.
     """
 
     estimator: Estimator
@@ -45,52 +67,101 @@ class Experiment:
     eval_input_fn: Any = None
     train_steps: int | None = None
     eval_steps: int | None = None
-    train_hooks: list[Any] = field(factory=list, converter=list)
-    eval_hooks: list[Any] = field(factory=list, converter=list)
+    train_hooks: list[Callback] = field(factory=list, converter=_callbacks)
+    eval_hooks: list[Callback] = field(factory=list, converter=_callbacks)
     eval_delay_secs: float = 0.0
     continuous_eval_throttle_secs: float = 60.0
     eval_every_n_steps: int | None = None
     train_steps_per_iteration: int | None = None
+    delay_workers_by_global_step: bool = False
+    export_strategies: list[Any] = field(factory=list, converter=_exporters)
 
-    def train(self) -> Estimator:
-        """Train to `train_steps`, or to the end of the data."""
+    def train(self, delay_secs: float | None = None) -> Estimator:
+        """Train to `train_steps`, or to the end of the data.
+
+        Args:
+            delay_secs: seconds to wait first; when None, a worker other than the first waits by its number.
+        """
         _need(self.train_input_fn, "train")
-        return self.estimator.train(self.train_input_fn, max_steps=self.train_steps, hooks=self.train_hooks)
+        waiters = self._wait_for_turn(delay_secs)
+        return self.estimator.train(self.train_input_fn, max_steps=self.train_steps, hooks=[*self.train_hooks, *waiters])
 
-    def evaluate(self, delay_secs: float | None = None, checkpoint_path: str | Path | None = None) -> dict[str, float]:
+    def evaluate(
+        self, delay_secs: float | None = None, checkpoint_path: str | Path | None = None, name: str | None = None
+    ) -> dict[str, float]:
         """Evaluate a checkpoint, the newest when none is given."""
         _need(self.eval_input_fn, "eval")
         time.sleep(self.eval_delay_secs if delay_secs is None else delay_secs)
-        return self.estimator.evaluate(self.eval_input_fn, self.eval_steps, self.eval_hooks, checkpoint_path)
+        return self.estimator.evaluate(self.eval_input_fn, self.eval_steps, self.eval_hooks, checkpoint_path, name)
 
     def train_and_evaluate(self) -> dict[str, float]:
-        """Train, evaluating at each multiple of `eval_every_n_steps` and at the end; the last evaluation's metrics.
+        """Train, evaluating and exporting at each multiple of `eval_every_n_steps` and at the end; the last evaluation's metrics.
 
         A checkpoint that has been evaluated, before a crash for example, is not evaluated again.
         """
         _need(self.train_input_fn, "train")
         _need(self.eval_input_fn, "eval")
         period = self.eval_every_n_steps or self.train_steps_per_iteration
-        if period is None:
-            self.train()
-            return self._evaluate_once()
         while True:
             before = self.estimator.global_step
-            stop = before + period - before % period
-            target = stop if self.train_steps is None else min(stop, self.train_steps)
-            if self.train_steps is None or before < self.train_steps:
-                self.estimator.train(self.train_input_fn, max_steps=target, hooks=self.train_hooks)
+            target = self._next_stop(before, period)
+            self.estimator.train(self.train_input_fn, max_steps=target, hooks=self.train_hooks)
+            reached = self.estimator.global_step
+            is_final = (
+                target is None or reached < target or reached == self.train_steps or any(hook.stop_training for hook in self.train_hooks)
+            )
             metrics = self._evaluate_once()
-            if self.estimator.global_step < target or target == self.train_steps or self.estimator.global_step == before:
+            for hook in self.train_hooks:
+                hook.on_evaluate(self.estimator, reached, metrics)
+            is_final = is_final or any(hook.stop_training for hook in self.train_hooks)
+            self._export(reached, metrics, is_final=is_final)
+            if is_final:
                 return metrics
+
+    continuous_train_and_evaluate = train_and_evaluate
+
+    def continuous_eval(
+        self, evaluate_checkpoint_only_once: bool = True, predicate_fn: Callable[[dict[str, float]], bool] | None = None
+    ) -> dict[str, float]:
+        """Evaluate each checkpoint of a run, which may be another process's, as it appears, until `train_steps` is reached.
+
+        Args:
+            evaluate_checkpoint_only_once: whether a checkpoint is evaluated once, or again and again until the next appears.
+            predicate_fn: given the metrics, says whether to go on.
+        """
+        return self._watch(self.eval_input_fn, "eval", None, evaluate_checkpoint_only_once, predicate_fn)
+
+    def continuous_eval_on_train_data(
+        self, evaluate_checkpoint_only_once: bool = True, predicate_fn: Callable[[dict[str, float]], bool] | None = None
+    ) -> dict[str, float]:
+        """The same on the training data; its metrics are kept in a split of their own, `eval_train`."""
+        return self._watch(self.train_input_fn, "train", "train", evaluate_checkpoint_only_once, predicate_fn)
+
+    def test(self) -> dict[str, float]:
+        """One step of everything: train a step, evaluate a batch, export; to see that it works."""
+        _need(self.train_input_fn, "train")
+        _need(self.eval_input_fn, "eval")
+        self.estimator.train(self.train_input_fn, steps=1, hooks=self.train_hooks)
+        metrics = self.estimator.evaluate(self.eval_input_fn, steps=1, hooks=self.eval_hooks, name="test")
+        self._export(self.estimator.global_step, metrics, is_final=True)
+        return metrics
+
+    def reset_export_strategies(self, new_export_strategies: Any = None) -> list[Any]:
+        """Take other export strategies; those that were there before."""
+        old, self.export_strategies = self.export_strategies, new_export_strategies
+        return old
 
     def extend_train_hooks(self, additional_hooks: Sequence[Any]) -> None:
         """Add callbacks of training."""
-        self.train_hooks.extend(additional_hooks)
+        self.train_hooks = [*self.train_hooks, *additional_hooks]
 
     def extend_eval_hooks(self, additional_hooks: Sequence[Any]) -> None:
         """Add callbacks of evaluation."""
-        self.eval_hooks.extend(additional_hooks)
+        self.eval_hooks = [*self.eval_hooks, *additional_hooks]
+
+    def _next_stop(self, step: int, period: int | None) -> int | None:
+        stops = [stop for stop in (self.train_steps, step + period - step % period if period else None) if stop is not None]
+        return min(stops, default=None)
 
     def _evaluate_once(self) -> dict[str, float]:
         step = self.estimator.global_step
@@ -99,8 +170,49 @@ class Experiment:
                 return {name: float(value) for name, value in line["metrics"].items()} | {"global_step": step}
         return self.evaluate(delay_secs=0.0)
 
+    def _export(self, step: int, metrics: Mapping[str, float], *, is_final: bool) -> None:
+        for strategy in self.export_strategies:
+            path = strategy.export(self.estimator, self.eval_input_fn or self.train_input_fn, step, metrics, is_final=is_final)
+            if path is not None:
+                logger.info("exported %s", path)
 
-def create_experiment(config: str | Path | Mapping[str, Any] | Checked, output_dir: str | Path | None = None, given: str | None = None) -> Experiment:
+    def _wait_for_turn(self, delay_secs: float | None) -> list[Callback]:
+        """Let the first worker begin: it makes the variables that the others find."""
+        index = int(json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index", 0))
+        if delay_secs is None and self.delay_workers_by_global_step:
+            return [GlobalStepWaiter(int(8000.0 * math.log(index + 1)))]
+        time.sleep(min(60, index * 5) if delay_secs is None else delay_secs)
+        return []
+
+    def _watch(
+        self, input_fn: Any, section: str, name: str | None, only_once: bool, predicate_fn: Callable[[dict[str, float]], bool] | None
+    ) -> dict[str, float]:
+        _need(input_fn, section)
+        time.sleep(self.eval_delay_secs)
+        seen, began = -1, -float("inf")
+        while True:
+            path = next((path for path in self.estimator.checkpoints.paths() if step_of(path) > seen), None)
+            path = path if path is not None or only_once else self.estimator.checkpoints.latest()
+            wait = began + self.continuous_eval_throttle_secs - time.monotonic()
+            if path is None or wait > 0:
+                time.sleep(min(max(wait, POLL_SECONDS), POLL_SECONDS))
+                continue
+            began, seen = time.monotonic(), step_of(path)
+            try:
+                metrics = self.estimator.evaluate(input_fn, self.eval_steps, self.eval_hooks, path, name)
+            except CheckpointError:
+                if path.exists():
+                    raise
+                continue  # the run that is watched has removed it to make room for newer ones
+            is_last = self.train_steps is not None and seen >= self.train_steps
+            self._export(seen, metrics, is_final=is_last)
+            if is_last or (predicate_fn is not None and not predicate_fn(metrics)):
+                return metrics
+
+
+def create_experiment(
+    config: str | Path | Mapping[str, Any] | Checked, output_dir: str | Path | None = None, given: str | None = None
+) -> Experiment:
     """The experiment that a config describes, and its run directory with the config in it.
 
     Args:
@@ -113,9 +225,19 @@ def create_experiment(config: str | Path | Mapping[str, Any] | Checked, output_d
     """
     checked = config if isinstance(config, Checked) else check(config)
     sections = checked.config
-    estimator = Estimator(_model_fn(checked), run_path(checked, output_dir), sections.environment, trackers=sections.settings.trackers)
+    estimator = Estimator(
+        _model_fn(checked),
+        run_path(checked, output_dir),
+        sections.environment,
+        trackers=sections.settings.trackers,
+        warm_start_from=sections.train.warm_start,
+    )
     if given is None:
-        given = Path(config).read_text(encoding="utf-8") if isinstance(config, (str, Path)) else yaml.safe_dump(checked.resolved, sort_keys=False)
+        given = (
+            Path(config).read_text(encoding="utf-8")
+            if isinstance(config, (str, Path))
+            else yaml.safe_dump(checked.resolved, sort_keys=False)
+        )
     estimator.run_directory.write_config(given, checked.resolved)
     estimator.run_directory.write_manifest(sections.environment.seed, checked.plugins)
     return Experiment(
@@ -130,6 +252,7 @@ def create_experiment(config: str | Path | Mapping[str, Any] | Checked, output_d
         continuous_eval_throttle_secs=sections.eval.continuous_eval_throttle_secs,
         eval_every_n_steps=sections.eval.eval_every_n_steps,
         train_steps_per_iteration=sections.train.train_steps_per_iteration,
+        export_strategies=sections.eval.export_strategies,
     )
 
 
@@ -176,7 +299,9 @@ def build_check(checked: Checked) -> None:
             except (TypeError, ValueError) as error:
                 output = spec.network.output_shape
                 reason = " ".join(str(error).strip().splitlines()[-1:])[:300]
-                raise checked.locate(ComponentError(f"the loss or a metric cannot take outputs of shape {output}: {reason}"), sections.model) from error
+                raise checked.locate(
+                    ComponentError(f"the loss or a metric cannot take outputs of shape {output}: {reason}"), sections.model
+                ) from error
 
 
 def _loss_of(spec: EstimatorSpec) -> Callable[[Any, Any], Any]:

@@ -62,7 +62,9 @@ def as_pipeline(input_fn: Any, mode: str, seed: int) -> Pipeline:
     if isinstance(input_fn, tf.data.Dataset):
         input_fn = DatasetPipeline(input_fn)
     if not isinstance(input_fn, Pipeline):
-        raise DataError(f"an input_fn returns a plx_core.Pipeline or a tf.data.Dataset of (features, labels), not {type(input_fn).__name__}")
+        raise DataError(
+            f"an input_fn returns a plx_core.Pipeline or a tf.data.Dataset of (features, labels), not {type(input_fn).__name__}"
+        )
     return input_fn
 
 

@@ -114,7 +114,8 @@ def symbolic_inputs(features: Mapping[str, Any]) -> dict[str, Any]:
     import keras
 
     return {
-        key: keras.Input(shape=tuple(spec.shape)[1:], batch_size=spec.shape[0], dtype=spec.dtype.name, name=key) for key, spec in features.items()
+        key: keras.Input(shape=tuple(spec.shape)[1:], batch_size=spec.shape[0], dtype=spec.dtype.name, name=key)
+        for key, spec in features.items()
     }
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field, frozen
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
     import tensorflow as tf
 
@@ -75,6 +77,10 @@ class Pipeline(ABC):
         """What was counted while reading, such as skipped records; reported with the metrics."""
         return {}
 
+    def processing_network(self) -> keras.Model | None:
+        """What was done to the features as they lie in the data, as a network; an export puts it before the model's own."""
+        return None
+
     def failure(self) -> Exception | None:
         """Why reading stopped, where TensorFlow itself reports no more than that it did."""
         return None
@@ -88,6 +94,8 @@ class Callback:
     """
 
     every_n_steps: int | None = None
+    last_step: int | None = None
+    """The global step at which training ends, if the callback decides that."""
     stop_training: bool = False
     """Set it, and training ends after the current block of steps, with a checkpoint."""
 
@@ -121,6 +129,25 @@ class Callback:
 
     def restore(self, state: State) -> None:
         """Go on from a state."""
+
+
+class Exporter(ABC):
+    """Writes a model out after an evaluation; what it has written before, it finds in its folder."""
+
+    @abstractmethod
+    def export(self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool) -> Path | None:
+        """Write the model of the checkpoint at `step`, if this is a time to do so; the same call again changes nothing.
+
+        Args:
+            run: the estimator or agent.
+            input_fn: whose features the export takes.
+            step: the checkpoint's global step.
+            metrics: what the evaluation of that checkpoint gave.
+            is_final: whether training has ended.
+
+        Returns:
+            What was written.
+        """
 
 
 class Tracker(ABC):

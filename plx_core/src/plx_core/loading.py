@@ -34,7 +34,12 @@ class Allowed:
     plugins: tuple[str, ...] = ()
 
 
-def load_tree(config: str | Path | Mapping[str, Any], sets: Sequence[str] = (), allowed: Allowed | None = None, environ: Mapping[str, str] = os.environ) -> MapNode:
+def load_tree(
+    config: str | Path | Mapping[str, Any],
+    sets: Sequence[str] = (),
+    allowed: Allowed | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> MapNode:
     """One tree for a config file or mapping.
 
     Args:
@@ -63,7 +68,15 @@ def load_tree(config: str | Path | Mapping[str, Any], sets: Sequence[str] = (), 
 
 def _with_bases(path: Path, chain: tuple[Path, ...]) -> Node:
     if path.resolve() in chain or len(chain) >= MAX_EXTENDS:
-        raise ConfigError([Problem("extends", f"goes round in a circle: {' → '.join(str(item) for item in (*chain, path.resolve()))}", Place(str(chain[-1])))])
+        raise ConfigError(
+            [
+                Problem(
+                    "extends",
+                    f"goes round in a circle: {' → '.join(str(item) for item in (*chain, path.resolve()))}",
+                    Place(str(chain[-1])),
+                )
+            ]
+        )
     root = read_file(path)
     if not isinstance(root, MapNode) or "extends" not in root.items:
         return root
@@ -161,7 +174,9 @@ def _fill_variables(scalar: ScalarNode, patterns: Sequence[str], environ: Mappin
         if source != "env" or not name:
             message = f"{match.group(0)} is not a variable; ${{env:NAME}} is the only form"
         elif not any(fnmatch.fnmatchcase(name, pattern) for pattern in ("PLX_*", *patterns)):
-            message = f'the environment variable {name} may not be read; allow it with `env = ["{name}"]` under [tool.plx] in pyproject.toml'
+            message = (
+                f'the environment variable {name} may not be read; allow it with `env = ["{name}"]` under [tool.plx] in pyproject.toml'
+            )
         elif name not in environ:
             message = f"the environment variable {name} is not set"
         else:

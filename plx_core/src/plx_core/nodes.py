@@ -100,7 +100,9 @@ def read_file(path: Path) -> Node:
     except OSError as error:
         raise ConfigError([Problem("", f"cannot be read: {error.strerror}", Place(str(path)))]) from None
     except UnicodeDecodeError as error:
-        raise ConfigError([Problem("", f"is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}", Place(str(path)))]) from None
+        raise ConfigError(
+            [Problem("", f"is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}", Place(str(path)))]
+        ) from None
     return parse(text, str(path))
 
 
@@ -166,7 +168,14 @@ def integer(text: str) -> int:
 
 def number(text: str) -> float:
     """The number that a text matching `NUMBER` writes."""
-    return float(text.replace(".inf", "inf").replace(".Inf", "inf").replace(".INF", "inf").replace(".nan", "nan").replace(".NaN", "nan").replace(".NAN", "nan"))
+    return float(
+        text.replace(".inf", "inf")
+        .replace(".Inf", "inf")
+        .replace(".INF", "inf")
+        .replace(".nan", "nan")
+        .replace(".NaN", "nan")
+        .replace(".NAN", "nan")
+    )
 
 
 def _check_events(text: str, source: str) -> None:

@@ -1,5 +1,7 @@
 """What plx_core itself offers; it registers as any other package does."""
 
+from collections.abc import Mapping
+
 from plx_core.hookspecs import Factories, hookimpl
 
 
@@ -13,3 +15,31 @@ def provide_pipelines() -> Factories:
 def provide_trackers() -> Factories:
     """Where metrics go."""
     return {"TensorBoard": "plx_core.tracking:TensorBoardTracker", "CSV": "plx_core.tracking:CSVTracker"}
+
+
+@hookimpl
+def provide_callbacks() -> Factories:
+    """The hooks of polyaxon-lib in today's form, and two favourites."""
+    names = (
+        "StopAtStep", "StepLogging", "StepCounter", "CheckpointSaver", "SummarySaver", "NanGuard", "GlobalStepWaiter", "FinalOps",
+        "StopAfterNEvals", "Profiler", "EarlyStopping", "ReduceLROnPlateau",
+    )  # fmt: skip
+    return {name: f"plx_core.run_hooks:{name}" for name in names}
+
+
+@hookimpl
+def provide_exporters() -> Factories:
+    """Which models are exported."""
+    return {name: f"plx_core.exporting:{name}" for name in ("LatestExporter", "BestExporter", "FinalExporter")}
+
+
+@hookimpl
+def provide_aliases() -> Mapping[str, Mapping[str, str]]:
+    """The names that polyaxon-lib's hooks had."""
+    hooks = {
+        "StopAtStepHook": "StopAtStep", "StepLoggingTensorHook": "StepLogging", "StepCounterHook": "StepCounter",
+        "StepCheckpointSaverHook": "CheckpointSaver", "StepSummarySaverHook": "SummarySaver", "NanTensorHook": "NanGuard",
+        "GlobalStepWaiterHook": "GlobalStepWaiter", "FinalOpsHook": "FinalOps", "StopAfterNEvalsHook": "StopAfterNEvals",
+        "ProfilerHook": "Profiler",
+    }  # fmt: skip
+    return {"callbacks": hooks, "exporters": {"latest": "LatestExporter", "best": "BestExporter", "final": "FinalExporter"}}

@@ -23,12 +23,16 @@ class Progress(Callback):
         self._total = total
         self._bar: Any = None
         self._task: Any = None
+        self._began = False
         self._shown = 0.0
         self._text = ""
 
     def on_run_begin(self, run: Any, step: int) -> None:
         """Start the bar."""
         if not sys.stderr.isatty():
+            if self._began:
+                return  # training and evaluation alternate; it is one run
+            self._began = True
             self._line(f"training from step {step}{f' to {self._total}' if self._total else ''}")
             return
         from rich.console import Console
@@ -78,5 +82,12 @@ def print_metrics(title: str, metrics: Mapping[str, float]) -> None:
     table.add_column("metric")
     table.add_column("value", justify="right")
     for name, value in metrics.items():
-        table.add_row(name, f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:.4f}" if abs(value) >= 1e-3 else f"{value:.3e}")
+        table.add_row(
+            name,
+            f"{value:,.0f}"
+            if float(value).is_integer() and abs(value) < 1e15
+            else f"{value:.4f}"
+            if abs(value) >= 1e-3
+            else f"{value:.3e}",
+        )
     Console().print(table)

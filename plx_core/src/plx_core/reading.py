@@ -112,7 +112,9 @@ class Reader:
                 values[name] = self.read(child, properties[name], where)
             elif rest is False:
                 what = "parameter" if "x-params" in schema else "key"
-                hint = did_you_mean(key, properties) or (f"; the {what}s are {', '.join(properties)}" if properties else f"; there are no {what}s")
+                hint = did_you_mean(key, properties) or (
+                    f"; the {what}s are {', '.join(properties)}" if properties else f"; there are no {what}s"
+                )
                 self.problems.append(Problem(where, f"unknown {what}{hint}", node.key_places[key]))
             else:
                 values[key] = self.read(child, rest if isinstance(rest, dict) else {}, where)
@@ -131,7 +133,10 @@ class Reader:
     def _scalar(self, node: ScalarNode, schema: Schema, path: str) -> Any:
         kind, text = schema.get("type"), node.text
         if "enum" in schema:
-            value = next((choice for choice in schema["enum"] if choice == text or (not isinstance(choice, str) and choice == plain_value(node))), _ABSENT)
+            value = next(
+                (choice for choice in schema["enum"] if choice == text or (not isinstance(choice, str) and choice == plain_value(node))),
+                _ABSENT,
+            )
             choices = ", ".join(str(choice) for choice in schema["enum"])
             hint = did_you_mean(text, [choice for choice in schema["enum"] if isinstance(choice, str)])
             return self._fail(node, path, f"expected one of {choices}, got {_received(node)}{hint}") if value is _ABSENT else value
@@ -157,7 +162,7 @@ class Reader:
             and ("exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"])
             and ("exclusiveMaximum" not in schema or value < schema["exclusiveMaximum"])
         )
-        return value if fits or value != value else self._fail(node, path, f"expected {describe(schema)}, got {value}")  # noqa: PLR0124 (nan)
+        return value if fits or value != value else self._fail(node, path, f"expected {describe(schema)}, got {value}")
 
     def _existing(self, node: ScalarNode, path: str) -> str | None:
         text = os.path.expanduser(node.text)  # noqa: PTH111 (a pattern is not a path)
@@ -186,7 +191,14 @@ def describe(schema: Schema) -> str:
     if schema.get("type") == "array":
         items = describe(schema["items"]) if schema.get("items") else ""
         return f"a list of {items.removeprefix('an ').removeprefix('a ')}s" if items and "(" not in items else "a list"
-    words = {"boolean": "true or false", "integer": "an integer", "number": "a number", "string": "a text", "null": "null", "object": "a mapping"}
+    words = {
+        "boolean": "true or false",
+        "integer": "an integer",
+        "number": "a number",
+        "string": "a text",
+        "null": "null",
+        "object": "a mapping",
+    }
     text = words.get(schema.get("type", ""), "a value")
     bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
     limits = " and ".join(f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema)
@@ -208,7 +220,7 @@ def _received(node: Node) -> str:
 
 def _fits_shape(node: Node, schema: Schema) -> bool:
     if "x-component" in schema:
-        return isinstance(node, ScalarNode) and node.text.isidentifier() or isinstance(node, MapNode) and len(node.items) == 1
+        return (isinstance(node, ScalarNode) and node.text.isidentifier()) or (isinstance(node, MapNode) and len(node.items) == 1)
     if isinstance(node, ScalarNode):
         kinds = {"string": True, "integer": bool(INTEGER.match(node.text)), "number": bool(NUMBER.match(node.text))}
         return "enum" in schema or kinds.get(schema.get("type", ""), False)

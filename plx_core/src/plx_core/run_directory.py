@@ -20,7 +20,14 @@ from attrs import define, field
 
 from plx_core.errors import RunDirectoryError
 
-CONFIG, RESOLVED, MANIFEST, METRICS, CHECKPOINTS, EXPORT = "config.yml", "resolved.yml", "manifest.json", "metrics.jsonl", "checkpoints", "export"
+CONFIG, RESOLVED, MANIFEST, METRICS, CHECKPOINTS, EXPORT = (
+    "config.yml",
+    "resolved.yml",
+    "manifest.json",
+    "metrics.jsonl",
+    "checkpoints",
+    "export",
+)
 LOCK, WRITER = ".lock", ".writer.json"
 
 
@@ -93,7 +100,7 @@ class RunDirectory:
         Raises:
             RunDirectoryError: the folder holds a run of another model or data.
         """
-        if (differences := self.differences(resolved)):
+        if differences := self.differences(resolved):
             raise RunDirectoryError(
                 f"{self.path} holds a run whose config differs at {', '.join(differences)}; "
                 "give another --output-dir, or set these back to go on with that run"
@@ -149,7 +156,11 @@ def write_text(path: Path, text: str) -> None:
 
 def _identity(resolved: Any) -> dict[str, Any]:
     """The part of a config that decides the weights: a longer run, or another way to log it, is the same run."""
-    train = {key: value for key, value in (resolved.get("train") or {}).items() if key in ("data_pipeline", "env", "first_update", "update_frequency")}
+    train = {
+        key: value
+        for key, value in (resolved.get("train") or {}).items()
+        if key in ("data_pipeline", "env", "first_update", "update_frequency")
+    }
     environment = {key: value for key, value in (resolved.get("environment") or {}).items() if key in ("seed", "mixed_precision")}
     return {"model": resolved.get("model"), "agent": resolved.get("agent"), "train": train, "environment": environment}
 
@@ -159,20 +170,22 @@ def _differences(old: Any, new: Any, path: str) -> list[str]:
         names = list(dict.fromkeys([*old, *new]))
         return [difference for name in names for difference in _differences(old.get(name), new.get(name), f"{path}.{name}".lstrip("."))]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [difference for index, pair in enumerate(zip(old, new, strict=True)) for difference in _differences(*pair, f"{path}[{index}]")]
+        return [
+            difference for index, pair in enumerate(zip(old, new, strict=True)) for difference in _differences(*pair, f"{path}[{index}]")
+        ]
     return [] if old == new else [path]
 
 
 def _finite(value: Any) -> Any:
     """JSON has no NaN and no infinity; they are written as texts."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):  # noqa: PLR0124
+    if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
         return str(value)
     return value
 
 
 def _git_commit() -> str | None:
     try:
-        answer = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5)  # noqa: S607
+        answer = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5)
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip()

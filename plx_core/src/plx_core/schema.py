@@ -192,7 +192,12 @@ def _container(origin: Any, arguments: tuple[Any, ...]) -> Schema:
         return {"type": "object"} | ({"additionalProperties": values} if values else {})
     if issubclass(origin, (collections.abc.Sequence, collections.abc.Set)) and not issubclass(origin, (str, bytes)):
         if origin is tuple and arguments and arguments[-1] is not Ellipsis:
-            return {"type": "array", "items": _any_of([schema_of(argument) for argument in arguments]), "minItems": len(arguments), "maxItems": len(arguments)}
+            return {
+                "type": "array",
+                "items": _any_of([schema_of(argument) for argument in arguments]),
+                "minItems": len(arguments),
+                "maxItems": len(arguments),
+            }
         items = schema_of(arguments[0]) if arguments else {}
         return {"type": "array"} | ({"items": items} if items else {})
     return {}
@@ -212,7 +217,12 @@ def _any_of(schemas: list[Schema]) -> Schema:
 
 def allows_null(schema: Schema) -> bool:
     """Whether null is a value that the schema admits."""
-    return not schema or schema.get("type") == "null" or None in schema.get("enum", ()) or any(allows_null(choice) for choice in schema.get("anyOf", ()))
+    return (
+        not schema
+        or schema.get("type") == "null"
+        or None in schema.get("enum", ())
+        or any(allows_null(choice) for choice in schema.get("anyOf", ()))
+    )
 
 
 def _is_plain(value: Any) -> bool:

@@ -89,7 +89,9 @@ def _with_graph_parameters(kind: str, schema: Schema) -> Schema:
     if kind != "layers":
         return schema
     properties = schema["properties"]
-    extra = {INBOUND: NAMES_OR_NAME} | ({} if "name" in properties else {"name": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}})
+    extra = {INBOUND: NAMES_OR_NAME} | (
+        {} if "name" in properties else {"name": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}}
+    )
     return schema | {"properties": properties | extra}
 
 

@@ -46,7 +46,9 @@ class EstimatorSpec:
     optimizer: Any = None
     metrics: Mapping[str, Any] = field(factory=dict)
     update_metrics: Callable[[Any, Any, Any], None] = lambda features, labels, outputs: None
-    predict_fn: Callable[[Any, Any], Mapping[str, Any]] = lambda features, outputs: outputs if isinstance(outputs, Mapping) else {"results": outputs}
+    predict_fn: Callable[[Any, Any], Mapping[str, Any]] = lambda features, outputs: (
+        outputs if isinstance(outputs, Mapping) else {"results": outputs}
+    )
     clip_gradients: float | None = None
     clip_embed_gradients: float | None = None
     summaries: frozenset[str] = frozenset(DEFAULT_SUMMARIES)

@@ -41,7 +41,9 @@ def _structure(value: Any, hint: Any, supplied: Mapping[str, Any]) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         kinds = [extra.kind for extra in hint.__metadata__ if isinstance(extra, Of)]
-        return make(kinds[0], value, **supplied) if kinds and isinstance(value, (str, Mapping)) else _structure(value, arguments[0], supplied)
+        return (
+            make(kinds[0], value, **supplied) if kinds and isinstance(value, (str, Mapping)) else _structure(value, arguments[0], supplied)
+        )
     if origin in (Union, UnionType):
         return _structure(value, _alternative(value, arguments), supplied)
     if attrs.has(hint) and isinstance(value, Mapping):

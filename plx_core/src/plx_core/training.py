@@ -10,8 +10,8 @@ import tensorflow as tf
 
 from plx_core.errors import CheckpointError, did_you_mean
 from plx_core.interfaces import State, Stateful
-from plx_core.specs import EstimatorSpec
 from plx_core.naming import variables_by_name
+from plx_core.specs import EstimatorSpec
 
 FINITE = -1
 """The value of `bad_step` while every loss was finite."""
@@ -86,7 +86,9 @@ class TrainingProgram(Stateful):
 
     def _groups(self) -> dict[str, dict[str, Any]]:
         counters = {"loss_sum": self._loss_sum, "loss_count": self._loss_count}
-        metrics = {f"{name}/{index}": variable for name, metric in self.spec.metrics.items() for index, variable in enumerate(metric.variables)}
+        metrics = {
+            f"{name}/{index}": variable for name, metric in self.spec.metrics.items() for index, variable in enumerate(metric.variables)
+        }
         optimizer = {f"{index:04d}": variable for index, variable in enumerate(self.spec.optimizer.variables)}
         return {"variables": self.variables, "optimizer": optimizer, "metrics": metrics | counters}
 
@@ -135,7 +137,11 @@ class TrainingProgram(Stateful):
         found = {"loss_of_step": loss}
         if "gradients" in self.spec.summaries:
             named = {variable.path: name for name, variable in self.variables.items()}
-            pairs = [(named[variable.path], gradient) for variable, gradient in zip(self._weights, gradients, strict=True) if gradient is not None]
+            pairs = [
+                (named[variable.path], gradient)
+                for variable, gradient in zip(self._weights, gradients, strict=True)
+                if gradient is not None
+            ]
             found |= {f"gradients/{name}": tf.convert_to_tensor(gradient) for name, gradient in pairs}
             found["gradients/global_norm"] = tf.linalg.global_norm([gradient for _, gradient in pairs])
         if "activations" in self.spec.summaries:
@@ -161,7 +167,10 @@ def clip(gradients: list[Any], weights: list[Any], norm: float | None, embedding
         gradients, _ = tf.clip_by_global_norm(gradients, norm)
     if embedding_norm is not None:
         is_embedding = ["embedding" in weight.path.lower() for weight in weights]
-        gradients = [_clip_one(gradient, embedding_norm) if embedding else gradient for gradient, embedding in zip(gradients, is_embedding, strict=True)]
+        gradients = [
+            _clip_one(gradient, embedding_norm) if embedding else gradient
+            for gradient, embedding in zip(gradients, is_embedding, strict=True)
+        ]
     return gradients
 
 
