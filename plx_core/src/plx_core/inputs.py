@@ -1,0 +1,302 @@
+"""The order in which examples are visited, batches in that order, and arrays as inputs.
+
+An order is a function: which examples make up batch number k follows from the seed, the size of the data and k alone.
+Nothing has to be remembered to go on from a batch but its number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Annotated, Any, TypeAlias
+
+import keras
+import numpy as np
+import tensorflow as tf
+from attrs import frozen
+
+from plx_core.annotations import PositiveInt, PythonOnly
+from plx_core.errors import DataError
+from plx_core.graphs import Graph, as_graph_fn, build_network, symbolic_inputs
+from plx_core.interfaces import Modes, Pipeline
+
+Arrays: TypeAlias = Annotated[Any, PythonOnly()]
+ElementSpec: TypeAlias = tuple[dict[str, tf.TensorSpec], Any]
+Read: TypeAlias = Callable[[tf.Tensor], Any]
+"""Indices of examples, int64 [b], to (features, labels) with a leading axis of b."""
+
+_ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"
+"""TensorFlow's name for a resource that lives as long as its handle."""
+_ENDLESS = np.iinfo(np.int64).max
+
+
+@frozen
+class Order:
+    """Which examples make up each batch, over all epochs.
+
+    Epochs follow each other without a gap: a batch may hold the last examples of one and the first of the next, and
+    only the very last batch may be short.
+    """
+
+    num_examples: int
+    batch_size: int
+    num_epochs: int | None = None
+    shuffle: bool = False
+    seed: int = 0
+    drop_remainder: bool = False
+
+    @property
+    def num_batches(self) -> int | None:
+        """How many batches there are in all epochs; None when they never end."""
+        if self.num_epochs is None:
+            return None
+        full, rest = divmod(self.num_examples * self.num_epochs, self.batch_size)
+        return full + (rest > 0 and not self.drop_remainder)
+
+    def indices(self, batch: tf.Tensor) -> tf.Tensor:
+        """The examples of a batch: int64 [b], for its number, an int64 scalar."""
+        first = batch * self.batch_size
+        last = first + self.batch_size
+        if self.num_epochs is not None:
+            last = tf.minimum(last, self.num_examples * self.num_epochs)
+        positions = tf.range(first, last)
+        within = positions % self.num_examples
+        return self._permute(within, positions // self.num_examples) if self.shuffle else within
+
+    def _permute(self, within: tf.Tensor, epochs: tf.Tensor) -> tf.Tensor:
+        # The cipher behind this op keeps much of the shape of a seed that merely counts, hence the mixing.
+        words = [_mix(tf.cast(epochs, tf.uint64) * 3 + ((self.seed * 0x9E3779B97F4A7C15 + word) & _MASK)) for word in range(3)]
+        highest = np.int64(self.num_examples - 1)
+        return tf.raw_ops.RandomIndexShuffle(index=within, seed=tf.stack(words, axis=1), max_index=highest, rounds=8)
+
+
+def batches(
+    order: Order, read: Read, start: int = 0, *, process: Callable[..., Any] | None = None, parallel: bool = True
+) -> tf.data.Dataset:
+    """The batches of an order from number `start` on; reaching it costs nothing.
+
+    Args:
+        order: which examples make up each batch.
+        read: from the indices of examples, int64 [b], to a batch.
+        start: the first batch.
+        process: from a batch's number and contents to what takes its place.
+        parallel: whether batches are read on several threads; an array is gathered quicker than threads are woken.
+    """
+
+    def make(number: tf.Tensor) -> Any:
+        batch = read(order.indices(number))
+        return batch if process is None else process(number, batch)
+
+    end = _ENDLESS if order.num_batches is None else order.num_batches
+    options = tf.data.Options()
+    options.deterministic = True
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    calls = tf.data.AUTOTUNE if parallel else None
+    dataset = tf.data.Dataset.range(min(start, end), end).map(make, num_parallel_calls=calls, deterministic=True if parallel else None)
+    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+class Resident:
+    """An array that datasets gather rows from.
+
+    It is held as a resource, since what a dataset's function captures as a tensor is copied into every graph, and a
+    graph may not exceed 2 GB.
+    """
+
+    def __init__(self, values: Any) -> None:
+        with tf.init_scope(), tf.device("CPU:0"):
+            tensor = tf.convert_to_tensor(values)
+            self.spec = tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
+            self._handle = tf.raw_ops.VarHandleOp(dtype=tensor.dtype, shape=tensor.shape, shared_name=_ANONYMOUS)
+            tf.raw_ops.AssignVariableOp(resource=self._handle, value=tensor)
+
+    def gather(self, indices: tf.Tensor) -> tf.Tensor:
+        """The rows at int64 [b] indices: [b, …]."""
+        rows = tf.raw_ops.ResourceGather(resource=self._handle, indices=indices, dtype=self.spec.dtype)
+        return tf.ensure_shape(rows, self.spec.shape)
+
+
+class Processors:
+    """Layers that a pipeline applies to its features, a graph for each feature.
+
+    Layers that draw random numbers draw them from the pipeline's seed and the number of the batch, and only in training.
+    """
+
+    def __init__(self, graphs: Mapping[str, Any], features: Mapping[str, tf.TensorSpec], mode: str, seed: int) -> None:
+        missing = sorted(set(graphs) - set(features))
+        if missing:
+            raise ValueError(f"feature_processors name {', '.join(missing)}; the features are {', '.join(features)}")
+        self._training = Modes.is_train(mode)
+        self._seed = seed
+        self._raw = dict(features)
+        with tf.init_scope(), tf.device("CPU:0"):
+            self._networks = {
+                name: build_network(as_graph_fn(graph), features, mode, f"{name}_processor") for name, graph in graphs.items()
+            }
+        self.features = dict(features)
+        for name, network in self._networks.items():
+            if isinstance(network.output, dict):
+                raise ValueError(f"feature_processors: {name} has several outputs; a processor yields the one feature it is named after")
+            self.features[name] = tf.TensorSpec(network.output.shape, network.output.dtype)
+
+    def __call__(self, number: tf.Tensor, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """The features of batch `number`, processed."""
+        processed = dict(features)
+        for index, (name, network) in enumerate(self._networks.items()):
+            state = [self._state(variable, number, index, place) for place, variable in enumerate(network.non_trainable_variables)]
+            outputs, _ = network.stateless_call(network.trainable_variables, state, self._inputs(name, features), training=self._training)
+            processed[name] = outputs
+        return processed
+
+    def network(self) -> keras.Model:
+        """All of it as one network, from the features as they lie in the data to those that the pipeline yields."""
+        inputs = symbolic_inputs(self._raw)
+        outputs = {
+            name: self._networks[name](self._inputs(name, inputs)) if name in self._networks else tensor for name, tensor in inputs.items()
+        }
+        return keras.Model(inputs, outputs, name="processing")
+
+    def _inputs(self, name: str, features: Mapping[str, Any]) -> dict[str, Any]:
+        return {tensor.name: features[tensor.name] for tensor in self._networks[name].inputs}
+
+    def _state(self, variable: Any, number: tf.Tensor, network: int, place: int) -> Any:
+        if "seed_generator_state" not in variable.path:
+            return variable
+        seed = [_mix_int(self._seed * 1_000_003 + network * 1_009 + place), number]
+        bits = tf.random.stateless_uniform([2], seed=tf.stack(seed), minval=None, maxval=None, dtype=tf.uint32)
+        return tf.cast(bits, variable.dtype)
+
+
+class ArrayPipeline(Pipeline):
+    """Arrays in memory.
+
+    Args:
+        x: features: arrays by name, or one array, which is called `features`; each with the examples along its first axis.
+        y: labels: an array, arrays by name, or None.
+        batch_size: examples in a batch.
+        num_epochs: how often the examples are gone through; None for without end in training, and once otherwise.
+        shuffle: whether each epoch has an order of its own; None for in training only.
+        drop_remainder: leave out the last batch if it is short.
+        feature_processors: layers applied to features, a graph for each feature by name.
+        seed: what the order and random layers follow from.
+        mode: one of `Modes`.
+
+    Example:
+        >>> pipeline = ArrayPipeline({"x": np.arange(6.0)}, np.arange(6), batch_size=4, num_epochs=1, shuffle=False)
+        >>> [labels.tolist() for _, labels in pipeline.dataset().as_numpy_iterator()]
+        [[0, 1, 2, 3], [4, 5]]
+    """
+
+    def __init__(
+        self,
+        x: Arrays,
+        y: Arrays = None,
+        batch_size: PositiveInt = 32,
+        num_epochs: PositiveInt | None = None,
+        shuffle: bool | None = None,
+        drop_remainder: bool = False,
+        feature_processors: dict[str, Graph] | None = None,
+        seed: int | None = None,
+        mode: str = Modes.TRAIN,
+    ) -> None:
+        features = dict(x) if isinstance(x, Mapping) else {"features": x}
+        parts = (features, {} if y is None else dict(y) if isinstance(y, Mapping) else y)
+        self._order = make_order(_count_rows(parts), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        self._parts = tf.nest.map_structure(Resident, parts)
+        self._spec: ElementSpec = tf.nest.map_structure(lambda part: part.spec, self._parts)
+        self._processors = Processors(feature_processors, self._spec[0], mode, self._order.seed) if feature_processors else None
+
+    @property
+    def element_spec(self) -> ElementSpec:
+        """The features by name, and the labels."""
+        return (self._processors.features if self._processors else self._spec[0]), self._spec[1]
+
+    @property
+    def num_batches(self) -> int | None:
+        """How many batches there are in all epochs; None when they never end."""
+        return self._order.num_batches
+
+    def dataset(self, start: int = 0) -> tf.data.Dataset:
+        """The batches from number `start` on."""
+        process = processing(self._processors)
+        return batches(self._order, self._read, start, process=process, parallel=process is not None)
+
+    def processing_network(self) -> keras.Model | None:
+        """The feature processors as a network."""
+        return self._processors.network() if self._processors else None
+
+    def _read(self, indices: tf.Tensor) -> Any:
+        return tf.nest.map_structure(lambda part: part.gather(indices), self._parts)
+
+
+def numpy_input_fn(
+    x: Any, y: Any = None, batch_size: int = 128, num_epochs: int | None = 1, shuffle: bool | None = None, seed: int | None = None
+) -> Callable[[], ArrayPipeline]:
+    """A function that feeds arrays to an `Estimator`.
+
+    Args:
+        x: features: arrays by name, or one array.
+        y: labels: an array, arrays by name, or None.
+        batch_size: examples in a batch.
+        num_epochs: how often the examples are gone through; None for without end.
+        shuffle: whether each epoch has an order of its own; it has to be said.
+        seed: what the order follows from.
+
+    Raises:
+        ValueError: `shuffle` was not said.
+    """
+    if shuffle is None:
+        raise ValueError("numpy_input_fn: shuffle has to be True (training) or False (evaluation, prediction)")
+    return cache(lambda: ArrayPipeline(x, y, batch_size, num_epochs, shuffle, seed=seed))
+
+
+def make_order(
+    num_examples: int, batch_size: int, num_epochs: int | None, shuffle: bool | None, drop_remainder: bool, seed: int | None, mode: str
+) -> Order:
+    """The order that a pipeline's parameters describe; what is None follows from the mode.
+
+    Raises:
+        DataError: there are no examples, or too few for a single batch.
+    """
+    training = Modes.is_train(mode)
+    epochs = num_epochs if num_epochs is not None or training else 1
+    order = Order(num_examples, batch_size, epochs, training if shuffle is None else shuffle, seed or 0, drop_remainder)
+    if not num_examples:
+        raise DataError("there are no examples to read")
+    if order.num_batches == 0:
+        raise DataError(f"{num_examples} examples make no batch of {batch_size}, and drop_remainder leaves out shorter ones")
+    return order
+
+
+def processing(processors: Processors | None) -> Callable[[tf.Tensor, Any], Any] | None:
+    """What `batches` takes as `process`: the processors applied to the features of a (features, labels) pair."""
+    if processors is None:
+        return None
+    return lambda number, batch: (processors(number, batch[0]), batch[1])
+
+
+def _count_rows(parts: Any) -> int:
+    shapes = [np.shape(part) for part in tf.nest.flatten(parts)]
+    if not shapes or any(len(shape) == 0 for shape in shapes):
+        raise ValueError("x and y are arrays with the examples along their first axis")
+    if len({shape[0] for shape in shapes}) > 1:
+        raise ValueError(f"x and y differ in their number of examples: shapes {', '.join(map(str, shapes))}")
+    return int(shapes[0][0])
+
+
+# The finalizer of SplitMix64 (Steele, Lea & Flood 2014), for tensors and for Python's integers.
+_ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1))
+_MASK = 0xFFFFFFFFFFFFFFFF
+
+
+def _mix(words: tf.Tensor) -> tf.Tensor:
+    for shift, factor in _ROUNDS:
+        words = tf.bitwise.bitwise_xor(words, tf.bitwise.right_shift(words, tf.constant(shift, tf.uint64))) * tf.constant(factor, tf.uint64)
+    return tf.bitcast(words, tf.int64)
+
+
+def _mix_int(word: int) -> int:
+    word &= _MASK
+    for shift, factor in _ROUNDS:
+        word = ((word ^ word >> shift) * factor) & _MASK
+    return word - (1 << 64) if word >> 63 else word

@@ -1,0 +1,1 @@
+"""Known data sets, each prepared as record files by one function."""

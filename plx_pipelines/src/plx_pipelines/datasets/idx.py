@@ -1,0 +1,40 @@
+"""IDX files of bytes: two zero bytes, the type 0x08, the number of axes, their sizes as big-endian uint32, and the values."""
+
+from __future__ import annotations
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from plx_core.errors import DataError
+
+UNSIGNED_BYTE = 0x08
+
+
+def find_idx(folder: Path, name: str) -> Path | None:
+    """The file of this name, as it is or compressed; a dot before `idx` is also in use."""
+    names = [name, f"{name}.gz", name.replace("-idx", ".idx"), f"{name.replace('-idx', '.idx')}.gz"]
+    return next((folder / choice for choice in names if (folder / choice).is_file()), None)
+
+
+def read_idx(path: Path, axes: int) -> np.ndarray:
+    """The array of a file, uint8 of so many axes.
+
+    Raises:
+        DataError: the file is not that, is cut off, or has bytes left over.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+    header = 4 + 4 * axes
+    if len(content) < header or content[:4] != bytes([0, 0, UNSIGNED_BYTE, axes]):
+        raise DataError(f"{path} is not an IDX file of bytes with {axes} axes: it begins with {content[:4].hex(' ')}")
+    shape = struct.unpack_from(f">{axes}I", content, 4)
+    if len(content) != header + math.prod(shape):
+        raise DataError(f"{path} has {len(content) - header} bytes of values; its shape {shape} makes {math.prod(shape)}")
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

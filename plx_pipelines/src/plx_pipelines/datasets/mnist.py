@@ -1,0 +1,71 @@
+"""MNIST: 28x28 handwritten digits (LeCun, Cortes & Burges), from IDX files or a download."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plx_core.errors import DataError
+from plx_pipelines.datasets.downloading import Remote, download
+from plx_pipelines.datasets.idx import find_idx, read_idx
+from plx_pipelines.datasets.writing import Encoding, Split, prepare_images
+
+ADDRESS = "https://storage.googleapis.com/cvdf-datasets/mnist/"
+FILES = (
+    Remote("train-images-idx3-ubyte.gz", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+    Remote("train-labels-idx1-ubyte.gz", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+    Remote("t10k-images-idx3-ubyte.gz", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+    Remote("t10k-labels-idx1-ubyte.gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+)
+DIGITS = [str(digit) for digit in range(10)]
+HELD_OUT = 2_000
+
+
+def prepare(output_dir: str, source: str | None = None, encoding: Encoding = "png") -> Mapping[str, Any]:
+    """Write MNIST as 28x28 images of one channel.
+
+    With all four files the split is the usual one of 60,000 and 10,000. Where a folder has the `t10k` files alone, the last
+    2,000 of them are held out as `eval`, in the order of the file.
+
+    Args:
+        output_dir: where `mnist_train.tfrecord`, `mnist_eval.tfrecord` and `meta_data.json` go.
+        source: a folder of IDX files, gzip or not; downloaded when left out.
+        encoding: how images are kept.
+
+    Returns:
+        The metadata, and the files by split.
+    """
+
+    def load() -> Mapping[str, Split]:
+        return load_idx_splits(Path(source) if source else download(ADDRESS, FILES, "mnist"))
+
+    return prepare_images("mnist", output_dir, encoding, load, DIGITS)
+
+
+def load_idx_splits(folder: Path) -> Mapping[str, Split]:
+    """The splits of a folder of MNIST-like IDX files: by the files' names where both are there, by place where one is.
+
+    Raises:
+        DataError: the files are missing, or images and labels do not belong together.
+    """
+    last = _load_pair(folder, "t10k")
+    if last is None:
+        raise DataError(f"{folder} has no t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, with or without .gz")
+    first = _load_pair(folder, "train")
+    if first is not None:
+        return {"train": first, "eval": last}
+    images, labels = last
+    if len(labels) <= HELD_OUT:
+        raise DataError(f"{folder} has {len(labels)} images and no training files; more than {HELD_OUT} are needed to hold {HELD_OUT} out")
+    return {"train": (images[:-HELD_OUT], labels[:-HELD_OUT]), "eval": (images[-HELD_OUT:], labels[-HELD_OUT:])}
+
+
+def _load_pair(folder: Path, part: str) -> Split | None:
+    images_path, labels_path = find_idx(folder, f"{part}-images-idx3-ubyte"), find_idx(folder, f"{part}-labels-idx1-ubyte")
+    if images_path is None or labels_path is None:
+        return None
+    images, labels = read_idx(images_path, axes=3), read_idx(labels_path, axes=1)
+    if len(images) != len(labels):
+        raise DataError(f"{images_path} has {len(images)} images, and {labels_path} has {len(labels)} labels")
+    return images[..., None], labels
