@@ -1,0 +1,1 @@
+"""How an agent departs from its greedy action."""
