@@ -30,6 +30,9 @@ STATE, ARRAYS, MANIFEST = "state.json", "state.safetensors", "manifest.json"
 FORMAT = 1
 NAME = re.compile(r"^\d{9,}$")
 ARRAY_KEY = "$array"
+DTYPES = frozenset(
+    ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64", "complex64")
+)
 FOREVER = 10_000.0
 """A number of hours that stands for never, as it did in `tf.estimator`."""
 
@@ -60,8 +63,8 @@ class Checkpoints:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             _write(aside, step, state)
-            if target.exists():  # the same step again, after a rollback: the new one takes its place in one rename
-                target.rename(self.directory / f".{target.name}-old-{secrets.token_hex(4)}")
+            if target.exists():  # the same step again, after a rollback
+                target.rename(self._name_for_replaced(target))
             aside.rename(target)
             _sync(self.directory)
         except OSError as error:
@@ -91,43 +94,43 @@ class Checkpoints:
                 return path
         return None
 
+    def _name_for_replaced(self, target: Path) -> Path:
+        """A hidden name, which is swept up later, for a whole checkpoint; one that people see for a torn one."""
+        token = secrets.token_hex(4)
+        return target.with_name(f"{target.name}.torn-{token}" if verify(target) else f".{target.name}-old-{token}")
+
     def _prune(self) -> None:
         for leftover in self.directory.glob(".*-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        if self.keep_max is None:
-            return
-        kept_at: float | None = None
-        for path in self.paths()[: -self.keep_max]:
-            if self._verified.get(path) is False:
-                continue  # what is torn is a person's to judge
+        self.latest()  # finds out which of the newest are torn: they are a person's to judge, and do not count
+        whole = [path for path in self.paths() if self._verified.get(path) is not False]
+        kept_at = -float("inf")
+        for path in whole[: -self.keep_max] if self.keep_max is not None else []:
             written = _written_at(path)
-            if kept_at is None or written - kept_at >= self.keep_every_n_hours * 3600:
-                first, kept_at = kept_at is None, written
-                if not first or self.keep_every_n_hours < FOREVER:
-                    continue
+            if self.keep_every_n_hours < FOREVER and written - kept_at >= self.keep_every_n_hours * 3600:
+                kept_at = written
+                continue
             shutil.rmtree(path, ignore_errors=True)
 
 
 def step_of(path: Path) -> int:
-    """The global step of a checkpoint."""
+    """The global step of a checkpoint.
+
+    Raises:
+        CheckpointError: the path is not a checkpoint's.
+    """
+    if not NAME.match(path.name):
+        raise CheckpointError(f"{path} is not a checkpoint; a checkpoint is a folder such as checkpoints/000001000")
     return int(path.name)
 
 
 def verify(path: Path) -> str:
     """What is wrong with a checkpoint; an empty text when it is whole."""
     try:
-        manifest = _read_json(path / MANIFEST)
-        for name, expected in manifest["files"].items():
-            if Path(name).name != name:
-                return f"its manifest names a file outside: {name}"
-            size = (path / name).stat().st_size
-            if size != expected["bytes"]:
-                return f"{name} has {size} bytes, not {expected['bytes']}"
-            if _sha256(path / name) != expected["sha256"]:
-                return f"{name} is not what was written"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return f"{type(error).__name__}: {error}"
-    return "" if {STATE, ARRAYS} <= set(manifest["files"]) else "its manifest is not complete"
+        _read(path)
+    except CheckpointError as error:
+        return str(error)
+    return ""
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -136,49 +139,77 @@ def load(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: it is not whole.
     """
-    from safetensors.numpy import load_file
+    from safetensors.numpy import load as load_arrays
 
-    fault = verify(path)
-    if fault:
-        raise CheckpointError(f"checkpoint {path} cannot be read: {fault}")
-    stored = _read_json(path / STATE)
+    try:
+        files = _read(path)
+    except CheckpointError as error:
+        raise CheckpointError(f"checkpoint {path} cannot be read: {error}") from error
+    stored = json.loads(files[STATE])
     if stored["format"] != FORMAT:
         raise CheckpointError(f"checkpoint {path} has format {stored['format']}; this plx reads format {FORMAT}")
-    state = _restore_arrays(stored["state"], load_file(path / ARRAYS))
-    if not isinstance(state, dict):
-        raise CheckpointError(f"checkpoint {path} does not hold a state")
-    return state
+    return dict(_restore_arrays(stored["state"], load_arrays(files[ARRAYS])))
+
+
+def _read(path: Path) -> dict[str, bytes]:
+    """The files of a checkpoint; what is hashed is what is used."""
+    files = {}
+    try:
+        expected = json.loads((path / MANIFEST).read_bytes())["files"]
+        for name in (STATE, ARRAYS):
+            files[name] = (path / name).read_bytes()
+            if len(files[name]) != expected[name]["bytes"]:
+                raise CheckpointError(f"{name} has {len(files[name])} bytes, not {expected[name]['bytes']}")
+            if hashlib.sha256(files[name]).hexdigest() != expected[name]["sha256"]:
+                raise CheckpointError(f"{name} is not what was written")
+    except FileNotFoundError as error:
+        raise CheckpointError(f"there is no {Path(error.filename).name}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"its manifest is not what was written: {type(error).__name__}: {error}") from error
+    return files
 
 
 def _write(directory: Path, step: int, state: State) -> None:
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save as save_arrays
 
-    directory.mkdir()
     arrays: dict[str, np.ndarray] = {}
     skeleton = _take_arrays(state, "", arrays)
-    save_file(arrays, directory / ARRAYS)
-    (directory / STATE).write_text(json.dumps({"format": FORMAT, "step": step, "state": skeleton}), encoding="utf-8")
-    files = {name: {"bytes": (directory / name).stat().st_size, "sha256": _sha256(directory / name)} for name in (ARRAYS, STATE)}
-    (directory / MANIFEST).write_text(json.dumps({"step": step, "time": time.time(), "files": files}), encoding="utf-8")
-    for name in (ARRAYS, STATE, MANIFEST):
-        _sync(directory / name)
+    stored = json.dumps({"format": FORMAT, "step": step, "state": skeleton}).encode()
+    directory.mkdir()
+    files = {name: _write_file(directory / name, content) for name, content in ((ARRAYS, save_arrays(arrays)), (STATE, stored))}
+    _write_file(directory / MANIFEST, json.dumps({"step": step, "time": time.time(), "files": files}).encode())
     _sync(directory)
 
 
-def _take_arrays(value: Any, key: str, arrays: dict[str, np.ndarray]) -> Any:
+def _write_file(path: Path, content: bytes) -> dict[str, Any]:
+    """Write a file through to the disk; its entry in the manifest, made of what was to be written."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def _take_arrays(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
+    """The state with a reference where an array was; the arrays go into `arrays`."""
     if isinstance(value, Mapping):
-        return {str(name): _take_arrays(item, f"{key}/{name}" if key else str(name), arrays) for name, item in value.items()}
+        for name in value:
+            if not isinstance(name, str) or name == ARRAY_KEY:
+                raise CheckpointError(f"the names in a state are texts other than {ARRAY_KEY}; {path} has {name!r}")
+        return {str(name): _take_arrays(item, f"{path}/{name}" if path else str(name), arrays) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_take_arrays(item, f"{key}/{index}", arrays) for index, item in enumerate(value)]
-    if isinstance(value, np.generic):
-        value = np.asarray(value)
-    if isinstance(value, np.ndarray):
+        return [_take_arrays(item, f"{path}/{index}", arrays) for index, item in enumerate(value)]
+    if isinstance(value, (np.ndarray, np.generic)):
+        if str(value.dtype) not in DTYPES:
+            raise CheckpointError(f"a checkpoint holds arrays of numbers; {path} has dtype {value.dtype}")
+        is_free = path not in arrays and path != "__metadata__"  # "a/b" may be one name, or two; the other is safetensors' own
+        key = path if is_free else f"{path}#{len(arrays)}"
         # A copy in C order: safetensors writes the buffer as it lies.
         arrays[key] = np.array(value, order="C", copy=True)
         return {ARRAY_KEY: key}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise CheckpointError(f"a state holds arrays, numbers and texts; {key} is a {type(value).__name__}")
+    raise CheckpointError(f"a state holds arrays, numbers and texts; {path} is a {type(value).__name__}")
 
 
 def _restore_arrays(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
@@ -193,21 +224,9 @@ def _restore_arrays(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
 
 def _written_at(path: Path) -> float:
     try:
-        return float(_read_json(path / MANIFEST)["time"])
+        return float(json.loads((path / MANIFEST).read_bytes())["time"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    value = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(value, dict):
-        raise ValueError(f"{path.name} is not a mapping")
-    return value
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:
