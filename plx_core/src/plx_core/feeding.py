@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
@@ -23,6 +24,8 @@ class DatasetPipeline(Pipeline):
     """
 
     def __init__(self, dataset: tf.data.Dataset) -> None:
+        if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) > 2:
+            raise DataError(f"a data set yields (features, labels) or features alone; this one yields {len(dataset.element_spec)} things")
         self._dataset = dataset.map(_named)
 
     @property
@@ -66,6 +69,20 @@ def as_pipeline(input_fn: Any, mode: str, seed: int) -> Pipeline:
             f"an input_fn returns a plx_core.Pipeline or a tf.data.Dataset of (features, labels), not {type(input_fn).__name__}"
         )
     return input_fn
+
+
+@contextmanager
+def explained(pipeline: Pipeline) -> Iterator[None]:
+    """Raise what stopped a pipeline's reading, where TensorFlow only says that something did."""
+    try:
+        yield
+    except tf.errors.OutOfRangeError:
+        raise
+    except tf.errors.OpError as error:
+        failure = pipeline.failure()
+        if failure is None:
+            raise
+        raise failure from error
 
 
 def _named(*element: Any) -> tuple[Any, Any]:

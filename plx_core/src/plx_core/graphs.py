@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from attrs import field, frozen
 
 from plx_core.annotations import Layer
 from plx_core.components import Component, parameter_names
 from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
+from plx_core.naming import snake_case
 
 if TYPE_CHECKING:
     import keras
@@ -70,10 +71,10 @@ def as_graph_fn(graph: Any) -> Callable[..., Any]:
     if isinstance(graph, Mapping):
         return Graph(**graph)
     if isinstance(graph, Sequence) and not isinstance(graph, str):
-        return Graph(layers=graph)  # type: ignore[arg-type]
+        return Graph(layers=graph)
     if not callable(graph):
         raise ComponentError(f"expected a graph (a mapping with `layers`) or a function of (mode, features), got {graph!r}")
-    return graph
+    return cast("Callable[..., Any]", graph)
 
 
 def call_graph_fn(graph_fn: Callable[..., Any], mode: str, features: Any, labels: Any = None) -> Any:
@@ -127,7 +128,7 @@ def _make_layer(item: Any, mode: str, names: dict[str, int]) -> tuple[Any, list[
     layer = Component(item.kind, item.name, params, item.place, item.path, item.registry).build(mode=mode)
     if "name" not in params and hasattr(layer, "name"):
         # Keras counts names over the whole process; a variable's name must depend on its own graph alone.
-        layer.name = _unique(_snake(item.name.rpartition("/")[2]), names)
+        layer.name = _unique(snake_case(item.name.rpartition("/")[2]), names)
     return layer, inbound
 
 
@@ -168,8 +169,3 @@ def _unique(name: str, names: dict[str, int]) -> str:
     count = names.get(name, 0)
     names[name] = count + 1
     return f"{name}_{count}" if count else name
-
-
-def _snake(name: str) -> str:
-    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub(r"([a-z0-9])([A-Z])", r"\1_\2", name).lower()

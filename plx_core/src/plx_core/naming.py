@@ -11,7 +11,7 @@ def variables_by_name(network: Any) -> dict[str, Any]:
     """All of a network's variables, the states of its random generators included.
 
     Keras numbers unnamed layers over the whole process (`dense_7`); here they are numbered anew in each network (`dense_1`), so
-    that the same network has the same names in every process. Names that a person gave stay.
+    that the same network has the same names in every process. Names that a person gave stay, unless they look like Keras's own.
     """
     renamed = _renamed(network)
     named: dict[str, Any] = {}
@@ -26,16 +26,17 @@ def variables_by_name(network: Any) -> dict[str, Any]:
 
 
 def _renamed(network: Any) -> Mapping[str, str]:
-    renamed: dict[str, str] = {}
-    counts: dict[str, int] = {}
+    """New names of automatically named layers, in the order in which they were made, which is that of their numbers."""
+    numbers: dict[str, set[int]] = {}
     for layer in _layers(network):
-        automatic = re.fullmatch(rf"{re.escape(_snake(type(layer).__name__))}(_\d+)?", layer.name)
-        if automatic and layer.name not in renamed:
-            stem = _snake(type(layer).__name__)
-            count = counts.get(stem, 0)
-            counts[stem] = count + 1
-            renamed[layer.name] = f"{stem}_{count}" if count else stem
-    return renamed
+        stem = snake_case(type(layer).__name__)
+        if automatic := re.fullmatch(rf"{re.escape(stem)}(?:_(\d+))?", layer.name):
+            numbers.setdefault(stem, set()).add(int(automatic[1] or 0))
+    return {_numbered(stem, old): _numbered(stem, new) for stem, found in numbers.items() for new, old in enumerate(sorted(found))}
+
+
+def _numbered(stem: str, number: int) -> str:
+    return f"{stem}_{number}" if number else stem
 
 
 def _layers(network: Any) -> Iterable[Any]:
@@ -44,7 +45,8 @@ def _layers(network: Any) -> Iterable[Any]:
         yield from _layers(layer)
 
 
-def _snake(name: str) -> str:
+def snake_case(name: str) -> str:
+    """`MaxPooling2D` to `max_pooling2d`, as Keras does it."""
     name = re.sub(r"\W+", "", name)
     name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()

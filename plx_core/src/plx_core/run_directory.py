@@ -72,19 +72,27 @@ class RunDirectory:
     def append_metrics(self, step: int, split: str, metrics: Mapping[str, Any], **extra: Any) -> None:
         """Add a line to `metrics.jsonl`."""
         line = json.dumps({"step": step, "split": split, "metrics": {name: _finite(value) for name, value in metrics.items()}} | extra)
-        with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        try:
+            with self.metrics.open("a+b") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(size - 1, 0))
+                is_torn = file.read(1) not in (b"", b"\n")  # by a crash; what follows must not be lost with it
+                file.write(b"\n" * is_torn + line.encode() + b"\n")
+        except OSError as error:
+            raise RunDirectoryError(f"{self.metrics} cannot be written: {error.strerror}") from error
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The lines of `metrics.jsonl`; a last one that a crash tore is left out."""
+        """The lines of `metrics.jsonl`; one that a crash tore is left out."""
         if not self.metrics.exists():
             return []
         lines = []
-        for line in self.metrics.read_text(encoding="utf-8").splitlines():
+        for text in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                lines.append(json.loads(line))
+                line = json.loads(text)
             except ValueError:
                 continue
+            if isinstance(line, dict) and {"step", "split", "metrics"} <= line.keys():
+                lines.append(line)
         return lines
 
     def forget_after(self, step: int) -> None:
@@ -150,6 +158,8 @@ def write_text(path: Path, text: str) -> None:
     """Write a file aside, and rename it into its place."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False, encoding="utf-8") as file:
         file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     Path(file.name).chmod(0o644)
     Path(file.name).replace(path)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from plx_core.errors import CheckpointError, did_you_mean
+from plx_core.errors import CheckpointError, ComponentError, did_you_mean
 from plx_core.interfaces import State, Stateful
 from plx_core.naming import variables_by_name
 from plx_core.specs import EstimatorSpec
@@ -34,12 +34,13 @@ class TrainingProgram(Stateful):
         spec.optimizer.build(self._weights)
         self._loss_sum = tf.Variable(0.0, trainable=False)
         self._loss_count = tf.Variable(0.0, trainable=False)
-        self._part_sums: dict[str, tf.Variable] = {}
+        self._bad_step = tf.Variable(FINITE, trainable=False, dtype=tf.int64)
         self._run = tf.function(self._run_steps, reduce_retracing=True)
         self._step = tf.function(self._train_step, jit_compile=True) if xla else self._train_step
         self._read = tf.function(self._results)
         self._reset = tf.function(self._reset_metrics)
         self._summarise = tf.function(self._summary_step)
+        self._observed: Any = None
 
     @property
     def global_step(self) -> int:
@@ -51,17 +52,39 @@ class TrainingProgram(Stateful):
         """The learning rate of the next step."""
         return float(self.spec.optimizer.learning_rate.numpy())
 
-    def run(self, iterator: Any, steps: int) -> int:
-        """Take steps; the first one, counted from this call's start, whose loss is not finite, or `FINITE`.
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        try:
+            self.spec.optimizer.learning_rate = value
+        except TypeError as error:
+            raise ComponentError("the learning rate follows a schedule, and cannot be set") from error
+
+    @property
+    def bad_step(self) -> int:
+        """The first step of the last call, counted from 0, whose loss was not finite, or `FINITE`."""
+        return int(self._bad_step.numpy())
+
+    def run(self, iterator: Any, steps: int) -> None:
+        """Take steps; `bad_step` tells whether their losses were finite.
 
         Raises:
             tf.errors.OutOfRangeError: the data ended before the last of them; `global_step` says where.
         """
-        return int(self._run(iterator, tf.constant(steps, tf.int64)).numpy())
+        self._run(iterator, tf.constant(steps, tf.int64))
 
-    def summary_step(self, iterator: Any) -> dict[str, Any]:
-        """Take one step, and return what the specification's summaries ask for: arrays by tag."""
-        return {tag: value.numpy() for tag, value in self._summarise(iterator).items()}
+    def run_and_summarise(self, iterator: Any, steps: int) -> dict[str, np.ndarray]:
+        """Take steps, and return what the specification's summaries ask for of the last of them: arrays by tag."""
+        self.run(iterator, steps - 1)
+        loss, found = self._summarise(iterator)
+        if self.bad_step == FINITE and not np.isfinite(loss.numpy()):
+            self._bad_step.assign(steps - 1)
+        return {tag: value.numpy() for tag, value in found.items()}
+
+    def find_non_finite(self) -> str:
+        """The name of a trainable variable that holds a number that is not finite; an empty text when there is none."""
+        trained = {id(weight) for weight in self._weights}
+        values = {name: _array(variable) for name, variable in self.variables.items() if id(variable) in trained}
+        return next((name for name, value in values.items() if not np.isfinite(value).all()), "")
 
     def results(self) -> dict[str, float]:
         """The loss and the metrics since they were last reset: means over those steps."""
@@ -92,34 +115,32 @@ class TrainingProgram(Stateful):
         optimizer = {f"{index:04d}": variable for index, variable in enumerate(self.spec.optimizer.variables)}
         return {"variables": self.variables, "optimizer": optimizer, "metrics": metrics | counters}
 
-    def _run_steps(self, iterator: Any, steps: tf.Tensor) -> tf.Tensor:
-        bad_step = tf.constant(FINITE, tf.int64)
+    def _run_steps(self, iterator: Any, steps: tf.Tensor) -> None:
+        self._bad_step.assign(FINITE)
         for step in tf.range(steps):
             features, labels = next(iterator)
             loss = self._step(features, labels)
-            bad_step = tf.where(tf.math.is_finite(loss) | (bad_step >= 0), bad_step, step)
-        return bad_step
+            # A variable, since a loop that is left by the end of the data returns nothing.
+            self._bad_step.assign(tf.where(tf.math.is_finite(loss) | (self._bad_step >= 0), self._bad_step, step))
 
     def _train_step(self, features: Any, labels: Any) -> tf.Tensor:
-        outputs, loss, gradients = self._gradients(features, labels)
-        return self._update(features, labels, outputs, loss, gradients)
-
-    def _gradients(self, features: Any, labels: Any) -> tuple[Any, tf.Tensor, list[Any]]:
-        spec = self.spec
         with tf.GradientTape() as tape:
-            outputs = spec.network(features, training=True)
-            loss = total_loss(spec, features, labels, outputs)
-            scaled = spec.optimizer.scale_loss(loss)
-        return outputs, loss, tape.gradient(scaled, self._weights)
+            outputs = self.spec.network(features, training=True)
+            loss, scaled = self._losses(features, labels, outputs)
+        self._update(features, labels, outputs, loss, tape.gradient(scaled, self._weights))
+        return loss
 
-    def _update(self, features: Any, labels: Any, outputs: Any, loss: tf.Tensor, gradients: list[Any]) -> tf.Tensor:
+    def _losses(self, features: Any, labels: Any, outputs: Any) -> tuple[tf.Tensor, tf.Tensor]:
+        loss = total_loss(self.spec, features, labels, outputs)
+        return loss, self.spec.optimizer.scale_loss(loss)
+
+    def _update(self, features: Any, labels: Any, outputs: Any, loss: tf.Tensor, gradients: list[Any]) -> None:
         spec = self.spec
         clipped = clip(gradients, self._weights, spec.clip_gradients, spec.clip_embed_gradients)
         spec.optimizer.apply(clipped, self._weights)
         spec.update_metrics(features, labels, outputs)
         self._loss_sum.assign_add(tf.cast(loss, tf.float32))
         self._loss_count.assign_add(1.0)
-        return loss
 
     def _results(self) -> dict[str, tf.Tensor]:
         loss = tf.math.divide_no_nan(self._loss_sum, self._loss_count)
@@ -131,34 +152,38 @@ class TrainingProgram(Stateful):
         for metric in self.spec.metrics.values():
             metric.reset_state()
 
-    def _summary_step(self, iterator: Any) -> dict[str, tf.Tensor]:
+    def _summary_step(self, iterator: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        spec = self.spec
         features, labels = next(iterator)
-        outputs, loss, gradients = self._gradients(features, labels)
-        found = {"loss_of_step": loss}
-        if "gradients" in self.spec.summaries:
-            named = {variable.path: name for name, variable in self.variables.items()}
-            pairs = [
-                (named[variable.path], gradient)
-                for variable, gradient in zip(self._weights, gradients, strict=True)
-                if gradient is not None
-            ]
-            found |= {f"gradients/{name}": tf.convert_to_tensor(gradient) for name, gradient in pairs}
-            found["gradients/global_norm"] = tf.linalg.global_norm([gradient for _, gradient in pairs])
-        if "activations" in self.spec.summaries:
-            found |= activations(self.spec.network, features)
-        if "image_input" in self.spec.summaries:
+        # One forward pass gives the layers' outputs too: a second one would draw other random numbers and update moving means.
+        self._observed = self._observed or observed(spec.network, "activations" in spec.summaries)
+        with tf.GradientTape() as tape:
+            outputs, found = self._observed(features, training=True)
+            loss, scaled = self._losses(features, labels, outputs)
+        gradients = tape.gradient(scaled, self._weights)
+        found = {f"activations/{name}": value for name, value in found.items()}
+        if "gradients" in spec.summaries:
+            found |= self._gradients_by_name(gradients)
+        if "image_input" in spec.summaries:
             found |= {f"image_input/{name}": value[:4] for name, value in features.items() if _is_image(value)}
-        if "image_result" in self.spec.summaries and _is_image(outputs):
+        if "image_result" in spec.summaries and _is_image(outputs):
             found["image_result"] = outputs[:4]
         self._update(features, labels, outputs, loss, gradients)
-        return found
+        return loss, found
+
+    def _gradients_by_name(self, gradients: list[Any]) -> dict[str, tf.Tensor]:
+        names = {id(variable): name for name, variable in self.variables.items()}
+        pairs = zip(self._weights, gradients, strict=True)
+        named = {names[id(weight)]: tf.convert_to_tensor(gradient) for weight, gradient in pairs if gradient is not None}
+        norm = tf.linalg.global_norm(list(named.values()))
+        return {f"gradients/{name}": gradient for name, gradient in named.items()} | {"gradients/global_norm": norm}
 
 
 def total_loss(spec: EstimatorSpec, features: Any, labels: Any, outputs: Any) -> tf.Tensor:
     """The loss of a batch, the parts of several heads and the penalties of regularizers added up: a scalar."""
-    loss = spec.loss_fn(features, labels, outputs) if spec.loss_fn else 0.0
-    parts = list(loss.values()) if isinstance(loss, Mapping) else [loss]
-    return tf.add_n([tf.cast(part, parts[0].dtype) for part in (*parts, *spec.network.losses)])
+    loss = spec.loss_fn(features, labels, outputs) if spec.loss_fn else tf.constant(0.0)
+    parts = [*(loss.values() if isinstance(loss, Mapping) else [loss]), *spec.network.losses]
+    return tf.add_n([tf.cast(part, parts[0].dtype) for part in parts]) if len(parts) > 1 else parts[0]
 
 
 def clip(gradients: list[Any], weights: list[Any], norm: float | None, embedding_norm: float | None) -> list[Any]:
@@ -174,15 +199,15 @@ def clip(gradients: list[Any], weights: list[Any], norm: float | None, embedding
     return gradients
 
 
-def activations(network: Any, features: Any) -> dict[str, tf.Tensor]:
-    """The outputs of a network's layers, by layer."""
+def observed(network: Any, with_layers: bool) -> Any:
+    """The network with a second output: the outputs of its layers by name, or nothing."""
     import keras
 
+    if not with_layers:
+        return lambda features, training: (network(features, training=training), {})
     layers = [layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)]
-    outputs = [layer.output for layer in layers if not isinstance(layer.output, (list, tuple, dict))]
-    names = [layer.name for layer in layers if not isinstance(layer.output, (list, tuple, dict))]
-    values = keras.Model(network.inputs, outputs)(features, training=True)
-    return {f"activations/{name}": value for name, value in zip(names, values if isinstance(values, list) else [values], strict=True)}
+    outputs = {layer.name: layer.output for layer in layers if not isinstance(layer.output, (list, tuple, dict))}
+    return keras.Model(network.input, (network.output, outputs))
 
 
 def assign_variables(variables: Mapping[str, Any], values: Mapping[str, Any], group: str) -> None:

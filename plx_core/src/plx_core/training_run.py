@@ -1,0 +1,248 @@
+"""One call of training: when to step, log, summarise and save, and what memory holds between two calls."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+from attrs import define
+
+from plx_core import checkpoints as checkpoint_files
+from plx_core.checkpoints import Checkpoints
+from plx_core.configs import WarmStartConfig
+from plx_core.errors import CheckpointError, NonFiniteLoss
+from plx_core.feeding import explained
+from plx_core.interfaces import Callback, Pipeline, Tracker
+from plx_core.run_directory import CHECKPOINTS
+from plx_core.schedule import BlockSize, Clock, Interrupted, stop_on_signals
+from plx_core.tracking import TensorBoardTracker
+from plx_core.training import FINITE, TrainingProgram, assign_variables
+
+if TYPE_CHECKING:
+    from plx_core.estimators import Estimator
+
+logger = logging.getLogger(__name__)
+
+TENSOR_SUMMARIES = frozenset({"activations", "gradients", "image_input", "image_result"})
+
+
+@define(eq=False)
+class Training:
+    """What is trained, and how far its data has been read."""
+
+    input_fn: Any
+    pipeline: Pipeline
+    program: TrainingProgram
+    iterator: Any
+    position: int
+
+    @property
+    def remaining(self) -> int | None:
+        """How many batches are left; None when that is not known, or they never end."""
+        count = self.pipeline.num_batches
+        return None if count is None else count - self.position
+
+
+class TrainingRun:
+    """One call of `Estimator.train`."""
+
+    def __init__(self, estimator: Estimator, training: Training, callbacks: Sequence[Callback], trackers: Sequence[Tracker]) -> None:
+        self.estimator = estimator
+        self.training = training
+        self.program = training.program
+        self.callbacks = callbacks
+        self.trackers = trackers
+        run = estimator.config.run_config
+        self._periods = run
+        no_period = run.save_checkpoints_steps is None and run.save_checkpoints_secs is None
+        self._clock = Clock(600.0 if no_period else run.save_checkpoints_secs)
+        self._block = BlockSize(estimator.config.steps_per_call)
+        self._tensors: dict[str, Any] = {}
+        self._logged = (0, 0.0)
+
+    def run(self, steps: int | None, max_steps: int | None) -> None:
+        """Step until the goal or the end of the data."""
+        estimator, program = self.estimator, self.program
+        goal = program.global_step + steps if steps is not None else max_steps
+        step = program.global_step
+        if goal is not None and step >= goal:
+            return
+        for callback in self.callbacks:
+            callback.on_run_begin(estimator, step)
+        goal = min((stop for stop in (goal, *(callback.last_step for callback in self.callbacks)) if stop is not None), default=None)
+        self._logged = (step, time.perf_counter())
+        try:
+            with stop_on_signals() as request:
+                ended = self._loop(goal, request)
+            for callback in self.callbacks:
+                callback.on_run_end(estimator, program.global_step)
+        finally:
+            for tracker in self.trackers:
+                tracker.close()
+        if ended and program.global_step == step:
+            logger.warning("the training data has been used up at step %d; nothing was left to train on", step)
+
+    def _loop(self, goal: int | None, request: Any) -> bool:
+        """Step to the goal; whether the data ended before it."""
+        program, run = self.program, self._periods
+        periods = [
+            run.save_checkpoints_steps,
+            run.save_summary_steps,
+            run.log_step_count_steps,
+            *(callback.every_n_steps for callback in self.callbacks),
+        ]
+        step, saved, ended = program.global_step, program.global_step, False
+        self._clock.is_due()
+        while (
+            (goal is None or step < goal)
+            and not ended
+            and request.number is None
+            and not any(callback.stop_training for callback in self.callbacks)
+        ):
+            reached, ended = self._advance(step, self._block.next(step, goal, periods))
+            last, step = step, reached
+            if step > last:
+                self._report(step, step == goal or ended)
+            if step > last and (_is_due(step, run.save_checkpoints_steps) or self._clock.is_due()):
+                self.save()
+                saved = step
+        if step > saved or self.estimator.checkpoints.latest() is None:
+            self.save()
+        if request.number is not None:
+            raise Interrupted(request.number, f"stopped by signal {request.number} at step {step}; the same command goes on from there")
+        return ended
+
+    def _advance(self, step: int, count: int) -> tuple[int, bool]:
+        """Take up to `count` steps; the step that was reached, and whether the data has ended."""
+        training, program = self.training, self.program
+        remaining = training.remaining
+        if remaining is not None:
+            count = min(count, remaining)
+        if count <= 0:
+            return step, True
+        began = time.perf_counter()
+        try:
+            with explained(training.pipeline):
+                self._take(step, count)
+            ended = remaining == count
+        except tf.errors.OutOfRangeError:
+            ended = True
+        self._block.took(count, time.perf_counter() - began)
+        reached = program.global_step
+        if program.bad_step != FINITE:
+            raise NonFiniteLoss(self._not_finite(f"the loss is not finite at step {step + program.bad_step + 1}", program.bad_step))
+        training.position += reached - step
+        return reached, ended
+
+    def _take(self, step: int, count: int) -> None:
+        wanted = bool(TENSOR_SUMMARIES & self.program.spec.summaries)
+        if wanted and _is_due(step + count, self._periods.save_summary_steps):
+            self._tensors = self.program.run_and_summarise(self.training.iterator, count)
+        else:
+            self.program.run(self.training.iterator, count)
+
+    def _not_finite(self, what: str, batch: int) -> str:
+        latest = self.estimator.checkpoints.latest()
+        kept = f"the last good checkpoint is {latest}" if latest else "there was no checkpoint yet"
+        return (
+            f"{what} (batch {self.training.position + batch} of the training data, counted from 0); {kept}. "
+            "A lower learning rate, clip_gradients, or inputs scaled to about 1 are the usual remedies"
+        )
+
+    def _report(self, step: int, is_last: bool) -> None:
+        program, run = self.program, self._periods
+        for callback in self.callbacks:
+            callback.on_block(self.estimator, step)
+        due_log = _is_due(step, run.log_step_count_steps) or (is_last and run.log_step_count_steps is not None)
+        due_summary = _is_due(step, run.save_summary_steps)
+        due_callbacks = [callback for callback in self.callbacks if _is_due(step, callback.every_n_steps)]
+        if not (due_log or due_summary or due_callbacks):
+            return
+        metrics = (
+            program.results()
+            | {"learning_rate": program.learning_rate}
+            | {key: float(value) for key, value in self.training.pipeline.counters().items()}
+        )
+        if due_log:
+            self._log(step, metrics)
+        if due_summary:
+            self._summarise(step, metrics)
+        for callback in due_callbacks:
+            callback.on_steps(self.estimator, step, metrics)
+
+    def _log(self, step: int, metrics: Mapping[str, float]) -> None:
+        last_step, last_time = self._logged
+        now = time.perf_counter()
+        rate = (step - last_step) / max(now - last_time, 1e-9)
+        self._logged = (step, now)
+        self.estimator.run_directory.append_metrics(step, "train", metrics, steps_per_second=round(rate, 3), time=time.time())
+        for callback in self.callbacks:
+            callback.on_log(self.estimator, step, {**metrics, "steps_per_second": rate})
+        self.program.reset_metrics()
+
+    def _summarise(self, step: int, metrics: Mapping[str, float]) -> None:
+        wanted = self.program.spec.summaries
+        shown = {name: value for name, value in metrics.items() if name not in ("loss", "learning_rate") or name in wanted}
+        tensors: dict[str, Any] = {}
+        if "variables" in wanted:
+            tensors = {f"variables/{name}": variable.numpy() for name, variable in self.program.variables.items() if np.ndim(variable) > 0}
+        if TENSOR_SUMMARIES & wanted:
+            tensors |= self._tensors
+        for tracker in self.trackers:
+            tracker.log(step, "train", shown)
+            if tensors and isinstance(tracker, TensorBoardTracker):
+                tracker.log_tensors(step, "train", tensors)
+
+    def save(self) -> None:
+        """Save a checkpoint at the current step.
+
+        Raises:
+            NonFiniteLoss: a weight is not finite, as it is after a step whose loss was finite and whose gradient was not.
+        """
+        estimator, step = self.estimator, self.program.global_step
+        bad = self.program.find_non_finite()
+        if bad:
+            raise NonFiniteLoss(self._not_finite(f"{bad} is not finite after step {step}", -1))
+        states = {name: dict(callback.state()) for name, callback in named_callbacks(self.callbacks).items()}
+        state = {"global_step": step, "program": self.program.state(), "input": {"batch": self.training.position}, "callbacks": states}
+        path = estimator.checkpoints.save(step, state)
+        for callback in self.callbacks:
+            callback.on_checkpoint(estimator, step, str(path))
+
+
+def warm_start(program: TrainingProgram, source: WarmStartConfig) -> None:
+    """Give a program the weights of another run.
+
+    Raises:
+        CheckpointError: there is no checkpoint, no variable is chosen, or names or shapes do not fit.
+    """
+    path = Path(source.path)
+    checkpoint = (
+        path
+        if (path / checkpoint_files.MANIFEST).is_file() and not (path / CHECKPOINTS).is_dir()
+        else Checkpoints(path / CHECKPOINTS).latest()
+    )
+    if checkpoint is None:
+        raise CheckpointError(f"there is no checkpoint to start from in {path}")
+    saved = checkpoint_files.load(checkpoint)["program"]["variables"]
+    chosen = {name: variable for name, variable in program.variables.items() if re.fullmatch(source.variables, name)}
+    if not chosen:
+        raise CheckpointError(f"no variable matches {source.variables}; there are {', '.join(program.variables)}")
+    wanted = {name: source.names.get(name, name) for name in chosen}
+    assign_variables(chosen, {name: saved[other] for name, other in wanted.items() if other in saved}, f"variables of {checkpoint}")
+    logger.info("started from %d variables of %s", len(chosen), checkpoint)
+
+
+def named_callbacks(callbacks: Sequence[Callback]) -> dict[str, Callback]:
+    """Callbacks under the names by which a checkpoint keeps their states."""
+    return {f"{index:02d}_{type(callback).__name__}": callback for index, callback in enumerate(callbacks)}
+
+
+def _is_due(step: int, period: int | None) -> bool:
+    return bool(period) and step % (period or 1) == 0
