@@ -27,6 +27,8 @@ Read: TypeAlias = Callable[[tf.Tensor], Any]
 
 _ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"
 """TensorFlow's name for a resource that lives as long as its handle."""
+MOST_BATCHES, MOST_INDICES = 64, 2**16
+"""The order of at most so many batches, and of about so many examples, is found at once."""
 _ENDLESS = np.iinfo(np.int64).max
 
 
@@ -53,15 +55,23 @@ class Order:
         full, rest = divmod(self.num_examples * self.num_epochs, self.batch_size)
         return full + (rest > 0 and not self.drop_remainder)
 
+    @property
+    def num_full_batches(self) -> int | None:
+        """How many batches have all their examples; None when they never end."""
+        return None if self.num_epochs is None else self.num_examples * self.num_epochs // self.batch_size
+
+    def examples(self, positions: tf.Tensor) -> tf.Tensor:
+        """The examples at positions counted over all epochs: int64 [p], for int64 [p]."""
+        within = positions % self.num_examples
+        return self._permute(within, positions // self.num_examples) if self.shuffle else within
+
     def indices(self, batch: tf.Tensor) -> tf.Tensor:
         """The examples of a batch: int64 [b], for its number, an int64 scalar."""
         first = batch * self.batch_size
         last = first + self.batch_size
         if self.num_epochs is not None:
             last = tf.minimum(last, self.num_examples * self.num_epochs)
-        positions = tf.range(first, last)
-        within = positions % self.num_examples
-        return self._permute(within, positions // self.num_examples) if self.shuffle else within
+        return self.examples(tf.range(first, last))
 
     def _permute(self, within: tf.Tensor, epochs: tf.Tensor) -> tf.Tensor:
         # The cipher behind this op keeps much of the shape of a seed that merely counts, hence the mixing.
@@ -83,17 +93,39 @@ def batches(
         parallel: whether batches are read on several threads; an array is gathered quicker than threads are woken.
     """
 
-    def make(number: tf.Tensor) -> Any:
-        batch = read(order.indices(number))
+    def make(number: tf.Tensor, indices: tf.Tensor) -> Any:
+        batch = read(indices)
         return batch if process is None else process(number, batch)
 
-    end = _ENDLESS if order.num_batches is None else order.num_batches
     options = tf.data.Options()
     options.deterministic = True
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     calls = tf.data.AUTOTUNE if parallel else None
-    dataset = tf.data.Dataset.range(min(start, end), end).map(make, num_parallel_calls=calls, deterministic=True if parallel else None)
+    dataset = _numbered_indices(order, start).map(make, num_parallel_calls=calls, deterministic=True if parallel else None)
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def _numbered_indices(order: Order, start: int) -> tf.data.Dataset:
+    """(number, indices) of each batch from `start` on; those of many batches are found at once, which costs little more than one."""
+    end, full = order.num_batches, order.num_full_batches
+    size = max(1, min(MOST_BATCHES, MOST_INDICES // order.batch_size))
+
+    def block(number: tf.Tensor) -> tf.data.Dataset:
+        numbers = number * size + tf.range(size, dtype=tf.int64)
+        positions = number * size * order.batch_size + tf.range(size * order.batch_size, dtype=tf.int64)
+        return tf.data.Dataset.from_tensor_slices((numbers, tf.reshape(order.examples(positions), [size, order.batch_size])))
+
+    first = start // size
+    blocks = (
+        tf.data.Dataset.range(first, _ENDLESS if full is None else max(first, -(-full // size))).flat_map(block).skip(start - first * size)
+    )
+    if full is None or end is None:
+        return blocks
+    dataset = blocks.take(max(full - start, 0))
+    if end == full or start > full:
+        return dataset
+    last = tf.data.Dataset.range(full, end).map(lambda number: (number, order.indices(number)))
+    return dataset.concatenate(last)
 
 
 class Resident:

@@ -22,12 +22,12 @@ class TensorBoardTracker(Tracker):
         self._writers: dict[str, Any] = {}
 
     def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
-        """Write a scalar for each metric."""
+        """Write a scalar for each metric, all of them in one record."""
         import tensorflow as tf
 
+        summary = tf.compat.v1.Summary(value=[tf.compat.v1.Summary.Value(tag=name, simple_value=value) for name, value in metrics.items()])
         with self._writer(split).as_default(step=step):
-            for name, value in metrics.items():
-                tf.summary.scalar(name, value)
+            tf.summary.experimental.write_raw_pb(summary.SerializeToString())
 
     def log_tensors(self, step: int, split: str, tensors: Mapping[str, Any]) -> None:
         """Write images (rank 4), scalars (rank 0) and histograms (any other rank) by tag."""

@@ -24,7 +24,9 @@ class SoftmaxCrossEntropy(keras.losses.Loss):
 
     from_logits = True
 
-    def __init__(self, label_smoothing: Fraction = 0.0, reduction: Reduction = "sum_over_batch_size", name: str = "softmax_cross_entropy") -> None:
+    def __init__(
+        self, label_smoothing: Fraction = 0.0, reduction: Reduction = "sum_over_batch_size", name: str = "softmax_cross_entropy"
+    ) -> None:
         super().__init__(name=name, reduction=reduction)
         self.label_smoothing = label_smoothing
 
@@ -32,7 +34,7 @@ class SoftmaxCrossEntropy(keras.losses.Loss):
         """The loss of each example, float [batch]."""
         classes = y_pred.shape[-1]
         if len(y_true.shape) < len(y_pred.shape) or (y_true.shape[-1] == 1 and classes != 1):
-            indices = ops.reshape(y_true, ops.shape(y_pred)[:-1])
+            indices = y_true if len(y_true.shape) < len(y_pred.shape) else ops.squeeze(y_true, axis=-1)
             if not self.label_smoothing:
                 return ops.sparse_categorical_crossentropy(ops.cast(indices, "int32"), y_pred, from_logits=True)
             y_true = ops.one_hot(ops.cast(indices, "int32"), classes, dtype=y_pred.dtype)
@@ -60,7 +62,9 @@ class SigmoidCrossEntropy(keras.losses.Loss):
 
     from_logits = True
 
-    def __init__(self, label_smoothing: Fraction = 0.0, reduction: Reduction = "sum_over_batch_size", name: str = "sigmoid_cross_entropy") -> None:
+    def __init__(
+        self, label_smoothing: Fraction = 0.0, reduction: Reduction = "sum_over_batch_size", name: str = "sigmoid_cross_entropy"
+    ) -> None:
         super().__init__(name=name, reduction=reduction)
         self.label_smoothing = label_smoothing
 

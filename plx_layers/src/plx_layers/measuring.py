@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-INDEX_METRICS = (keras.metrics.SparseCategoricalAccuracy, keras.metrics.SparseTopKCategoricalAccuracy, keras.metrics.SparseCategoricalCrossentropy)
+RANKING_METRICS = (keras.metrics.SparseCategoricalAccuracy, keras.metrics.SparseTopKCategoricalAccuracy)
 DECISION_METRICS = (
     keras.metrics.TruePositives,
     keras.metrics.TrueNegatives,
@@ -18,42 +18,49 @@ DECISION_METRICS = (
 )
 
 
-def measure(metric: Any, labels: Any, probabilities: Any, classes: int) -> tuple[Any, Any]:
+def measure(metric: Any, labels: Any, outputs: Any, probabilities: Any, classes: int) -> tuple[Any, Any]:
     """The two arguments of a metric's `update_state`.
 
     Args:
         metric: a Keras metric.
         labels: int [batch] class indices, or [batch, classes] one-hot.
+        outputs: float [batch, classes], in the order of the probabilities; what needs no more than the order is spared the softmax.
         probabilities: float [batch, classes].
         classes: how many classes; 1 means one probability, that of the positive class.
     """
     indices = _indices(labels, classes)
     if isinstance(metric, keras.metrics.Accuracy) or type(metric) is keras.metrics.MeanIoU:
-        return indices, _decisions(probabilities, classes)
-    if isinstance(metric, INDEX_METRICS):
+        return indices, _decisions(outputs, probabilities, classes)
+    if isinstance(metric, RANKING_METRICS):
+        return indices, outputs
+    if isinstance(metric, keras.metrics.SparseCategoricalCrossentropy):
         return indices, probabilities
     if isinstance(metric, DECISION_METRICS) and _without_thresholds(metric):
-        decided = _decisions(probabilities, classes)
+        decided = _decisions(outputs, probabilities, classes)
         if classes <= 2:
             return indices, decided
         return ops.one_hot(indices, classes), ops.one_hot(decided, classes)
     if classes == 1:
         return ops.expand_dims(indices, -1), probabilities
-    if classes == 2 and not isinstance(metric, (keras.metrics.CategoricalAccuracy, keras.metrics.TopKCategoricalAccuracy, keras.metrics.CategoricalCrossentropy)):
+    if classes == 2 and not isinstance(
+        metric, (keras.metrics.CategoricalAccuracy, keras.metrics.TopKCategoricalAccuracy, keras.metrics.CategoricalCrossentropy)
+    ):
         return indices, probabilities[:, 1]
     return ops.one_hot(indices, classes), probabilities
 
 
 def _indices(labels: Any, classes: int) -> Any:
-    if len(labels.shape) > 1 and labels.shape[-1] != 1 and labels.shape[-1] == classes:
+    if len(labels.shape) == 1:
+        return ops.cast(labels, "int32")
+    if labels.shape[-1] == classes and classes > 1:
         return ops.argmax(labels, axis=-1)
     return ops.cast(ops.reshape(labels, (-1,)), "int32")
 
 
-def _decisions(probabilities: Any, classes: int) -> Any:
+def _decisions(outputs: Any, probabilities: Any, classes: int) -> Any:
     if classes == 1:
         return ops.cast(probabilities[:, 0] > 0.5, "int32")
-    return ops.cast(ops.argmax(probabilities, axis=-1), "int32")
+    return ops.argmax(outputs, axis=-1)
 
 
 def _without_thresholds(metric: Any) -> bool:

@@ -34,7 +34,10 @@ def with_decay(optimizer: Callable[..., Any]) -> Callable[..., Any]:
         return optimizer(**params)
 
     decays = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in DECAY_PARAMETERS]
-    decays = [parameter.replace(default=None, annotation=parameter.annotation | None) if parameter.name == "decay_type" else parameter for parameter in decays]
+    decays = [
+        parameter.replace(default=None, annotation=parameter.annotation | None) if parameter.name == "decay_type" else parameter
+        for parameter in decays
+    ]
     signature = inspect.Signature([parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own] + decays)
     make.__signature__ = signature  # type: ignore[attr-defined]
     make.__annotations__ = {parameter.name: parameter.annotation for parameter in decays}

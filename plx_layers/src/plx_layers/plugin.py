@@ -5,7 +5,6 @@ from plx_core.hookspecs import Factories
 from plx_layers import stock
 
 
-
 @hookimpl
 def provide_layers() -> Factories:
     """Keras's layers, and ours."""

@@ -59,7 +59,9 @@ class Decay(keras.optimizers.schedules.LearningRateSchedule):
         if decay_type not in DECAY_TYPES:
             raise ValueError(f"decay_type: expected one of {', '.join(DECAY_TYPES)}, got {decay_type!r}")
         if decay_type == "piecewise_constant" and len(values or ()) != len(boundaries or ()) + 1:
-            raise ValueError(f"piecewise_constant takes one value more than boundaries; got {len(values or ())} and {len(boundaries or ())}")
+            raise ValueError(
+                f"piecewise_constant takes one value more than boundaries; got {len(values or ())} and {len(boundaries or ())}"
+            )
         self._config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
         self.__dict__.update(self._config)
 

@@ -43,7 +43,9 @@ class Classifier(Model):
         if isinstance(outputs, Mapping):
             raise ComponentError(f"a Classifier's graph has one output, this one has {', '.join(outputs)}")
         if self.n_classes is not None and outputs.shape[-1] != self.n_classes:
-            raise ComponentError(f"the graph's last layer gives {tuple(outputs.shape)}, and n_classes is {self.n_classes}; its last axis must be {self.n_classes}")
+            raise ComponentError(
+                f"the graph's last layer gives {tuple(outputs.shape)}, and n_classes is {self.n_classes}; its last axis must be {self.n_classes}"
+            )
         shape = getattr(_label(labels), "shape", None)
         if shape is not None and len(shape) > 1 and shape[-1] not in (None, 1, outputs.shape[-1]):
             raise ComponentError(f"the graph's last layer gives {tuple(outputs.shape)}, and the labels have shape {tuple(shape)}")
@@ -64,7 +66,7 @@ class Classifier(Model):
         def update_metrics(features: Any, labels: Any, outputs: Any) -> None:
             probabilities = _probabilities(loss, outputs)
             for metric in metrics.values():
-                metric.update_state(*measure(metric, _label(labels), probabilities, classes))
+                metric.update_state(*measure(metric, _label(labels), outputs, probabilities, classes))
 
         def predict_fn(features: Any, outputs: Any) -> Mapping[str, Any]:
             probabilities = _probabilities(loss, outputs)

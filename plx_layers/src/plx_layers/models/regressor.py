@@ -35,8 +35,10 @@ class Regressor(Model):
         if isinstance(outputs, Mapping):
             raise ComponentError(f"a Regressor's graph has one output, this one has {', '.join(outputs)}")
         shape = getattr(_label(labels), "shape", None)
-        if shape is not None and len(shape) == len(outputs.shape) and any(
-            None not in pair and pair[0] != pair[1] for pair in zip(tuple(shape)[1:], tuple(outputs.shape)[1:], strict=True)
+        if (
+            shape is not None
+            and len(shape) == len(outputs.shape)
+            and any(None not in pair and pair[0] != pair[1] for pair in zip(tuple(shape)[1:], tuple(outputs.shape)[1:], strict=True))
         ):
             raise ComponentError(f"the graph's last layer gives {tuple(outputs.shape)}, and the labels have shape {tuple(shape)}")
 
