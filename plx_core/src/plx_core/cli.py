@@ -206,6 +206,26 @@ def data(name: str, source: str | None, output_dir: str | None, sets: Sequence[s
         click.echo(f"{key}: {value}")
 
 
+@main.command()
+@click.argument("directory", default="runs", type=click.Path(file_okay=False))
+def runs(directory: str) -> None:
+    """List the runs below a folder, the newest first."""
+    from plx_core import listing
+
+    listing.print_runs(Path(directory))
+
+
+@main.command()
+@click.argument("first", type=click.Path(file_okay=False))
+@click.argument("second", type=click.Path(file_okay=False))
+@click.option("--png", metavar="FILE", help="Draw the curves there.")
+def compare(first: str, second: str, png: str | None) -> None:
+    """Show two runs side by side."""
+    from plx_core import listing
+
+    listing.print_comparison(Path(first), Path(second), Path(png) if png else None)
+
+
 def _run_experiment(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], method: str) -> None:
     from plx_core.progress import Progress, print_metrics
 

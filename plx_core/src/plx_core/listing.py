@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import shutil
 import textwrap
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -80,7 +83,7 @@ def _warn_of_broken(registry: Registry) -> None:
 
 
 def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """Columns as wide as they need to be; the last one wraps. (Plain text: importing rich would take longer than all else.)"""
+    """Columns as wide as they need to be; the last one wraps. Importing rich would take longer than all else."""
     widths = [max(len(row[index]) for row in [header, *rows]) for index in range(len(header) - 1)]
     indent = sum(widths) + 2 * len(widths)
     for row in [header, tuple("─" * len(title) for title in header), *rows]:
@@ -91,3 +94,61 @@ def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
 
 def _width() -> int:
     return min(shutil.get_terminal_size((110, 24)).columns, 140)
+
+
+def print_runs(directory: Path) -> None:
+    """The runs below a folder."""
+    from plx_core.comparing import find_runs
+
+    runs = find_runs(directory)
+    if not runs:
+        click.echo(f"there is no run below {directory}")
+        return
+    rows = [(str(run.path), f"{run.step:,}", _ago(run.changed), _metrics_line(run.metrics)) for run in runs]
+    _table(("run", "step", "changed", "newest metrics"), rows)
+
+
+def print_comparison(first: Path, second: Path, png: Path | None) -> None:
+    """Two runs: where their configs differ, their newest metrics, and their curves."""
+    from plx_core.comparing import compare, draw_curves, sparkline
+
+    names = (first.name or str(first), second.name or str(second))
+    comparison = compare(first, second)
+    differences = [(path, _short(one), _short(other)) for path, one, other in comparison.config]
+    if differences:
+        _table(("config", *names), differences)
+    else:
+        click.echo("the configs are the same")
+    click.echo("")
+    _table(("metric", *names), [(name, _number(one), _number(other)) for name, one, other in comparison.metrics])
+    for name, curves in comparison.curves.items():
+        values = [[value for _, value in curve] for curve in curves]
+        low, high = min(map(min, values)), max(map(max, values))
+        click.echo(f"\n{name}  {low:.4g} … {high:.4g}")
+        for label, line in zip(names, values, strict=True):
+            click.echo(f"  {sparkline(line, low, high)}  {label}")
+    if png is not None:
+        draw_curves(comparison, names, png)
+        click.echo(f"\ncurves: {png}")
+
+
+def _ago(moment: datetime.datetime) -> str:
+    seconds = (datetime.datetime.now(datetime.UTC) - moment).total_seconds()
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= size:
+            count = int(seconds // size)
+            return f"{count} {unit}{'s' if count > 1 else ''} ago"
+    return "just now"
+
+
+def _metrics_line(metrics: Mapping[str, float]) -> str:
+    return "  ".join(f"{name} {_number(value)}" for name, value in list(metrics.items())[:4])
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"
+
+
+def _short(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:37]}…"
