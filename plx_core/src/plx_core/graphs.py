@@ -54,7 +54,11 @@ class Graph:
         names: dict[str, int] = {}
         for index, item in enumerate(self.layers):
             layer, inbound = _make_layer(item, mode, names)
-            source = _one_or_list([_look_up(tensors, name, f"layers[{index}].{INBOUND}") for name in inbound]) if inbound else current
+            source = (
+                _one_or_list([_look_up(tensors, name, f"layers[{index}].{getattr(item, 'name', item)}.{INBOUND}") for name in inbound])
+                if inbound
+                else current
+            )
             current = _call(layer, source, item)
             if layer.name in tensors:
                 raise _refused(item, f"there is more than one layer or feature called {layer.name}; names in a graph are unique")

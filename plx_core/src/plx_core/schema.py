@@ -210,7 +210,7 @@ def _any_of(schemas: list[Schema]) -> Schema:
             unique += schema["anyOf"] if set(schema) == {"anyOf"} else [schema]
     if {} in unique:
         return {}
-    if not unique:
+    if not unique or (unique == [{"type": "null"}] and len(schemas) > 1):
         return {"x-python": True}
     return unique[0] if len(unique) == 1 else {"anyOf": unique}
 

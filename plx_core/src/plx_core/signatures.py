@@ -14,6 +14,7 @@ from typing import Any
 import platformdirs
 from attrs import define, field
 
+from plx_core import schema
 from plx_core.graphs import INBOUND
 from plx_core.registry import Entry
 from plx_core.schema import Schema, factory_schema
@@ -99,7 +100,8 @@ def _sources(factory: Callable[..., Any]) -> list[str]:
     unwrapped: Any = inspect.unwrap(factory)
     owners = unwrapped.__mro__ if inspect.isclass(unwrapped) else (unwrapped,)
     modules = {sys.modules.get(owner.__module__) for owner in (*owners, factory) if hasattr(owner, "__module__")}
-    return sorted({module.__file__ for module in modules if module and getattr(module, "__file__", None)})  # type: ignore[type-var]
+    found = {str(module.__file__) for module in modules if module is not None and getattr(module, "__file__", None)}
+    return sorted({*found, str(schema.__file__)})  # what a signature means is said there
 
 
 def stamp(path: Path) -> list[int]:
