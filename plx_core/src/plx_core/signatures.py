@@ -19,7 +19,7 @@ from plx_core.graphs import INBOUND
 from plx_core.registry import Entry
 from plx_core.schema import Schema, factory_schema
 
-FORMAT = 3
+FORMAT = 4
 """Raised when what is remembered changes its meaning."""
 
 NAMES_OR_NAME: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}], "default": None}
