@@ -62,7 +62,7 @@ def test_a_model_fn_without_features_is_refused_with_what_it_takes(tmp_path):
 
 
 def test_a_model_fn_that_returns_something_else_is_refused(tmp_path, blobs):
-    with pytest.raises(ComponentError, match="EstimatorSpec.*returned int"):
+    with pytest.raises(ComponentError, match=r"EstimatorSpec.*returned int"):
         plx.Estimator(lambda features, labels: 3, tmp_path).train(feed(blobs), steps=1)
 
 
@@ -112,7 +112,7 @@ def test_a_data_set_of_triples_and_other_things_are_refused(tmp_path, blobs):
 
 
 def test_evaluation_is_the_mean_over_examples_whatever_the_batches(trained, blobs):
-    x, y = blobs
+    y = blobs[1]
     whole = trained.evaluate(feed(blobs, batch_size=96, num_epochs=1, shuffle=False))
     parts = trained.evaluate(feed(blobs, batch_size=7, num_epochs=1, shuffle=False))
     logits = np.stack([row["logits"] for row in trained.predict(feed(blobs, num_epochs=1, shuffle=False))]).astype(float)
@@ -142,7 +142,7 @@ def test_evaluation_without_end_without_data_and_without_checkpoint(trained, tmp
         trained.evaluate(lambda: tf.data.Dataset.from_tensor_slices(({"x": blobs[0][:0]}, blobs[1][:0])).batch(4))
     with pytest.raises(CheckpointError, match="train first"):
         make_estimator(tmp_path).evaluate(feed(blobs, num_epochs=1))
-    with pytest.raises(CheckpointError, match="is not a checkpoint|cannot be read"):
+    with pytest.raises(CheckpointError, match=r"is not a checkpoint|cannot be read"):
         trained.evaluate(feed(blobs, num_epochs=1), checkpoint_path=tmp_path)
 
 
@@ -325,7 +325,7 @@ def test_features_by_name_layers_by_name_and_several_inputs(tmp_path, blobs):
 def test_a_graph_with_several_outputs_and_a_loss_of_several_parts(tmp_path, blobs):
     from plx_core.graphs import build_network
 
-    x, y = blobs
+    y = blobs[1]
 
     def model_fn(features, labels, mode):
         graph = plx.Graph(layers=[{"Dense": {"units": 3, "name": "a"}}, {"Dense": {"units": 1, "name": "b"}}], output_layers=["a", "b"])
@@ -357,7 +357,7 @@ def test_wrong_names_in_a_graph_are_named(tmp_path, blobs):
         {"layers": [{"Dense": {"units": 2}}], "input_layers": ["y"]},
         {"layers": [{"Dense": {"units": 2, "inbound_nodes": ["y"]}}]},
     ):
-        with pytest.raises(ConfigError, match="called y.*there are x"):
+        with pytest.raises(ConfigError, match=r"called y.*there are x"):
             make_estimator(tmp_path, classify(graph)).train(feed(blobs), steps=1)
 
 

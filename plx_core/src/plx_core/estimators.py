@@ -19,7 +19,7 @@ from plx_core.components import make, parameter_names
 from plx_core.configs import EnvironmentConfig, RunConfig, WarmStartConfig
 from plx_core.errors import CheckpointError, ComponentError
 from plx_core.evaluating import EvaluationProgram
-from plx_core.feeding import as_pipeline, explained
+from plx_core.feeding import as_pipeline, explained, is_endless
 from plx_core.graphs import symbolic_inputs
 from plx_core.interfaces import Callback, Modes, Pipeline, Tracker
 from plx_core.run_directory import RunDirectory
@@ -165,13 +165,12 @@ class Estimator:
         """
         path = self._checkpoint(checkpoint_path)
         pipeline = as_pipeline(input_fn, Modes.EVAL, self.config.seed)
-        dataset = pipeline.dataset()
-        if steps is None and pipeline.num_batches is None and dataset.cardinality() != tf.data.UNKNOWN_CARDINALITY:
+        if steps is None and is_endless(pipeline):
             raise ComponentError("the evaluation data never ends; give steps (eval_steps in a config)")
         evaluator = self._evaluator(Modes.EVAL, pipeline, path)
         step = checkpoint_files.step_of(path)
         with explained(pipeline):
-            metrics = evaluator.evaluate(iter(dataset), steps)
+            metrics = evaluator.evaluate(iter(pipeline.dataset()), steps)
         metrics |= {key: float(count) for key, count in pipeline.counters().items()}
         split = f"eval_{name}" if name else "eval"
         self.run_directory.append_metrics(step, split, metrics, time=time.time())

@@ -71,6 +71,13 @@ def as_pipeline(input_fn: Any, mode: str, seed: int) -> Pipeline:
     return input_fn
 
 
+def is_endless(pipeline: Pipeline) -> bool:
+    """Whether a pipeline is known to have no last batch."""
+    if isinstance(pipeline, DatasetPipeline):
+        return bool(pipeline.dataset().cardinality() == tf.data.INFINITE_CARDINALITY)
+    return pipeline.num_batches is None
+
+
 @contextmanager
 def explained(pipeline: Pipeline) -> Iterator[None]:
     """Raise what stopped a pipeline's reading, where TensorFlow only says that something did."""

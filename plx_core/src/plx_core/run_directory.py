@@ -6,9 +6,9 @@ import datetime
 import json
 import os
 import platform
+import secrets
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,13 +155,21 @@ class RunDirectory:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file aside, and rename it into its place."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False, encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(file.name).chmod(0o644)
-    Path(file.name).replace(path)
+    """Write a file aside, and rename it into its place.
+
+    Raises:
+        RunDirectoryError: it cannot be written; what was there before is untouched.
+    """
+    aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        with aside.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        aside.replace(path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        raise RunDirectoryError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _identity(resolved: Any) -> dict[str, Any]:
