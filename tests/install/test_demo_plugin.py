@@ -1,0 +1,138 @@
+"""Packages of strangers, installed: one that works, one that breaks on import, one that claims a name of Keras's."""
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+
+CONFIG = """
+version: 1
+project: {name: acme}
+model:
+  regressor:
+    loss: {Quartic: {scale: 0.5}}
+    metrics: [LargestError]
+    optimizer: {SGD: {learning_rate: {Halving: {start: 0.01, every: 20}}}}
+    graph:
+      input_layers: x
+      layers:
+        - Shift: {by: 0.5}
+        - Dense: {units: 1}
+train: {train_steps: 60, data_pipeline: {Line: {points: 32}}}
+eval: {data_pipeline: {Line: {points: 8, batch_size: 8}}}
+"""
+
+
+class Environment:
+    """A fresh virtual environment in which all that is installed here is installed too."""
+
+    def __init__(self, folder):
+        venv.create(folder, symlinks=os.name != "nt")
+        paths = sysconfig.get_paths(vars={"base": str(folder), "platbase": str(folder)})
+        self.python = Path(paths["scripts"]) / "python"
+        (Path(paths["purelib"]) / "outer.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+        self.variables = {**os.environ, "PLX_CACHE_DIR": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+    def install(self, package):
+        command = [
+            "-m",
+            "pip",
+            "--python",
+            str(self.python),
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--no-index",
+            "--no-build-isolation",
+            str(TESTS / package),
+        ]
+        subprocess.run([sys.executable, *command], check=True, capture_output=True)
+
+    def plx(self, *arguments, cwd):
+        return subprocess.run(
+            [str(self.python), "-m", "plx_core", *arguments], cwd=cwd, env=self.variables, capture_output=True, text=True, check=False
+        )
+
+
+@pytest.fixture(scope="module")
+def with_demo(tmp_path_factory):
+    environment = Environment(tmp_path_factory.mktemp("demo"))
+    environment.install("demo_plugin")
+    return environment
+
+
+@pytest.fixture(scope="module")
+def with_all(tmp_path_factory):
+    environment = Environment(tmp_path_factory.mktemp("all"))
+    for package in ("demo_plugin", "broken_plugin", "rival_plugin"):
+        environment.install(package)
+    return environment
+
+
+def test_a_config_uses_every_part_of_a_strangers_package(with_demo, tmp_path):
+    (tmp_path / "acme.yml").write_text(CONFIG)
+    answer = with_demo.plx("run", "acme.yml", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    lines = [json.loads(line) for line in (tmp_path / "runs/acme/metrics.jsonl").read_text().splitlines()]
+    assert lines[-1]["split"] == "eval"
+    assert lines[-1]["metrics"]["largest_error"] < 1.5
+    assert lines[-1]["metrics"]["loss"] < lines[0]["metrics"]["loss"]
+    assert lines[-2]["metrics"]["learning_rate"] == pytest.approx(0.01 * 0.5**3)
+    manifest = json.loads((tmp_path / "runs/acme/manifest.json").read_text())
+    assert manifest["plugins"]["acme"] == "1.2.3"
+
+
+def test_a_strangers_signature_is_the_schema(with_demo, tmp_path):
+    (tmp_path / "acme.yml").write_text(
+        CONFIG.replace("scale: 0.5", "scal: 0.5").replace("every: 20", "every: 0").replace("points: 32", "points: many")
+    )
+    answer = with_demo.plx("check", "acme.yml", cwd=tmp_path)
+    assert answer.returncode == 2
+    assert answer.stderr.splitlines() == [
+        "acme.yml:6:22 model.regressor.loss.Quartic.scal: unknown parameter; did you mean scale?",
+        "acme.yml:8:69 model.regressor.optimizer.SGD.learning_rate.Halving.every: expected an integer at least 1, got 0",
+        "acme.yml:14:57 train.data_pipeline.Line.points: expected an integer at least 1, got many",
+    ]
+
+
+def test_plugins_that_cannot_be_used_are_named_and_harm_nobody(with_all, tmp_path):
+    listing = with_all.plx("plugins", cwd=tmp_path)
+    assert listing.returncode == 0
+    broken = next(line for line in listing.stdout.splitlines() if line.startswith("broken"))
+    assert "1.2.3" in broken
+    assert "broken: cannot be imported: ModuleNotFoundError" in broken
+    (tmp_path / "acme.yml").write_text(CONFIG.replace("- Dense: {units: 1}", "- keras_free/Dense: {units: 1}"))
+    answer = with_all.plx("check", "acme.yml", cwd=tmp_path)
+    assert answer.returncode == 2
+    assert "there is no layer called keras_free/Dense" in answer.stderr
+    assert "plug-in broken (broken-plx 1.2.3) is broken: cannot be imported" in answer.stderr
+
+
+def test_a_name_that_two_claim_must_be_written_in_full(with_all, tmp_path):
+    (tmp_path / "acme.yml").write_text(CONFIG)
+    answer = with_all.plx("check", "acme.yml", cwd=tmp_path)
+    assert answer.returncode == 2
+    assert (
+        "layer Dense is offered by plx_layers/Dense (plx-layers 0.1.0) and rival/Dense (rival-plx 1.2.3); write one of these in full"
+        in answer.stderr
+    )
+    for name in ("plx_layers/Dense", "rival/Dense"):
+        (tmp_path / "acme.yml").write_text(CONFIG.replace("- Dense:", f"- {name}:"))
+        answer = with_all.plx("check", "acme.yml", cwd=tmp_path)
+        assert answer.returncode == 0, answer.stderr
+
+
+def test_plugins_can_be_turned_off(with_all, tmp_path):
+    (tmp_path / "acme.yml").write_text(CONFIG)
+    with_all.variables["PLX_DISABLE_PLUGINS"] = "rival,broken"
+    try:
+        assert with_all.plx("check", "acme.yml", cwd=tmp_path).returncode == 0
+    finally:
+        del with_all.variables["PLX_DISABLE_PLUGINS"]
