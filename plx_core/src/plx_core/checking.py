@@ -125,7 +125,10 @@ def _load_named_plugins(tree: MapNode, registry: Registry, allowed: Allowed) -> 
         if not isinstance(item, ScalarNode) or item.text in {plugin.module for plugin in registry.plugins.plugins.values()}:
             continue
         if item.text not in allowed.plugins:
-            message = f"{item.text} is code from outside the installed plug-ins; to load it run with --plugin {item.text}, or list it under [tool.plx] plugins in pyproject.toml"
+            message = (
+                f"{item.text} is code from outside the installed plug-ins; to load it run with --plugin {item.text}, "
+                "or list it under [tool.plx] plugins in pyproject.toml"
+            )
             problems.append(Problem("plugins", message, item.place))
             continue
         try:

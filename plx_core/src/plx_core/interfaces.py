@@ -180,7 +180,8 @@ class Step:
     @property
     def ended(self) -> np.ndarray:
         """Where an episode ended, for either reason: bool [N]."""
-        return self.terminated | self.truncated
+        ended: np.ndarray = self.terminated | self.truncated
+        return ended
 
 
 class Environment(Stateful):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import shutil
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,7 +82,7 @@ def _warn_of_broken(registry: Registry) -> None:
         click.echo(f"plug-in {plugin.name} ({plugin.origin}) is broken: {plugin.error}", err=True)
 
 
-def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Columns as wide as they need to be; the last one wraps. Importing rich would take longer than all else."""
     widths = [max(len(row[index]) for row in [header, *rows]) for index in range(len(header) - 1)]
     indent = sum(widths) + 2 * len(widths)

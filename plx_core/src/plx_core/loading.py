@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -122,7 +123,7 @@ def _apply_set(root: MapNode, text: str, problems: list[Problem]) -> None:
         return
     _move(node, place)
     current: Node = root
-    for key, following in zip(keys[:-1], keys[1:], strict=True):
+    for key, following in itertools.pairwise(keys):
         current = _step_into(current, key, following, place, problems, path)
         if isinstance(current, ScalarNode):
             return
@@ -132,8 +133,7 @@ def _apply_set(root: MapNode, text: str, problems: list[Problem]) -> None:
 def _step_into(current: Node, key: str, following: str, place: Place, problems: list[Problem], path: str) -> Node:
     if isinstance(current, ListNode):
         if key.isdigit() and int(key) < len(current.items):
-            item = current.items[int(key)]
-            return item
+            return current.items[int(key)]
         problems.append(Problem(path, f"{key} is not an index into a list of {len(current.items)}", place))
         return ScalarNode("", plain=True)
     if not isinstance(current, MapNode):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import importlib_metadata
 import pluggy
@@ -17,7 +18,7 @@ from plx_core.errors import PluginError, did_you_mean
 
 GROUP = "plx"
 DISABLE_VARIABLE = "PLX_DISABLE_PLUGINS"
-HOOKS = tuple(f"provide_{kind}" for kind in hookspecs.KINDS) + ("provide_aliases",)
+HOOKS = (*(f"provide_{kind}" for kind in hookspecs.KINDS), "provide_aliases")
 
 
 @frozen
@@ -42,9 +43,6 @@ class Plugins:
 
     manager: pluggy.PluginManager = field(factory=lambda: _manager())
     plugins: dict[str, Plugin] = field(factory=dict)
-
-    def __iter__(self) -> Iterable[Plugin]:  # type: ignore[override]
-        return iter(self.plugins.values())
 
     @property
     def broken(self) -> list[Plugin]:
@@ -112,7 +110,7 @@ def _manager() -> pluggy.PluginManager:
 
 
 def _add_entry_point(plugins: Plugins, point: importlib_metadata.EntryPoint) -> None:
-    metadata = point.dist.metadata if point.dist else {}
+    metadata: Any = point.dist.metadata if point.dist else {}
     plugin = Plugin(point.name, point.value, metadata["Name"] if metadata else "", metadata["Version"] if metadata else "")
     try:
         plugins.add(plugin, point.load())

@@ -82,7 +82,7 @@ class Reader:
             return None
         return self._fail(node, path, f"expected {describe({'anyOf': list(choices)})}, got {_received(node)}")
 
-    def _component(self, node: Node, kind: str, path: str) -> Component | None:
+    def _component(self, node: Node, kind: str, path: str) -> Any:
         if isinstance(node, ScalarNode):
             if not node.text:
                 return self._fail(node, path, f"expected {describe({'x-component': kind})}, got nothing")
@@ -164,15 +164,16 @@ class Reader:
         )
         return value if fits or value != value else self._fail(node, path, f"expected {describe(schema)}, got {value}")
 
-    def _existing(self, node: ScalarNode, path: str) -> str | None:
+    def _existing(self, node: ScalarNode, path: str) -> Any:
         text = os.path.expanduser(node.text)  # noqa: PTH111 (a pattern is not a path)
-        if matches := glob.glob(text) or ([text] if Path(text).exists() else []):
+        if matches := glob.glob(text) or ([text] if Path(text).exists() else []):  # noqa: PTH207 (a pattern is not a path)
             self.files.update(matches)
             return text
         return self._fail(node, path, f"there is no file {node.text} (looked in {Path.cwd()})")
 
-    def _fail(self, node: Node, path: str, message: str) -> None:
+    def _fail(self, node: Node, path: str, message: str) -> Any:
         self.problems.append(Problem(path, message, node.place))
+        return None
 
 
 _ABSENT = object()
@@ -181,8 +182,8 @@ _ABSENT = object()
 def describe(schema: Schema) -> str:
     """What a schema admits, in words."""
     if "anyOf" in schema:
-        words = list(dict.fromkeys(describe(choice) for choice in schema["anyOf"]))
-        return " or ".join(words) if len(words) < 3 else f"{', '.join(words[:-1])} or {words[-1]}"
+        choices = list(dict.fromkeys(describe(choice) for choice in schema["anyOf"]))
+        return " or ".join(choices) if len(choices) < 3 else f"{', '.join(choices[:-1])} or {choices[-1]}"
     if "enum" in schema:
         return f"one of {', '.join(str(choice) for choice in schema['enum'])}"
     if "x-component" in schema:

@@ -116,7 +116,7 @@ def type_hints(factory: Callable[..., Any]) -> dict[str, Any]:
     owners = callee.__mro__ if inspect.isclass(callee) else (callee,)
     known = {name for owner in owners for name in vars(sys.modules[owner.__module__])} if hasattr(callee, "__module__") else set()
     try:
-        return get_type_hints(callee, localns=_Permissive(known), include_extras=True)  # type: ignore[arg-type]
+        return get_type_hints(callee, localns=_Permissive(known), include_extras=True)
     except (TypeError, AttributeError):  # annotations that are not types say nothing of a config's value
         return {}
 
