@@ -195,8 +195,8 @@ class Estimator:
         pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
         evaluator = self._evaluator(Modes.PREDICT, pipeline, path)
         with explained(pipeline):
-            for features, _ in pipeline.dataset():
-                chosen = _choose(evaluator.predict(features), predict_keys)
+            for predictions in evaluator.predict(pipeline.dataset()):
+                chosen = _choose(predictions, predict_keys)
                 for row in zip(*chosen.values(), strict=True):
                     yield dict(zip(chosen, row, strict=True))
 

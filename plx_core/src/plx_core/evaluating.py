@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,9 +60,15 @@ class EvaluationProgram:
         metrics |= {f"{name}/{index}": float(item) for name, value in found.items() if value.ndim == 1 for index, item in enumerate(value)}
         return {"loss": float(self._loss_sum.numpy() / self._examples.numpy())} | metrics
 
-    def predict(self, features: Any) -> dict[str, np.ndarray]:
-        """The predictions for a batch, by name."""
-        return {name: value.numpy() for name, value in self._predict(features).items()}
+    def predict(self, dataset: tf.data.Dataset) -> Iterator[dict[str, np.ndarray]]:
+        """The predictions for each batch, by name."""
+        iterator = iter(dataset)
+        while True:
+            try:
+                predictions = self._predict(iterator)
+            except tf.errors.OutOfRangeError:
+                return
+            yield {name: value.numpy() for name, value in predictions.items()}
 
     def export(self, directory: Path, format: str, processing: keras.Model | None) -> None:
         """Write the model, with the pipeline's processing of raw features before it.
@@ -121,7 +127,8 @@ class EvaluationProgram:
         self._examples.assign_add(size)
         self.spec.update_metrics(features, labels, outputs)
 
-    def _predict_batch(self, features: Any) -> dict[str, tf.Tensor]:
+    def _predict_batch(self, iterator: Any) -> dict[str, tf.Tensor]:
+        features, _ = next(iterator)
         return dict(self.spec.predict_fn(features, self.spec.network(features, training=False)))
 
     def _reset(self) -> None:

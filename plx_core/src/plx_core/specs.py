@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -13,6 +14,7 @@ from plx_core.components import make
 from plx_core.errors import ComponentError, did_you_mean
 from plx_core.graphs import Graph, as_graph_fn, call_graph_fn
 from plx_core.interfaces import Modes
+from plx_core.naming import snake_case
 
 if TYPE_CHECKING:
     import keras
@@ -132,10 +134,13 @@ class Model(ABC):
 
 
 def _named(metrics: list[Any]) -> dict[str, Any]:
+    """Metrics by names that do not depend on what else the process has built: Keras numbers those that it names itself."""
     named: dict[str, Any] = {}
     for metric in metrics:
-        name, count = metric.name, 1
+        own = snake_case(type(metric).__name__)
+        stem = own if re.fullmatch(rf"{re.escape(own)}_\d+", metric.name) else metric.name
+        name, count = stem, 1
         while name in named:
-            name, count = f"{metric.name}_{count}", count + 1
+            name, count = f"{stem}_{count}", count + 1
         named[name] = metric
     return named

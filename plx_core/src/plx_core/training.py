@@ -30,7 +30,7 @@ class TrainingProgram(Stateful):
         self.variables = variables_by_name(spec.network)
         self._weights = spec.network.trainable_variables
         if spec.loss_fn is None or spec.optimizer is None:
-            raise ValueError("training needs a loss and an optimizer")
+            raise ComponentError("training needs a loss and an optimizer; the EstimatorSpec lacks one of them")
         spec.optimizer.build(self._weights)
         self._loss_sum = tf.Variable(0.0, trainable=False)
         self._loss_count = tf.Variable(0.0, trainable=False)
@@ -119,7 +119,9 @@ class TrainingProgram(Stateful):
         self._bad_step.assign(FINITE)
         for step in tf.range(steps):
             features, labels = next(iterator)
-            loss = self._step(features, labels)
+            # Nothing of a step may run when there is no batch for it, a counter that needs no batch neither.
+            with tf.control_dependencies(tf.nest.flatten((features, labels))):
+                loss = self._step(features, labels)
             # A variable, since a loop that is left by the end of the data returns nothing.
             self._bad_step.assign(tf.where(tf.math.is_finite(loss) | (self._bad_step >= 0), self._bad_step, step))
 

@@ -136,7 +136,10 @@ class TrainingRun:
         self._block.took(count, time.perf_counter() - began)
         reached = program.global_step
         if program.bad_step != FINITE:
-            raise NonFiniteLoss(self._not_finite(f"the loss is not finite at step {step + program.bad_step + 1}", program.bad_step))
+            batch = training.position + program.bad_step
+            raise self._not_finite(
+                f"the loss is not finite at step {step + program.bad_step + 1} (batch {batch} of the training data, counted from 0)"
+            )
         training.position += reached - step
         return reached, ended
 
@@ -147,13 +150,10 @@ class TrainingRun:
         else:
             self.program.run(self.training.iterator, count)
 
-    def _not_finite(self, what: str, batch: int) -> str:
+    def _not_finite(self, what: str) -> NonFiniteLoss:
         latest = self.estimator.checkpoints.latest()
         kept = f"the last good checkpoint is {latest}" if latest else "there was no checkpoint yet"
-        return (
-            f"{what} (batch {self.training.position + batch} of the training data, counted from 0); {kept}. "
-            "A lower learning rate, clip_gradients, or inputs scaled to about 1 are the usual remedies"
-        )
+        return NonFiniteLoss(f"{what}; {kept}. A lower learning rate, clip_gradients, or inputs scaled to about 1 are the usual remedies")
 
     def _report(self, step: int, is_last: bool) -> None:
         program, run = self.program, self._periods
@@ -203,12 +203,12 @@ class TrainingRun:
         """Save a checkpoint at the current step.
 
         Raises:
-            NonFiniteLoss: a weight is not finite, as it is after a step whose loss was finite and whose gradient was not.
+            NonFiniteLoss: a weight is not finite, as after a step whose loss was finite and whose gradient was not.
         """
         estimator, step = self.estimator, self.program.global_step
         bad = self.program.find_non_finite()
         if bad:
-            raise NonFiniteLoss(self._not_finite(f"{bad} is not finite after step {step}", -1))
+            raise self._not_finite(f"{bad} is not finite at step {step}, though every loss was")
         states = {name: dict(callback.state()) for name, callback in named_callbacks(self.callbacks).items()}
         state = {"global_step": step, "program": self.program.state(), "input": {"batch": self.training.position}, "callbacks": states}
         path = estimator.checkpoints.save(step, state)
