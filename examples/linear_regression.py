@@ -1,6 +1,6 @@
 """A straight line through noisy points: the smallest experiment there is.
 
-    python examples/linear_regression.py
+Run it with `python examples/linear_regression.py`.
 """
 
 import sys
