@@ -22,17 +22,28 @@ HEAVY = {"keras", "tensorflow"}
 LIGHT = (
     "plx_core",
     "plx_core.annotations",
+    "plx_core.checking",
+    "plx_core.cli",
+    "plx_core.comparing",
     "plx_core.components",
     "plx_core.configs",
+    "plx_core.dialects",
+    "plx_core.editor_schema",
     "plx_core.errors",
     "plx_core.graphs",
     "plx_core.hookspecs",
     "plx_core.interfaces",
+    "plx_core.listing",
     "plx_core.loading",
+    "plx_core.naming",
     "plx_core.nodes",
+    "plx_core.plugin",
     "plx_core.plugins",
+    "plx_core.progress",
     "plx_core.reading",
     "plx_core.registry",
+    "plx_core.run_directory",
+    "plx_core.run_hooks",
     "plx_core.schema",
     "plx_core.signatures",
     "plx_core.structuring",
@@ -161,8 +172,7 @@ def test_every_package_is_described_alike(package: str) -> None:
     for key in ("version", "requires-python", "license", "authors", "classifiers"):
         assert project[key] == core["project"][key]
     assert described["build-system"] == core["build-system"]
-    expected = {"plx": {package: f"{package}.plugin"}} if package in PLUGINS else {}
-    assert project.get("entry-points", {}) == expected
+    assert project["entry-points"] == {"plx": {package: f"{package}.plugin"}}
     assert (ROOT / package / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
     assert (ROOT / package / "src" / package / "py.typed").is_file()
 
@@ -190,3 +200,11 @@ def test_constraints_pin_what_is_needed() -> None:
         if name not in ours and not (name in pinned and requirement.specifier.contains(pinned[name], prereleases=True))
     }
     assert not wrong
+
+
+def test_no_module_of_the_core_hides_a_kind() -> None:
+    """`plx.layers` is the namespace of a kind: a submodule of that name would take its place once it is imported."""
+    from plx_core import KINDS
+
+    modules = {path.stem for path in (ROOT / "plx_core" / "src" / "plx_core").glob("*.py")}
+    assert modules.isdisjoint(KINDS)

@@ -209,7 +209,7 @@ def _expanded_size(node: Any, sizes: dict[int, int]) -> int:
 def _convert(node: Any, source: str, path: str, problems: list[Problem]) -> Node:
     place = _place(node.start_mark, source)
     if isinstance(node, yaml.ScalarNode):
-        return ScalarNode(node.value, node.style is None or node.style == "", place)
+        return ScalarNode(node.value, not node.style, place)
     if isinstance(node, yaml.SequenceNode):
         return ListNode([_convert(item, source, f"{path}[{index}]", problems) for index, item in enumerate(node.value)], place)
     converted = MapNode(place=place)
@@ -221,7 +221,7 @@ def _convert(node: Any, source: str, path: str, problems: list[Problem]) -> Node
             continue
         key = key_node.value
         value = _convert(value_node, source, f"{path}.{key}".lstrip("."), problems)
-        if key == "<<" and key_node.style is None:
+        if key == "<<" and not key_node.style:
             merged += [item for item in (value.items if isinstance(value, ListNode) else [value]) if isinstance(item, MapNode)]
         elif key in converted.items:
             first = converted.key_places[key]

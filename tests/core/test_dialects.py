@@ -1,0 +1,118 @@
+"""polyaxon-lib's dialect of 2017, in JSON and in YAML of nested lists, is version 1 in other words."""
+
+import json
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from plx_core.cli import main
+from plx_core.dialects import is_2017
+from plx_core.errors import ConfigError
+from plx_core.loading import load_tree
+from plx_core.nodes import from_python, to_python
+
+
+def seed(data="data"):
+    """The example of polyaxon-lib's documentation."""
+    pipeline = {"module": "TFRecordImagePipeline", "num_epochs": 5, "shuffle": True, "dynamic_pad": False}
+    files = {"data_files": f"{data}/mnist_train.tfrecord", "meta_data_file": f"{data}/meta_data.json"}
+    return {
+        "name": "MyModel",
+        "output_dir": "runs/seed",
+        "eval_every_n_steps": 10,
+        "train_steps_per_iteration": 1000,
+        "run_config": {"save_checkpoints_steps": 100},
+        "train_input_data_config": {"pipeline_config": {**pipeline, "batch_size": 64, "params": files}},
+        "eval_input_data_config": {"pipeline_config": {**pipeline, "batch_size": 32, "params": files, "definition": {"image": [["Cast", {"dtype": "float32"}]]}}},
+        "estimator_config": {"output_dir": "runs/seed"},
+        "model_config": {
+            "summaries": ["loss"],
+            "module": "Classifier",
+            "loss_config": {"module": "softmax_cross_entropy"},
+            "eval_metrics_config": [{"module": "streaming_accuracy"}],
+            "optimizer_config": {"module": "adam", "learning_rate": 0.007, "decay_type": "exponential_decay", "decay_rate": 0.2},
+            "one_hot_encode": True,
+            "n_classes": 10,
+            "graph_config": {"name": "lenet", "features": ["image"], "definition": [["Conv2d", {"num_filter": 32}], ["FullyConnected", {"num_units": 10}]]},
+        },
+    }  # fmt: skip
+
+
+def test_the_seed_in_version_1():
+    files = {"data_files": "data/mnist_train.tfrecord", "meta_data_file": "data/meta_data.json"}
+    pipeline = {"num_epochs": 5, "shuffle": True, "dynamic_pad": False}
+    assert to_python(load_tree(seed())) == {
+        "version": 1,
+        "project": {"name": "MyModel"},
+        "settings": {"output_dir": "runs/seed"},
+        "environment": {"run_config": {"save_checkpoints_steps": 100}},
+        "model": {
+            "Classifier": {
+                "summaries": ["loss"],
+                "loss": {"softmax_cross_entropy": {}},
+                "metrics": [{"streaming_accuracy": {}}],
+                "optimizer": {"adam": {"learning_rate": 0.007, "decay_type": "exponential_decay", "decay_rate": 0.2}},
+                "one_hot_encode": True,
+                "n_classes": 10,
+                "graph": {"input_layers": ["image"], "layers": [{"Conv2d": {"num_filter": 32}}, {"FullyConnected": {"num_units": 10}}]},
+                "name": "lenet",
+            }
+        },
+        "train": {"train_steps_per_iteration": 1000, "data_pipeline": {"TFRecordImagePipeline": {**pipeline, "batch_size": 64, **files}}},
+        "eval": {
+            "eval_every_n_steps": 10,
+            "data_pipeline": {
+                "TFRecordImagePipeline": {
+                    **pipeline,
+                    "batch_size": 32,
+                    **files,
+                    "feature_processors": {"image": {"input_layers": ["image"], "layers": [{"Cast": {"dtype": "float32"}}]}},
+                }
+            },
+        },
+    }
+
+
+def test_a_generator_and_its_bridge():
+    old = {
+        "model_config": {
+            "module": "Generator",
+            "loss": {"module": "mean_squared_error"},
+            "encoder_config": {"definition": [["Dense", {"units": 8}]]},
+            "decoder_config": {"definition": [["Dense", {"units": 784}]]},
+            "bridge_config": {"module": "LatentBridge", "latent_dim": 2},
+        }
+    }
+    assert to_python(load_tree(old))["model"] == {
+        "Generator": {
+            "loss": {"mean_squared_error": {}},
+            "encoder": {"layers": [{"Dense": {"units": 8}}]},
+            "decoder": {"layers": [{"Dense": {"units": 784}}]},
+            "bridge": {"LatentBridge": {"latent_dim": 2}},
+        }
+    }
+
+
+def test_convert_prints_what_is_then_read_alike(tmp_path):
+    (tmp_path / "old.json").write_text(json.dumps(seed()))
+    (tmp_path / "old.yml").write_text(yaml.safe_dump(seed()))
+    new = CliRunner().invoke(main, ["convert", str(tmp_path / "old.json")])
+    assert new.exit_code == 0
+    (tmp_path / "new.yml").write_text(new.output)
+    trees = [to_python(load_tree(tmp_path / name)) for name in ("old.json", "old.yml", "new.yml")]
+    assert trees[0] == trees[1] == trees[2]
+    assert not is_2017(from_python(trees[2]))
+
+
+def test_mistakes_keep_their_place(tmp_path):
+    path = tmp_path / "old.json"
+    path.write_text('{"model_config": {"loss_config": {}},\n "nmae": "x",\n "train_input_data_config": {}}')
+    with pytest.raises(ConfigError) as caught:
+        load_tree(path)
+    assert [str(problem).split(" ", 1)[0].rsplit("/", 1)[-1] for problem in caught.value.problems] == [
+        "old.json:1:18",
+        "old.json:2:2",
+        "old.json:3:29",
+    ]
+    assert "unknown key of the dialect of 2017; did you mean name?" in str(caught.value)

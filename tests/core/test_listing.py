@@ -1,0 +1,108 @@
+"""What `plx components`, `plx schema`, `plx runs` and `plx compare` say."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+from click.testing import CliRunner
+
+from plx_core.cli import main
+from plx_core.comparing import sparkline
+from plx_core.editor_schema import editor_schema
+from plx_core.nodes import read_file, to_python
+from plx_core.plugins import load_plugins
+from plx_core.registry import Registry
+from plx_core.run_directory import RunDirectory
+from plx_core.signatures import Signatures
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yml"))
+
+
+def plx(*arguments):
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.fixture(scope="module")
+def validator(tmp_path_factory):
+    schema = editor_schema(Registry(load_plugins()), Signatures(tmp_path_factory.mktemp("cache") / "signatures.json"))
+    jsonschema.Draft7Validator.check_schema(schema)
+    return jsonschema.Draft7Validator(json.loads(json.dumps(schema)))
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_fits_the_schema(validator, example):
+    assert [error.message for error in validator.iter_errors(to_python(read_file(example)))] == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"trian": {}},
+        {"train": {"train_stpes": 1}},
+        {"train": {"train_steps": 0}},
+        {"environment": {"mixed_precision": "float8"}},
+        {"model": {"clasifier": {}}},
+        {"model": {"classifier": {"n_clases": 1}}},
+        {"model": {"classifier": {"loss": {"Huber": {"dleta": 1}}}}},
+        {"model": {"classifier": {"graph": {"layers": [{"Conv2D": {"filters": 3, "kernel": 3}}]}}}},
+        {"model": {"classifier": {"graph": {"layers": [{"Dense": {}}]}}}},
+    ],
+    ids=str,
+)
+def test_the_schema_refuses_what_check_refuses(validator, change):
+    assert not validator.is_valid({"model": {"classifier": {"graph": {"layers": ["Flatten"]}}}, **change})
+
+
+def test_the_schema_knows_the_parameters_of_a_layer(validator):
+    layer = validator.schema["definitions"]["layers"]["anyOf"][1]["properties"]["Conv2D"]["anyOf"][1]
+    assert {"filters", "kernel_size", "activation", "inbound_nodes", "name"} <= set(layer["properties"])
+    assert layer["properties"]["activation"]["anyOf"][0]["allOf"] == [{"$ref": "#/definitions/activations"}]
+
+
+def test_the_parameters_of_a_component():
+    output = plx("components", "optimizers", "adam").output
+    assert "optimizer Adam, of plug-in plx_layers" in output
+    assert "learning_rate" in output
+    assert "one of exponential_decay, inverse_time_decay" in output
+    assert "- Adam" in output
+
+
+def test_an_unknown_component_is_explained():
+    answer = plx("components", "layers", "Conv")
+    assert answer.exit_code == 2
+    assert "there is no layer called Conv" in answer.output
+
+
+def make_run(path, rate, losses):
+    run = RunDirectory(path)
+    run.write_config("", {"model": {"classifier": {"optimizer": {"Adam": {"learning_rate": rate}}}}})
+    for step, loss in enumerate(losses, 1):
+        run.append_metrics(step * 10, "eval", {"loss": loss})
+
+
+def test_runs_and_their_comparison(tmp_path):
+    make_run(tmp_path / "one", 0.1, [1.0, 0.5])
+    make_run(tmp_path / "two", 0.2, [1.0, 0.25, 0.125])
+    listing = plx("runs", str(tmp_path)).output
+    assert "one" in listing
+    assert "loss 0.125" in listing
+    output = plx("compare", str(tmp_path / "one"), str(tmp_path / "two"), "--png", str(tmp_path / "curves.png")).output
+    assert [line.split() for line in output.splitlines() if line.startswith(("model.", "loss"))] == [
+        ["model.classifier.optimizer.Adam.learning_rate", "0.1", "0.2"],
+        ["loss", "0.5", "0.125"],
+    ]
+    assert "█▄  one" in output
+    assert (tmp_path / "curves.png").read_bytes()[:4] == b"\x89PNG"
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    answer = plx("compare", str(tmp_path), str(tmp_path))
+    assert answer.exit_code == 2
+    assert "is not a run directory" in answer.output
+
+
+def test_a_sparkline_runs_from_low_to_high():
+    assert sparkline([0, 1, 2, 3, 4, 5, 6, 7], 0, 8) == "▁▂▃▄▅▆▇█"
+    assert sparkline([], 0, 1) == ""
+    assert len(sparkline(list(range(1000)), 0, 1000)) == 40

@@ -1,0 +1,152 @@
+"""Plug-ins are found one by one, and what is wrong with one is said and harms no other."""
+
+import sys
+from types import ModuleType
+
+import pytest
+
+from plx_core import hookimpl
+from plx_core.errors import AmbiguousComponent, PluginError, UnknownComponent
+from plx_core.hookspecs import API_VERSION, KINDS
+from plx_core.plugins import Plugin, Plugins, load_plugins
+from plx_core.registry import SINGULAR, Registry
+
+
+def module_with(name, **hooks):
+    module = ModuleType(name)
+    for hook, answer in hooks.items():
+        function = (lambda answer: lambda: answer() if callable(answer) else answer)(answer)
+        function.__name__ = hook
+        setattr(module, hook, hookimpl(function))
+    return module
+
+
+def registry(**plugins):
+    found = Plugins()
+    for name, hooks in plugins.items():
+        found.add(Plugin(name, name, f"{name}-dist", "1.0"), module_with(name, **hooks))
+    return Registry(found)
+
+
+def test_every_kind_has_a_hook_with_one_sentence():
+    from plx_core import hookspecs
+
+    for kind in KINDS:
+        text = getattr(hookspecs, f"provide_{kind}").__doc__
+        assert text.endswith(".")
+        assert SINGULAR[kind]
+
+
+def test_a_misspelt_hook_is_named():
+    found = Plugins()
+    found.add(Plugin("acme", "acme"), module_with("acme", provide_layer={}))
+    assert found.broken[0].error == "has a hook that plx does not know, provide_layer; did you mean provide_layers?"
+
+
+def test_another_version_of_the_hooks_is_named():
+    module = module_with("acme", provide_layers={})
+    module.PLX_API_VERSION = API_VERSION + 1
+    found = Plugins()
+    found.add(Plugin("acme", "acme"), module)
+    assert "was written for version 2 of the hooks; this plx_core has version 1" in found.broken[0].error
+
+
+def test_two_plugins_of_one_name_are_refused():
+    found = Plugins()
+    found.add(Plugin("acme", "one"), module_with("one"))
+    with pytest.raises(PluginError, match="two plug-ins are called acme: one and two"):
+        found.add(Plugin("acme", "two"), module_with("two"))
+
+
+def test_a_hook_that_raises_breaks_its_own_plugin_only():
+    def fail():
+        raise RuntimeError("no disk")
+
+    components = registry(bad={"provide_layers": fail}, good={"provide_layers": {"Scale": dict}})
+    assert [entry.name for entry in components.entries("layers")] == ["Scale"]
+    assert components.plugins.plugins["bad"].error == "provide_layers failed: RuntimeError: no disk"
+
+
+def test_a_hook_returns_a_mapping():
+    components = registry(bad={"provide_layers": ["Scale"]})
+    assert components.entries("layers") == []
+    assert "returned list" in components.plugins.plugins["bad"].error
+
+
+@pytest.mark.parametrize(
+    "name", ["MeanSquaredError", "mean_squared_error", "meansquarederror", "MSE", "mse", "acme/MeanSquaredError", "acme-dist/mse"]
+)
+def test_a_name_is_found_exactly_then_by_alias_then_ignoring_case(name):
+    components = registry(acme={"provide_losses": {"MeanSquaredError": dict}, "provide_aliases": {"losses": {"MSE": "MeanSquaredError"}}})
+    assert components.find("losses", name).name == "MeanSquaredError"
+
+
+def test_the_exact_name_goes_before_one_in_another_case():
+    components = registry(acme={"provide_layers": {"Conv2D": dict, "Conv2d": list}})
+    assert components.find("layers", "Conv2D").load() is dict
+    assert components.find("layers", "Conv2d").load() is list
+    with pytest.raises(AmbiguousComponent):
+        components.find("layers", "conv2d")
+
+
+def test_two_claims_need_the_full_name():
+    components = registry(one={"provide_layers": {"Dense": dict}}, two={"provide_layers": {"Dense": list}})
+    with pytest.raises(AmbiguousComponent, match=r"layer Dense is offered by one/Dense \(one-dist 1.0\) and two/Dense \(two-dist 1.0\)"):
+        components.find("layers", "Dense")
+    assert components.find("layers", "two/Dense").load() is list
+
+
+def test_an_unknown_name_says_what_was_searched():
+    components = registry(acme={"provide_layers": {"Dense": dict}})
+    with pytest.raises(UnknownComponent, match="there is no layer called Dens; did you mean Dense\\?; searched the plug-ins acme"):
+        components.find("layers", "Dens")
+
+
+def test_a_kind_that_nobody_offers_says_what_to_install():
+    with pytest.raises(UnknownComponent, match="pip install plx-rl offers memories"):
+        registry().find("memories", "Memory")
+
+
+def test_an_unknown_kind_is_an_error():
+    with pytest.raises(UnknownComponent, match="there is no kind layer; did you mean layers\\?"):
+        registry().entries("layer")
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [("nowhere.at_all:Thing", "ModuleNotFoundError"), ("json:nothing", "AttributeError"), ("json:__name__", "is not callable")],
+)
+def test_a_factory_that_cannot_be_loaded_is_named(target, message):
+    components = registry(acme={"provide_layers": {"Thing": target}})
+    with pytest.raises(PluginError, match=message) as caught:
+        components.find("layers", "Thing").load()
+    assert "plug-in acme" in str(caught.value)
+
+
+def test_listing_imports_no_component():
+    components = registry(acme={"provide_layers": {f"Layer{number}": f"acme_does_not_exist.part{number}:Layer" for number in range(1000)}})
+    assert len(components.entries("layers")) == 1000
+    assert not [name for name in sys.modules if name.startswith("acme_does_not_exist")]
+
+
+def test_a_file_is_loaded_on_the_persons_word(tmp_path):
+    path = tmp_path / "my_parts.py"
+    path.write_text("from plx_core import hookimpl\n\n@hookimpl\ndef provide_layers():\n    return {'Mine': dict}\n")
+    components = Registry(load_plugins([str(path)], entry_points=False))
+    assert components.find("layers", "Mine").plugin.name == "my_parts"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("import nothing_like_it", "ModuleNotFoundError"), ("def f(:", "SyntaxError"), ("1/0", "ZeroDivisionError")]
+)
+def test_a_file_that_breaks_says_how(tmp_path, text, message):
+    path = tmp_path / "broken_parts.py"
+    path.write_text(text)
+    with pytest.raises(PluginError, match=message):
+        load_plugins([str(path)], entry_points=False)
+
+
+def test_plugins_can_be_turned_off():
+    assert not load_plugins(environ={"PLX_DISABLE_PLUGINS": "1"}).plugins
+    assert "plx_rl" not in load_plugins(environ={"PLX_DISABLE_PLUGINS": "plx_rl, other"}).plugins
+    assert "plx_rl" in load_plugins(environ={}).plugins
