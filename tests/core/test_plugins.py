@@ -15,10 +15,15 @@ from plx_core.registry import SINGULAR, Registry
 def module_with(name, **hooks):
     module = ModuleType(name)
     for hook, answer in hooks.items():
-        function = (lambda answer: lambda: answer() if callable(answer) else answer)(answer)
-        function.__name__ = hook
-        setattr(module, hook, hookimpl(function))
+        setattr(module, hook, hookimpl(answering(answer)))
     return module
+
+
+def answering(answer):
+    def hook():
+        return answer() if callable(answer) else answer
+
+    return hook
 
 
 def registry(**plugins):
