@@ -1,0 +1,198 @@
+"""A run that was stopped, at any step and in any way, ends with the weights of one that was not."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import yaml
+
+import plx_core as plx
+from plx_core.checkpoints import Checkpoints, load
+from plx_core.inputs import ArrayPipeline
+
+from .engine import feed, fingerprint, make_estimator
+
+STEPS = 24
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, blobs):
+    estimator = make_estimator(tmp_path_factory.mktemp("whole") / "run", log_step_count_steps=5)
+    return fingerprint(estimator.train(feed(blobs), max_steps=STEPS)), estimator.run_directory.read_metrics()
+
+
+def only_metrics(lines):
+    return [(line["step"], line["split"], line["metrics"]) for line in lines]
+
+
+@pytest.mark.parametrize("stop", [1, 6, 7, 13, 23])  # 6 batches are an epoch; 23 lies between two logs
+def test_another_process_goes_on_bit_for_bit(tmp_path, blobs, uninterrupted, stop):
+    make_estimator(tmp_path, log_step_count_steps=5).train(feed(blobs), max_steps=stop)
+    again = make_estimator(tmp_path, log_step_count_steps=5)
+    again.train(feed(blobs), max_steps=STEPS)
+    assert fingerprint(again) == uninterrupted[0]
+
+
+def test_many_stops_are_as_good_as_none(tmp_path, blobs, uninterrupted):
+    for goal in (3, 4, 11, 12, STEPS):
+        make_estimator(tmp_path).train(feed(blobs), max_steps=goal)
+    state = load(Checkpoints(tmp_path / "checkpoints").latest())
+    assert (state["global_step"], state["input"]["batch"]) == (STEPS, STEPS)
+    assert fingerprint(make_estimator(tmp_path))[:2] == uninterrupted[0][:2]
+
+
+def test_metrics_after_a_crash_are_those_of_a_run_without_one(tmp_path, blobs, uninterrupted):
+    class Crash(plx.Callback):
+        every_n_steps = 17
+
+        def on_steps(self, run, step, metrics):
+            raise RuntimeError("crash")
+
+    with pytest.raises(RuntimeError):
+        make_estimator(tmp_path, log_step_count_steps=5, save_checkpoints_steps=10).train(feed(blobs), max_steps=STEPS, hooks=[Crash()])
+    again = make_estimator(tmp_path, log_step_count_steps=5, save_checkpoints_steps=10)
+    assert [line["step"] for line in again.run_directory.read_metrics()] == [5, 10, 15]
+    again.train(feed(blobs), max_steps=STEPS)
+    assert only_metrics(again.run_directory.read_metrics()) == only_metrics(uninterrupted[1])
+    assert fingerprint(again) == uninterrupted[0]
+
+
+def test_random_layers_of_a_pipeline_resume_too(tmp_path, blobs):
+    processors = {"x": {"input_layers": ["x"], "layers": [{"GaussianNoise": {"stddev": 0.5}}, {"Dropout": {"rate": 0.4}}]}}
+
+    def input_fn(mode, seed):
+        return ArrayPipeline({"x": blobs[0]}, blobs[1], 16, mode=mode, seed=seed, feature_processors=processors)
+
+    whole = make_estimator(tmp_path / "whole").train(input_fn, max_steps=9)
+    for goal in (4, 9):
+        parts = make_estimator(tmp_path / "parts").train(input_fn, max_steps=goal)
+    assert fingerprint(parts) == fingerprint(whole)
+
+
+def test_a_run_that_evaluates_in_between_learns_the_same(tmp_path, blobs, uninterrupted):
+    experiment = plx.Experiment(
+        estimator=make_estimator(tmp_path),
+        train_input_fn=feed(blobs),
+        eval_input_fn=feed(blobs, num_epochs=1),
+        train_steps=STEPS,
+        eval_every_n_steps=5,
+    )
+    experiment.train_and_evaluate()
+    weights, optimizer = (load(experiment.estimator.latest_checkpoint())["program"][name] for name in ("variables", "optimizer"))
+    whole = make_estimator(tmp_path / "whole").train(feed(blobs), max_steps=STEPS)
+    program = load(whole.latest_checkpoint())["program"]
+    for found, expected in ((weights, program["variables"]), (optimizer, program["optimizer"])):
+        assert {name: value.tobytes() for name, value in found.items()} == {name: value.tobytes() for name, value in expected.items()}
+    assert [line["step"] for line in experiment.estimator.run_directory.read_metrics()] == [5, 10, 15, 20, 24]
+
+
+def test_other_data_in_the_same_process_starts_at_its_beginning(tmp_path, blobs):
+    estimator = make_estimator(tmp_path)
+    estimator.train(feed(blobs), steps=4)
+    estimator.train(feed(blobs, seed=99), steps=2)
+    assert fingerprint(estimator)[:2] == (6, 2)
+
+
+CONFIG = {
+    "version": 1,
+    "project": {"name": "killed"},
+    "environment": {"seed": 3, "run_config": {"save_checkpoints_steps": 20, "save_summary_steps": 50, "log_step_count_steps": 10}},
+    "model": {
+        "classifier": {
+            "graph": {
+                "input_layers": "image",
+                "layers": [
+                    {"Flatten": None},
+                    {"Dense": {"units": 64, "activation": "relu"}},
+                    {"Dropout": {"rate": 0.2}},
+                    {"Dense": {"units": 10}},
+                ],
+            },
+            "loss": "SoftmaxCrossEntropy",
+            "optimizer": {"Adam": {"learning_rate": 0.001}},
+            "metrics": ["Accuracy"],
+            "one_hot_encode": True,
+            "n_classes": 10,
+        }
+    },
+}
+
+
+@pytest.fixture
+def command(tmp_path, digits):
+    """A config of a small network on the digits, and the command that runs it."""
+
+    def make(run, steps):
+        pipeline = {
+            "data_files": [str(digits / "digits_train.tfrecord")],
+            "meta_data_file": str(digits / "meta_data.json"),
+            "batch_size": 32,
+            "feature_processors": {"image": {"input_layers": ["image"], "layers": [{"Rescaling": {"scale": 1 / 255}}]}},
+        }
+        train = {"train_steps": steps, "data_pipeline": {"TFRecordImagePipeline": {**pipeline, "shuffle": True}}}
+        file = tmp_path / "killed.yml"
+        file.write_text(yaml.safe_dump({**CONFIG, "train": train}))
+        return [sys.executable, "-m", "plx_core", "run", str(file), "--output-dir", str(run)]
+
+    return make
+
+
+def start(command):
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def finish(command):
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def wait_for(condition, process, seconds=60):
+    until = time.monotonic() + seconds
+    while not condition() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+def arrays_of(run):
+    return (Checkpoints(run / "checkpoints").latest() / "state.safetensors").read_bytes()
+
+
+@pytest.mark.slow
+def test_kill_9_ten_times_changes_no_bit(tmp_path, command):
+    rng = random.Random(int.from_bytes(os.urandom(4)))
+    steps = 1500
+    finish(command(tmp_path / "whole", steps))
+    run, kills, seen = tmp_path / "killed", 0, []
+    while kills < 10:
+        before = Checkpoints(run / "checkpoints").latest()
+        process = start(command(run, steps))
+        if kills % 3:  # amid the steps; else while the program starts
+            wait_for(lambda before=before: Checkpoints(run / "checkpoints").latest() != before, process)
+            time.sleep(rng.uniform(0, 0.15))
+        else:
+            time.sleep(rng.uniform(0.2, 3.0))
+        assert process.poll() is None, f"the run of {steps} steps ended before it was killed ten times; stopped at {seen}"
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        kills += 1
+        latest = Checkpoints(run / "checkpoints").latest()
+        seen.append(int(latest.name) if latest else 0)
+    assert seen == sorted(seen) and len(set(seen)) > 4, seen
+    finish(command(run, steps))
+    assert arrays_of(run) == arrays_of(tmp_path / "whole"), seen
+
+
+def test_sigterm_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path, command):
+    steps, run = 400, tmp_path / "stopped"
+    process = start(command(run, steps))
+    wait_for(lambda: Checkpoints(run / "checkpoints").latest() is not None, process)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(60) == 143
+    stopped_at = int(Checkpoints(run / "checkpoints").latest().name)
+    assert 20 <= stopped_at < steps
+    finish(command(run, steps))
+    finish(command(tmp_path / "whole", steps))
+    assert arrays_of(run) == arrays_of(tmp_path / "whole")
