@@ -140,10 +140,8 @@ def compare(workload, turns):
             print(f"{workload} turn {turn + 1} {variant:9} {rate:9.1f} steps/s  loss {loss:.4f}", flush=True)
     for variant in VARIANTS:
         ratios = [ours / theirs for ours, theirs in zip(rates["plx"], rates[variant], strict=True)]
-        middle = statistics.median(ratios)
-        print(
-            f"{workload}: plx {statistics.median(rates['plx']):.0f} steps/s, {middle:.2f}x {variant} ({min(ratios):.2f} to {max(ratios):.2f})"
-        )
+        spread = f"{statistics.median(ratios):.2f}x {variant} ({min(ratios):.2f} to {max(ratios):.2f})"
+        print(f"{workload}: plx {statistics.median(rates['plx']):.0f} steps/s, {spread}")
 
 
 def main():
