@@ -22,8 +22,8 @@ from plx_core.annotations import Existing, Of, PythonOnly, Range
 
 Schema: TypeAlias = dict[str, Any]
 
-SUPPLIED = frozenset({"mode"})
-"""The parameters that core fills in and a config never writes."""
+SUPPLIED: Mapping[str, frozenset[str]] = {"trackers": frozenset({"directory"})}
+"""The parameters that core fills in and a config never writes, by kind; `mode` in all others."""
 
 SCALARS: Mapping[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "string", NoneType: "null"}
 
@@ -95,7 +95,11 @@ def factory_schema(factory: Callable[..., Any], kind: str = "") -> Schema:
             is_open = not inspect.isclass(factory)
             continue
         skip = kind == "activations" and position == 0
-        if skip or parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY) or parameter.name in SUPPLIED:
+        if (
+            skip
+            or parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY)
+            or parameter.name in SUPPLIED.get(kind, {"mode"})
+        ):
             continue
         properties[parameter.name] = _parameter_schema(parameter, hints)
         if parameter.default is parameter.empty:
