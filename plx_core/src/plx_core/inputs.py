@@ -6,6 +6,7 @@ Nothing has to be remembered to go on from a batch but its number.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, TypeAlias
@@ -13,7 +14,7 @@ from typing import Annotated, Any, TypeAlias
 import keras
 import numpy as np
 import tensorflow as tf
-from attrs import frozen
+from attrs import evolve, frozen
 
 from plx_core.annotations import PositiveInt, PythonOnly
 from plx_core.errors import DataError
@@ -34,10 +35,12 @@ _ENDLESS = np.iinfo(np.int64).max
 
 @frozen
 class Order:
-    """Which examples make up each batch, over all epochs.
+    """Which examples make up each batch, over all epochs, for one of several workers.
 
-    Epochs follow each other without a gap: a batch may hold the last examples of one and the first of the next, and
-    only the very last batch may be short.
+    Epochs follow each other without a gap: a batch may hold the last examples of one and the first of the next. All workers
+    have the same number of batches, and each example of an epoch is one worker's. What is left at the very end, too little
+    for a batch each, is divided evenly: into one more, short, batch each, or, if there is not one example each, among their
+    last batches.
     """
 
     num_examples: int
@@ -46,32 +49,63 @@ class Order:
     shuffle: bool = False
     seed: int = 0
     drop_remainder: bool = False
+    worker: int = 0
+    num_workers: int = 1
 
     @property
     def num_batches(self) -> int | None:
-        """How many batches there are in all epochs; None when they never end."""
-        if self.num_epochs is None:
-            return None
-        full, rest = divmod(self.num_examples * self.num_epochs, self.batch_size)
-        return full + (rest > 0 and not self.drop_remainder)
+        """How many batches this worker has in all epochs; None when they never end."""
+        full = self.num_full_batches
+        return full if full is None else full + (self._rest(full) >= self.num_workers and not self.drop_remainder)
 
     @property
     def num_full_batches(self) -> int | None:
-        """How many batches have all their examples; None when they never end."""
-        return None if self.num_epochs is None else self.num_examples * self.num_epochs // self.batch_size
+        """How many batches have `batch_size` examples, or those of a short rest more; None when they never end."""
+        return None if self.num_epochs is None else self.num_examples * self.num_epochs // (self.batch_size * self.num_workers)
+
+    def shard(self, worker: int, num_workers: int) -> Order:
+        """The order of one of several workers.
+
+        Raises:
+            DataError: there are fewer examples than workers.
+        """
+        order = evolve(self, worker=worker, num_workers=num_workers)
+        if order.num_batches == 0:
+            raise DataError(f"{self.num_examples} examples are too few for {num_workers} workers with batches of {self.batch_size}")
+        return order
 
     def examples(self, positions: tf.Tensor) -> tf.Tensor:
-        """The examples at positions counted over all epochs: int64 [p], for int64 [p]."""
+        """The examples at positions counted over all epochs: int64 of the shape [p] of the positions."""
         within = positions % self.num_examples
         return self._permute(within, positions // self.num_examples) if self.shuffle else within
 
-    def indices(self, batch: tf.Tensor) -> tf.Tensor:
-        """The examples of a batch: int64 [b], for its number, an int64 scalar."""
-        first = batch * self.batch_size
-        last = first + self.batch_size
-        if self.num_epochs is not None:
-            last = tf.minimum(last, self.num_examples * self.num_epochs)
-        return self.examples(tf.range(first, last))
+    def indices(self, batch: int) -> tf.Tensor:
+        """The examples of a batch: int64 [b]."""
+        full = self.num_full_batches
+        first = (batch * self.num_workers + self.worker) * self.batch_size
+        if full is None or batch < full:
+            more = self._last_extra() if batch + 1 == self.num_batches and batch + 1 == full else range(0)
+            return self.examples(tf.constant([*range(first, first + self.batch_size), *more], tf.int64))
+        rest = self._rest(full)
+        begin = full * self.num_workers * self.batch_size
+        bounds = [begin + rest * worker // self.num_workers for worker in (self.worker, self.worker + 1)]
+        return self.examples(tf.range(*bounds, dtype=tf.int64))
+
+    def full_batches(self, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        """The examples of `count` full batches from number `first` on: int64 [count, batch_size]."""
+        numbers = (first + tf.range(count)) * self.num_workers + self.worker
+        positions = numbers[:, None] * self.batch_size + tf.range(self.batch_size, dtype=tf.int64)
+        return tf.reshape(self.examples(tf.reshape(positions, [-1])), [-1, self.batch_size])
+
+    def _rest(self, full: int) -> int:
+        return self.num_examples * (self.num_epochs or 0) - full * self.batch_size * self.num_workers
+
+    def _last_extra(self) -> range:
+        """The positions that this worker's last full batch takes in, where there are too few for a batch each."""
+        rest = self._rest(self.num_full_batches or 0)
+        begin = (self.num_full_batches or 0) * self.batch_size * self.num_workers
+        taken = begin + self.worker
+        return range(taken, taken + (self.worker < rest < self.num_workers and not self.drop_remainder))
 
     def _permute(self, within: tf.Tensor, epochs: tf.Tensor) -> tf.Tensor:
         # The cipher behind this op keeps much of the shape of a seed that merely counts, hence the mixing.
@@ -81,7 +115,13 @@ class Order:
 
 
 def batches(
-    order: Order, read: Read, start: int = 0, *, process: Callable[..., Any] | None = None, parallel: bool = True
+    order: Order,
+    read: Read,
+    start: int = 0,
+    *,
+    process: Callable[..., Any] | None = None,
+    parallel: bool = True,
+    lengths: Resident | None = None,
 ) -> tf.data.Dataset:
     """The batches of an order from number `start` on; reaching it costs nothing.
 
@@ -91,6 +131,8 @@ def batches(
         start: the first batch.
         process: from a batch's number and contents to what takes its place.
         parallel: whether batches are read on several threads; an array is gathered quicker than threads are woken.
+        lengths: the length of each example, if batches are to hold examples of like lengths: among those of some 64 batches, the
+            shortest make up one batch, the next shortest another, and so on; these batches then come in a random order.
     """
 
     def make(number: tf.Tensor, indices: tf.Tensor) -> Any:
@@ -101,31 +143,37 @@ def batches(
     options.deterministic = True
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     calls = tf.data.AUTOTUNE if parallel else None
-    dataset = _numbered_indices(order, start).map(make, num_parallel_calls=calls, deterministic=True if parallel else None)
+    dataset = _numbered_indices(order, start, lengths).map(make, num_parallel_calls=calls, deterministic=True if parallel else None)
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
-def _numbered_indices(order: Order, start: int) -> tf.data.Dataset:
+def _numbered_indices(order: Order, start: int, lengths: Resident | None) -> tf.data.Dataset:
     """(number, indices) of each batch from `start` on; those of many batches are found at once, which costs little more than one."""
     end, full = order.num_batches, order.num_full_batches
+    blocked = _ENDLESS if full is None else full - bool(order._last_extra())
     size = max(1, min(MOST_BATCHES, MOST_INDICES // order.batch_size))
 
     def block(number: tf.Tensor) -> tf.data.Dataset:
-        numbers = number * size + tf.range(size, dtype=tf.int64)
-        positions = number * size * order.batch_size + tf.range(size * order.batch_size, dtype=tf.int64)
-        return tf.data.Dataset.from_tensor_slices((numbers, tf.reshape(order.examples(positions), [size, order.batch_size])))
+        first = number * size
+        count = tf.minimum(np.int64(size), blocked - first)
+        indices = order.full_batches(first, count)
+        if lengths is not None:
+            indices = _bucket(indices, lengths.gather(tf.reshape(indices, [-1])), order.seed, number)
+        return tf.data.Dataset.from_tensor_slices((first + tf.range(count), indices))
 
     first = start // size
-    blocks = (
-        tf.data.Dataset.range(first, _ENDLESS if full is None else max(first, -(-full // size))).flat_map(block).skip(start - first * size)
-    )
-    if full is None or end is None:
-        return blocks
-    dataset = blocks.take(max(full - start, 0))
-    if end == full or start > full:
-        return dataset
-    last = tf.data.Dataset.range(full, end).map(lambda number: (number, order.indices(number)))
-    return dataset.concatenate(last)
+    last = max(first, blocked // size if full is None else -(-blocked // size))
+    dataset = tf.data.Dataset.range(first, last).flat_map(block).skip(start - first * size)
+    for number in range(max(start, blocked), blocked if end is None else end):  # the last one or two
+        dataset = dataset.concatenate(tf.data.Dataset.from_tensors((np.int64(number), order.indices(number))))
+    return dataset
+
+
+def _bucket(indices: tf.Tensor, lengths: tf.Tensor, seed: int, block: tf.Tensor) -> tf.Tensor:
+    """The examples of [n, batch_size] sorted by their length, row by row, and the rows in a random order."""
+    ordered = tf.reshape(tf.gather(tf.reshape(indices, [-1]), tf.argsort(lengths, stable=True)), tf.shape(indices))
+    draws = tf.random.stateless_uniform(tf.shape(indices)[:1], seed=tf.stack([np.int64(_mix_int(seed)), block]))
+    return tf.gather(ordered, tf.argsort(draws, stable=True))
 
 
 class Resident:
@@ -256,6 +304,12 @@ class ArrayPipeline(Pipeline):
     def processing_network(self) -> keras.Model | None:
         """The feature processors as a network."""
         return self._processors.network() if self._processors else None
+
+    def shard(self, worker: int, num_workers: int) -> ArrayPipeline:
+        """The part of one of several workers; see `Pipeline.shard`."""
+        part = copy.copy(self)
+        part._order = self._order.shard(worker, num_workers)
+        return part
 
     def _read(self, indices: tf.Tensor) -> Any:
         return tf.nest.map_structure(lambda part: part.gather(indices), self._parts)

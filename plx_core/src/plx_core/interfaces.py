@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import field, frozen
 
+from plx_core.errors import DataError
+
 if TYPE_CHECKING:
     import keras
     import numpy as np
@@ -76,6 +78,14 @@ class Pipeline(ABC):
     def counters(self) -> Mapping[str, int]:
         """What was counted while reading, such as skipped records; reported with the metrics."""
         return {}
+
+    def shard(self, worker: int, num_workers: int) -> Pipeline:
+        """The part of one of several workers: the same number of batches for each, and each example of an epoch for one of them.
+
+        Raises:
+            DataError: this pipeline cannot be divided.
+        """
+        raise DataError(f"{type(self).__name__} cannot be divided among {num_workers} workers")
 
     def processing_network(self) -> keras.Model | None:
         """What was done to the features as they lie in the data, as a network; an export puts it before the model's own."""

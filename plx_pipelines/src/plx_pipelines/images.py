@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import tensorflow as tf
 
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
 from plx_core.errors import DataError
 from plx_core.graphs import Graph
-from plx_core.inputs import ElementSpec, Order, Processors, Resident, batches, make_order, processing
-from plx_core.interfaces import Modes, Pipeline
+from plx_core.inputs import Order, Resident, batches, make_order
+from plx_core.interfaces import Modes
+from plx_pipelines.indexed import IndexedPipeline
 from plx_pipelines.metadata import read_metadata
 from plx_pipelines.sources import OnCorrupt, RecordSource
 
@@ -26,7 +26,7 @@ MOST_UNROLLED = 64
 """So many images are decoded side by side in one graph, where a loop over them would cost more than decoding small ones."""
 
 
-class TFRecordImagePipeline(Pipeline):
+class TFRecordImagePipeline(IndexedPipeline):
     """Images and their classes from TFRecord files.
 
     A record is a `tf.train.Example` with `image/encoded` (PNG, JPEG, or the pixels themselves), `image/format` and
@@ -73,37 +73,11 @@ class TFRecordImagePipeline(Pipeline):
         self._shape = tuple(self.meta_data[key] for key in _METADATA)
         self._source = RecordSource(data_files, on_corrupt, corrupt_budget, resident=None if cache is None else False)
         self._raw = _is_raw(self._source.first(), self._shape, self._source.files[0])
-        self._order = make_order(len(self._source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
-        self._spec: ElementSpec = (
-            {"image": tf.TensorSpec([None, *self._shape], tf.uint8)},
-            {"label": tf.TensorSpec([None], tf.int64)},
-        )
-        self._processors = Processors(feature_processors, self._spec[0], mode, self._order.seed) if feature_processors else None
+        order = make_order(len(self._source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        spec = {"image": tf.TensorSpec([None, *self._shape], tf.uint8)}, {"label": tf.TensorSpec([None], tf.int64)}
+        super().__init__(order, spec, feature_processors, mode)
         self._cached: Any = None
         self._cache = bool(cache)
-
-    @property
-    def element_spec(self) -> ElementSpec:
-        """The features by name, and the labels."""
-        return (self._processors.features if self._processors else self._spec[0]), self._spec[1]
-
-    @property
-    def num_batches(self) -> int | None:
-        """How many batches there are in all epochs; None when they never end."""
-        return self._order.num_batches
-
-    def dataset(self, start: int = 0) -> tf.data.Dataset:
-        """The batches from number `start` on."""
-        self._source.load()
-        process = processing(self._processors)
-        if not self._cache:
-            return batches(self._order, self._read, start, process=process)
-        self._cached = self._cached or self._read_all()
-        return batches(self._order, self._gather, start, process=process, parallel=process is not None)
-
-    def processing_network(self) -> keras.Model | None:
-        """The feature processors as a network."""
-        return self._processors.network() if self._processors else None
 
     def counters(self) -> Mapping[str, int]:
         """How many records were left out as damaged, and how many bytes with them."""
@@ -113,21 +87,24 @@ class TFRecordImagePipeline(Pipeline):
         """Why reading stopped, if it did."""
         return self._source.failure
 
-    def _read(self, indices: tf.Tensor) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+    def _prepare(self) -> bool:
+        self._source.load()
+        if self._cache and self._cached is None:
+            once = Order(len(self._source), min(len(self._source), 256), 1)
+            parts = list(batches(once, self._decode))
+            self._cached = tf.nest.map_structure(lambda *pieces: Resident(tf.concat(pieces, axis=0)), *parts)
+        return self._cache
+
+    def _read(self, indices: tf.Tensor) -> Any:
+        return tf.nest.map_structure(lambda part: part.gather(indices), self._cached) if self._cache else self._decode(indices)
+
+    def _decode(self, indices: tf.Tensor) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         rows = tf.io.parse_example(self._source.read(indices), _KEYS)
         if self._raw:
             images = decode_raw_images(rows[IMAGE], self._shape)
         else:
             images = decode_images(rows[IMAGE], self._shape, min(self._order.batch_size, MOST_UNROLLED))
         return {"image": images}, {"label": rows[LABEL]}
-
-    def _gather(self, indices: tf.Tensor) -> Any:
-        return tf.nest.map_structure(lambda part: part.gather(indices), self._cached)
-
-    def _read_all(self) -> Any:
-        once = Order(len(self._source), min(len(self._source), 256), 1)
-        parts = list(batches(once, self._read))
-        return tf.nest.map_structure(lambda *pieces: Resident(tf.concat(pieces, axis=0)), *parts)
 
 
 def decode_raw_images(data: tf.Tensor, shape: tuple[int, ...]) -> tf.Tensor:

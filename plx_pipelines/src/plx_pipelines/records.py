@@ -11,7 +11,6 @@ import os
 import struct
 import tempfile
 import weakref
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -262,21 +261,24 @@ def _write_index(place: Path, index: Index, stamp: tuple[int, int]) -> None:
         reasons=np.array([fault.reason for fault in index.faults], np.str_),
     )
     with writing(place) as file:
-        file.write(buffer.getvalue())
+        file.write(buffer.getvalue() + struct.pack("<I", masked_crc(buffer.getvalue())))
 
 
 def _read_index(place: Path, path: str, stamp: tuple[int, int]) -> Index | None:
     try:
-        with np.load(place, allow_pickle=False) as stored:
-            number, *stored_stamp, verified = stored["header"].tolist()
-            if number != INDEX_FORMAT or tuple(stored_stamp) != stamp:
-                return None
-            rows = zip(stored["faults"].tolist(), stored["reasons"].tolist(), strict=True)
-            faults = tuple(Fault(path, record, offset, reason, lost) for (record, offset, lost), reason in rows)
-            offsets, lengths, numbers = stored["records"]
-            return Index(path, offsets, lengths, numbers, faults, bool(verified))
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, struct.error):
-        return None  # whatever is wrong with what was remembered, it can be made again
+        content = place.read_bytes()
+    except OSError:
+        return None
+    if not _is_intact(content):
+        return None  # it can be made again
+    with np.load(io.BytesIO(content[:-FOOTER]), allow_pickle=False) as stored:
+        number, *stored_stamp, verified = stored["header"].tolist()
+        if number != INDEX_FORMAT or tuple(stored_stamp) != stamp:
+            return None
+        rows = zip(stored["faults"].tolist(), stored["reasons"].tolist(), strict=True)
+        faults = tuple(Fault(path, record, offset, reason, lost) for (record, offset, lost), reason in rows)
+        offsets, lengths, numbers = stored["records"]
+        return Index(path, offsets, lengths, numbers, faults, bool(verified))
 
 
 def find_files(patterns: str | Sequence[str]) -> list[str]:
