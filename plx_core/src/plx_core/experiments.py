@@ -102,18 +102,17 @@ class Experiment:
         _need(self.train_input_fn, "train")
         _need(self.eval_input_fn, "eval")
         period = self.eval_every_n_steps or self.train_steps_per_iteration
+        told = self._tell_again()
         while True:
             before = self.estimator.global_step
             target = self._next_stop(before, period)
             self.estimator.train(self.train_input_fn, max_steps=target, hooks=self.train_hooks)
             reached = self.estimator.global_step
-            is_final = (
-                target is None or reached < target or reached == self.train_steps or any(hook.stop_training for hook in self.train_hooks)
-            )
             metrics = self._evaluate_once()
-            for hook in self.train_hooks:
+            for hook in self.train_hooks if reached != told else ():
                 hook.on_evaluate(self.estimator, reached, metrics)
-            is_final = is_final or any(hook.stop_training for hook in self.train_hooks)
+            ended = target is None or reached < target or reached == self.train_steps
+            is_final = ended or any(hook.stop_training for hook in self.train_hooks)
             self._export(reached, metrics, is_final=is_final)
             if is_final:
                 return metrics
@@ -163,12 +162,26 @@ class Experiment:
         stops = [stop for stop in (self.train_steps, step + period - step % period if period else None) if stop is not None]
         return min(stops, default=None)
 
-    def _evaluate_once(self) -> dict[str, float]:
+    def _tell_again(self) -> int:
+        """Tell the callbacks of the newest checkpoint's evaluation, which came after the checkpoint they are restored from; its step."""
         step = self.estimator.global_step
+        metrics = self._evaluation(step)
+        if metrics is None:
+            return -1
+        self.estimator.train(self.train_input_fn, max_steps=step, hooks=self.train_hooks)
+        for hook in self.train_hooks:
+            hook.on_evaluate(self.estimator, step, metrics)
+        return step
+
+    def _evaluate_once(self) -> dict[str, float]:
+        return self._evaluation(self.estimator.global_step) or self.evaluate(delay_secs=0.0)
+
+    def _evaluation(self, step: int) -> dict[str, float] | None:
+        """What the evaluation of a checkpoint gave, if there was one."""
         for line in reversed(self.estimator.run_directory.read_metrics()):
             if line["step"] == step and line["split"] == "eval":
                 return {name: float(value) for name, value in line["metrics"].items()} | {"global_step": step}
-        return self.evaluate(delay_secs=0.0)
+        return None
 
     def _export(self, step: int, metrics: Mapping[str, float], *, is_final: bool) -> None:
         for strategy in self.export_strategies:
@@ -239,7 +252,7 @@ def create_experiment(
             else yaml.safe_dump(checked.resolved, sort_keys=False)
         )
     estimator.run_directory.write_config(given, checked.resolved)
-    estimator.run_directory.write_manifest(sections.environment.seed, checked.plugins)
+    estimator.run_directory.write_manifest(estimator.config.seed, checked.plugins)
     return Experiment(
         estimator=estimator,
         train_input_fn=_input_fn(checked, sections.train.data_pipeline),
