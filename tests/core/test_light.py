@@ -25,7 +25,9 @@ def probe(arguments, folder, cache):
     return answer.stdout, json.loads(answer.stderr.splitlines()[-1])
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["components"], ["components", "layers"], ["plugins"], ["check", "--help"], ["runs"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["components"], ["components", "layers"], ["plugins"], ["check", "--help"], ["runs"]], ids=" ".join
+)
 def test_nothing_heavy_is_imported(arguments, tmp_path):
     output, found = probe(arguments, tmp_path, tmp_path / "cache")
     assert output
@@ -48,7 +50,9 @@ train: {{data_pipeline: {{TFRecordImagePipeline: {{data_files: {digits}/digits_t
 
 
 def test_a_second_check_of_a_wrong_file_says_the_same(tmp_path):
-    (tmp_path / "wrong.yml").write_text("model: {classifier: {n_classes: ten, graph: {layers: [{Dense: {unit: 10}}]}}}\ntrain: {steps: 0}\n")
+    (tmp_path / "wrong.yml").write_text(
+        "model: {classifier: {n_classes: ten, graph: {layers: [{Dense: {unit: 10}}]}}}\ntrain: {steps: 0}\n"
+    )
     first = probe(["check", "wrong.yml"], tmp_path, tmp_path / "cache")
     second = probe(["check", "wrong.yml"], tmp_path, tmp_path / "cache")
     assert first[1]["code"] == second[1]["code"] == 2

@@ -1,0 +1,307 @@
+"""Training and evaluation alternate, exports follow, and callbacks see it all."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import plx_core as plx
+from plx_core.checkpoints import load
+from plx_core.configs import WarmStartConfig
+from plx_core.errors import CheckpointError, ComponentError, NonFiniteLoss
+from plx_core.exporting import BestExporter, FinalExporter, LatestExporter
+from plx_core.run_hooks import (
+    EarlyStopping,
+    FinalOps,
+    GlobalStepWaiter,
+    NanGuard,
+    Profiler,
+    ReduceLROnPlateau,
+    StepCounter,
+    StopAfterNEvals,
+    StopAtStep,
+    as_callback,
+)
+
+from .engine import classify, feed, make_estimator
+
+
+def make_experiment(path, data, model_fn=None, run=None, **params):
+    params = {"train_steps": 12, "eval_every_n_steps": 4, **params}
+    return plx.Experiment(
+        estimator=make_estimator(path, model_fn, **(run or {})),
+        train_input_fn=feed(data),
+        eval_input_fn=feed(data, num_epochs=1, shuffle=False),
+        **params,
+    )
+
+
+def evaluated(experiment, split="eval"):
+    return [line["step"] for line in experiment.estimator.run_directory.read_metrics() if line["split"] == split]
+
+
+def exported(experiment, name):
+    return sorted(int(path.name) for path in (experiment.estimator.model_dir / "export" / name).glob("[0-9]*"))
+
+
+def test_evaluation_at_each_multiple_and_at_the_end(tmp_path, blobs):
+    experiment = make_experiment(tmp_path, blobs, train_steps=10)
+    metrics = experiment.train_and_evaluate()
+    assert evaluated(experiment) == [4, 8, 10]
+    assert metrics["global_step"] == 10
+
+
+def test_evaluation_once_at_the_end_of_the_data(tmp_path, blobs):
+    experiment = make_experiment(tmp_path, blobs, train_steps=None, eval_every_n_steps=None)
+    experiment.train_input_fn = feed(blobs, num_epochs=2)
+    experiment.train_and_evaluate()
+    assert evaluated(experiment) == [12]  # 96 examples twice, 16 at a time
+
+
+def test_the_same_again_evaluates_and_exports_nothing_twice(tmp_path, blobs):
+    make_experiment(tmp_path, blobs, export_strategies=[LatestExporter()]).train_and_evaluate()
+    again = make_experiment(tmp_path, blobs, export_strategies=[LatestExporter()])
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("export/latest/*")}
+    again.train_and_evaluate()
+    assert evaluated(again) == [4, 8, 12]
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("export/latest/*")} == written
+
+
+def test_test_does_one_step_of_everything(tmp_path, blobs):
+    experiment = make_experiment(tmp_path, blobs, export_strategies=[FinalExporter()])
+    metrics = experiment.test()
+    assert metrics["global_step"] == 1
+    assert exported(experiment, "final") == [1]
+
+
+def test_strategies_and_hooks_can_be_changed(tmp_path, blobs):
+    first = LatestExporter()
+    experiment = make_experiment(tmp_path, blobs, export_strategies=first)
+    assert experiment.reset_export_strategies([BestExporter()]) == [first]
+    experiment.extend_train_hooks([StopAtStep(last_step=5)])
+    experiment.extend_eval_hooks([{"StopAfterNEvals": {"num_evals": 3}}])
+    experiment.train_and_evaluate()
+    assert evaluated(experiment) == [4, 5]
+    assert isinstance(experiment.eval_hooks[0], StopAfterNEvals)
+
+
+def test_continuous_eval_sees_each_checkpoint_once(tmp_path, blobs):
+    make_experiment(tmp_path, blobs, run={"save_checkpoints_steps": 3}).train()
+    watcher = make_experiment(tmp_path, blobs, continuous_eval_throttle_secs=0.0, eval_steps=3)
+    assert watcher.continuous_eval()["global_step"] == 12
+    assert evaluated(watcher) == [3, 6, 9, 12]
+    assert watcher.continuous_eval_on_train_data(predicate_fn=lambda metrics: metrics["global_step"] < 6)["global_step"] == 6
+    assert evaluated(watcher, "eval_train") == [3, 6]
+
+
+WRITER = """
+import sys
+sys.path.insert(0, {root!r})
+import numpy as np
+from tests.core.engine import feed, make_estimator
+rng = np.random.default_rng(3)
+labels = np.arange(96) % 2
+data = ((rng.normal(size=(96, 4)) + labels[:, None] * 1.5).astype("float32"), labels)
+make_estimator({path!r}, save_checkpoints_steps=2, keep_checkpoint_max=None).train(feed(data), max_steps=100)
+"""
+
+
+@pytest.mark.slow
+def test_another_process_evaluates_a_live_run(tmp_path, blobs):
+    program = WRITER.format(root=str(Path(__file__).resolve().parents[2]), path=str(tmp_path))
+    writer = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
+    watcher = make_experiment(tmp_path, blobs, train_steps=100, continuous_eval_throttle_secs=0.0)
+    watcher.continuous_eval()
+    assert writer.wait(60) == 0, writer.stderr.read()
+    writer.stderr.close()
+    assert evaluated(watcher) == list(range(2, 101, 2))  # 50 checkpoints, each once, none half-written
+
+
+def test_the_best_exporter_keeps_the_best(tmp_path, blobs):
+    values = {4: 0.5, 8: 0.2, 12: 0.3, 16: 0.1}
+    experiment = make_experiment(tmp_path, blobs)
+    best, latest = BestExporter(exports_to_keep=1), LatestExporter(exports_to_keep=2)
+    for step, value in values.items():
+        experiment.estimator.train(experiment.train_input_fn, max_steps=step)
+        for exporter in (best, latest):
+            exporter.export(experiment.estimator, experiment.eval_input_fn, step, {"loss": value}, is_final=False)
+        if step == 12:
+            assert exported(experiment, "best") == [8]
+    assert exported(experiment, "best") == [16]
+    assert exported(experiment, "latest") == [12, 16]
+    with pytest.raises(ComponentError, match="there is no metric called los; did you mean loss"):
+        BestExporter(metric="los").export(experiment.estimator, experiment.eval_input_fn, 16, {"loss": 1.0}, is_final=False)
+
+
+def test_a_saved_model_takes_features_as_they_lie_in_the_data(tmp_path, blobs):
+    from plx_core.inputs import ArrayPipeline
+
+    x, y = blobs
+    processors = {"x": {"input_layers": "x", "layers": [{"Rescaling": {"scale": 0.5, "offset": 1.0}}]}}
+
+    def input_fn(mode, seed):
+        processed = {name: plx.Graph(**graph) for name, graph in processors.items()}
+        return ArrayPipeline({"x": x}, y, 16, num_epochs=1, shuffle=False, feature_processors=processed, mode=mode, seed=seed)
+
+    estimator = make_estimator(tmp_path / "run").train(input_fn, max_steps=3)
+    predictions = np.stack([row["logits"] for row in estimator.predict(input_fn)])
+    loaded = tf.saved_model.load(str(estimator.export(tmp_path / "saved", input_fn)))
+    served = loaded.signatures["serving_default"](x=tf.constant(x))
+    np.testing.assert_allclose(served["logits"], predictions, rtol=1e-5, atol=1e-6)
+    assert set(served) == {"logits", "probabilities", "classes"}
+    network = keras.models.load_model(estimator.export(tmp_path / "keras", input_fn, format="keras") / "model.keras")
+    np.testing.assert_allclose(network({"x": x}), predictions, rtol=1e-5, atol=1e-6)
+
+
+def test_early_stopping_counts_evaluations_over_restarts(tmp_path):
+    def see(hook, values):
+        for value in values:
+            hook.on_evaluate(None, 0, {"loss": value})
+        return hook
+
+    hook = see(EarlyStopping(patience=1, min_delta=0.1), [1.0, 0.5, 0.45])
+    assert not hook.stop_training
+    again = EarlyStopping(patience=1, min_delta=0.1)
+    again.restore(json.loads(json.dumps(hook.state())))
+    assert see(again, [0.46]).stop_training
+    best = see(EarlyStopping(metric="loss", higher_is_better=True, patience=0), [0.1, 0.2])
+    assert not best.stop_training
+    assert see(best, [0.15]).stop_training
+
+
+def test_the_rate_falls_on_a_plateau(tmp_path, blobs):
+    experiment = make_experiment(tmp_path, blobs, train_hooks=[{"ReduceLROnPlateau": {"factor": 0.5, "patience": 0, "min_delta": 100.0}}])
+    experiment.train_and_evaluate()
+    assert experiment.estimator.learning_rate == pytest.approx(0.01 / 4)  # the first evaluation is the best, the two after it are not
+
+
+def test_early_stopping_ends_a_run(tmp_path, blobs):
+    experiment = make_experiment(tmp_path, blobs, train_steps=40, train_hooks=[EarlyStopping(patience=0, min_delta=100.0)])
+    experiment.train_and_evaluate()
+    assert evaluated(experiment) == [4, 8]
+    again = make_experiment(tmp_path, blobs, train_steps=40, train_hooks=[EarlyStopping(patience=0, min_delta=100.0)])
+    again.train_and_evaluate()
+    assert evaluated(again) == [4, 8]
+
+
+def test_hooks_of_2017(tmp_path, blobs):
+    seen = []
+    ops = FinalOps(lambda run, step: seen.append(step) or step * 2)
+    estimator = make_estimator(tmp_path)
+    estimator.train(
+        feed(blobs), max_steps=20, hooks=[StopAtStep(num_steps=7), StepCounter(3), {"StepCheckpointSaverHook": {"save_steps": 5}}, ops]
+    )
+    assert estimator.global_step == 7
+    assert [path.name for path in estimator.checkpoints.paths()] == ["000000005", "000000007"]
+    assert (seen, ops.result) == ([7], 14)
+    rates = [line for line in estimator.run_directory.read_metrics() if line["split"] == "rate"]
+    assert [line["step"] for line in rates] == [6]
+    with pytest.raises(ValueError, match="one of the two"):
+        StopAtStep()
+
+
+def test_a_guard_watches_any_metric():
+    guard = NanGuard("accuracy")
+    guard.on_steps(None, 1, {"accuracy": 1.0})
+    with pytest.raises(NonFiniteLoss, match="accuracy is nan at step 2"):
+        guard.on_steps(None, 2, {"accuracy": math.nan})
+    gentle = NanGuard("accuracy", fail=False)
+    gentle.on_steps(None, 2, {"accuracy": math.inf})
+    assert gentle.stop_training
+
+
+def test_a_waiter_waits_for_another_run(tmp_path, blobs):
+    other = make_estimator(tmp_path / "other").train(feed(blobs), max_steps=5)
+    waiter = GlobalStepWaiter(5, run_dir=str(other.model_dir), poll_secs=0.01)
+    assert make_estimator(tmp_path / "run").train(feed(blobs), max_steps=1, hooks=[waiter]).global_step == 1
+
+
+def test_the_profiler_leaves_a_trace(tmp_path, blobs):
+    make_estimator(tmp_path).train(feed(blobs), max_steps=12, hooks=[Profiler(start_step=4, num_steps=4)])
+    assert list(tmp_path.glob("profile/**/*.xplane.pb"))
+
+
+class Epochs(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seen, self.best = [], 0.0
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append((epoch, round(logs["val_loss"], 6)))
+        self.best = logs["loss"]
+        if epoch == 1:
+            self.model.stop_training = True
+
+
+class Batches(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None): ...
+
+
+def test_a_keras_callback_takes_an_evaluation_for_an_epoch(tmp_path, blobs):
+    epochs = Epochs()
+    experiment = make_experiment(tmp_path, blobs, train_steps=40, train_hooks=[epochs])
+    experiment.train_and_evaluate()
+    assert [epoch for epoch, _ in epochs.seen] == [0, 1]
+    assert evaluated(experiment) == [4, 8]
+
+
+@pytest.mark.parametrize(
+    "callback", [Batches(), keras.callbacks.BackupAndRestore("x"), keras.callbacks.ModelCheckpoint("x.keras"), object()]
+)
+def test_callbacks_that_cannot_work_are_refused_with_a_reason(callback):
+    with pytest.raises(ComponentError, match=r"single batches|not needed|a hook is"):
+        as_callback(callback)
+
+
+def test_warm_start_takes_the_weights_that_are_named(tmp_path, blobs):
+    first = make_estimator(tmp_path / "first").train(feed(blobs), max_steps=9)
+    source = WarmStartConfig(path=str(first.model_dir), variables="dense/.*")
+    second = plx.Estimator(classify(), tmp_path / "second", warm_start_from=source)
+    fresh = make_estimator(tmp_path / "fresh", seed=0)
+    for estimator in (second, fresh):
+        estimator.train(feed(blobs), steps=1, hooks=[StopAtStep(last_step=1)])
+    learnt, begun, drawn = (load(estimator.latest_checkpoint())["program"]["variables"] for estimator in (first, second, fresh))
+    assert np.abs(begun["dense/kernel"] - learnt["dense/kernel"]).max() < 0.02  # one step of Adam away
+    assert np.abs(begun["dense_1/kernel"] - drawn["dense_1/kernel"]).max() < 0.02
+    with pytest.raises(CheckpointError, match="no variable matches nothing"):
+        plx.Estimator(
+            classify(), tmp_path / "third", warm_start_from=WarmStartConfig(path=str(first.model_dir), variables="nothing")
+        ).train(feed(blobs), 1)
+
+
+@pytest.mark.slow
+def test_train_and_evaluate_survives_kill_9(tmp_path, digits):
+    config = tmp_path / "a.yml"
+    config.write_text(
+        f"""
+model: {{classifier: {{n_classes: 10, graph: {{layers: [{{Cast: {{}}}}, Flatten, {{Dense: {{units: 10}}}}]}}}}}}
+environment: {{run_config: {{save_checkpoints_steps: 50}}}}
+train: {{train_steps: 1500, data_pipeline: {{TFRecordImagePipeline: {{data_files: {digits}/digits_train.tfrecord, meta_data_file: {digits}/meta_data.json}}}}}}
+eval:
+  eval_every_n_steps: 100
+  export_strategies: [{{BestExporter: {{exports_to_keep: null}}}}]
+  data_pipeline: {{TFRecordImagePipeline: {{data_files: {digits}/digits_eval.tfrecord, meta_data_file: {digits}/meta_data.json}}}}
+"""
+    )
+    command = [sys.executable, "-m", "plx_core", "run", "a.yml"]
+    environment = {**os.environ, "PLX_CACHE_DIR": str(tmp_path / "cache")}
+    for wait in (7.5, 9.0, 8.2):
+        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(wait)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
+    lines = [json.loads(line) for line in (tmp_path / "runs/experiment/metrics.jsonl").read_text().splitlines()]
+    losses = {line["step"]: line["metrics"]["loss"] for line in lines if line["split"] == "eval"}
+    assert [line["step"] for line in lines if line["split"] == "eval"] == list(range(100, 1501, 100))
+    best = [step for step in losses if losses[step] == min(value for other, value in losses.items() if other <= step)]
+    assert sorted(int(path.name) for path in (tmp_path / "runs/experiment/export/best").glob("[0-9]*")) == best
