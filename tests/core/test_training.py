@@ -187,3 +187,13 @@ def test_a_specification_without_a_loss_cannot_be_trained(tmp_path, blobs):
 
     with pytest.raises(plx.errors.ComponentError, match=r"a loss and an optimizer"):
         make_estimator(tmp_path, model_fn).train(feed(blobs), steps=1)
+
+
+@pytest.mark.parametrize("batches", [3, 5, 8, 9])
+def test_the_last_steps_are_logged_when_the_data_ends_without_a_warning(tmp_path, blobs, batches):
+    x, y = (part[: 4 * batches] for part in blobs)
+    data = tf.data.Dataset.from_tensor_slices((x, y)).batch(4).filter(lambda features, labels: True)
+    recorder = Recorder()
+    make_estimator(tmp_path, log_step_count_steps=5).train(lambda: data, hooks=[recorder])
+    assert recorder.at("log") == sorted({*range(5, batches + 1, 5), batches})
+    assert recorder.at("save") == [batches]

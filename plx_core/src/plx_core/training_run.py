@@ -91,24 +91,18 @@ class TrainingRun:
     def _loop(self, goal: int | None, request: Any) -> bool:
         """Step to the goal; whether the data ended before it."""
         program, run = self.program, self._periods
-        periods = [
-            run.save_checkpoints_steps,
-            run.save_summary_steps,
-            run.log_step_count_steps,
-            *(callback.every_n_steps for callback in self.callbacks),
-        ]
-        step, saved, ended = program.global_step, program.global_step, False
+        periods = [run.save_checkpoints_steps, run.save_summary_steps, run.log_step_count_steps]
+        periods += [callback.every_n_steps for callback in self.callbacks]
+        step, ended = program.global_step, False
+        saved = step
         self._clock.is_due()
-        while (
-            (goal is None or step < goal)
-            and not ended
-            and request.number is None
-            and not any(callback.stop_training for callback in self.callbacks)
-        ):
-            reached, ended = self._advance(step, self._block.next(step, goal, periods))
-            last, step = step, reached
+        while not ended and (goal is None or step < goal) and request.number is None and not self._is_stopped():
+            last = step
+            step, ended = self._advance(step, self._block.next(step, goal, periods))
             if step > last:
-                self._report(step, step == goal or ended)
+                self._report(step)
+            if ended or step == goal:
+                self._log_rest(step)
             if step > last and (_is_due(step, run.save_checkpoints_steps) or self._clock.is_due()):
                 self.save()
                 saved = step
@@ -117,6 +111,9 @@ class TrainingRun:
         if request.number is not None:
             raise Interrupted(request.number, f"stopped by signal {request.number} at step {step}; the same command goes on from there")
         return ended
+
+    def _is_stopped(self) -> bool:
+        return any(callback.stop_training for callback in self.callbacks)
 
     def _advance(self, step: int, count: int) -> tuple[int, bool]:
         """Take up to `count` steps; the step that was reached, and whether the data has ended."""
@@ -155,26 +152,31 @@ class TrainingRun:
         kept = f"the last good checkpoint is {latest}" if latest else "there was no checkpoint yet"
         return NonFiniteLoss(f"{what}; {kept}. A lower learning rate, clip_gradients, or inputs scaled to about 1 are the usual remedies")
 
-    def _report(self, step: int, is_last: bool) -> None:
-        program, run = self.program, self._periods
+    def _report(self, step: int) -> None:
+        """Tell of a block of steps, and log and summarise if that is due."""
         for callback in self.callbacks:
             callback.on_block(self.estimator, step)
-        due_log = _is_due(step, run.log_step_count_steps) or (is_last and run.log_step_count_steps is not None)
-        due_summary = _is_due(step, run.save_summary_steps)
-        due_callbacks = [callback for callback in self.callbacks if _is_due(step, callback.every_n_steps)]
-        if not (due_log or due_summary or due_callbacks):
+        log, summarise = (_is_due(step, period) for period in (self._periods.log_step_count_steps, self._periods.save_summary_steps))
+        due = [callback for callback in self.callbacks if _is_due(step, callback.every_n_steps)]
+        if not (log or summarise or due):
             return
-        metrics = (
-            program.results()
-            | {"learning_rate": program.learning_rate}
-            | {key: float(value) for key, value in self.training.pipeline.counters().items()}
-        )
-        if due_log:
+        metrics = self._metrics()
+        if log:
             self._log(step, metrics)
-        if due_summary:
+        if summarise:
             self._summarise(step, metrics)
-        for callback in due_callbacks:
+        for callback in due:
             callback.on_steps(self.estimator, step, metrics)
+
+    def _log_rest(self, step: int) -> None:
+        """Log the steps since the last line, when there will be no more of them."""
+        if self._periods.log_step_count_steps is not None and step > self._logged[0]:
+            self._log(step, self._metrics())
+
+    def _metrics(self) -> dict[str, float]:
+        """The means since they were last logged, the learning rate, and what was counted while reading."""
+        counters = {name: float(count) for name, count in self.training.pipeline.counters().items()}
+        return self.program.results() | {"learning_rate": self.program.learning_rate} | counters
 
     def _log(self, step: int, metrics: Mapping[str, float]) -> None:
         last_step, last_time = self._logged
