@@ -13,9 +13,8 @@ from plx_core import EstimatorSpec, Model
 from plx_core.annotations import LossLike, PositiveInt
 from plx_core.components import make
 from plx_core.errors import ComponentError
+from plx_layers.labels import single_label, single_output
 from plx_layers.measuring import measure
-
-LABEL = "label"
 
 
 @define
@@ -40,11 +39,11 @@ class Classifier(Model):
     n_classes: PositiveInt | None = field(default=None, kw_only=True)
 
     def _check(self, outputs: Any, labels: Any) -> None:
-        if isinstance(outputs, Mapping):
-            raise ComponentError(f"a Classifier's graph has one output, this one has {', '.join(outputs)}")
+        single_output(outputs, "Classifier")
         if self.n_classes is not None and outputs.shape[-1] != self.n_classes:
+            shown = tuple(outputs.shape)
             raise ComponentError(
-                f"the graph's last layer gives {tuple(outputs.shape)}, and n_classes is {self.n_classes}; its last axis must be {self.n_classes}"
+                f"the graph's last layer gives {shown}, and n_classes is {self.n_classes}; its last axis must be {self.n_classes}"
             )
         shape = getattr(_label(labels), "shape", None)
         if shape is not None and len(shape) > 1 and shape[-1] not in (None, 1, outputs.shape[-1]):
@@ -56,7 +55,8 @@ class Classifier(Model):
 
         def encoded(labels: Any) -> Any:
             labels = _label(labels)
-            if self.one_hot_encode and len(labels.shape) < 2 or (self.one_hot_encode and labels.shape[-1] == 1 and classes != 1):
+            is_index = len(labels.shape) < 2 or (labels.shape[-1] == 1 and classes != 1)
+            if self.one_hot_encode and is_index:
                 return ops.one_hot(ops.cast(ops.reshape(labels, (-1,)), "int32"), classes)
             return labels
 
@@ -77,11 +77,7 @@ class Classifier(Model):
 
 
 def _label(labels: Any) -> Any:
-    if not isinstance(labels, Mapping):
-        return labels
-    if len(labels) > 1 and LABEL not in labels:
-        raise ComponentError(f"a Classifier takes one label, or the one called {LABEL}; the data has {', '.join(labels)}")
-    return labels.get(LABEL, next(iter(labels.values()), None))
+    return single_label(labels, "Classifier")
 
 
 def _probabilities(loss: Any, outputs: Any) -> Any:

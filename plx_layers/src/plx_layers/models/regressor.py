@@ -13,8 +13,7 @@ from plx_core import EstimatorSpec, Model
 from plx_core.annotations import LossLike
 from plx_core.components import make
 from plx_core.errors import ComponentError
-
-LABEL = "label"
+from plx_layers.labels import single_label, single_output
 
 
 @define
@@ -32,8 +31,7 @@ class Regressor(Model):
     loss: LossLike = field(default="MeanSquaredError", kw_only=True)
 
     def _check(self, outputs: Any, labels: Any) -> None:
-        if isinstance(outputs, Mapping):
-            raise ComponentError(f"a Regressor's graph has one output, this one has {', '.join(outputs)}")
+        single_output(outputs, "Regressor")
         shape = getattr(_label(labels), "shape", None)
         if (
             shape is not None
@@ -60,8 +58,4 @@ class Regressor(Model):
 
 
 def _label(labels: Any) -> Any:
-    if not isinstance(labels, Mapping):
-        return labels
-    if len(labels) > 1 and LABEL not in labels:
-        raise ComponentError(f"a Regressor takes one label, or the one called {LABEL}; the data has {', '.join(labels)}")
-    return labels.get(LABEL, next(iter(labels.values()), None))
+    return single_label(labels, "Regressor")

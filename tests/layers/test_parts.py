@@ -1,0 +1,120 @@
+"""Losses, schedules, optimizers and layers of plx_layers against numbers worked out by hand."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+
+import plx_core as plx
+from plx_core.components import make
+from plx_layers import stock
+from plx_layers.schedules import Decay
+
+LOGITS = np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 0.0]], "float32")
+FIRST = -math.log(math.exp(2) / (math.exp(2) + math.exp(1) + 1))
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [np.array([0, 2]), np.array([[0], [2]]), np.array([[1.0, 0, 0], [0, 0, 1.0]], "float32")],
+    ids=["indices", "column", "one-hot"],
+)
+def test_softmax_cross_entropy(labels):
+    loss = plx.losses.SoftmaxCrossEntropy()
+    assert float(loss(labels, LOGITS)) == pytest.approx((FIRST + math.log(3)) / 2)
+
+
+def test_softmax_cross_entropy_with_smoothing():
+    smooth = 0.3
+    logs = np.array([2.0, 1.0, 0.0]) - math.log(math.exp(2) + math.exp(1) + 1)
+    target = np.array([1 - smooth, 0, 0]) + smooth / 3
+    assert float(plx.losses.SoftmaxCrossEntropy(label_smoothing=smooth)(np.array([0]), LOGITS[:1])) == pytest.approx(-(target * logs).sum())
+
+
+def test_sigmoid_cross_entropy():
+    loss = plx.losses.SigmoidCrossEntropy()
+    expected = np.mean([math.log(1 + math.exp(-2)), math.log(1 + math.exp(1))])
+    assert float(loss(np.array([[1.0, 0.0]]), np.array([[2.0, 1.0]], "float32"))) == pytest.approx(expected)
+    smooth = plx.losses.SigmoidCrossEntropy(label_smoothing=0.2)
+    assert float(smooth(np.array([[1.0]]), np.array([[2.0]], "float32"))) == pytest.approx(
+        0.9 * math.log(1 + math.exp(-2)) + 0.1 * math.log(1 + math.exp(2))
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "step", "expected"),
+    [
+        ({"decay_type": "exponential_decay", "decay_rate": 0.5, "decay_steps": 10}, 20, 0.25),
+        ({"decay_type": "exponential_decay", "decay_rate": 0.5, "decay_steps": 10}, 5, 0.5**0.5),
+        ({"decay_type": "exponential_decay", "decay_rate": 0.5, "decay_steps": 10, "staircase": True}, 19, 0.5),
+        ({"decay_type": "exponential_decay", "decay_rate": 0.5, "decay_steps": 10, "start_decay_at": 10}, 9, 1.0),
+        ({"decay_type": "exponential_decay", "decay_rate": 0.5, "decay_steps": 10, "start_decay_at": 10}, 30, 0.25),
+        ({"decay_type": "exponential_decay", "decay_rate": 0.5, "decay_steps": 10, "stop_decay_at": 20}, 90, 0.25),
+        ({"decay_type": "exponential_decay", "decay_rate": 0.5, "decay_steps": 10, "min_learning_rate": 0.4}, 90, 0.4),
+        ({"decay_type": "natural_exp_decay", "decay_rate": 0.5, "decay_steps": 10}, 20, math.exp(-1)),
+        ({"decay_type": "inverse_time_decay", "decay_rate": 0.5, "decay_steps": 10}, 20, 0.5),
+        ({"decay_type": "polynomial_decay", "decay_steps": 10, "end_learning_rate": 0.1}, 5, 0.55),
+        ({"decay_type": "polynomial_decay", "decay_steps": 10, "end_learning_rate": 0.1, "power": 2.0}, 5, 0.9 * 0.25 + 0.1),
+        ({"decay_type": "polynomial_decay", "decay_steps": 10, "end_learning_rate": 0.1}, 50, 0.1),
+        ({"decay_type": "piecewise_constant", "boundaries": [10, 20], "values": [1.0, 0.5, 0.2]}, 10, 1.0),
+        ({"decay_type": "piecewise_constant", "boundaries": [10, 20], "values": [1.0, 0.5, 0.2]}, 11, 0.5),
+        ({"decay_type": "piecewise_constant", "boundaries": [10, 20], "values": [1.0, 0.5, 0.2]}, 21, 0.2),
+    ],
+)  # fmt: skip
+def test_decay(params, step, expected):
+    schedule = Decay(1.0, **params)
+    assert float(schedule(step)) == pytest.approx(expected, rel=1e-6)
+    assert float(Decay(**schedule.get_config())(step)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_decay_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match="one value more than boundaries; got 2 and 2"):
+        Decay(1.0, "piecewise_constant", boundaries=[1, 2], values=[1.0, 0.5])
+    with pytest.raises(ValueError, match="decay_type: expected one of"):
+        Decay(1.0, "cosine")
+
+
+@pytest.mark.parametrize("name", [name for name in stock.classes("optimizers") if name not in ("MultiOptimizer", "OptimizerMap")])
+def test_every_optimizer_takes_a_decay(name):
+    optimizer = make("optimizers", {name: {"learning_rate": 1.0, "decay_type": "inverse_time_decay", "decay_rate": 1.0, "decay_steps": 1}})
+    optimizer.build([keras.Variable([1.0, 2.0])])
+    assert float(optimizer.learning_rate) == pytest.approx(1.0)
+    optimizer.iterations.assign(3)
+    assert float(optimizer.learning_rate) == pytest.approx(0.25)
+
+
+def test_without_a_decay_an_optimizer_is_keras_own():
+    optimizer = plx.optimizers.adam(0.02, beta_1=0.8)
+    assert type(optimizer) is keras.optimizers.Adam
+    assert (float(optimizer.learning_rate), optimizer.beta_1) == (pytest.approx(0.02), 0.8)
+    with pytest.raises(ValueError, match="decay_rate: these have no effect without decay_type"):
+        plx.optimizers.SGD(decay_rate=0.5)
+
+
+def test_cast():
+    layer = plx.layers.Cast("float32")
+    assert layer(np.ones((2, 3), "uint8")).dtype == "float32"
+    assert layer(keras.Input((3,), dtype="uint8")).dtype == "float32"
+    assert plx.layers.Cast.from_config(layer.get_config())(np.ones(2, "int64")).dtype == "float32"
+
+
+def test_all_of_keras_stock_is_there_without_importing_it():
+    names = stock.classes("layers")
+    assert {"Dense", "Conv2D", "LSTM", "MultiHeadAttention", "BatchNormalization", "TimeDistributed"} <= set(names)
+    assert names["Dense"] == "keras.layers:Dense"
+    assert not {"Layer", "Lambda", "TFSMLayer", "Input"} & set(names)
+    assert {"relu", "gelu", "softmax"} <= set(stock.functions("activations"))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["layers", "losses", "optimizers", "metrics", "schedules", "initializers", "regularizers", "constraints", "activations", "models"],
+)
+def test_every_component_loads_and_says_what_it_takes(kind):
+    from plx_core.components import default_registry
+    from plx_core.schema import factory_schema
+
+    for entry in default_registry().entries(kind):
+        schema = factory_schema(entry.load(), kind)
+        assert set(schema["required"]) <= set(schema["properties"]), entry.name
