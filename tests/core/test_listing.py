@@ -64,7 +64,7 @@ def test_the_parameters_of_a_component():
     output = plx("components", "optimizers", "adam").output
     assert "optimizer Adam, of plug-in plx_layers" in output
     assert "learning_rate" in output
-    assert "one of exponential_decay, inverse_time_decay" in output
+    assert "one of exponential_decay" in output
     assert "- Adam" in output
 
 

@@ -133,8 +133,10 @@ class Registry:
         parts = [f"there is no {SINGULAR[kind]} called {name}{did_you_mean(name, names)}"]
         parts.append(f"searched the plug-ins {', '.join(searched)}" if searched else "no plug-in is installed")
         parts += [f"plug-in {plugin.name} ({plugin.origin}) is broken: {plugin.error}" for plugin in self.plugins.broken]
-        if not names:
-            parts += [f"pip install {package} offers {kind}" for package, kinds in INSTALL_HINTS.items() if kind in kinds]
+        installed = {plugin.distribution for plugin in self.plugins.plugins.values()}
+        parts += [
+            f"pip install {package} offers {kind}" for package, kinds in INSTALL_HINTS.items() if kind in kinds and package not in installed
+        ]
         return "; ".join(parts)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from plx_rl.masks import mask_values_on_host
 
 
-def depart(greedy: np.ndarray, rate: Any, rng: np.random.Generator, scores: np.ndarray | None, masks: np.ndarray | None) -> Any:
+def depart(greedy: np.ndarray, rate: Any, rng: np.random.Generator, scores: np.ndarray | None, masks: np.ndarray | None) -> np.ndarray:
     """Epsilon-greedy for discrete actions, normal noise of scale `rate` for continuous ones; see `Exploration.explore`."""
     if greedy.dtype.kind == "f":
         return with_noise(greedy, rate, rng)
@@ -41,10 +41,11 @@ def random_actions(count: int, num_actions: int, rng: np.random.Generator, masks
     return mask_values_on_host(rng.random(masks.shape), masks).argmax(axis=-1)
 
 
-def with_noise(greedy: np.ndarray, scale: Any, rng: np.random.Generator) -> Any:
+def with_noise(greedy: np.ndarray, scale: Any, rng: np.random.Generator) -> np.ndarray:
     """Float actions [N, D] with independent normal noise of a scale that is a number or [N]."""
     noise = rng.standard_normal(greedy.shape, dtype=np.float32)
-    return greedy + noise * np.reshape(np.asarray(scale, np.float32), (-1, *[1] * (greedy.ndim - 1)))
+    noise *= np.reshape(np.asarray(scale, np.float32), (-1, *[1] * (greedy.ndim - 1)))
+    return np.asarray(greedy + noise)
 
 
 def number_of_actions(scores: np.ndarray | None, masks: np.ndarray | None) -> int:

@@ -47,7 +47,7 @@ class Gaussian(interfaces.Exploration):
         """
         if greedy.dtype.kind != "f":
             raise ValueError("Gaussian explores continuous actions; these are discrete: take Constant, Decay or Boltzmann")
-        return with_noise(greedy, self.rate(timestep), self._rng)  # type: ignore[no-any-return]
+        return with_noise(greedy, self.rate(timestep), self._rng)
 
     def state(self) -> interfaces.State:
         """The generator."""

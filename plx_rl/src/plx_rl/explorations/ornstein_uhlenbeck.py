@@ -64,7 +64,7 @@ class OrnsteinUhlenbeck(interfaces.Exploration):
         drift = self._theta * (self._mu - self._noise) * self._dt
         shock = float(self.rate(timestep)) * self._dt**0.5 * self._rng.standard_normal(greedy.shape, dtype=np.float32)
         self._noise = (self._noise + drift + shock).astype(np.float32)
-        return np.add(greedy, self._noise)
+        return np.asarray(greedy + self._noise)
 
     def restart(self, ended: np.ndarray) -> None:
         """The noise of an environment whose episode ended starts afresh."""
