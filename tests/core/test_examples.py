@@ -64,7 +64,8 @@ def test_the_seeds_own_file_reports_eight_metrics_that_equal_scikit_learns(workp
     plx("run", file, *few)
     plx("predict", file, *few, "--to", "predictions.npz")
     (found,) = metrics_of(workplace / "runs/lenet_mnsit", "eval")
-    predicted = np.load("predictions.npz")
+    with np.load("predictions.npz") as stored:
+        predicted = dict(stored)
     truth, decided, odds = read_labels(mnist / "mnist_eval.tfrecord"), predicted["classes"], predicted["probabilities"]
     assert len(truth) == len(decided) == 2000
     wanted, given = np.eye(10)[truth].ravel(), np.eye(10)[decided].ravel()
