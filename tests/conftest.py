@@ -1,9 +1,35 @@
 """What all tests share."""
 
 import os
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # Time is not what property tests are about, and machines differ; in CI a failure has to come again when it is looked for.
 settings.register_profile("plx", deadline=None, derandomize="CI" in os.environ, print_blob=True)
 settings.load_profile("plx")
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory):
+    """A folder with scikit-learn's digits, as `plx data digits` prepares them."""
+    pytest.importorskip("sklearn", reason="scikit-learn brings the digits")
+    from plx_pipelines.datasets.digits import prepare
+
+    folder = tmp_path_factory.mktemp("data") / "digits"
+    prepare(str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mnist(tmp_path_factory):
+    """A folder with 10,000 images of MNIST, 2,000 of them held out, as `plx data mnist --source` prepares them."""
+    shared = Path(os.environ.get("PLX_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "mnist-10k"
+    if not shared.is_dir():
+        pytest.skip(f"there is no {shared}; PLX_TEST_DATA names the folder that holds mnist-10k")
+    from plx_pipelines.datasets.mnist import prepare
+
+    folder = tmp_path_factory.mktemp("data") / "mnist"
+    prepare(str(folder), str(shared))
+    return folder

@@ -24,7 +24,7 @@ def seed(data="data"):
         "train_steps_per_iteration": 1000,
         "run_config": {"save_checkpoints_steps": 100},
         "train_input_data_config": {"pipeline_config": {**pipeline, "batch_size": 64, "params": files}},
-        "eval_input_data_config": {"pipeline_config": {**pipeline, "batch_size": 32, "params": files, "definition": {"image": [["Cast", {"dtype": "float32"}]]}}},
+        "eval_input_data_config": {"pipeline_config": {**pipeline, "batch_size": 32, "params": files, "definition": {"image": [["Standardization", {}]]}}},
         "estimator_config": {"output_dir": "runs/seed"},
         "model_config": {
             "summaries": ["loss"],
@@ -42,6 +42,7 @@ def seed(data="data"):
 def test_the_seed_in_version_1():
     files = {"data_files": "data/mnist_train.tfrecord", "meta_data_file": "data/meta_data.json"}
     pipeline = {"num_epochs": 5, "shuffle": True, "dynamic_pad": False}
+    cast = {"Cast": {"dtype": "float32"}}
     assert to_python(load_tree(seed())) == {
         "version": 1,
         "project": {"name": "MyModel"},
@@ -59,7 +60,17 @@ def test_the_seed_in_version_1():
                 "name": "lenet",
             }
         },
-        "train": {"train_steps_per_iteration": 1000, "data_pipeline": {"TFRecordImagePipeline": {**pipeline, "batch_size": 64, **files}}},
+        "train": {
+            "train_steps_per_iteration": 1000,
+            "data_pipeline": {
+                "TFRecordImagePipeline": {
+                    **pipeline,
+                    "batch_size": 64,
+                    **files,
+                    "feature_processors": {"image": {"input_layers": ["image"], "layers": [cast]}},
+                }
+            },
+        },
         "eval": {
             "eval_every_n_steps": 10,
             "data_pipeline": {
@@ -67,7 +78,7 @@ def test_the_seed_in_version_1():
                     **pipeline,
                     "batch_size": 32,
                     **files,
-                    "feature_processors": {"image": {"input_layers": ["image"], "layers": [{"Cast": {"dtype": "float32"}}]}},
+                    "feature_processors": {"image": {"input_layers": ["image"], "layers": [cast, {"Standardization": {}}]}},
                 }
             },
         },

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from plx_core.errors import ConfigError, Place, Problem, did_you_mean
-from plx_core.nodes import ListNode, MapNode, Node, ScalarNode
+from plx_core.nodes import ListNode, MapNode, Node, ScalarNode, from_python
 
 MARKS = frozenset({"model_config", "train_input_data_config", "eval_input_data_config", "estimator_config"})
 """The sections that only the dialect of 2017 has."""
@@ -27,6 +27,7 @@ GRAPHS = frozenset({"graph", "encoder", "decoder"})
 SECTIONS = ("version", "project", "settings", "environment", "model", "agent", "train", "eval")
 TRAIN_KEYS = frozenset({"train_steps", "train_episodes", "train_steps_per_iteration", "first_update", "update_frequency"})
 EVAL_KEYS = frozenset({"eval_steps", "eval_every_n_steps", "eval_delay_secs", "continuous_eval_throttle_secs"})
+IMAGES, IMAGE = "TFRecordImagePipeline", "image"
 DROPPED = frozenset({"delay_workers_by_global_step", "input_type"})
 """What has no effect on one machine, or is told by the rest."""
 
@@ -125,18 +126,34 @@ def _pipeline(node: Node, problems: list[Problem]) -> Node:
         problems.append(Problem("pipeline_config", "is missing", node.place))
         return node
     pipeline = _component(node.items["pipeline_config"], problems)
-    if isinstance(pipeline, MapNode) and pipeline.items:
-        (params,) = pipeline.items.values()
-        if isinstance(params, MapNode) and isinstance(definition := params.items.pop("definition", None), MapNode):
-            place = params.key_places.pop("definition", None)
-            processors = MapNode(place=place)
-            for feature, layers in definition.items.items():
-                graph = MapNode(place=layers.place)
-                graph.set("input_layers", ListNode([ScalarNode(feature, plain=False, place=layers.place)], layers.place), layers.place)
-                graph.set("layers", _layers(layers, problems), layers.place)
-                processors.set(feature, graph, definition.key_places[feature])
-            params.set("feature_processors", processors, place)
+    if isinstance(pipeline, MapNode) and "module" not in pipeline.items:
+        ((name, params),) = pipeline.items.items()
+        if isinstance(params, MapNode):
+            _processors(name, params, problems)
     return pipeline
+
+
+def _processors(pipeline: str, params: MapNode, problems: list[Problem]) -> None:
+    """`definition: {feature: [[Name, {...}], …]}` to `feature_processors`; an image of 2017 was float to begin with."""
+    place = params.key_places.pop("definition", params.place)
+    definition = params.items.pop("definition", None)
+    layers = dict(definition.items) if isinstance(definition, MapNode) else {}
+    places = definition.key_places if isinstance(definition, MapNode) else {}
+    if pipeline == IMAGES:
+        layers.setdefault(IMAGE, ListNode([], place))
+    processors = MapNode(place=place)
+    for feature, node in layers.items():
+        translated = _layers(node, problems)
+        if pipeline == IMAGES and feature == IMAGE and isinstance(translated, ListNode):
+            cast = MapNode(place=place)
+            cast.set("Cast", from_python({"dtype": "float32"}), place)
+            translated = ListNode([cast, *translated.items], translated.place)
+        graph = MapNode(place=node.place)
+        graph.set("input_layers", ListNode([ScalarNode(feature, plain=False, place=node.place)], node.place), node.place)
+        graph.set("layers", translated, node.place)
+        processors.set(feature, graph, places.get(feature, place))
+    if processors.items:
+        params.set("feature_processors", processors, place)
 
 
 def _model(node: Node, problems: list[Problem]) -> Node:

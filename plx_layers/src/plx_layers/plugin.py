@@ -1,14 +1,32 @@
 """What plx_layers offers, by the names that a config uses; Keras's own stock is read off its public modules."""
 
+import re
+from collections.abc import Mapping
+
 from plx_core import hookimpl
 from plx_core.hookspecs import Factories
 from plx_layers import stock
 
+OLDER_LAYERS = (
+    "FullyConnected", "Conv1d", "Conv2d", "Conv3d", "Conv2dTranspose", "MaxPool1d", "MaxPool2d", "MaxPool3d",
+    "AvgPool1d", "AvgPool2d", "AvgPool3d", "Upsample2d",
+)  # fmt: skip
+STREAMING = (
+    "TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives", "Recall", "AUC", "Accuracy", "Precision",
+    "SpecificityAtSensitivity", "SensitivityAtSpecificity", "MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError",
+    "PearsonCorrelation", "Mean",
+)  # fmt: skip
+"""The metrics that TensorFlow 1 called `streaming_…`."""
+
 
 @hookimpl
 def provide_layers() -> Factories:
-    """Keras's layers, and ours."""
-    return {**stock.classes("layers"), "Cast": "plx_layers.layers.cast:Cast"}
+    """Keras's layers, ours, and those of polyaxon-lib's JSON dialect."""
+    return {
+        **stock.classes("layers"),
+        "Cast": "plx_layers.layers.cast:Cast",
+        **{name: f"plx_layers.layers.older:{name}" for name in OLDER_LAYERS},
+    }
 
 
 @hookimpl
@@ -44,8 +62,9 @@ def provide_initializers() -> Factories:
 
 @hookimpl
 def provide_regularizers() -> Factories:
-    """Keras's regularizers."""
-    return stock.classes("regularizers")
+    """Keras's regularizers, and those of TensorFlow 1 by its names."""
+    ours = {name: f"plx_layers.regularizers:{name}" for name in ("l1_regularizer", "l2_regularizer")}
+    return {**stock.classes("regularizers"), **ours}
 
 
 @hookimpl
@@ -64,3 +83,20 @@ def provide_activations() -> Factories:
 def provide_models() -> Factories:
     """Models of supervised learning."""
     return {"Classifier": "plx_layers.models.classifier:Classifier", "Regressor": "plx_layers.models.regressor:Regressor"}
+
+
+@hookimpl
+def provide_aliases() -> Mapping[str, Mapping[str, str]]:
+    """The names that polyaxon-lib and TensorFlow 1 had for Keras's parts; a lower-case name stays Keras's."""
+    older = {name.lower(): name.replace("d", "D") for name in OLDER_LAYERS if name.startswith("Conv") and name != "Conv2dTranspose"}
+    return {
+        "layers": older
+        | {"conv2dtranspose": "Conv2DTranspose", "maxpool1d": "MaxPool1D", "maxpool2d": "MaxPool2D", "maxpool3d": "MaxPool3D"}
+        | {"avgpool1d": "AvgPool1D", "avgpool2d": "AvgPool2D", "avgpool3d": "AvgPool3D"},
+        "losses": {"huber_loss": "Huber", "absolute_difference": "MeanAbsoluteError", "AbsoluteDifference": "MeanAbsoluteError"},
+        "metrics": {f"streaming_{_snake(name)}": name for name in STREAMING},
+    }
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
