@@ -5,9 +5,12 @@ from plx_core.hookspecs import Factories, hookimpl
 
 @hookimpl
 def provide_pipelines() -> Factories:
-    """Inputs from record files."""
+    """Inputs from record files and text files."""
     return {
+        "ParallelTextPipeline": "plx_pipelines.sequences:ParallelTextPipeline",
         "TFRecordImagePipeline": "plx_pipelines.images:TFRecordImagePipeline",
+        "TFRecordSequencePipeline": "plx_pipelines.sequences:TFRecordSequencePipeline",
+        "TFRecordSourceSequencePipeline": "plx_pipelines.sequences:TFRecordSourceSequencePipeline",
     }
 
 

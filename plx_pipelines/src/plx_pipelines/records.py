@@ -182,6 +182,11 @@ class RecordReader:
         return len(self._offsets)
 
     @property
+    def lengths(self) -> np.ndarray:
+        """The bytes of data of each record: int64 [n]."""
+        return self._lengths
+
+    @property
     def num_bytes(self) -> int:
         """How many bytes of data the records hold."""
         return int(self._lengths.sum())

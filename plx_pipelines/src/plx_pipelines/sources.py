@@ -51,6 +51,11 @@ class RecordSource:
     def __len__(self) -> int:
         return len(self._reader)
 
+    @property
+    def lengths(self) -> np.ndarray:
+        """The bytes of each record: int64 [n]."""
+        return self._reader.lengths
+
     def counters(self) -> Mapping[str, int]:
         """How many places were left out as unreadable, and how many bytes with them."""
         if not self._skips:
