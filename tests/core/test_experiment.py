@@ -25,7 +25,6 @@ from plx_core.run_hooks import (
     GlobalStepWaiter,
     NanGuard,
     Profiler,
-    ReduceLROnPlateau,
     StepCounter,
     StopAfterNEvals,
     StopAtStep,

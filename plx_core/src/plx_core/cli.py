@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from plx_core.loading import Allowed
     from plx_core.registry import Registry
 
+MOST_SHOWN = 5
+"""A longer mapping of what a data set's preparation returns is not shown; it is in the meta data."""
 FILE = click.argument("file", type=click.Path(dir_okay=False))
 OUTPUT_DIR = click.option("--output-dir", metavar="DIR", help="The run directory; the file's own, or runs/NAME, when left out.")
 SETS = click.option("--set", "sets", multiple=True, metavar="A.B=VALUE", help="Set a value of the file; may be given several times.")
@@ -203,7 +205,8 @@ def data(name: str, source: str | None, output_dir: str | None, sets: Sequence[s
     target = output_dir or str(Path("data", name))
     written = prepare(_registry(plugins), name, target, source, sets)
     for key, value in written.items():
-        click.echo(f"{key}: {value}")
+        if not isinstance(value, dict) or len(value) <= MOST_SHOWN:
+            click.echo(f"{key}: {value}")
 
 
 @main.command()
@@ -229,7 +232,7 @@ def compare(first: str, second: str, png: str | None) -> None:
 def _run_experiment(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], method: str) -> None:
     from plx_core.progress import Progress, print_metrics
 
-    experiment = _experiment(_check(file, sets, plugins), output_dir, file)
+    experiment = _experiment(_check(file, sets, plugins), output_dir, file, keep=True)
     progress = Progress(experiment.train_steps)
     experiment.extend_train_hooks([progress])
     directory = experiment.estimator.model_dir
@@ -243,11 +246,11 @@ def _run_experiment(file: str, output_dir: str | None, sets: Sequence[str], plug
     click.echo(f"next: plx evaluate {file} · plx predict {file} · plx export {file} · tensorboard --logdir {directory}")
 
 
-def _experiment(checked: Checked, output_dir: str | None, file: str) -> Any:
+def _experiment(checked: Checked, output_dir: str | None, file: str, *, keep: bool = False) -> Any:
     _log(checked.config.settings.logging.level)
     from plx_core.experiments import create_experiment
 
-    return create_experiment(checked, output_dir, given=Path(file).read_text(encoding="utf-8"))
+    return create_experiment(checked, output_dir, given=Path(file).read_text(encoding="utf-8"), keep=keep)
 
 
 def _check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> Checked:

@@ -224,7 +224,7 @@ class Experiment:
 
 
 def create_experiment(
-    config: str | Path | Mapping[str, Any] | Checked, output_dir: str | Path | None = None, given: str | None = None
+    config: str | Path | Mapping[str, Any] | Checked, output_dir: str | Path | None = None, given: str | None = None, *, keep: bool = True
 ) -> Experiment:
     """The experiment that a config describes, and its run directory with the config in it.
 
@@ -232,6 +232,7 @@ def create_experiment(
         config: a YAML or JSON file, the same as a mapping, or what `checking.check` made of one.
         output_dir: the run directory; the config's, or runs/NAME, when None.
         given: the config's text, kept as config.yml; read from the file when None.
+        keep: whether the config is kept in the run directory, as it is by what trains.
 
     Raises:
         ConfigError: with every mistake that was found.
@@ -251,8 +252,10 @@ def create_experiment(
             if isinstance(config, (str, Path))
             else yaml.safe_dump(checked.resolved, sort_keys=False)
         )
-    estimator.run_directory.write_config(given, checked.resolved)
-    estimator.run_directory.write_manifest(estimator.config.seed, checked.plugins)
+    if keep:
+        with estimator.run_directory.writing():
+            estimator.run_directory.write_config(given, checked.resolved)
+            estimator.run_directory.write_manifest(estimator.config.seed, checked.plugins)
     return Experiment(
         estimator=estimator,
         train_input_fn=_input_fn(checked, sections.train.data_pipeline),

@@ -161,10 +161,20 @@ def _parameter_schema(parameter: inspect.Parameter, hints: Mapping[str, Any]) ->
     return schema
 
 
+def kind_by_name(name: str) -> str | None:
+    """The kind of component that a parameter without an annotation takes, by its name."""
+    schema = _by_name(name)
+    choices = [choice["x-component"] for choice in (schema, *schema.get("anyOf", ())) if "x-component" in choice]
+    return choices[0] if choices else None
+
+
+def _by_name(name: str) -> Schema:
+    return next((schema for pattern, schema in KERAS_NAMES if re.search(pattern, name)), {})
+
+
 def _guess(parameter: inspect.Parameter) -> Schema:
-    for pattern, schema in KERAS_NAMES:
-        if re.search(pattern, parameter.name):
-            return schema
+    if schema := _by_name(parameter.name):
+        return schema
     if isinstance(parameter.default, bool):
         return {"type": "boolean"}
     if isinstance(parameter.default, float):

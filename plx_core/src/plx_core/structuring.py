@@ -12,7 +12,7 @@ import cattrs
 
 from plx_core.annotations import Of
 from plx_core.components import Component, make
-from plx_core.schema import type_hints
+from plx_core.schema import kind_by_name, type_hints
 
 
 def structure_params(factory: Any, params: Mapping[str, Any], supplied: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,7 +21,15 @@ def structure_params(factory: Any, params: Mapping[str, Any], supplied: Mapping[
     A component is built where the annotation says `Of(kind)` or says nothing; it stays data inside an attrs class.
     """
     hints = type_hints(factory)
-    return {name: _structure(value, hints.get(name, Any), supplied) for name, value in params.items()}
+    return {
+        name: _structure(value, hints[name] if name in hints else _hint_by_name(name, value), supplied) for name, value in params.items()
+    }
+
+
+def _hint_by_name(name: str, value: Any) -> Any:
+    """What Keras's parameters take goes by their names; a text is left to Keras, which knows its own."""
+    kind = kind_by_name(name) if isinstance(value, Mapping) else None
+    return Annotated[Any, Of(kind)] if kind else Any
 
 
 def structure(data: Any, target: Any) -> Any:
