@@ -34,11 +34,11 @@ def epsilon_greedy(
     return np.where(heads, random_actions(len(greedy), num_actions, rng, masks), greedy)
 
 
-def random_actions(count: int, num_actions: int, rng: np.random.Generator, masks: np.ndarray | None = None) -> Any:
+def random_actions(count: int, num_actions: int, rng: np.random.Generator, masks: np.ndarray | None = None) -> np.ndarray:
     """`count` actions, each legal one as likely as any other, int [count]."""
     if masks is None:
         return rng.integers(num_actions, size=count)
-    return mask_values_on_host(rng.random(masks.shape), masks).argmax(axis=-1)
+    return np.asarray(mask_values_on_host(rng.random(masks.shape), masks).argmax(axis=-1))
 
 
 def with_noise(greedy: np.ndarray, scale: Any, rng: np.random.Generator) -> np.ndarray:

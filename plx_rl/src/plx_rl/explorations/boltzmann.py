@@ -49,7 +49,7 @@ class Boltzmann(interfaces.Exploration):
         if scores is None or greedy.dtype.kind == "f":
             raise ValueError("Boltzmann explores discrete actions by their scores; these have none: take Gaussian or OrnsteinUhlenbeck")
         gumbel = -np.log(self._rng.standard_exponential(scores.shape))
-        return mask_values_on_host(scores / self.rate(timestep) + gumbel, masks).argmax(axis=-1)  # type: ignore[no-any-return]
+        return np.asarray(mask_values_on_host(scores / self.rate(timestep) + gumbel, masks).argmax(axis=-1))
 
     def state(self) -> interfaces.State:
         """The generator."""

@@ -39,9 +39,7 @@ class DecayingRate:
         if (self.decay_type == "piecewise_constant") != (self.boundaries is not None and self.values is not None):
             raise ValueError("boundaries and values are given together, for the decay_type piecewise_constant alone")
         if self.boundaries is not None and self.values is not None and len(self.values) != len(self.boundaries) + 1:
-            raise ValueError(
-                f"{len(self.boundaries)} boundaries part {len(self.boundaries) + 1} values; there are {len(self.values)} values"
-            )
+            raise ValueError(f"there is one value more than there are boundaries; got {len(self.values)} and {len(self.boundaries)}")
         if self.boundaries is not None and list(self.boundaries) != sorted(self.boundaries):
             raise ValueError(f"boundaries are in rising order; got {list(self.boundaries)}")
         if self.stop_decay_at < self.start_decay_at:
@@ -55,11 +53,11 @@ class DecayingRate:
         return self._decayed(self.exploration_rate, step)
 
     def _decayed(self, rate: float, step: int) -> float:
+        if self.boundaries is not None and self.values is not None:
+            return max(decays.piecewise_constant(step, self.boundaries, self.values), self.min_exploration_rate)
         if step <= 0:
             return rate
-        if self.boundaries is not None and self.values is not None:
-            rate = decays.piecewise_constant(step, self.boundaries, self.values)
-        elif self.decay_type == "polynomial_decay":
+        if self.decay_type == "polynomial_decay":
             rate = decays.polynomial_decay(rate, step, self.decay_steps, min(rate, self.min_exploration_rate), self.power)
         else:
             rate = FUNCTIONS[self.decay_type](rate, step, self.decay_steps, self.decay_rate, self.staircase)

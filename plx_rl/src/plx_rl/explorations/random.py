@@ -30,7 +30,7 @@ class Random(interfaces.Exploration):
         """The actions to take; see `Exploration.explore`."""
         if greedy.dtype.kind == "f":
             return self._rng.uniform(-1.0, 1.0, greedy.shape).astype(np.float32)
-        return random_actions(len(greedy), number_of_actions(scores, masks), self._rng, masks)  # type: ignore[no-any-return]
+        return random_actions(len(greedy), number_of_actions(scores, masks), self._rng, masks)
 
     def state(self) -> interfaces.State:
         """The generator."""
