@@ -1,0 +1,163 @@
+"""What is in record files, and whether it is what was written: `plx data verify` and `plx data show`, without TensorFlow."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from attrs import field, frozen
+from PIL import Image
+
+from plx_core.errors import DataError
+from plx_pipelines.decoding import Values, decode_example
+from plx_pipelines.records import Fault, RecordReader, find_files, scan, writing
+
+_MOST_EXAMINED = 1_000
+
+
+@frozen
+class Report:
+    """What a walk through record files found.
+
+    Attributes:
+        records: readable records by file.
+        faults: what cannot be read.
+    """
+
+    records: Mapping[str, int]
+    faults: Sequence[Fault]
+
+    @property
+    def exit_code(self) -> int:
+        """0 when everything can be read, else 1."""
+        return 1 if self.faults else 0
+
+    def lines(self) -> list[str]:
+        """The report as a person reads it."""
+        lines = []
+        for path, count in self.records.items():
+            faults = [fault for fault in self.faults if fault.path == path]
+            lost = (
+                f", {len(faults)} unreadable places that cost {sum(fault.lost_bytes for fault in faults)} bytes"
+                if faults
+                else ", all intact"
+            )
+            lines.append(f"{path}: {count} records{lost}")
+            lines += [f"  record {fault.record} at byte {fault.offset}: {fault.reason} ({fault.lost_bytes} bytes)" for fault in faults]
+        return lines
+
+
+@frozen
+class Summary:
+    """What the records of some files hold.
+
+    Attributes:
+        records: how many there are.
+        features: what was seen of each feature: its type and shape, or range of lengths.
+        examined: how many records were looked into.
+        faults: what cannot be read.
+    """
+
+    records: int
+    features: Mapping[str, str]
+    examined: int
+    faults: Sequence[Fault] = field(factory=tuple)
+
+    def lines(self) -> list[str]:
+        """The summary as a person reads it."""
+        head = f"{self.records} records" + (f", {len(self.faults)} unreadable places" if self.faults else "")
+        seen = f"seen in {'all' if self.examined == self.records else f'the first {self.examined}'} of them:" if self.examined else ""
+        return [head, *([seen] if seen else []), *(f"  {name}: {text}" for name, text in self.features.items())]
+
+
+def verify(paths: str | Sequence[str]) -> Report:
+    """Walk the lengths and data of every record, and check them against their checksums."""
+    indexes = [scan(path, verify=True) for path in find_files(paths)]
+    return Report({index.path: len(index) for index in indexes}, [fault for index in indexes for fault in index.faults])
+
+
+def show(paths: str | Sequence[str], sheet: str | os.PathLike[str] | None = None, columns: int = 8, rows: int = 4) -> Summary:
+    """Sum up what files hold; and write a contact sheet of the first images, where there are any.
+
+    Args:
+        paths: files or patterns.
+        sheet: a PNG file to write.
+        columns: images beside each other.
+        rows: lines of images.
+
+    Raises:
+        DataError: a record is not an example, or a sheet is wanted and there is no image.
+    """
+    indexes = [scan(path, verify=True) for path in find_files(paths)]
+    reader = RecordReader(indexes)
+    examined = min(len(reader), _MOST_EXAMINED)
+    examples = [decode_example(data) for data in reader.read(np.arange(examined))]
+    kinds: dict[str, list[str]] = {}
+    for features, sequences in examples:
+        for name, values in features.items():
+            kinds.setdefault(name, []).append(_describe(values))
+        for name, steps in sequences.items():
+            kinds.setdefault(f"{name} (sequence)", []).append(f"{_describe(steps[0]) if steps else 'nothing'} x {len(steps)}")
+    if sheet is not None:
+        _write_sheet(Path(sheet), [features for features, _ in examples], columns, rows, Path(indexes[0].path).parent)
+    faults = [fault for index in indexes for fault in index.faults]
+    return Summary(len(reader), {name: _sum_up(seen) for name, seen in kinds.items()}, examined, faults)
+
+
+def contact_sheet(images: Sequence[Image.Image], columns: int) -> Image.Image:
+    """Images in lines beside each other, each in the middle of a square."""
+    side = max(max(image.size) for image in images) + 4
+    sheet = Image.new("RGB", (side * columns, side * math.ceil(len(images) / columns)), "white")
+    for place, image in enumerate(images):
+        row, column = divmod(place, columns)
+        sheet.paste(image.convert("RGB"), (column * side + (side - image.width) // 2, row * side + (side - image.height) // 2))
+    return sheet
+
+
+def _describe(values: Values) -> str:
+    if isinstance(values, list):
+        if len(values) == 1:
+            return f"{len(values[0])} bytes{_image_kind(values[0])}"
+        return f"{len(values)} byte strings"
+    return f"{values.dtype.name}[{len(values)}]" if len(values) != 1 else values.dtype.name
+
+
+def _image_kind(data: bytes) -> str:
+    kind = "PNG" if data.startswith(b"\x89PNG") else "JPEG" if data.startswith(b"\xff\xd8\xff") else ""
+    return f" of {kind}" if kind else ""
+
+
+def _sum_up(seen: Sequence[str]) -> str:
+    distinct = sorted(set(seen))
+    if len(distinct) <= 3:
+        return ", ".join(distinct)
+    counts = [int(number) for text in seen if (number := text.split(" x ")[-1].split(" ")[0]).isdigit()]
+    kind = distinct[0].split(" x ")[0] + " x" if " x " in distinct[0] else " ".join(distinct[0].split(" ")[1:])
+    return f"{kind} {min(counts)} to {max(counts)}" if counts else f"{len(distinct)} different shapes"
+
+
+def _write_sheet(path: Path, examples: Sequence[Mapping[str, Values]], columns: int, rows: int, folder: Path) -> None:
+    encoded = [features["image/encoded"] for features in examples if "image/encoded" in features][: columns * rows]
+    if not encoded:
+        raise DataError("there is no image/encoded in the records, so there is nothing for a contact sheet")
+    buffer = io.BytesIO()
+    contact_sheet([_open(values[0], folder) for values in encoded], columns).save(buffer, "png")
+    with writing(path) as file:
+        file.write(buffer.getvalue())
+
+
+def _open(data: bytes, folder: Path) -> Image.Image:
+    if _image_kind(data):
+        return Image.open(io.BytesIO(data))
+    from plx_pipelines.metadata import META_DATA, read_metadata
+
+    size = read_metadata(folder / META_DATA, {"height": int, "width": int, "channels": int})
+    height, width, channels = (size[key] for key in ("height", "width", "channels"))
+    if len(data) != height * width * channels:
+        raise DataError(f"an image of {len(data)} bytes is neither PNG nor JPEG, nor the pixels of {height} x {width} x {channels}")
+    pixels = np.frombuffer(data, np.uint8).reshape(height, width, channels)
+    return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
