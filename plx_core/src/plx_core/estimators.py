@@ -100,6 +100,11 @@ class Estimator:
         return self._running.program.spec.network
 
     @property
+    def is_out_of_data(self) -> bool:
+        """Whether the training data that this process reads is known to have been used up."""
+        return self._training is not None and self._training.remaining == 0
+
+    @property
     def learning_rate(self) -> float:
         """The learning rate of the next step; it can be set unless it follows a schedule."""
         return self._running.program.learning_rate

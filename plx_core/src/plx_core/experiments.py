@@ -111,7 +111,7 @@ class Experiment:
             metrics = self._evaluate_once()
             for hook in self.train_hooks if reached != told else ():
                 hook.on_evaluate(self.estimator, reached, metrics)
-            ended = target is None or reached < target or reached == self.train_steps
+            ended = target is None or reached < target or reached == self.train_steps or self.estimator.is_out_of_data
             is_final = ended or any(hook.stop_training for hook in self.train_hooks)
             self._export(reached, metrics, is_final=is_final)
             if is_final:
