@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from plx_core.checking import check, check_shapes
+from plx_core.checking import check
+from plx_core.shapes import check_shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 import plx_core as plx
-from plx_core.checking import check, check_shapes
+from plx_core.checking import check
 from plx_core.components import default_registry
+from plx_core.shapes import check_shapes
 
 
 @pytest.mark.parametrize(

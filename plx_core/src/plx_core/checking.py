@@ -19,11 +19,8 @@ from plx_core.plugins import add_module, load_plugins
 from plx_core.reading import Reader, plain
 from plx_core.registry import Registry
 from plx_core.schema import class_schema
-from plx_core.signatures import Signatures, cache_dir, stamp
+from plx_core.signatures import Signatures, stamp
 from plx_core.structuring import converter, structure
-
-REMEMBERED = 500
-"""How many verdicts are kept."""
 
 
 @frozen
@@ -103,20 +100,6 @@ def check(
     return Checked(checked, resolved, registry, dict(reader.used), reader.places, _fingerprint(resolved, reader))
 
 
-def check_shapes(checked: Checked) -> None:
-    """Build the network symbolically, as training would, without training; a verdict is remembered until something changes.
-
-    Raises:
-        ConfigError: a component refuses its parameters, or shapes do not fit; at the config's place.
-    """
-    if checked.fingerprint in _verdicts():
-        return
-    from plx_core.experiments import build_check
-
-    build_check(checked)
-    _remember(checked.fingerprint)
-
-
 def _load_named_plugins(tree: MapNode, registry: Registry, allowed: Allowed) -> list[Problem]:
     """Load the plug-ins that the config names and the person running allows."""
     node = tree.items.get("plugins")
@@ -172,22 +155,3 @@ def _fingerprint(resolved: Mapping[str, Any], reader: Reader) -> str:
     stamps = {path: stamp(Path(path)) for path in sorted(reader.files | reader.sources)}
     content = json.dumps([resolved, dict(sorted(reader.used.items())), stamps, str(Path.cwd())], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()
-
-
-def _verdicts() -> list[str]:
-    try:
-        stored = json.loads((cache_dir() / "checked.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
-    return [item for item in stored if isinstance(item, str)] if isinstance(stored, list) else []
-
-
-def _remember(fingerprint: str) -> None:
-    path = cache_dir() / "checked.json"
-    aside = path.with_suffix(f".{fingerprint[:8]}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps([*_verdicts(), fingerprint][-REMEMBERED:]), encoding="utf-8")
-        aside.replace(path)
-    except OSError:  # a verdict that cannot be kept is found anew
-        return

@@ -136,7 +136,7 @@ def export(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequ
 @PLUGINS
 def check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> None:
     """Find every mistake in a file; train nothing."""
-    from plx_core.checking import check_shapes
+    from plx_core.shapes import check_shapes
 
     checked = _check(file, sets, plugins)
     check_shapes(checked)

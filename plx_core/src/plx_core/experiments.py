@@ -20,7 +20,7 @@ from plx_core.components import Component, make
 from plx_core.errors import CheckpointError, ComponentError, ConfigError, PlxError
 from plx_core.estimators import Estimator
 from plx_core.feeding import as_pipeline
-from plx_core.interfaces import Callback, Modes
+from plx_core.interfaces import Callback
 from plx_core.run_hooks import GlobalStepWaiter, as_callback
 from plx_core.specs import EstimatorSpec
 
@@ -240,7 +240,7 @@ def create_experiment(
     checked = config if isinstance(config, Checked) else check(config)
     sections = checked.config
     estimator = Estimator(
-        _model_fn(checked),
+        model_fn_of(checked),
         run_path(checked, output_dir),
         sections.environment,
         trackers=sections.settings.trackers,
@@ -258,8 +258,8 @@ def create_experiment(
             estimator.run_directory.write_manifest(estimator.config.seed, checked.plugins)
     return Experiment(
         estimator=estimator,
-        train_input_fn=_input_fn(checked, sections.train.data_pipeline),
-        eval_input_fn=_input_fn(checked, sections.eval.data_pipeline),
+        train_input_fn=input_fn_of(checked, sections.train.data_pipeline),
+        eval_input_fn=input_fn_of(checked, sections.eval.data_pipeline),
         train_steps=sections.train.train_steps,
         eval_steps=sections.eval.eval_steps,
         train_hooks=sections.train.hooks,
@@ -291,47 +291,8 @@ def run_experiment(experiment_fn: Callable[[str], Experiment], output_dir: str, 
     return method()
 
 
-def build_check(checked: Checked) -> None:
-    """Build everything that a run would build, up to the loss of one symbolic batch, and throw it away.
-
-    Raises:
-        ConfigError: what is wrong, at the config's place.
-    """
-    import tempfile
-
-    import tensorflow as tf
-
-    sections = checked.config
-    with tempfile.TemporaryDirectory() as scratch:
-        estimator = Estimator(_model_fn(checked), scratch, sections.environment)
-        for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
-            if section.data_pipeline is None:
-                continue
-            pipeline = _input_fn(checked, section.data_pipeline)(mode=mode, seed=sections.environment.seed)
-            spec = estimator.build(mode, pipeline)
-
-            try:
-                tf.function(_loss_of(spec)).get_concrete_function(*pipeline.element_spec)
-            except (TypeError, ValueError) as error:
-                output = spec.network.output_shape
-                reason = " ".join(str(error).strip().splitlines()[-1:])[:300]
-                raise checked.locate(
-                    ComponentError(f"the loss or a metric cannot take outputs of shape {output}: {reason}"), sections.model
-                ) from error
-
-
-def _loss_of(spec: EstimatorSpec) -> Callable[[Any, Any], Any]:
-    from plx_core.training import total_loss
-
-    def loss(features: Any, labels: Any) -> Any:
-        outputs = spec.network(features, training=False)
-        spec.update_metrics(features, labels, outputs)
-        return total_loss(spec, features, labels, outputs)
-
-    return loss
-
-
-def _model_fn(checked: Checked) -> Callable[..., EstimatorSpec]:
+def model_fn_of(checked: Checked) -> Callable[..., EstimatorSpec]:
+    """A model function that makes a config's model afresh each time it is called."""
     component = checked.config.model
 
     def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
@@ -347,7 +308,8 @@ def _model_fn(checked: Checked) -> Callable[..., EstimatorSpec]:
     return model_fn
 
 
-def _input_fn(checked: Checked, component: Component | None) -> Any:
+def input_fn_of(checked: Checked, component: Component | None) -> Any:
+    """An input function that makes a config's pipeline; None where there is none."""
     if component is None:
         return None
 

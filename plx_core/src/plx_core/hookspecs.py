@@ -107,6 +107,11 @@ def provide_environments() -> Factories:  # type: ignore[empty-body]
 
 
 @hookspec
+def provide_wrappers() -> Factories:  # type: ignore[empty-body]
+    """What changes an environment's observations, actions or rewards: objects called with an environment, which return one."""
+
+
+@hookspec
 def provide_agents() -> Factories:  # type: ignore[empty-body]
     """Agents: what acts, remembers and learns."""
 

@@ -6,6 +6,7 @@ of these. A checkpoint is those states, so a part that returns all that it would
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import StrEnum
@@ -173,10 +174,22 @@ class Tracker(ABC):
 
 @frozen
 class Step:
-    """What a vector of N environments answers to N actions; each array has a leading axis of N.
+    """What a vector of N environments answers to N actions; each array has a leading axis of N, and is never written to again.
 
-    Where an episode ended the environment has been reset already: `observations` holds the first of the next episode,
-    and `final_observations` the last of the ended one, which `terminated` or `truncated` marks.
+    Where an episode ended, which `terminated` or `truncated` says, the environment has been reset: `observations` holds the
+    first of the next episode, and `final_observations` the last of the ended one. Elsewhere the two are the same.
+
+    Args:
+        observations: what to act on next: an array, or a mapping of names to arrays.
+        rewards: float32 [N].
+        terminated: bool [N], where nothing can follow.
+        truncated: bool [N], where the episode was cut short though more would have followed.
+        final_observations: what the actions led to.
+        action_masks: bool [N, A], which discrete actions are legal next; None when all are.
+        final_action_masks: the same for `final_observations`.
+        raw_rewards: the rewards before they were scaled or clipped, of which an episode's return is the sum; `rewards` when None.
+        valid: bool [N], false where an environment spent the step on its reset: no transition, and not to be counted; all are when
+            None.
     """
 
     observations: Any
@@ -185,7 +198,9 @@ class Step:
     truncated: np.ndarray
     final_observations: Any
     action_masks: np.ndarray | None = None
-    infos: Mapping[str, Any] = field(factory=dict)
+    final_action_masks: np.ndarray | None = None
+    raw_rewards: np.ndarray | None = None
+    valid: np.ndarray | None = None
 
     @property
     def ended(self) -> np.ndarray:
@@ -195,19 +210,45 @@ class Step:
 
 
 class Environment(Stateful):
-    """A vector of N ≥ 1 environments, each reset by itself as soon as its episode ends."""
+    """A vector of N ≥ 1 environments, each reset by itself as soon as its episode ends.
+
+    Actions in a bounded space are given between -1 and 1 where `action_space` says so.
+    """
 
     num_envs: int
+    inexact_because: str = ""
+    """Why `state` cannot hold all that an environment is; empty when it can. Restored, such a one is to be reset."""
 
     @property
     @abstractmethod
     def observation_space(self) -> Any:
-        """The gymnasium space of one observation."""
+        """The gymnasium space of one observation, as `reset` and `step` give it."""
 
     @property
     @abstractmethod
     def action_space(self) -> Any:
-        """The gymnasium space of one action."""
+        """The gymnasium space of one action, as `step` takes it."""
+
+    @property
+    def action_masks(self) -> np.ndarray | None:
+        """Which discrete actions are legal now, bool [N, A]; None when all are."""
+        return None
+
+    @property
+    def num_states(self) -> int:
+        """How many numbers an observation has."""
+        return _numbers_in(self.observation_space)
+
+    @property
+    def num_actions(self) -> int:
+        """How many discrete actions there are, or how many numbers a continuous one has."""
+        space = self.action_space
+        return int(space.n) if hasattr(space, "n") and not getattr(space, "shape", ()) else _numbers_in(space)
+
+    @property
+    def is_continuous(self) -> bool:
+        """Whether actions are real numbers."""
+        return hasattr(self.action_space, "low") and self.action_space.dtype.kind == "f"
 
     @abstractmethod
     def reset(self, seed: int | None = None) -> Any:
@@ -217,8 +258,22 @@ class Environment(Stateful):
     def step(self, actions: np.ndarray) -> Step:
         """Take one action in each: int [N] or float [N, …]."""
 
+    def follow(self, training: Environment) -> None:
+        """Change observations as the environment does in which an agent learns, and learn nothing more about them."""
+
+    def processing_network(self) -> keras.Model | None:
+        """What was done to raw observations, as a network; an export puts it before the policy's own."""
+        return None
+
     def close(self) -> None:
         """Let go of windows, processes and files."""
+
+
+def _numbers_in(space: Any) -> int:
+    if hasattr(space, "spaces"):
+        parts = space.spaces.values() if isinstance(space.spaces, Mapping) else space.spaces
+        return sum(_numbers_in(part) for part in parts)
+    return math.prod(space.shape)
 
 
 class Exploration(Stateful):

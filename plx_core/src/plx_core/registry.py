@@ -14,7 +14,7 @@ SINGULAR = {kind: kind[:-1] for kind in KINDS} | {"losses": "loss", "memories": 
 INSTALL_HINTS = {
     "plx-layers": ("layers", "losses", "optimizers", "metrics", "schedules", "initializers", "regularizers", "constraints",
                    "activations", "models", "bridges"),
-    "plx-rl": ("explorations", "memories", "environments", "agents"),
+    "plx-rl": ("explorations", "memories", "environments", "wrappers", "agents"),
     "plx-pipelines": ("pipelines", "datasets"),
 }  # fmt: skip
 """Which of our own distributions offers a kind: the hint for someone who installed the core alone."""

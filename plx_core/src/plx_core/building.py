@@ -1,0 +1,50 @@
+"""Build all that a run would build, without running it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from plx_core.checking import Checked
+from plx_core.errors import ComponentError
+from plx_core.estimators import Estimator
+from plx_core.experiments import input_fn_of, model_fn_of
+from plx_core.interfaces import Modes
+from plx_core.specs import EstimatorSpec
+from plx_core.training import total_loss
+
+
+def build(checked: Checked) -> None:
+    """Build everything that a run would build, up to the loss of one symbolic batch, and throw it away.
+
+    Raises:
+        ConfigError: what is wrong, at the config's place.
+    """
+    sections = checked.config
+    with tempfile.TemporaryDirectory() as scratch:
+        estimator = Estimator(model_fn_of(checked), scratch, sections.environment)
+        for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
+            if section.data_pipeline is None:
+                continue
+            pipeline = input_fn_of(checked, section.data_pipeline)(mode=mode, seed=sections.environment.seed)
+            spec = estimator.build(mode, pipeline)
+            try:
+                tf.function(_loss_of(spec)).get_concrete_function(*pipeline.element_spec)
+            except (TypeError, ValueError) as error:
+                output = spec.network.output_shape
+                reason = " ".join(str(error).strip().splitlines()[-1:])[:300]
+                raise checked.locate(
+                    ComponentError(f"the loss or a metric cannot take outputs of shape {output}: {reason}"), sections.model
+                ) from error
+
+
+def _loss_of(spec: EstimatorSpec) -> Callable[[Any, Any], Any]:
+    def loss(features: Any, labels: Any) -> Any:
+        outputs = spec.network(features, training=False)
+        spec.update_metrics(features, labels, outputs)
+        return total_loss(spec, features, labels, outputs)
+
+    return loss
