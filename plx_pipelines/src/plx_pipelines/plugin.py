@@ -21,3 +21,15 @@ def provide_datasets() -> Factories:
         "digits": "plx_pipelines.datasets.digits:prepare",
         "mnist": "plx_pipelines.datasets.mnist:prepare",
     }
+
+
+@hookimpl
+def provide_layers() -> Factories:
+    """Layers that process images, in a pipeline's `feature_processors` or in a model."""
+    modules = {
+        "colours": ("AdjustBrightness", "AdjustContrast", "AdjustGamma", "AdjustHue", "AdjustSaturation", "ConvertColorSpace",
+                    "ConvertImagesDtype", "Standardization"),
+        "geometry": ("CentralCrop", "ExtractGlimpse", "Flip", "RandomImageCrop", "Resize", "Rotate90", "ToBoundingBox", "Transpose"),
+        "measures": ("DrawBoundingBoxes", "TotalVariation"),
+    }  # fmt: skip
+    return {name: f"plx_pipelines.processors.{module}:{name}" for module, names in modules.items() for name in names}
