@@ -75,6 +75,18 @@ def test_the_same_again_evaluates_and_exports_nothing_twice(tmp_path, blobs):
     assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("export/latest/*")} == written
 
 
+def test_a_crash_between_checkpoint_evaluation_and_export_loses_nothing(tmp_path, blobs):
+    experiment = make_experiment(tmp_path, blobs)
+    experiment.estimator.train(experiment.train_input_fn, max_steps=4)  # killed before the evaluation
+    again = make_experiment(tmp_path, blobs, train_steps=8)
+    again.train_and_evaluate()  # killed before the export
+    assert evaluated(again) == [4, 8]
+    last = make_experiment(tmp_path, blobs, export_strategies=[LatestExporter()])
+    last.train_and_evaluate()
+    assert evaluated(last) == [4, 8, 12]
+    assert exported(last, "latest") == [8, 12]
+
+
 def test_test_does_one_step_of_everything(tmp_path, blobs):
     experiment = make_experiment(tmp_path, blobs, export_strategies=[FinalExporter()])
     metrics = experiment.test()

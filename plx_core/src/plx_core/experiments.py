@@ -159,11 +159,16 @@ class Experiment:
         self.eval_hooks = [*self.eval_hooks, *additional_hooks]
 
     def _next_stop(self, step: int, period: int | None) -> int | None:
+        if period and step and step % period == 0 and self._evaluation(step) is None:
+            return step  # a crash came between this checkpoint and its evaluation
         stops = [stop for stop in (self.train_steps, step + period - step % period if period else None) if stop is not None]
         return min(stops, default=None)
 
     def _tell_again(self) -> int:
-        """Tell the callbacks of the newest checkpoint's evaluation, which came after the checkpoint they are restored from; its step."""
+        """Finish what follows the newest checkpoint's evaluation, which a crash may have cut short; the checkpoint's step.
+
+        The callbacks are told of it, since they are restored from the checkpoint, and what was to be exported is.
+        """
         step = self.estimator.global_step
         metrics = self._evaluation(step)
         if metrics is None:
@@ -171,6 +176,7 @@ class Experiment:
         self.estimator.train(self.train_input_fn, max_steps=step, hooks=self.train_hooks)
         for hook in self.train_hooks:
             hook.on_evaluate(self.estimator, step, metrics)
+        self._export(step, metrics, is_final=False)
         return step
 
     def _evaluate_once(self) -> dict[str, float]:
