@@ -5,9 +5,12 @@ from plx_core.hookspecs import Factories, hookimpl
 
 @hookimpl
 def provide_pipelines() -> Factories:
-    """Inputs from record files and text files."""
+    """Inputs from record files, text files, tables and folders of images."""
     return {
+        "ImageCaptioningPipeline": "plx_pipelines.captions:ImageCaptioningPipeline",
+        "ImageFolderPipeline": "plx_pipelines.folders:ImageFolderPipeline",
         "ParallelTextPipeline": "plx_pipelines.sequences:ParallelTextPipeline",
+        "TablePipeline": "plx_pipelines.tables:TablePipeline",
         "TFRecordImagePipeline": "plx_pipelines.images:TFRecordImagePipeline",
         "TFRecordSequencePipeline": "plx_pipelines.sequences:TFRecordSequencePipeline",
         "TFRecordSourceSequencePipeline": "plx_pipelines.sequences:TFRecordSourceSequencePipeline",

@@ -1,0 +1,108 @@
+"""Images with captions, in record files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
+from plx_core.graphs import Graph
+from plx_core.inputs import make_order
+from plx_core.interfaces import Modes
+from plx_pipelines.images import FORMAT, IMAGE, MOST_UNROLLED, decode_images, decode_raw_images
+from plx_pipelines.indexed import IndexedPipeline
+from plx_pipelines.metadata import read_metadata
+from plx_pipelines.sequences import LENGTH, TOKEN, fit_width, padded_width
+from plx_pipelines.sources import OnCorrupt, RecordSource
+
+CAPTION = "caption"
+CAPTION_IDS = "image/caption_ids"
+
+
+class ImageCaptioningPipeline(IndexedPipeline):
+    """Images and captions from TFRecord files of `tf.train.SequenceExample`s.
+
+    A record has `image/encoded` and `image/format` in its context, and in its feature lists `image/caption_ids`: the numbers of a
+    caption's tokens, from its start mark to its stop mark. A batch is `{"image": uint8 [batch, height, width, channels],
+    "caption_token": int64 [batch, longest], "caption_len": int64 [batch]}` and `{"label": int64 [batch, longest]}`: what a decoder
+    reads, without the last token, and what it has to say, without the first; padded with zeros.
+
+    Args:
+        data_files: the record files, or patterns.
+        meta_data_file: a JSON file with `height`, `width` and `channels`.
+        batch_size: examples in a batch.
+        num_epochs: how often the examples are gone through; None for without end in training, and once otherwise.
+        shuffle: whether each epoch has an order of its own, over all files; None for in training only.
+        dynamic_pad: pad to the longest caption of the batch; else to `max_length`.
+        max_length: how many tokens of a caption are kept.
+        drop_remainder: leave out the last batch if it is short.
+        cache: whether the records are kept in memory; None for when they take less than 256 MiB.
+        on_corrupt: whether a damaged record is an error, or left out and counted.
+        corrupt_budget: with `skip`, how many damaged places are put up with.
+        feature_processors: layers applied to features, a graph for each feature by name.
+        seed: what the order and random layers follow from.
+        mode: one of `Modes`.
+    """
+
+    def __init__(
+        self,
+        data_files: DataFiles,
+        meta_data_file: ExistingPath,
+        batch_size: PositiveInt = 64,
+        num_epochs: PositiveInt | None = None,
+        shuffle: bool | None = None,
+        dynamic_pad: bool = True,
+        max_length: PositiveInt | None = None,
+        drop_remainder: bool = False,
+        cache: bool | None = None,
+        on_corrupt: OnCorrupt = "error",
+        corrupt_budget: NonNegativeInt = 100,
+        feature_processors: dict[str, Graph] | None = None,
+        seed: int | None = None,
+        mode: str = Modes.TRAIN,
+    ) -> None:
+        self.meta_data = read_metadata(meta_data_file, {"height": int, "width": int, "channels": int})
+        self._shape = tuple(self.meta_data[key] for key in ("height", "width", "channels"))
+        self._max_length, self._width = max_length, padded_width(dynamic_pad, max_length)
+        self._source = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
+        order = make_order(len(self._source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        tokens = tf.TensorSpec([None, self._width], tf.int64)
+        features = {
+            "image": tf.TensorSpec([None, *self._shape], tf.uint8),
+            CAPTION + TOKEN: tokens,
+            CAPTION + LENGTH: tf.TensorSpec([None], tf.int64),
+        }
+        super().__init__(order, (features, {"label": tokens}), feature_processors, mode)
+
+    def counters(self) -> Mapping[str, int]:
+        """How many records were left out as damaged, and how many bytes with them."""
+        return self._source.counters()
+
+    def failure(self) -> Exception | None:
+        """Why reading stopped, if it did."""
+        return self._source.failure
+
+    def _prepare(self) -> bool:
+        self._source.load()
+        return False
+
+    def _read(self, indices: tf.Tensor) -> Any:
+        contexts = {name: tf.io.FixedLenFeature((), tf.string) for name in (IMAGE, FORMAT)}
+        sequences = {CAPTION_IDS: tf.io.FixedLenSequenceFeature((), tf.int64)}
+        context, sequence, lengths = tf.io.parse_sequence_example(self._source.read(indices), contexts, sequences)
+        said = tf.maximum(lengths[CAPTION_IDS] - 1, 0)
+        kept = said if self._max_length is None else tf.minimum(said, self._max_length)
+        ids = sequence[CAPTION_IDS]
+        heard = tf.sequence_mask(kept, tf.maximum(tf.shape(ids)[1] - 1, 0), tf.int64)
+        read, label = (fit_width(values * heard, self._max_length, self._width) for values in (ids[:, :-1], ids[:, 1:]))
+        features = {"image": self._images(context[IMAGE], context[FORMAT]), CAPTION + TOKEN: read, CAPTION + LENGTH: kept}
+        return features, {"label": label}
+
+    def _images(self, data: tf.Tensor, formats: tf.Tensor) -> tf.Tensor:
+        group = min(self._order.batch_size, MOST_UNROLLED)
+        images = tf.cond(
+            tf.equal(formats[0], "raw"), lambda: decode_raw_images(data, self._shape), lambda: decode_images(data, self._shape, group)
+        )
+        return tf.ensure_shape(images, [None, *self._shape])

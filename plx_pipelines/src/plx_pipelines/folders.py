@@ -1,0 +1,158 @@
+"""Images in folders, one for each class."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from PIL import Image, UnidentifiedImageError
+
+from plx_core.annotations import ExistingPath, NonNegativeInt, PositiveInt
+from plx_core.errors import CorruptData, DataError
+from plx_core.graphs import Graph
+from plx_core.inputs import Order, Resident, batches, make_order
+from plx_core.interfaces import Modes
+from plx_pipelines.indexed import IndexedPipeline
+from plx_pipelines.sources import OnCorrupt
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+class ImageFolderPipeline(IndexedPipeline):
+    """Images from a folder that has a folder for each class: `flowers/daisy/1.jpg`.
+
+    Its batches are `{"image": uint8 [batch, height, width, channels]}` and `{"label": int64 [batch]}`; images of another size are
+    resized. A label is the place of its class among the folders' names, which `classes` lists, in alphabetical order.
+
+    Args:
+        data_dir: the folder.
+        height: pixels from top to bottom.
+        width: pixels from left to right.
+        channels: 1 for grey levels, 3 for colours, 4 with transparency.
+        classes: the folders to read, if not all of them; labels follow this order.
+        batch_size: images in a batch.
+        num_epochs: how often the images are gone through; None for without end in training, and once otherwise.
+        shuffle: whether each epoch has an order of its own; None for in training only.
+        drop_remainder: leave out the last batch if it is short.
+        cache: whether decoded images are kept in memory.
+        on_corrupt: whether a file that is no image is an error, or left out and counted; they are looked for beforehand then.
+        corrupt_budget: with `skip`, how many such files are put up with.
+        feature_processors: layers applied to features, a graph for each feature by name.
+        seed: what the order and random layers follow from.
+        mode: one of `Modes`.
+    """
+
+    def __init__(
+        self,
+        data_dir: ExistingPath,
+        height: PositiveInt,
+        width: PositiveInt,
+        channels: PositiveInt = 3,
+        classes: list[str] | None = None,
+        batch_size: PositiveInt = 64,
+        num_epochs: PositiveInt | None = None,
+        shuffle: bool | None = None,
+        drop_remainder: bool = False,
+        cache: bool = False,
+        on_corrupt: OnCorrupt = "error",
+        corrupt_budget: NonNegativeInt = 100,
+        feature_processors: dict[str, Graph] | None = None,
+        seed: int | None = None,
+        mode: str = Modes.TRAIN,
+    ) -> None:
+        self.classes = find_classes(data_dir) if classes is None else list(classes)
+        self._shape = (height, width, channels)
+        found = [(path, label) for label, name in enumerate(self.classes) for path in find_images(Path(data_dir) / name)]
+        self._faults = find_faults([path for path, _ in found]) if on_corrupt == "skip" else {}
+        if len(self._faults) > corrupt_budget:
+            raise CorruptData(f"{next(iter(self._faults.values()))}; {len(self._faults)} are more than corrupt_budget: {corrupt_budget}")
+        self._files = [(path, label) for path, label in found if path not in self._faults]
+        self._skips = on_corrupt == "skip"
+        order = make_order(len(self._files), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        spec = {"image": tf.TensorSpec([None, *self._shape], tf.uint8)}, {"label": tf.TensorSpec([None], tf.int64)}
+        super().__init__(order, spec, feature_processors, mode)
+        paths, labels = zip(*self._files, strict=True)
+        self._paths, self._labels = Resident(tf.constant(paths, tf.string)), Resident(tf.constant(labels, tf.int64))
+        self._cache = cache
+        self._cached: Resident | None = None
+
+    def counters(self) -> Mapping[str, int]:
+        """How many files were left out because they are no images."""
+        return {"corrupt_files": len(self._faults)} if self._skips else {}
+
+    def failure(self) -> Exception | None:
+        """The first file that is no image, looked for once reading has failed."""
+        faults = find_faults([path for path, _ in self._files], most=1)
+        return CorruptData(next(iter(faults.values()))) if faults else None
+
+    def _prepare(self) -> bool:
+        if self._cache and self._cached is None:
+            once = Order(len(self._files), min(len(self._files), 64), 1)
+            self._cached = Resident(tf.concat(list(batches(once, self._decode)), axis=0))
+        return self._cache
+
+    def _read(self, indices: tf.Tensor) -> Any:
+        images = self._decode(indices) if self._cached is None else self._cached.gather(indices)
+        return {"image": images}, {"label": self._labels.gather(indices)}
+
+    def _decode(self, indices: tf.Tensor) -> tf.Tensor:
+        def decode(path: tf.Tensor) -> tf.Tensor:
+            return resize_image(tf.io.read_file(path), self._shape)
+
+        spec = tf.TensorSpec(self._shape, tf.uint8)
+        return tf.ensure_shape(tf.map_fn(decode, self._paths.gather(indices), fn_output_signature=spec), [None, *self._shape])
+
+
+def resize_image(data: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
+    """A file's bytes, a string scalar, to uint8 [height, width, channels]."""
+    image = tf.io.decode_png(data, channels=shape[2])  # reads JPEG as well
+    image.set_shape([None, None, shape[2]])
+    right = tf.reduce_all(tf.equal(tf.shape(image)[:2], shape[:2]))
+
+    def resize() -> tf.Tensor:
+        return tf.saturate_cast(tf.round(tf.image.resize(image, shape[:2], antialias=True)), tf.uint8)
+
+    return tf.ensure_shape(tf.cond(right, lambda: image, resize), shape)
+
+
+def find_classes(folder: str | os.PathLike[str]) -> list[str]:
+    """The names of the folders in a folder, in alphabetical order; hidden ones are passed over.
+
+    Raises:
+        DataError: there is none.
+    """
+    names = sorted(path.name for path in Path(folder).iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not names:
+        raise DataError(f"{folder} has no folder; there must be one for each class")
+    return names
+
+
+def find_images(folder: Path) -> list[str]:
+    """The image files in a folder, in alphabetical order.
+
+    Raises:
+        DataError: there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}")
+    found = sorted(os.fspath(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    if not found:
+        raise DataError(f"{folder} has no image; a file's name must end with {', '.join(SUFFIXES)}")
+    return found
+
+
+def find_faults(paths: Sequence[str], most: int | None = None) -> dict[str, str]:
+    """The files that are no images, or cut off, and what is wrong with each."""
+    faults: dict[str, str] = {}
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                image.load()
+        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+            faults[path] = f"{path} is not an image that can be read: {error}"
+            if len(faults) == most:
+                break
+    return faults

@@ -1,0 +1,136 @@
+"""Rows of CSV and Parquet files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from plx_core.annotations import DataFiles, ExistingPath, PositiveInt
+from plx_core.errors import DataError, did_you_mean
+from plx_core.graphs import Graph
+from plx_core.inputs import Resident, make_order
+from plx_core.interfaces import Modes
+from plx_pipelines.indexed import IndexedPipeline
+from plx_pipelines.records import find_files
+from plx_pipelines.vocabularies import UNKNOWN, Vocabulary
+
+
+class TablePipeline(IndexedPipeline):
+    """Rows of tables, CSV (`.csv`, `.tsv`, also `.gz`) or Parquet, held in memory; read by pyarrow.
+
+    Args:
+        data_files: the files, or patterns; all with the same columns.
+        features: the columns that make up each feature: `{name: [columns]}` puts numbers side by side, float32 [batch, columns]; a
+            list makes each column a feature [batch] of its own type; all columns but the labels when left out.
+        labels: the columns that are labels, each by its own name.
+        vocabularies: files with one category a line, by column: the column's texts become their numbers, int64.
+        delimiter: what stands between the values of a CSV file; a comma, or a tabulator for `.tsv`, when left out.
+        batch_size: rows in a batch.
+        num_epochs: how often the rows are gone through; None for without end in training, and once otherwise.
+        shuffle: whether each epoch has an order of its own; None for in training only.
+        drop_remainder: leave out the last batch if it is short.
+        feature_processors: layers applied to features, a graph for each feature by name.
+        seed: what the order and random layers follow from.
+        mode: one of `Modes`.
+    """
+
+    def __init__(
+        self,
+        data_files: DataFiles,
+        features: dict[str, list[str]] | list[str] | None = None,
+        labels: str | list[str] | None = None,
+        vocabularies: dict[str, ExistingPath] | None = None,
+        delimiter: str | None = None,
+        batch_size: PositiveInt = 64,
+        num_epochs: PositiveInt | None = None,
+        shuffle: bool | None = None,
+        drop_remainder: bool = False,
+        feature_processors: dict[str, Graph] | None = None,
+        seed: int | None = None,
+        mode: str = Modes.TRAIN,
+    ) -> None:
+        table, files = read_tables(data_files, delimiter)
+        label_columns = [labels] if isinstance(labels, str) else list(labels or ())
+        groups = features if isinstance(features, Mapping) else None
+        plain = [name for name in table.column_names if name not in label_columns] if features is None else list(features)
+        used = [column for columns in groups.values() for column in columns] if groups is not None else plain
+        _check_columns([*used, *label_columns, *(vocabularies or {})], table.column_names, files)
+        encoded = {name: Vocabulary.load(path) for name, path in (vocabularies or {}).items()}
+        values = {name: column_values(table, name, encoded.get(name), files) for name in dict.fromkeys([*used, *label_columns])}
+        if groups is not None:
+            grouped = {name: np.stack([_number(values[column], column) for column in columns], axis=1) for name, columns in groups.items()}
+        else:
+            grouped = {name: values[name] for name in plain}
+        self._parts = tf.nest.map_structure(Resident, (grouped, {name: values[name] for name in label_columns}))
+        order = make_order(table.num_rows, batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        super().__init__(order, tf.nest.map_structure(lambda part: part.spec, self._parts), feature_processors, mode)
+
+    def _prepare(self) -> bool:
+        return True
+
+    def _read(self, indices: tf.Tensor) -> Any:
+        return tf.nest.map_structure(lambda part: part.gather(indices), self._parts)
+
+
+def read_tables(data_files: str | Sequence[str], delimiter: str | None) -> tuple[Any, list[str]]:
+    """The rows of files one after the other, a `pyarrow.Table`, and the files.
+
+    Raises:
+        DataError: pyarrow is not installed, a file cannot be read, or files have different columns.
+    """
+    try:
+        import pyarrow
+        from pyarrow import csv, parquet
+    except ImportError as error:
+        raise DataError("tables are read by pyarrow, which is not installed: pip install 'plx-pipelines[tables]'") from error
+    files = find_files(data_files)
+    tables = []
+    for path in files:
+        bare = path.removesuffix(".gz")
+        options = csv.ParseOptions(delimiter=delimiter or ("\t" if bare.endswith(".tsv") else ","))
+        try:
+            tables.append(csv.read_csv(path, parse_options=options) if bare.endswith((".csv", ".tsv")) else parquet.read_table(path))
+        except (pyarrow.ArrowException, OSError) as error:
+            raise DataError(f"{path} cannot be read as a table: {error}") from error
+        if tables[-1].column_names != tables[0].column_names:
+            raise DataError(
+                f"{path} has the columns {', '.join(tables[-1].column_names)}, and {files[0]} {', '.join(tables[0].column_names)}"
+            )
+    return pyarrow.concat_tables(tables, promote_options="permissive"), files
+
+
+def column_values(table: Any, name: str, vocabulary: Vocabulary | None, files: Sequence[str]) -> np.ndarray:
+    """A column as an array of one axis: numbers, or texts, or the numbers of categories.
+
+    Raises:
+        DataError: a value is missing, or a category is not in the vocabulary.
+    """
+    column = table.column(name)
+    if column.null_count:
+        row = next(place for place, value in enumerate(column) if not value.is_valid)
+        raise DataError(f"{', '.join(files)}: column {name} has no value in row {row + 1}, and in {column.null_count - 1} more")
+    values: np.ndarray = column.to_numpy()
+    if vocabulary is not None:
+        texts = [str(value) for value in values.tolist()]
+        unknown = next((place for place, text in enumerate(texts) if text not in vocabulary), None)
+        if unknown is not None and UNKNOWN not in vocabulary:
+            raise DataError(f"column {name} has {texts[unknown]!r} in row {unknown + 1}, which its vocabulary lacks, as it does {UNKNOWN}")
+        return np.array(vocabulary.encode(texts), np.int64)
+    if values.dtype == object and not all(isinstance(value, (str, bytes)) for value in values):
+        raise DataError(f"column {name} holds {column.type}; a column must hold numbers or text")
+    return values
+
+
+def _number(values: np.ndarray, column: str) -> np.ndarray:
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"column {column} holds {'text' if values.dtype == object else values.dtype}; put side by side are numbers only")
+    return values.astype(np.float32)
+
+
+def _check_columns(wanted: Sequence[str], names: Sequence[str], files: Sequence[str]) -> None:
+    for name in wanted:
+        if name not in names:
+            raise DataError(f"{files[0]} has no column {name}{did_you_mean(name, names)}; it has {', '.join(names)}")

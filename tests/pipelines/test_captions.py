@@ -1,0 +1,54 @@
+"""Images with captions."""
+
+import numpy as np
+import pytest
+
+from plx_pipelines.captions import ImageCaptioningPipeline
+from plx_pipelines.encoding import bytes_feature, encode_image, encode_sequence_example, int64_feature
+from plx_pipelines.metadata import write_metadata
+from plx_pipelines.records import write_records
+
+from .contract import batches_of, check_pipeline
+
+COUNT = 21
+PIXELS = np.random.default_rng(0).integers(0, 256, (COUNT, 4, 5, 3), np.uint8)
+
+
+def caption(number):
+    return [2, number + 4, *range(100, 100 + number % 4), 3]
+
+
+@pytest.fixture(scope="module", params=["png", "raw"])
+def files(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("captions")
+    records = (
+        encode_sequence_example(
+            {
+                "image/encoded": bytes_feature([encode_image(PIXELS[number], request.param)]),
+                "image/format": bytes_feature([request.param.encode()]),
+            },
+            {"image/caption_ids": [int64_feature([token]) for token in caption(number)]},
+        )
+        for number in range(COUNT)
+    )
+    write_records(folder / "x.tfrecord", records)
+    write_metadata(folder, {"height": 4, "width": 5, "channels": 3})
+    return str(folder / "x.tfrecord"), str(folder / "meta_data.json")
+
+
+@pytest.mark.parametrize("extra", [{}, {"dynamic_pad": False, "max_length": 3}], ids=["dynamic", "fixed"])
+def test_values_order_and_resume(files, extra):
+    def make(**order):
+        return ImageCaptioningPipeline(*files, **extra, **order)
+
+    check_pipeline(make, lambda batch: batch[1]["label"][:, 0] - 4, range(COUNT))
+    for features, labels in batches_of(make(shuffle=True, num_epochs=1, batch_size=6)):
+        for row, number in enumerate(labels["label"][:, 0] - 4):
+            whole, longest = caption(number), 3 if extra else 99
+            length = min(len(whole) - 1, longest)
+            np.testing.assert_array_equal(features["image"][row], PIXELS[number])
+            assert features["caption_len"][row] == length
+            assert features["caption_token"][row, :length].tolist() == whole[:-1][:longest]
+            assert labels["label"][row, :length].tolist() == whole[1:][:longest]
+            assert not features["caption_token"][row, length:].any()
+            assert not labels["label"][row, length:].any()
