@@ -22,6 +22,7 @@ def provide_datasets() -> Factories:
     """Known data sets."""
     return {
         "digits": "plx_pipelines.datasets.digits:prepare",
+        "fashion_mnist": "plx_pipelines.datasets.fashion_mnist:prepare",
         "mnist": "plx_pipelines.datasets.mnist:prepare",
     }
 
