@@ -200,6 +200,7 @@ def example(**features):
         (example(image__encoded=b"x", image__format=b"png"), "lacks image/class/label; it has image/encoded, image/format"),
         (example(image__encoded=b"x", image__format=b"tiff", image__class__label=1), "is 'tiff'; it may be raw, png"),
     ],
+    ids=["no example", "no label", "another format"],
 )
 def test_records_of_something_else(tmp_path, record, message):
     write_records(tmp_path / "x", [record])
