@@ -1,12 +1,38 @@
 """What plx_rl offers, by the names that a config uses."""
 
-from collections.abc import Mapping
-
 from plx_core import hookimpl
+from plx_core.hookspecs import Factories
 
 
 @hookimpl
-def provide_memories() -> Mapping[str, str]:
+def provide_environments() -> Factories:
+    """Vectors of environments."""
+    return {"GymEnvironment": "plx_rl.environments.gym_environment:GymEnvironment"}
+
+
+@hookimpl
+def provide_wrappers() -> Factories:
+    """What changes an environment's observations or rewards."""
+    return {
+        "ClipObservation": "plx_rl.wrappers.clip:ClipObservation",
+        "ClipReward": "plx_rl.wrappers.clip:ClipReward",
+        "EpisodicLife": "plx_rl.wrappers.atari:EpisodicLife",
+        "FireReset": "plx_rl.wrappers.atari:FireReset",
+        "FlattenObservation": "plx_rl.wrappers.flatten_observation:FlattenObservation",
+        "FrameSkip": "plx_rl.wrappers.atari:FrameSkip",
+        "FrameStack": "plx_rl.wrappers.frame_stack:FrameStack",
+        "GreyScale": "plx_rl.wrappers.grey_scale:GreyScale",
+        "NoopReset": "plx_rl.wrappers.atari:NoopReset",
+        "NormalizeObservation": "plx_rl.wrappers.normalize_observation:NormalizeObservation",
+        "NormalizeReward": "plx_rl.wrappers.normalize_reward:NormalizeReward",
+        "RecordVideo": "plx_rl.wrappers.record_video:RecordVideo",
+        "Resize": "plx_rl.wrappers.resize:Resize",
+        "TimeLimit": "plx_rl.wrappers.time_limit:TimeLimit",
+    }
+
+
+@hookimpl
+def provide_memories() -> Factories:
     """Where an agent keeps its transitions."""
     return {
         "BatchMemory": "plx_rl.memories.batch_memory:BatchMemory",
@@ -16,7 +42,7 @@ def provide_memories() -> Mapping[str, str]:
 
 
 @hookimpl
-def provide_explorations() -> Mapping[str, str]:
+def provide_explorations() -> Factories:
     """How an agent departs from its greedy action."""
     return {
         "Boltzmann": "plx_rl.explorations.boltzmann:Boltzmann",

@@ -1,0 +1,1 @@
+"""Vectors of environments to act in."""

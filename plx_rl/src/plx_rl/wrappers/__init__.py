@@ -1,0 +1,1 @@
+"""What changes an environment's observations, actions or rewards."""

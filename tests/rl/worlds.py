@@ -1,0 +1,141 @@
+"""Small environments whose every answer is known."""
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+
+class Counter(gymnasium.Env):
+    """Counts its steps; the observation is [episode, step], the reward the step, and an episode terminates or is cut after `length`."""
+
+    def __init__(self, length=3, cut=False, space=None):
+        self.observation_space = spaces.Box(-1000.0, 1000.0, (2,), np.float32)
+        self.action_space = space or spaces.Discrete(2)
+        self.length, self.cut = length, cut
+        self.episode, self.time = -1, 0
+        self.actions = []
+
+    def observe(self):
+        return np.array([self.episode, self.time], np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.episode += 1
+        self.time = 0
+        return self.observe(), {}
+
+    def step(self, action):
+        self.actions.append(action)
+        self.time += 1
+        over = self.time == self.length
+        return self.observe(), float(self.time), over and not self.cut, over and self.cut, {}
+
+
+class Masked(Counter):
+    """A Counter in which the legal action is the number of the step, of three."""
+
+    def __init__(self, length=3):
+        super().__init__(length, space=spaces.Discrete(3))
+
+    def info(self):
+        return {"action_mask": np.arange(3) == self.time % 3}
+
+    def reset(self, **options):
+        return super().reset(**options)[0], self.info()
+
+    def step(self, action):
+        return (*super().step(action)[:4], self.info())
+
+
+class Walk(gymnasium.Env):
+    """A random walk with hidden state of many kinds, to be captured."""
+
+    def __init__(self, space=None):
+        self.observation_space = spaces.Box(-np.inf, np.inf, (1,), np.float64)
+        self.action_space = spaces.Discrete(2)
+        self.position = np.zeros(1)
+        self.view = self.position[:]
+        self.history = []
+        self.also_history = self.history
+        self.counts = {"left": 0, 1: [0, (2, 3)]}
+        self.body = Body()
+        self.legacy = np.random.RandomState(0)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if seed is not None:
+            self.legacy.seed(seed)
+        self.position[0] = self.np_random.normal()
+        self.history.clear()
+        self.late = {"steps": 0}
+        return self.view.copy(), {}
+
+    def step(self, action):
+        self.late["steps"] += 1
+        self.body.speed += self.np_random.normal() + self.legacy.rand() + self.action_space.sample()
+        self.counts["left"] += int(action)
+        self.history.append(self.body.speed)
+        self.position[0] += self.body.speed + self.counts["left"] + sum(self.also_history)
+        return self.view.copy(), float(self.position[0]), self.late["steps"] == 9, False, {}
+
+
+class Body:
+    """Part of a Walk."""
+
+    def __init__(self):
+        self.speed = 0.0
+
+
+class Observing(gymnasium.Env):
+    """Observes samples of any space, and acts in any other."""
+
+    def __init__(self, observation_space=None, action_space=None):
+        self.observation_space = observation_space or spaces.Box(0.0, 1.0, (2,), np.float32)
+        self.action_space = action_space or spaces.Discrete(2)
+        self.actions = []
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if seed is not None:
+            self.observation_space.seed(seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        self.actions.append(action)
+        return self.observation_space.sample(), 1.0, False, len(self.actions) % 7 == 0, {}
+
+
+class CounterVector(gymnasium.vector.VectorEnv):
+    """Counters that reset themselves in the way asked for."""
+
+    def __init__(self, num_envs=2, mode=gymnasium.vector.AutoresetMode.NEXT_STEP, lengths=(2, 3)):
+        self.num_envs, self.mode, self.lengths = num_envs, mode, np.array(lengths)
+        self.metadata = {"autoreset_mode": mode}
+        self.single_observation_space = spaces.Box(-1000.0, 1000.0, (2,), np.float32)
+        self.single_action_space = spaces.Discrete(2)
+        self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
+        self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
+
+    def observe(self):
+        return np.stack([self.episode, self.time], -1).astype(np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        if options and "reset_mask" in options:
+            mask = options["reset_mask"]
+            self.episode[mask] += 1
+            self.time[mask] = 0
+            return self.observe(), {}
+        self.episode, self.time, self.over = (np.zeros(self.num_envs, kind) for kind in (int, int, bool))
+        return self.observe(), {}
+
+    def step(self, actions):
+        resetting = self.over & (self.mode == gymnasium.vector.AutoresetMode.NEXT_STEP)
+        self.episode += resetting
+        self.time = np.where(resetting, 0, self.time + 1)
+        self.over = (self.time == self.lengths) & ~resetting
+        rewards, over, infos = self.time * 1.0, self.over.copy(), {}
+        if self.mode == gymnasium.vector.AutoresetMode.SAME_STEP and over.any():
+            infos["final_obs"] = np.array([row if end else None for row, end in zip(self.observe(), over, strict=True)], object)
+            self.episode += over
+            self.time = np.where(over, 0, self.time)
+        return self.observe(), rewards, over, np.zeros(self.num_envs, bool), infos
