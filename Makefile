@@ -58,7 +58,7 @@ docs: $(READY) ## Build the docs in docs/_build/html; a warning is an error
 .PHONY: constraints
 constraints: ## Resolve the newest versions of everything, and pin them in constraints.txt
 	$(PYTHON) -m venv --clear .venv-constraints
-	.venv-constraints/bin/pip install --quiet hatchling editables
+	.venv-constraints/bin/pip install --quiet hatchling editables setuptools
 	.venv-constraints/bin/pip install --quiet --no-build-isolation -r requirements-dev.txt
 	.venv-constraints/bin/pip freeze --exclude-editable > constraints.txt
 	rm -rf .venv-constraints
@@ -73,6 +73,6 @@ $(READY): constraints.txt requirements-dev.txt $(wildcard plx_*/pyproject.toml)
 	@test -n "$(PYTHON)" || { echo "plx needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
 	@echo "setting up $(VENV) (a few minutes when TensorFlow has to be downloaded)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --constraint constraints.txt hatchling editables
+	@$(BIN)/pip install --quiet --constraint constraints.txt hatchling editables setuptools
 	@$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation -r requirements-dev.txt
 	@touch $@

@@ -130,6 +130,21 @@ def test_a_state_goes_through_json_and_arrays_and_continues_exactly(env_id, num_
     equal(play(env, 250, seed=2), expected)
 
 
+@pytest.mark.parametrize(("env_id", "library"), [("ALE/Pong-v5", "ale_py"), ("HalfCheetah-v5", "mujoco")])
+@pytest.mark.filterwarnings("ignore")
+def test_simulators_of_other_libraries_continue_exactly(env_id, library):
+    pytest.importorskip(library, reason=f"the extra that brings {library} is not installed")
+    env, other = (GymEnvironment(env_id, seed=seed) for seed in (1, 9))
+    assert env.inexact_because == ""
+    env.reset()
+    play(env, 20)
+    state = env.state()
+    json.dumps(state, default=lambda array: array.tolist())
+    expected = play(env, 40, seed=2)
+    other.restore(state)
+    equal(play(other, 40, seed=2), expected)
+
+
 def test_hidden_state_of_many_kinds_is_captured():
     env = GymEnvironment(Walk, 2, seed=1)
     assert env.inexact_because == ""
