@@ -313,7 +313,7 @@ def test_evaluation_normalises_as_training_does_and_learns_nothing():
     training.reset()
     play(training, 100)
     evaluation = GymEnvironment("CartPole-v1", 4, wrappers=[NormalizeObservation(), NormalizeReward()], seed=1)
-    evaluation.follow(training)
+    evaluation.follow(training.state())
     before = json.dumps(training.state()["transforms"], default=lambda array: array.tolist())
     evaluation.reset()
     play(evaluation, 20)

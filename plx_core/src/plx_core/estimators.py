@@ -2,93 +2,41 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
-from attrs import evolve
 
 from plx_core import checkpoints as checkpoint_files
-from plx_core.checkpoints import Checkpoints
-from plx_core.components import make, parameter_names
-from plx_core.configs import EnvironmentConfig, RunConfig, WarmStartConfig
-from plx_core.errors import CheckpointError, ComponentError
+from plx_core.components import make
+from plx_core.errors import ComponentError
 from plx_core.evaluating import EvaluationProgram
 from plx_core.feeding import as_pipeline, explained, is_endless
-from plx_core.graphs import symbolic_inputs
-from plx_core.interfaces import Callback, Modes, Pipeline, Tracker
-from plx_core.run_directory import RunDirectory
+from plx_core.interfaces import Callback, Modes, Pipeline
 from plx_core.run_hooks import as_callback
 from plx_core.specs import EstimatorSpec
-from plx_core.tracking import TensorBoardTracker
+from plx_core.trainers import Trainer
 from plx_core.training import TrainingProgram
 from plx_core.training_run import Training, TrainingRun, named_callbacks, warm_start
 
 logger = logging.getLogger(__name__)
 
-MODEL_FN_PARAMETERS = ("features", "labels", "mode", "params", "config")
 
-
-class Estimator:
-    """Trains, evaluates and predicts with a model function; its run directory remembers everything.
-
-    Args:
-        model_fn: a function of (features, labels), and `mode`, `params` and `config` if it wants them. It is called once a mode with
-            symbolic features, and returns an `EstimatorSpec`, as a model of plx does when it is called.
-        model_dir: the run directory; made when it is not there, gone on with when it is.
-        config: when to save, log and summarise (`RunConfig`), or that and how to execute (`EnvironmentConfig`).
-        params: handed to `model_fn`.
-        trackers: where metrics go besides `metrics.jsonl`; TensorBoard events when left out.
-        warm_start_from: another run whose weights are the initial ones: its directory, one of its checkpoints, or these with a choice
-            of variables and a map of names.
+class Estimator(Trainer):
+    """Trains, evaluates and predicts with a model function; its run directory remembers everything. Its parameters are `Trainer`'s.
 
     Example:
         >>> estimator = Estimator(model_fn, model_dir="runs/lenet")        # doctest: +SKIP
         >>> estimator.train(input_fn, max_steps=1000).evaluate(eval_fn)    # doctest: +SKIP
     """
 
-    def __init__(
-        self,
-        model_fn: Callable[..., EstimatorSpec],
-        model_dir: str | Path,
-        config: RunConfig | EnvironmentConfig | None = None,
-        params: Mapping[str, Any] | None = None,
-        *,
-        trackers: Sequence[Any] | None = None,
-        warm_start_from: WarmStartConfig | str | Path | None = None,
-    ) -> None:
-        names = parameter_names(model_fn)
-        if "features" not in names:
-            raise ComponentError(
-                f"a model_fn takes features, labels and, if it wants them, mode, params, config; this one takes {', '.join(sorted(names))}"
-            )
-        self.model_fn = model_fn
-        self.run_directory = RunDirectory(Path(model_dir))
-        self.config = _environment(config)
-        self.params = params
-        self._trackers = trackers
-        self.warm_start = WarmStartConfig(path=str(warm_start_from)) if isinstance(warm_start_from, (str, Path)) else warm_start_from
-        self._training: Training | None = None
-        self._run: TrainingRun | None = None
-        self._evaluators: dict[str, EvaluationProgram] = {}
-        run = self.config.run_config
-        self.checkpoints = Checkpoints(self.run_directory.checkpoints, run.keep_checkpoint_max, run.keep_checkpoint_every_n_hours)
-
-    @property
-    def model_dir(self) -> Path:
-        """The run directory."""
-        return self.run_directory.path
-
-    @property
-    def global_step(self) -> int:
-        """How many updates the newest checkpoint has seen; 0 when there is none."""
-        latest = self.checkpoints.latest()
-        return checkpoint_files.step_of(latest) if latest else 0
+    _training: Training | None = None
+    _run: TrainingRun | None = None
 
     @property
     def training_model(self) -> keras.Model:
@@ -117,10 +65,6 @@ class Estimator:
         """Save a checkpoint now, amid training."""
         self._running.save()
 
-    def latest_checkpoint(self) -> Path | None:
-        """The newest whole checkpoint."""
-        return self.checkpoints.latest()
-
     def train(self, input_fn: Any, steps: int | None = None, max_steps: int | None = None, hooks: Sequence[Any] | None = None) -> Estimator:
         """Train, from the newest checkpoint if there is one.
 
@@ -142,7 +86,7 @@ class Estimator:
         callbacks = [as_callback(make("callbacks", hook)) for hook in hooks or ()]
         with self.run_directory.writing():
             training = self._prepare(input_fn, callbacks)
-            self._run = TrainingRun(self, training, callbacks, self._make_trackers())
+            self._run = TrainingRun(self, training, callbacks, self.make_trackers())
             self._training = None  # if this call fails, memory holds what no checkpoint does: the next call goes on from the checkpoint
             self._run.run(steps, max_steps)
             self._training = training
@@ -179,7 +123,7 @@ class Estimator:
         metrics |= {key: float(count) for key, count in pipeline.counters().items()}
         split = f"eval_{name}" if name else "eval"
         self.run_directory.append_metrics(step, split, metrics, time=time.time())
-        for tracker in self._make_trackers():
+        for tracker in self.make_trackers():
             tracker.log(step, split, metrics)
             tracker.close()
         for hook in hooks or ():
@@ -222,39 +166,13 @@ class Estimator:
         evaluator.export(Path(export_dir), format, pipeline.processing_network())
         return Path(export_dir)
 
-    def get_variable_names(self) -> list[str]:
-        """The names of the weights in the newest checkpoint."""
-        return list(self._saved_variables())
-
-    def get_variable_value(self, name: str) -> np.ndarray:
-        """The value of a weight in the newest checkpoint."""
-        saved = self._saved_variables()
-        if name not in saved:
-            raise ComponentError(f"there is no variable called {name}; there are {', '.join(saved)}")
-        return saved[name]
-
     def build(self, mode: str, pipeline: Pipeline) -> EstimatorSpec:
-        """Call the model function on symbolic features, with initial weights that depend on the seed alone."""
-        keras.utils.set_random_seed(self.config.seed)
-        if self.config.deterministic and tf.config.list_physical_devices("GPU"):
-            # TensorFlow's kernels for CPUs give the same bits each time as they are; this would only swap in slower ones.
-            tf.config.experimental.enable_op_determinism()
-        keras.config.set_dtype_policy(self.config.mixed_precision)
-        features, labels = pipeline.element_spec
-        supplied = {
-            "features": symbolic_inputs(features),
-            "labels": labels,
-            "mode": mode,
-            "params": self.params,
-            "config": self.config.run_config,
-        }
-        names = parameter_names(self.model_fn)
-        spec = self.model_fn(**{name: supplied[name] for name in MODEL_FN_PARAMETERS if name in names})
-        if not isinstance(spec, EstimatorSpec):
-            raise ComponentError(
-                f"a model_fn returns an EstimatorSpec, as a model does when it is called; this one returned {type(spec).__name__}"
-            )
-        return spec
+        """Call the model function on what a pipeline yields."""
+        return self.call_model_fn(mode, *pipeline.element_spec)
+
+    @functools.cached_property
+    def _evaluators(self) -> dict[str, EvaluationProgram]:
+        return {}
 
     @property
     def _running(self) -> TrainingRun:
@@ -283,12 +201,6 @@ class Estimator:
         self.run_directory.forget_after(program.global_step)
         return Training(input_fn, pipeline, program, iter(pipeline.dataset(position)), position)
 
-    def _checkpoint(self, path: str | Path | None) -> Path:
-        found = Path(path) if path is not None else self.checkpoints.latest()
-        if found is None:
-            raise CheckpointError(f"there is no checkpoint in {self.checkpoints.directory}; train first")
-        return found
-
     def _evaluator(self, mode: str, pipeline: Pipeline, checkpoint: Path) -> EvaluationProgram:
         """The program of a mode and of what a pipeline yields, with the weights of a checkpoint."""
         key = f"{mode} {pipeline.element_spec}"
@@ -296,20 +208,6 @@ class Estimator:
             self._evaluators[key] = EvaluationProgram(self.build(mode, pipeline))
         self._evaluators[key].restore(checkpoint_files.load(checkpoint))
         return self._evaluators[key]
-
-    def _saved_variables(self) -> dict[str, np.ndarray]:
-        state = checkpoint_files.load(self._checkpoint(None))
-        return dict(state["program"]["variables"])
-
-    def _make_trackers(self) -> list[Tracker]:
-        trackers = [TensorBoardTracker(str(self.model_dir))] if self._trackers is None else self._trackers
-        return [make("trackers", tracker, directory=str(self.model_dir)) for tracker in trackers]
-
-
-def _environment(config: RunConfig | EnvironmentConfig | None) -> EnvironmentConfig:
-    environment = EnvironmentConfig(run_config=config) if isinstance(config, RunConfig) else config or EnvironmentConfig()
-    seed = environment.run_config.seed
-    return evolve(environment, seed=seed) if seed is not None and environment.seed == 0 else environment
 
 
 def _choose(predictions: Mapping[str, np.ndarray], keys: Sequence[str] | None) -> Mapping[str, np.ndarray]:

@@ -216,6 +216,8 @@ class Environment(Stateful):
     """
 
     num_envs: int
+    seed: int | None = None
+    """Of the first reset; an agent gives its own where it is None."""
     inexact_because: str = ""
     """Why `state` cannot hold all that an environment is; empty when it can. Restored, such a one is to be reset."""
 
@@ -258,8 +260,8 @@ class Environment(Stateful):
     def step(self, actions: np.ndarray) -> Step:
         """Take one action in each: int [N] or float [N, …]."""
 
-    def follow(self, training: Environment) -> None:
-        """Change observations as the environment does in which an agent learns, and learn nothing more about them."""
+    def follow(self, training: State) -> None:
+        """Change observations as the environment of this state did, in which an agent learns, and learn nothing more about them."""
 
     def processing_network(self) -> keras.Model | None:
         """What was done to raw observations, as a network; an export puts it before the policy's own."""
@@ -308,6 +310,8 @@ class Memory(Stateful):
     size: int
     batch_size: int
     discount: float | None = None
+    is_cleared_by_sample: bool = False
+    """Whether a sample hands over all that there is, in the order in which it happened, as on-policy models need it."""
 
     @abstractmethod
     def step(self, **transition: Any) -> None:
@@ -344,3 +348,81 @@ class Memory(Stateful):
     @abstractmethod
     def __len__(self) -> int:
         """How many transitions are kept."""
+
+
+class Policy(Stateful):
+    """How an agent acts. It reads the weights that a learner changes, and may keep a copy of them for acting quickly."""
+
+    @abstractmethod
+    def act(self, observations: Any, timestep: int, masks: np.ndarray | None = None) -> np.ndarray:
+        """The actions to take while learning, int [N] or [N, K], or float [N, D].
+
+        Args:
+            observations: of N environments: an array [N, …], or a mapping of names to such.
+            timestep: how many actions were taken before, over all environments.
+            masks: bool [N, A], which discrete actions are legal.
+        """
+
+    @abstractmethod
+    def greedy(self, observations: Any, masks: np.ndarray | None = None) -> np.ndarray:
+        """The actions that are thought best."""
+
+    def refresh(self) -> None:
+        """The weights have changed."""
+
+    def restart(self, ended: np.ndarray) -> None:
+        """Episodes have ended where `ended`, bool [N], says so."""
+
+    def metrics(self, timestep: int) -> Mapping[str, float]:
+        """What is worth logging, such as `exploration_rate`."""
+        return {}
+
+    def state(self) -> State:
+        """What acting needs besides the weights, such as generators."""
+        return {}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+
+
+@frozen
+class Learnt:
+    """What came of some updates.
+
+    Args:
+        metrics: numbers by name, `loss` among them; means over the updates.
+        errors: how wrong each transition of the batches was, [K, B], for a memory that draws by error.
+    """
+
+    metrics: Mapping[str, float]
+    errors: np.ndarray | None = None
+
+
+class Learner(Stateful):
+    """Changes weights by what a memory holds."""
+
+    @property
+    @abstractmethod
+    def global_step(self) -> int:
+        """How many updates there have been."""
+
+    @property
+    @abstractmethod
+    def learning_rate(self) -> float:
+        """The learning rate of the next update."""
+
+    def compile(self, *, xla: bool) -> None:
+        """Called once, before the first update: whether programs are to be compiled with XLA."""
+
+    @abstractmethod
+    def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:
+        """Make one update for each of K batches, or as many as the algorithm makes of one.
+
+        Args:
+            batches: what `Memory.sample` gave: arrays [K, B, …] by name.
+            num_envs: over how many environments; a batch that was taken in order has their transitions in turn.
+        """
+
+    @abstractmethod
+    def find_non_finite(self) -> str:
+        """The name of a weight that holds a number that is not finite; an empty text when there is none."""

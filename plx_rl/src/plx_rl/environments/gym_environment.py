@@ -73,7 +73,7 @@ class GymEnvironment(interfaces.Environment):
         self._maker = Maker(env_id, dict(env_params or {}), max_episode_steps, singles, library)
         if vectorization == "own" and singles:
             raise DataError(f"{type(singles[0]).__name__} wraps one environment at a time, which vectorization: own does not have")
-        self._seed = seed
+        self.seed = self._first_seed = seed
         self._learning = True
         self._inexact_because: str | None = None
         self._vector = self._make(vectorization, one_hot, scale_actions)
@@ -105,7 +105,7 @@ class GymEnvironment(interfaces.Environment):
 
     def reset(self, seed: int | None = None) -> Any:
         """Start an episode in each; the first observations."""
-        seed, self._seed = self._seed if seed is None else seed, None
+        seed, self._first_seed = self._first_seed if seed is None else seed, None
         return self._observe(self._vector.reset(seed), self._learning)
 
     def step(self, actions: np.ndarray) -> Step:
@@ -113,13 +113,12 @@ class GymEnvironment(interfaces.Environment):
         step = self._vector.step(actions)
         return self._transformed(step) if self._transforms else step
 
-    def follow(self, training: interfaces.Environment) -> None:
-        """Normalise as the environment does in which an agent learns."""
+    def follow(self, training: State) -> None:
+        """Normalise as the environment of this state did, in which an agent learns."""
         self._learning = False
-        if isinstance(training, GymEnvironment):
-            for own, other in zip(self._transforms, training._transforms, strict=False):
-                if type(own) is type(other):
-                    own.follow(other)
+        for name, transform in self._named_transforms().items():
+            if name in training.get("transforms", {}):
+                transform.restore(training["transforms"][name])
 
     def processing_network(self) -> keras.Model | None:
         """From raw observations to those that `reset` and `step` give."""
@@ -132,13 +131,13 @@ class GymEnvironment(interfaces.Environment):
     def state(self) -> State:
         """The environments, where they can give their state, and the transforms."""
         exact = not self.inexact_because
-        transforms = {str(index): transform.state() for index, transform in enumerate(self._transforms)}
+        transforms = {name: transform.state() for name, transform in self._named_transforms().items()}
         return {"exact": exact, "vector": self._vector.state() if exact else {}, "transforms": transforms}
 
     def restore(self, state: State) -> None:
         """Go on from a state; where it is not exact, the environments have to be reset."""
-        for index, transform in enumerate(self._transforms):
-            transform.restore(state["transforms"][str(index)])
+        for name, transform in self._named_transforms().items():
+            transform.restore(state["transforms"][name])
         if not state["exact"]:
             self._inexact_because = self.inexact_because or "the state that was restored is not exact"
             return
@@ -147,6 +146,16 @@ class GymEnvironment(interfaces.Environment):
         except NotPlainData as error:
             self._inexact_because = str(error)
             warnings.warn(f"the environments could not be restored and begin new episodes: {error}", RuntimeWarning, stacklevel=2)
+
+    def _named_transforms(self) -> dict[str, Transform]:
+        """By their classes, so that an environment of evaluation may leave out those that change rewards."""
+        counts: dict[str, int] = {}
+        named = {}
+        for transform in self._transforms:
+            kind = type(transform).__name__
+            counts[kind] = counts.get(kind, 0) + 1
+            named[f"{kind}_{counts[kind]}"] = transform
+        return named
 
     def _make(self, vectorization: str, one_hot: bool, scale_actions: bool) -> Vector:
         makers = [evolve(self._maker, records=index == 0) for index in range(self.num_envs)]

@@ -27,6 +27,8 @@ class BatchMemory(interfaces.Memory):
         discount: γ of the rewards that `n_step` adds up; the model's when left out.
     """
 
+    is_cleared_by_sample = True
+
     def __init__(
         self,
         batch_size: PositiveInt = 256,

@@ -32,10 +32,6 @@ class Transform(Stateful):
         """`observe` on tensors, by name, as part of an exported policy."""
         return features
 
-    def follow(self, training: Transform) -> None:
-        """Know what the same transform of another environment knows."""
-        self.restore(training.state())
-
     def state(self) -> State:
         """What is known."""
         return {}
