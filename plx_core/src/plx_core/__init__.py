@@ -13,18 +13,35 @@ from typing import TYPE_CHECKING, Any
 
 from plx_core.annotations import GraphFn
 from plx_core.hookspecs import KINDS, Factories, hookimpl
-from plx_core.interfaces import Callback, Environment, Exploration, Memory, Modes, Pipeline, State, Stateful, Step, Tracker
+from plx_core.interfaces import (
+    Callback,
+    Environment,
+    Exploration,
+    Learner,
+    Learnt,
+    Memory,
+    Modes,
+    Pipeline,
+    Policy,
+    State,
+    Stateful,
+    Step,
+    Tracker,
+)
 
 if TYPE_CHECKING:
+    from plx_core.agent import Agent
     from plx_core.components import Component
     from plx_core.estimators import Estimator
     from plx_core.experiments import Experiment, create_experiment
     from plx_core.graphs import Graph
-    from plx_core.specs import EstimatorSpec, Model
+    from plx_core.specs import AgentSpec, EstimatorSpec, Model
 
 __version__ = "0.1.0"
 
 _LAZY = {
+    "Agent": "plx_core.agent",
+    "AgentSpec": "plx_core.specs",
     "Component": "plx_core.components",
     "Estimator": "plx_core.estimators",
     "EstimatorSpec": "plx_core.specs",
@@ -39,6 +56,8 @@ _SHORT = {"envs": "environments"}
 
 __all__ = [
     "KINDS",
+    "Agent",
+    "AgentSpec",
     "Callback",
     "Component",
     "Environment",
@@ -49,10 +68,13 @@ __all__ = [
     "Factories",
     "Graph",
     "GraphFn",
+    "Learner",
+    "Learnt",
     "Memory",
     "Model",
     "Modes",
     "Pipeline",
+    "Policy",
     "State",
     "Stateful",
     "Step",

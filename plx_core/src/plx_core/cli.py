@@ -15,6 +15,7 @@ import click
 
 from plx_core import quiet
 from plx_core.errors import PlxError
+from plx_core.plugin_commands import DataSets, PluginGroup
 
 if TYPE_CHECKING:
     from plx_core.checking import Checked
@@ -32,12 +33,8 @@ PLUGINS = click.option(
 CHECKPOINT = click.option("--checkpoint", metavar="DIR", help="A checkpoint folder; the newest when left out.")
 
 
-class Plx(click.Group):
-    """Shows a person's mistake as one message, and keeps the order of the commands."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands, in the order in which they are met."""
-        return list(self.commands)
+class Plx(PluginGroup):
+    """Shows a person's mistake as one message."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; the exit code says how it ended."""
@@ -53,7 +50,7 @@ class Plx(click.Group):
             ctx.exit(130 if isinstance(error, KeyboardInterrupt) else 141)
 
 
-@click.group(cls=Plx, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(cls=Plx, registry=lambda: _registry(()), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--traceback", is_flag=True, help="Show where in the code an error arose.")
 @click.version_option(package_name="plx-core", prog_name="plx")
 def main(traceback: bool) -> None:
@@ -192,21 +189,29 @@ def list_plugins(plugins: Sequence[str]) -> None:
     listing.print_plugins(registry)
 
 
-@main.command()
-@click.argument("name")
-@click.option("--source", metavar="DIR", help="A folder that holds the original files; downloaded when left out.")
-@click.option("--output-dir", metavar="DIR", help="The folder to write; data/NAME when left out.")
-@SETS
-@PLUGINS
-def data(name: str, source: str | None, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str]) -> None:
-    """Prepare the data set NAME."""
-    from plx_core.preparing import prepare
+def _data_command(name: str) -> click.Command:
+    """The command that prepares the data set `name`."""
 
-    target = output_dir or str(Path("data", name))
-    written = prepare(_registry(plugins), name, target, source, sets)
-    for key, value in written.items():
-        if not isinstance(value, dict) or len(value) <= MOST_SHOWN:
-            click.echo(f"{key}: {value}")
+    @click.command(name, help=f"Prepare the data set {name}.")
+    @click.option("--source", metavar="DIR", help="A folder that holds the original files; downloaded when left out.")
+    @click.option("--output-dir", metavar="DIR", help="The folder to write; data/NAME when left out.")
+    @SETS
+    @PLUGINS
+    def prepare_data(source: str | None, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str]) -> None:
+        from plx_core.preparing import prepare
+
+        target = output_dir or str(Path("data", name.rpartition("/")[2]))
+        written = prepare(_registry(plugins), name, target, source, sets)
+        for key, value in written.items():
+            if not isinstance(value, dict) or len(value) <= MOST_SHOWN:
+                click.echo(f"{key}: {value}")
+
+    return prepare_data
+
+
+@main.group(cls=DataSets, registry=lambda: _registry(()), path="data", prepare=_data_command, subcommand_metavar="NAME|COMMAND [ARGS]...")
+def data() -> None:
+    """Prepare a known data set, or look after data of your own."""
 
 
 @main.command()

@@ -13,6 +13,7 @@ import keras
 import numpy as np
 
 from plx_core import checkpoints as checkpoint_files
+from plx_core.agent import Agent, PGAgent, TRPOAgent
 from plx_core.components import make
 from plx_core.errors import ComponentError
 from plx_core.evaluating import EvaluationProgram
@@ -23,6 +24,8 @@ from plx_core.specs import EstimatorSpec
 from plx_core.trainers import Trainer
 from plx_core.training import TrainingProgram
 from plx_core.training_run import Training, TrainingRun, named_callbacks, warm_start
+
+__all__ = ["Agent", "Estimator", "PGAgent", "TRPOAgent"]
 
 logger = logging.getLogger(__name__)
 
@@ -197,7 +200,7 @@ class Estimator(Trainer):
             position = state["input"]["batch"] if known is None else 0
             logger.info("going on from %s", latest)
         elif self.warm_start is not None:
-            warm_start(program, self.warm_start)
+            warm_start(program.variables, self.warm_start)
         self.run_directory.forget_after(program.global_step)
         return Training(input_fn, pipeline, program, iter(pipeline.dataset(position)), position)
 

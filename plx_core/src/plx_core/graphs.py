@@ -173,3 +173,20 @@ def _unique(name: str, names: dict[str, int]) -> str:
     count = names.get(name, 0)
     names[name] = count + 1
     return f"{name}_{count}" if count else name
+
+
+STATE = "state"
+"""What an observation is called as a feature, where it has no names of its own."""
+
+
+def features_of(space: Any) -> dict[str, Any]:
+    """The features that observations of a gymnasium space are: `tf.TensorSpec`s by name, with a batch axis."""
+    import tensorflow as tf
+
+    parts = space.spaces if hasattr(space, "spaces") else {STATE: space}
+    return {name: tf.TensorSpec((None, *part.shape), part.dtype) for name, part in parts.items()}
+
+
+def as_features(observations: Any) -> dict[str, Any]:
+    """Observations by name."""
+    return dict(observations) if isinstance(observations, Mapping) else {STATE: observations}

@@ -136,7 +136,17 @@ def provide_aliases() -> Mapping[str, Mapping[str, str]]:  # type: ignore[empty-
     """Further names for this plug-in's own components: a mapping of kind to a mapping of alias to name."""
 
 
+@hookspec
+def provide_commands() -> Mapping[str, str]:  # type: ignore[empty-body]
+    """Commands for the command line: the words typed after `plx` to the place of a `click.Command`.
+
+    `{"report": "acme_plx.commands:report"}` adds `plx report`, and `{"data weigh": "acme_plx.commands:weigh"}` adds `plx data weigh`.
+    """
+
+
 KINDS: tuple[str, ...] = tuple(
-    name.removeprefix("provide_") for name in list(globals()) if name.startswith("provide_") and name != "provide_aliases"
+    name.removeprefix("provide_")
+    for name in list(globals())
+    if name.startswith("provide_") and name not in ("provide_aliases", "provide_commands")
 )
 """The kinds of component, in the order in which this module declares them."""

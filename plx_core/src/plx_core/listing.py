@@ -66,10 +66,9 @@ def yaml_line(name: str, schema: dict[str, Any]) -> str:
 def print_plugins(registry: Registry) -> None:
     """The plug-ins, what each offers, and what is wrong with it."""
     offered: dict[str, dict[str, int]] = {}
-    for kind in KINDS:
-        for entry in registry.entries(kind):
-            counts = offered.setdefault(entry.plugin.name, {})
-            counts[kind] = counts.get(kind, 0) + 1
+    for entry in [*(entry for kind in KINDS for entry in registry.entries(kind)), *registry.commands(), *registry.commands("data")]:
+        counts = offered.setdefault(entry.plugin.name, {})
+        counts[entry.kind] = counts.get(entry.kind, 0) + 1
     rows = []
     for plugin in registry.plugins.plugins.values():
         offers = ", ".join(f"{count} {kind if count > 1 else SINGULAR[kind]}" for kind, count in offered.get(plugin.name, {}).items())

@@ -4,13 +4,15 @@ import importlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from plx_core.errors import AmbiguousComponent, PluginError, UnknownComponent, did_you_mean
 from plx_core.hookspecs import KINDS, Factory
 from plx_core.plugins import Plugin, Plugins
 
-SINGULAR = {kind: kind[:-1] for kind in KINDS} | {"losses": "loss", "memories": "memory", "activations": "activation"}
+SINGULAR = (
+    {kind: kind[:-1] for kind in KINDS} | {"losses": "loss", "memories": "memory", "activations": "activation"} | {"commands": "command"}
+)
 INSTALL_HINTS = {
     "plx-layers": ("layers", "losses", "optimizers", "metrics", "schedules", "initializers", "regularizers", "constraints",
                    "activations", "models", "bridges"),
@@ -97,6 +99,24 @@ class Registry:
             if matches:
                 return matches[0]
         raise UnknownComponent(self._unknown(kind, name))
+
+    def commands(self, group: str = "") -> list[Entry]:
+        """What plug-ins add to a group of the command line: `""` is `plx` itself, `"data"` is `plx data`; sorted by name."""
+        found = [entry for entry in self._collect("commands") if entry.name.rpartition(" ")[0] == group]
+        return sorted(found, key=lambda entry: (entry.name, entry.plugin.name))
+
+    def find_command(self, group: str, name: str) -> Entry | None:
+        """The command of this name in a group; `plugin/name` asks one plug-in only.
+
+        Raises:
+            AmbiguousComponent: two plug-ins offer it.
+        """
+        plugin, _, bare = name.rpartition("/")
+        entries = [entry for entry in self.commands(group) if plugin in ("", entry.plugin.name, entry.plugin.distribution)]
+        matches = [entry for entry in entries if entry.name.rpartition(" ")[2] == bare]
+        if len(matches) > 1:
+            raise AmbiguousComponent(_ambiguous("commands", bare, [evolve(match, name=bare) for match in matches]))
+        return matches[0] if matches else None
 
     def aliases(self, entry: Entry) -> list[str]:
         """The further names of a component."""

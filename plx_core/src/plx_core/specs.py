@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from abc import ABC, abstractmethod
+from abc import ABC
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from attrs import define, field, frozen
 
 from plx_core.annotations import GraphFn, MetricLike, OptimizerLike, PositiveFloat
-from plx_core.components import make
+from plx_core.components import make, parameter_names
 from plx_core.errors import ComponentError, did_you_mean
 from plx_core.graphs import Graph, as_graph_fn, call_graph_fn
-from plx_core.interfaces import Modes
+from plx_core.interfaces import Learner, Modes, Policy
 from plx_core.naming import snake_case
 
 if TYPE_CHECKING:
@@ -56,6 +57,23 @@ class EstimatorSpec:
     summaries: frozenset[str] = frozenset(DEFAULT_SUMMARIES)
 
 
+@frozen(kw_only=True)
+class AgentSpec(EstimatorSpec):
+    """What an agent runs: a network, how to act by it, and how to learn.
+
+    Args:
+        policy: acts.
+        learner: changes the weights; needed in training only.
+        memory: what transitions are kept in where the agent is given no memory.
+        discount: γ, for a memory that adds up the rewards of several steps.
+    """
+
+    policy: Policy
+    learner: Learner | None = None
+    memory: str = "Memory"
+    discount: float | None = None
+
+
 def _summaries(value: Any) -> frozenset[str]:
     words = [value] if isinstance(value, str) else list(value or ())
     for word in words:
@@ -95,7 +113,7 @@ class Model(ABC):
 
         Args:
             features: a Keras input, or a mapping of names to them.
-            labels: the `tf.TensorSpec`s of the labels.
+            labels: the `tf.TensorSpec`s of the labels; for an agent's model, the space of actions.
             params: as a `model_fn` receives it; unused by the models of plx.
             config: as a `model_fn` receives it; unused by the models of plx.
         """
@@ -113,9 +131,9 @@ class Model(ABC):
             raise ComponentError(f"{type(self).__name__} takes a graph or a graph_fn, and got {given}")
         return as_graph_fn(self.graph if self.graph is not None else self.graph_fn)
 
-    @abstractmethod
     def _spec(self, network: keras.Model, metrics: Mapping[str, Any]) -> EstimatorSpec:
-        """The specification around a network."""
+        """The specification around a network; to be overridden, unless `__call__` is."""
+        raise NotImplementedError(f"{type(self).__name__} has to define _spec or __call__")
 
     def _check(self, outputs: Any, labels: Any) -> None:
         """Refuse outputs that do not fit the labels, with both shapes and both names."""
@@ -131,6 +149,24 @@ class Model(ABC):
             "clip_embed_gradients": self.clip_embed_gradients,
             "summaries": self.summaries,
         }
+
+
+OLDER_NAMES = {"eval_metrics_config": "metrics"}
+"""What the parameters of polyaxon-lib's models are called now; besides these, `loss_config` is `loss`, and so on."""
+
+
+def with_older_names(cls: type) -> type:
+    """Let a model's class take its parameters by the names that polyaxon-lib had for them too, such as `optimizer_config`."""
+    init = cls.__init__  # type: ignore[misc]
+    names = parameter_names(cls)
+
+    @functools.wraps(init)
+    def renaming(self: Any, *args: Any, **params: Any) -> None:
+        renamed = {name: OLDER_NAMES.get(name, name.removesuffix("_config")) for name in params if name not in names}
+        init(self, *args, **{renamed.get(name, name): value for name, value in params.items()})
+
+    cls.__init__ = renaming  # type: ignore[misc]
+    return cls
 
 
 def _named(metrics: list[Any]) -> dict[str, Any]:

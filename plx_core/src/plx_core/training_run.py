@@ -26,6 +26,7 @@ from plx_core.training import FINITE, TrainingProgram, assign_variables
 
 if TYPE_CHECKING:
     from plx_core.estimators import Estimator
+    from plx_core.trainers import Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -134,8 +135,9 @@ class TrainingRun:
         reached = program.global_step
         if program.bad_step != FINITE:
             batch = training.position + program.bad_step
-            raise self._not_finite(
-                f"the loss is not finite at step {step + program.bad_step + 1} (batch {batch} of the training data, counted from 0)"
+            raise non_finite(
+                self.estimator,
+                f"the loss is not finite at step {step + program.bad_step + 1} (batch {batch} of the training data, counted from 0)",
             )
         training.position += reached - step
         return reached, ended
@@ -146,11 +148,6 @@ class TrainingRun:
             self._tensors = self.program.run_and_summarise(self.training.iterator, count)
         else:
             self.program.run(self.training.iterator, count)
-
-    def _not_finite(self, what: str) -> NonFiniteLoss:
-        latest = self.estimator.checkpoints.latest()
-        kept = f"the last good checkpoint is {latest}" if latest else "there was no checkpoint yet"
-        return NonFiniteLoss(f"{what}; {kept}. A lower learning rate, clip_gradients, or inputs scaled to about 1 are the usual remedies")
 
     def _report(self, step: int) -> None:
         """Tell of a block of steps, and log and summarise if that is due."""
@@ -210,7 +207,7 @@ class TrainingRun:
         estimator, step = self.estimator, self.program.global_step
         bad = self.program.find_non_finite()
         if bad:
-            raise self._not_finite(f"{bad} is not finite at step {step}, though every loss was")
+            raise non_finite(estimator, f"{bad} is not finite at step {step}, though every loss was")
         states = {name: dict(callback.state()) for name, callback in named_callbacks(self.callbacks).items()}
         state = {"global_step": step, "program": self.program.state(), "input": {"batch": self.training.position}, "callbacks": states}
         path = estimator.checkpoints.save(step, state)
@@ -218,8 +215,15 @@ class TrainingRun:
             callback.on_checkpoint(estimator, step, str(path))
 
 
-def warm_start(program: TrainingProgram, source: WarmStartConfig) -> None:
-    """Give a program the weights of another run.
+def non_finite(trainer: Trainer, what: str) -> NonFiniteLoss:
+    """The error that ends a run whose numbers are no longer finite."""
+    latest = trainer.checkpoints.latest()
+    kept = f"the last good checkpoint is {latest}" if latest else "there was no checkpoint yet"
+    return NonFiniteLoss(f"{what}; {kept}. A lower learning rate, clip_gradients, or inputs scaled to about 1 are the usual remedies")
+
+
+def warm_start(variables: Mapping[str, Any], source: WarmStartConfig) -> None:
+    """Give variables the values of another run.
 
     Raises:
         CheckpointError: there is no checkpoint, no variable is chosen, or names or shapes do not fit.
@@ -233,9 +237,9 @@ def warm_start(program: TrainingProgram, source: WarmStartConfig) -> None:
     if checkpoint is None:
         raise CheckpointError(f"there is no checkpoint to start from in {path}")
     saved = checkpoint_files.load(checkpoint)["program"]["variables"]
-    chosen = {name: variable for name, variable in program.variables.items() if re.fullmatch(source.variables, name)}
+    chosen = {name: variable for name, variable in variables.items() if re.fullmatch(source.variables, name)}
     if not chosen:
-        raise CheckpointError(f"no variable matches {source.variables}; there are {', '.join(program.variables)}")
+        raise CheckpointError(f"no variable matches {source.variables}; there are {', '.join(variables)}")
     wanted = {name: source.names.get(name, name) for name in chosen}
     assign_variables(chosen, {name: saved[other] for name, other in wanted.items() if other in saved}, f"variables of {checkpoint}")
     logger.info("started from %d variables of %s", len(chosen), checkpoint)

@@ -1,5 +1,7 @@
 """What plx_rl offers, by the names that a config uses."""
 
+from collections.abc import Mapping
+
 from plx_core import hookimpl
 from plx_core.hookspecs import Factories
 
@@ -54,3 +56,18 @@ def provide_explorations() -> Factories:
         "Random": "plx_rl.explorations.random:Random",
         "RandomDecay": "plx_rl.explorations.random_decay:RandomDecay",
     }
+
+
+@hookimpl
+def provide_models() -> Factories:
+    """What an agent learns, and how it acts by it."""
+    return {
+        "DDQNModel": "plx_rl.models.dqn:DDQNModel",
+        "DQNModel": "plx_rl.models.dqn:DQNModel",
+    }
+
+
+@hookimpl
+def provide_aliases() -> Mapping[str, Mapping[str, str]]:
+    """Short names of the models."""
+    return {"models": {name.lower(): f"{name}Model" for name in ("DQN", "DDQN")}}

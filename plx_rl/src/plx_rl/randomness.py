@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,15 @@ def generator_state(rng: np.random.Generator) -> dict[str, Any]:
 def restore_generator(rng: np.random.Generator, state: Mapping[str, Any]) -> None:
     """Draw from where the generator was when its state was taken."""
     rng.bit_generator.state = dict(state["generator"])
+
+
+def default_seed() -> int:
+    """A seed for what is made without one.
+
+    It comes from where Keras draws the seeds of its layers, so that an agent, which seeds that before it calls its model function,
+    gets the same ones each time.
+    """
+    return random.randrange(2**31)
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,142 @@
+"""What an agent's training holds: an environment, a model, a memory, and how far they have come."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from plx_core.configs import WarmStartConfig
+from plx_core.episodes import Episodes
+from plx_core.errors import ComponentError
+from plx_core.interfaces import Callback, Environment, Learner, Memory, State
+from plx_core.naming import variables_by_name
+from plx_core.specs import AgentSpec
+from plx_core.training_run import named_callbacks, warm_start
+
+logger = logging.getLogger(__name__)
+
+
+class Means:
+    """Means of numbers by name since they were last cleared."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, float] = {}
+
+    def add(self, numbers: Mapping[str, float], weight: float = 1.0) -> None:
+        """Count numbers, each as much as its weight."""
+        for name, value in numbers.items():
+            self._sums[name] = self._sums.get(name, 0.0) + weight * value
+            self._counts[name] = self._counts.get(name, 0.0) + weight
+
+    def results(self) -> dict[str, float]:
+        """The means."""
+        return {name: total / self._counts[name] for name, total in self._sums.items()}
+
+    def clear(self) -> None:
+        """Count afresh."""
+        self._sums.clear()
+        self._counts.clear()
+
+    def state(self) -> State:
+        """Sums and counts."""
+        return {"sums": dict(self._sums), "counts": dict(self._counts)}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
+
+
+class Training:
+    """What is trained: an environment, a model's policy and learner, a memory, and how far they have come."""
+
+    def __init__(self, env: Environment, spec: AgentSpec, memory: Memory) -> None:
+        if spec.learner is None:
+            raise ComponentError("training needs a learner; the AgentSpec has none")
+        self.env = env
+        self.spec = spec
+        self.memory = memory
+        self.learner: Learner = spec.learner
+        self.episodes = Episodes(env.num_envs)
+        self.means = Means()
+        self.timestep = 0
+        self.observations: Any = None
+        self.masks: np.ndarray | None = None
+        if memory.discount is None:
+            memory.discount = spec.discount
+
+    @property
+    def global_step(self) -> int:
+        """How many updates there have been."""
+        return self.learner.global_step
+
+    def check(self) -> None:
+        """Refuse a memory that does not fit the model or the environments."""
+        memory, needs_order = self.memory, self.spec.memory == "BatchMemory"
+        if memory.is_cleared_by_sample is not needs_order:
+            wanted = "a memory that hands over what just happened, BatchMemory" if needs_order else "a replay memory, Memory"
+            raise ComponentError(f"the model learns from {wanted}; it was given a {type(memory).__name__}")
+        if needs_order and memory.batch_size % self.env.num_envs:
+            raise ComponentError(
+                f"a batch of {memory.batch_size} cannot be divided among {self.env.num_envs} environments; "
+                "let num_envs divide the memory's batch_size"
+            )
+
+    def begin(self, seed: int) -> None:
+        """Reset the environments for the first time."""
+        self.observations = self.env.reset(seed=seed if self.env.seed is None else None)
+        self.masks = self.env.action_masks
+
+    def warm_start(self, source: WarmStartConfig) -> None:
+        """Take the weights of another run."""
+        warm_start(variables_by_name(self.spec.network), source)
+        self.spec.policy.refresh()
+
+    def state(self) -> dict[str, Any]:
+        """All of it."""
+        return {
+            "program": self.learner.state(),
+            "policy": self.spec.policy.state(),
+            "memory": self.memory.state(),
+            "environment": self.env.state(),
+            "observations": self.observations,
+            "masks": self.masks,
+            "episodes": self.episodes.state(),
+            "means": self.means.state(),
+            "counters": {"timestep": self.timestep, "episode": self.episodes.ended},
+        }
+
+    def restore(self, state: Mapping[str, Any], callbacks: Sequence[Callback], *, is_new_env: bool, seed: int) -> None:
+        """Go on from a checkpoint.
+
+        Args:
+            state: the checkpoint's.
+            callbacks: get their own states back.
+            is_new_env: whether the environment is another than the one the checkpoint was written with.
+            seed: of a reset, where the environments cannot go on where they were.
+        """
+        self.learner.restore(state["program"])
+        self.spec.policy.restore(state["policy"])
+        self.spec.policy.refresh()
+        self.memory.restore(state["memory"])
+        self.episodes.restore(state["episodes"])
+        self.means.restore(state["means"])
+        self.timestep = state["counters"]["timestep"]
+        for name, callback in named_callbacks(callbacks).items():
+            callback.restore(state["callbacks"].get(name, {}))
+        if not is_new_env:
+            self.env.restore(state["environment"])
+        if is_new_env or self.env.inexact_because:
+            self._restart(seed + self.timestep)
+        else:
+            self.observations, self.masks = state["observations"], state["masks"]
+
+    def _restart(self, seed: int) -> None:
+        if self.env.inexact_because:
+            logger.warning("the environments begin new episodes: their state cannot be kept (%s)", self.env.inexact_because)
+        self.observations, self.masks = self.env.reset(seed=seed), self.env.action_masks
+        self.memory.interrupt()
+        self.episodes.interrupt()

@@ -1,0 +1,102 @@
+"""Learning from replayed transitions: many updates in one call of TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, final
+
+import tensorflow as tf
+
+from plx_core import Learnt
+from plx_core.training import clip
+from plx_rl.learners.optimized import OptimizedLearner
+
+LossFn = Callable[[Mapping[str, Any]], tuple[Any, Any, Any]]
+
+
+@final
+class ReplayLearner(OptimizedLearner):
+    """Minimises a loss over batches of transitions; a target network follows the one that learns.
+
+    Args:
+        network: learns and acts.
+        target: what the targets are computed with; its variables are those of `network`, in the same order. None when there is none.
+        optimizer: changes the network's weights.
+        loss_fn: of a batch, its transitions' arrays [B, …] by name; the loss, how wrong each transition's value is [B], and the
+            mean value.
+        target_update_frequency: the target follows before each update whose number is a multiple of this.
+        tau: how far it goes each time: 1 makes it equal to the network. Source: Lillicrap et al. 2016, section 3.
+        clip_gradients: the largest global norm of the gradients.
+        clip_embed_gradients: the largest norm of each embedding's gradient.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        target: Any,
+        optimizer: Any,
+        loss_fn: LossFn,
+        *,
+        target_update_frequency: int,
+        tau: float,
+        clip_gradients: float | None = None,
+        clip_embed_gradients: float | None = None,
+    ) -> None:
+        weights = network.trainable_variables
+        networks = {"variables": network} | ({"target": target} if target is not None else {})
+        super().__init__(networks, {"optimizer": (optimizer, weights)})
+        self._weights, self._optimizer, self._loss_fn = weights, optimizer, loss_fn
+        self._pairs = [] if target is None else list(zip(target.variables, network.variables, strict=True))
+        self._frequency, self._tau = target_update_frequency, tau
+        self._clips = (clip_gradients, clip_embed_gradients)
+        for follower, leader in self._pairs:
+            follower.assign(leader)
+        self.compile(xla=False)
+
+    def compile(self, *, xla: bool) -> None:
+        """Whether the program of updates is to be compiled with XLA."""
+        self._program = tf.function(self._updates, jit_compile=xla, reduce_retracing=True)
+
+    def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:
+        """One update for each of K batches."""
+        used = {name: value for name, value in batches.items() if name not in ("indices", "truncated")}
+        loss, value, errors = self._program(used)
+        metrics = {"loss": float(loss), "value": float(value)}
+        return Learnt(metrics, errors.numpy() if "weights" in batches else None)
+
+    def _updates(self, batches: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        count = tf.shape(batches["reward"])[0]
+        losses, values = tf.constant(0.0), tf.constant(0.0)
+        errors = tf.zeros_like(batches["reward"])
+        for index in tf.range(count):
+            self._follow()
+            batch = tf.nest.map_structure(lambda column, index=index: column[index], dict(batches))
+            loss, error, value = self._update(batch)
+            losses, values = losses + loss, values + value
+            if "weights" in batches:
+                errors = tf.tensor_scatter_nd_update(errors, [[index]], [error])
+        total = tf.cast(count, tf.float32)
+        return losses / total, values / total, errors
+
+    def _update(self, batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        with tf.GradientTape() as tape:
+            loss, error, value = self._loss_fn(batch)
+            scaled = self._optimizer.scale_loss(loss)
+        gradients = clip(tape.gradient(scaled, self._weights), self._weights, *self._clips)
+        self._optimizer.apply(gradients, self._weights)
+        return loss, error, value
+
+    def _follow(self) -> None:
+        if not self._pairs:
+            return
+        if self._frequency == 1:
+            self._assign()
+            return
+        is_due = tf.equal(tf.cast(self._optimizer.iterations, tf.int64) % self._frequency, 0)
+        tf.cond(is_due, self._assign, lambda: tf.constant(False))
+
+    def _assign(self) -> Any:
+        for follower, leader in self._pairs:
+            is_blended = self._tau < 1.0 and leader.dtype.startswith("float")
+            follower.assign(follower + self._tau * (leader - follower) if is_blended else leader)
+        return tf.constant(True)

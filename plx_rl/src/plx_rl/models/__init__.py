@@ -1,0 +1,1 @@
+"""Models of reinforcement learning: what is learnt, and how to act by it."""

@@ -1,0 +1,86 @@
+"""Deep Q-networks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+import keras
+import tensorflow as tf
+from attrs import define, field
+
+from plx_core import AgentSpec
+from plx_core.components import make
+from plx_core.specs import with_older_names
+from plx_rl.acting import ValuePolicy
+from plx_rl.heads import DuelingHead
+from plx_rl.models.reinforcement_model import one_action
+from plx_rl.models.value_model import ValueModel, discounts, observations, weighted_loss
+from plx_rl.targets import double_q_learning, q_learning
+
+Dueling: TypeAlias = Literal[True, "mean", "max", "naive"] | None
+
+
+@with_older_names
+@define
+class DQNModel(ValueModel):
+    """Learns the value of each of some actions, and takes the best.
+
+    Source: Mnih et al. 2015, "Human-level control through deep reinforcement learning"; dueling: Wang et al. 2016.
+
+    Args:
+        dueling: whether a state's value and the actions' advantages are learnt apart, and what is taken off the advantages: their
+            `mean` (which True stands for), their `max`, or nothing (`naive`).
+    """
+
+    dueling: Dueling = field(default=None, kw_only=True)
+
+    def _agent_spec(self, features: Any, space: Any) -> AgentSpec:
+        num_actions = one_action(space, type(self).__name__, "NAFModel, or PPOModel")
+        network = self._network(features, num_actions)
+        target = self._network(features, num_actions) if self.use_target_graph else None
+        loss = make("losses", self.loss)
+
+        def loss_fn(batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+            q_tm1 = network(observations(batch, "state"), training=True)
+            q_t = (network if target is None else target)(observations(batch, "next_state"), training=False)
+            aim, value = self._target(batch, q_tm1, q_t, network)
+            return weighted_loss(loss, aim, value, batch), aim - value, tf.reduce_mean(q_tm1)
+
+        return AgentSpec(
+            mode=self.mode,
+            summaries=self.summaries,
+            network=network,
+            policy=ValuePolicy(network, self._exploration()),
+            learner=self._learner(network, target, loss_fn),
+            predict_fn=lambda features, outputs: {"action": tf.argmax(outputs, axis=-1), "q": outputs},
+            discount=self.discount,
+        )
+
+    def _target(self, batch: Mapping[str, Any], q_tm1: Any, q_t: Any, network: Any) -> tuple[Any, Any]:
+        """The target, and the value that should meet it."""
+        return q_learning(q_tm1, batch["action"], batch["reward"], discounts(batch, self.discount), q_t, batch.get("next_mask"))
+
+    def _network(self, features: Any, num_actions: int) -> keras.Model:
+        hidden = self._hidden(features)
+        if self.dueling is None:
+            outputs = keras.layers.Dense(num_actions, name="q")(hidden)
+        else:
+            outputs = DuelingHead(num_actions, "mean" if self.dueling is True else self.dueling, name="q")(hidden)
+        return keras.Model(features, outputs, name=self.name)
+
+
+@with_older_names
+@define
+class DDQNModel(DQNModel):
+    """Double DQN: the network that learns chooses the next action, the target network values it.
+
+    Source: van Hasselt, Guez and Silver 2016, "Deep Reinforcement Learning with Double Q-learning".
+    """
+
+    def _target(self, batch: Mapping[str, Any], q_tm1: Any, q_t: Any, network: Any) -> tuple[Any, Any]:
+        """The target, and the value that should meet it."""
+        selector = network(observations(batch, "next_state"), training=False)
+        return double_q_learning(
+            q_tm1, batch["action"], batch["reward"], discounts(batch, self.discount), q_t, selector, batch.get("next_mask")
+        )
