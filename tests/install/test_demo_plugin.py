@@ -102,6 +102,15 @@ def test_a_strangers_signature_is_the_schema(with_demo, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("words", [("weigh",), ("data", "weigh"), ("shelf", "weigh"), ("acme/weigh",), ("data", "acme-plx/weigh")])
+def test_a_strangers_commands(with_demo, tmp_path, words):
+    answer = with_demo.plx(*words, "2.5", cwd=tmp_path)
+    assert (answer.returncode, answer.stdout) == (0, "it weighs 2.5\n")
+    answer = with_demo.plx(*words, "--", "-1", cwd=tmp_path)
+    assert (answer.returncode, answer.stderr) == (2, "nothing weighs -1.0\n")
+    assert "from acme-plx 1.2.3" in with_demo.plx(*words[:-1], "--help", cwd=tmp_path).stdout or words[0] == "shelf"
+
+
 def test_plugins_that_cannot_be_used_are_named_and_harm_nobody(with_all, tmp_path):
     listing = with_all.plx("plugins", cwd=tmp_path)
     assert listing.returncode == 0

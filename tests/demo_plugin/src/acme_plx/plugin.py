@@ -1,4 +1,4 @@
-"""A layer, a loss, a metric, a schedule and a pipeline."""
+"""A layer, a loss, a metric, a schedule, a pipeline and commands."""
 
 from plx_core import hookimpl
 
@@ -26,3 +26,8 @@ def provide_schedules():
 @hookimpl
 def provide_pipelines():
     return {"Line": "acme_plx.parts:Line"}
+
+
+@hookimpl
+def provide_commands():
+    return {"weigh": "acme_plx.commands:weigh", "shelf": "acme_plx.commands:shelf", "data weigh": "acme_plx.commands:weigh"}
