@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from plx_core.errors import DataError
+from plx_pipelines.datasets.writing import encode_labelled_image
 from plx_pipelines.decoding import decode_example
 from plx_pipelines.encoding import bytes_feature, encode_example, encode_sequence_example, float_feature, int64_feature
 from plx_pipelines.inspecting import show, verify
@@ -108,3 +109,13 @@ def test_neither_imports_tensorflow(images):
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_sheet_names_the_image_that_cannot_be_decoded(images, tmp_path):
+    _, pixels, _ = images("png")
+    whole = encode_labelled_image(pixels[0], 0, "png")
+    damaged = encode_example({"image/encoded": bytes_feature([b"\x89PNG\r\n\x1a\nnothing"])})
+    write_records(tmp_path / "x", [whole, damaged])
+    assert show(str(tmp_path / "x")).features["image/encoded"] == "PNG of 6 x 5 x 3, PNG that cannot be read"
+    with pytest.raises(DataError, match=r"x: record 1: its image cannot be decoded"):
+        show(str(tmp_path / "x"), tmp_path / "sheet.png")

@@ -14,7 +14,7 @@ from PIL import Image
 
 from plx_core.errors import DataError
 from plx_pipelines.decoding import Values, decode_example
-from plx_pipelines.records import Fault, RecordReader, find_files, scan, writing
+from plx_pipelines.records import Fault, Index, RecordReader, find_files, scan, writing
 
 _MOST_EXAMINED = 1_000
 
@@ -76,7 +76,7 @@ class Summary:
 
 def verify(paths: str | Sequence[str]) -> Report:
     """Walk the lengths and data of every record, and check them against their checksums."""
-    indexes = [scan(path, verify=True) for path in find_files(paths)]
+    indexes = _scan(paths)
     return Report({index.path: len(index) for index in indexes}, [fault for index in indexes for fault in index.faults])
 
 
@@ -92,7 +92,7 @@ def show(paths: str | Sequence[str], sheet: str | os.PathLike[str] | None = None
     Raises:
         DataError: a record is not an example, or a sheet is wanted and there is no image.
     """
-    indexes = [scan(path, verify=True) for path in find_files(paths)]
+    indexes = _scan(paths)
     reader = RecordReader(indexes)
     examined = min(len(reader), _MOST_EXAMINED)
     examples = [decode_example(data) for data in reader.read(np.arange(examined))]
@@ -103,7 +103,7 @@ def show(paths: str | Sequence[str], sheet: str | os.PathLike[str] | None = None
         for name, steps in sequences.items():
             kinds.setdefault(f"{name} (sequence)", []).append(f"{_describe(steps[0]) if steps else 'nothing'} x {len(steps)}")
     if sheet is not None:
-        _write_sheet(Path(sheet), [features for features, _ in examples], columns, rows, Path(indexes[0].path).parent)
+        _write_sheet(Path(sheet), [features for features, _ in examples], reader, columns, rows)
     faults = [fault for index in indexes for fault in index.faults]
     return Summary(len(reader), {name: _sum_up(seen) for name, seen in kinds.items()}, examined, faults)
 
@@ -118,41 +118,68 @@ def contact_sheet(images: Sequence[Image.Image], columns: int) -> Image.Image:
     return sheet
 
 
+def _scan(paths: str | Sequence[str]) -> list[Index]:
+    files = find_files(paths)
+    try:
+        return [scan(path, verify=True) for path in files]
+    except OSError as error:
+        raise DataError(f"{error.filename or ', '.join(files)} cannot be read: {error.strerror}") from error
+
+
 def _describe(values: Values) -> str:
     if isinstance(values, list):
         if len(values) == 1:
-            return f"{len(values[0])} bytes{_image_kind(values[0])}"
+            return _describe_image(values[0]) or f"{len(values[0])} bytes"
         return f"{len(values)} byte strings"
     return f"{values.dtype.name}[{len(values)}]" if len(values) != 1 else values.dtype.name
 
 
-def _image_kind(data: bytes) -> str:
+def _describe_image(data: bytes) -> str:
     kind = "PNG" if data.startswith(b"\x89PNG") else "JPEG" if data.startswith(b"\xff\xd8\xff") else ""
-    return f" of {kind}" if kind else ""
+    if not kind:
+        return ""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return f"{kind} of {image.height} x {image.width} x {len(image.getbands())}"
+    except (OSError, SyntaxError, ValueError):
+        return f"{kind} that cannot be read"
 
 
 def _sum_up(seen: Sequence[str]) -> str:
     distinct = sorted(set(seen))
     if len(distinct) <= 3:
         return ", ".join(distinct)
-    counts = [int(number) for text in seen if (number := text.split(" x ")[-1].split(" ")[0]).isdigit()]
-    kind = distinct[0].split(" x ")[0] + " x" if " x " in distinct[0] else " ".join(distinct[0].split(" ")[1:])
-    return f"{kind} {min(counts)} to {max(counts)}" if counts else f"{len(distinct)} different shapes"
+    steps = [text.rpartition(" x ") for text in distinct]
+    if len({kind for kind, _, _ in steps}) == 1 and all(count.isdigit() for _, _, count in steps):
+        counts = [int(count) for _, _, count in steps]
+        return f"{steps[0][0]} x {min(counts)} to {max(counts)}"
+    sizes = [int(text.removesuffix(" bytes")) for text in distinct if text.endswith(" bytes")]
+    return f"{min(sizes)} to {max(sizes)} bytes" if len(sizes) == len(distinct) else f"{len(distinct)} different shapes"
 
 
-def _write_sheet(path: Path, examples: Sequence[Mapping[str, Values]], columns: int, rows: int, folder: Path) -> None:
-    encoded = [features["image/encoded"] for features in examples if "image/encoded" in features][: columns * rows]
-    if not encoded:
+def _write_sheet(path: Path, examples: Sequence[Mapping[str, Values]], reader: RecordReader, columns: int, rows: int) -> None:
+    images: list[Image.Image] = []
+    folder = Path(reader.locate(0)[0].path).parent if examples else Path()
+    for number, features in enumerate(examples):
+        if "image/encoded" in features and len(images) < columns * rows:
+            try:
+                images.append(_open(features["image/encoded"][0], folder))
+            except (OSError, SyntaxError, ValueError) as error:
+                index, place = reader.locate(number)
+                raise DataError(f"{index.path}: record {index.numbers[place]}: its image cannot be decoded: {error}") from error
+    if not images:
         raise DataError("there is no image/encoded in the records, so there is nothing for a contact sheet")
     buffer = io.BytesIO()
-    contact_sheet([_open(values[0], folder) for values in encoded], columns).save(buffer, "png")
+    contact_sheet(images, columns).save(buffer, "png")
     with writing(path) as file:
         file.write(buffer.getvalue())
 
 
 def _open(data: bytes, folder: Path) -> Image.Image:
-    if _image_kind(data):
-        return Image.open(io.BytesIO(data))
+    if _describe_image(data):
+        image = Image.open(io.BytesIO(data))
+        image.load()
+        return image
     from plx_pipelines.metadata import META_DATA, read_metadata
 
     size = read_metadata(folder / META_DATA, {"height": int, "width": int, "channels": int})

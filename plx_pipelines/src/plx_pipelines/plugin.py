@@ -1,5 +1,7 @@
 """What plx_pipelines offers, by the names that a config uses."""
 
+from collections.abc import Mapping
+
 from plx_core.hookspecs import Factories, hookimpl
 
 
@@ -37,3 +39,9 @@ def provide_layers() -> Factories:
         "measures": ("DrawBoundingBoxes", "TotalVariation"),
     }  # fmt: skip
     return {name: f"plx_pipelines.processors.{module}:{name}" for module, names in modules.items() for name in names}
+
+
+@hookimpl
+def provide_commands() -> Mapping[str, str]:
+    """Commands on record files."""
+    return {f"data {name}": f"plx_pipelines.commands:{name}" for name in ("show", "verify")}
