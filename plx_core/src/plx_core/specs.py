@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-from abc import ABC
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -83,7 +82,7 @@ def _summaries(value: Any) -> frozenset[str]:
 
 
 @define
-class Model(ABC):
+class Model:
     """What a model's name in a config makes: call it with features and labels.
 
     Args:

@@ -84,7 +84,7 @@ class DeterministicPolicy(_NetworkPolicy):
 
     def act(self, observations: Any, timestep: int, masks: np.ndarray | None = None) -> np.ndarray:
         """The actions to take while learning, float [N, D], between -1 and 1."""
-        return np.clip(self._exploration.explore(self._outputs(observations), timestep), -1.0, 1.0)
+        return np.asarray(np.clip(self._exploration.explore(self._outputs(observations), timestep), -1.0, 1.0))
 
     def greedy(self, observations: Any, masks: np.ndarray | None = None) -> np.ndarray:
         """The best actions, float [N, D]."""

@@ -12,7 +12,7 @@ from plx_rl.targets import Dueling, dueling
 
 @final
 @keras.saving.register_keras_serializable("plx_rl")
-class DuelingHead(keras.layers.Layer):  # type: ignore[misc]
+class DuelingHead(keras.layers.Layer):
     """Action values [B, A] of a state's value and the actions' advantages, from hidden units [B, H].
 
     Args:
@@ -47,7 +47,7 @@ class DuelingHead(keras.layers.Layer):  # type: ignore[misc]
 
 @final
 @keras.saving.register_keras_serializable("plx_rl")
-class GaussianHead(keras.layers.Layer):  # type: ignore[misc]
+class GaussianHead(keras.layers.Layer):
     """The parameters [B, 2D] of normal distributions, means and then log-deviations, from hidden units [B, H].
 
     The deviations are one variable a dimension and do not depend on the state. Source: Schulman et al. 2015, section 6.2.

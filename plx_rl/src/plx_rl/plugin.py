@@ -64,10 +64,15 @@ def provide_models() -> Factories:
     return {
         "DDQNModel": "plx_rl.models.dqn:DDQNModel",
         "DQNModel": "plx_rl.models.dqn:DQNModel",
+        "A2CModel": "plx_rl.models.ppo:A2CModel",
+        "NAFModel": "plx_rl.models.naf:NAFModel",
+        "PPOModel": "plx_rl.models.ppo:PPOModel",
+        "TRPOModel": "plx_rl.models.trpo:TRPOModel",
+        "VPGModel": "plx_rl.models.vpg:VPGModel",
     }
 
 
 @hookimpl
 def provide_aliases() -> Mapping[str, Mapping[str, str]]:
     """Short names of the models."""
-    return {"models": {name.lower(): f"{name}Model" for name in ("DQN", "DDQN")}}
+    return {"models": {name.lower(): f"{name}Model" for name in ("A2C", "DDQN", "DQN", "NAF", "PPO", "TRPO", "VPG")}}

@@ -58,3 +58,13 @@ def discounted_returns(r_t: Any, carry_t: Any, bootstrap_t: Any) -> Any:
     """
     inputs = r_t + bootstrap_t
     return tf.scan(lambda later, now: now[0] + now[1] * later, (inputs, carry_t), tf.zeros_like(inputs[0]), reverse=True)
+
+
+def returns_on_host(r_t: np.ndarray, carry_t: np.ndarray) -> np.ndarray:
+    """`discounted_returns` for NumPy arrays, without what an episode that was cut short would have brought."""
+    returns = np.empty_like(r_t)
+    later = np.zeros_like(r_t[0])
+    for t in range(len(r_t) - 1, -1, -1):
+        later = r_t[t] + carry_t[t] * later
+        returns[t] = later
+    return returns

@@ -48,13 +48,11 @@ class DQNModel(ValueModel):
             return weighted_loss(loss, aim, value, batch), aim - value, tf.reduce_mean(q_tm1)
 
         return AgentSpec(
-            mode=self.mode,
-            summaries=self.summaries,
+            **self._fields(),
             network=network,
             policy=ValuePolicy(network, self._exploration()),
             learner=self._learner(network, target, loss_fn),
             predict_fn=lambda features, outputs: {"action": tf.argmax(outputs, axis=-1), "q": outputs},
-            discount=self.discount,
         )
 
     def _target(self, batch: Mapping[str, Any], q_tm1: Any, q_t: Any, network: Any) -> tuple[Any, Any]:

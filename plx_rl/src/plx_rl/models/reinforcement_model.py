@@ -51,6 +51,10 @@ class ReinforcementModel(Model):
         """The specification for symbolic observations and a space of actions."""
         raise NotImplementedError
 
+    def _fields(self) -> dict[str, Any]:
+        """The fields of a specification that all models fill in alike."""
+        return {"mode": self.mode, "summaries": self.summaries, "discount": self.discount}
+
     def _hidden(self, features: Any, graph_fn: Any = None) -> Any:
         """The graph's outputs as vectors [B, H]."""
         hidden = call_graph_fn(graph_fn or self._graph_fn(), self.mode, features)

@@ -61,8 +61,7 @@ def discounts(batch: Mapping[str, Any], discount: float) -> Any:
 
 def weighted_loss(loss: Any, target: Any, value: Any, batch: Mapping[str, Any]) -> Any:
     """The mean loss of values and targets [B], each weighed by the memory's correction of its draw."""
-    weights = batch["weights"] if "weights" in batch else None
-    return loss(target[:, None], value[:, None], sample_weight=weights)
+    return loss(target[:, None], value[:, None], sample_weight=batch.get("weights"))
 
 
 def observations(batch: Mapping[str, Any], name: str) -> dict[str, Any]:

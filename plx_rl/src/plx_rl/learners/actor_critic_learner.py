@@ -1,0 +1,129 @@
+"""Learning a policy and a value function together, by one loss: A2C and PPO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, final
+
+import numpy as np
+import tensorflow as tf
+
+from plx_core import Learnt, State
+from plx_core.training import clip
+from plx_rl.learners.on_policy_learner import ActorCritic, OnPolicyLearner, first_batch, inputs
+from plx_rl.policies import explained_variance
+from plx_rl.randomness import generator_state, restore_generator
+
+LossFn = Callable[[Mapping[str, Any], Any], tuple[Any, dict[str, Any]]]
+
+
+@final
+class ActorCriticLearner(OnPolicyLearner):
+    """Minimises a loss over minibatches of a batch, several times over.
+
+    Args:
+        actor_critic: what learns.
+        optimizer: changes all weights.
+        loss_fn: of a minibatch (`state`, `action`, `mask`, `log_prob`, `advantage`, `returns`, `value`, `weights`) and the clip range;
+            the loss, and metrics by name, `approximate_kl` among them where there is a `target_kl`.
+        metric_names: the names of those metrics.
+        epochs: how many times each transition is learnt from.
+        minibatch_size: how many transitions a minibatch has; the whole batch when None.
+        clip_range: how far the policy may move, by global step.
+        target_kl: no further update of a batch once the policy has moved so far; never when None.
+        clip_gradients: the largest global norm of the gradients.
+        clip_embed_gradients: the largest norm of each embedding's gradient.
+        seed: of the minibatches.
+        discount: γ.
+        gae_lambda: λ of generalised advantage estimates.
+    """
+
+    def __init__(
+        self,
+        actor_critic: ActorCritic,
+        optimizer: Any,
+        loss_fn: LossFn,
+        metric_names: Sequence[str],
+        *,
+        epochs: int,
+        minibatch_size: int | None,
+        clip_range: Callable[[int], float],
+        target_kl: float | None,
+        clip_gradients: float | None,
+        clip_embed_gradients: float | None,
+        seed: int,
+        discount: float,
+        gae_lambda: float,
+    ) -> None:
+        super().__init__(actor_critic, {"optimizer": (optimizer, actor_critic.weights)}, discount=discount, gae_lambda=gae_lambda)
+        self._optimizer, self._loss_fn, self._names = optimizer, loss_fn, ("loss", *metric_names)
+        self._epochs, self._size, self._clip_range, self._target_kl = epochs, minibatch_size, clip_range, target_kl
+        self._clips = (clip_gradients, clip_embed_gradients)
+        self._rng = np.random.default_rng(seed)
+        self.compile(xla=False)
+
+    def compile(self, *, xla: bool) -> None:
+        """Whether the program of updates is to be compiled with XLA."""
+        self._program = tf.function(self._updates, jit_compile=xla, reduce_retracing=True)
+
+    def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:
+        """The updates of one batch: `epochs` times its number of minibatches."""
+        batch = first_batch(batches)
+        estimates = self.estimate(batch, num_envs)
+        columns = inputs(batch) | {
+            "advantage": estimates.advantages,
+            "returns": estimates.returns,
+            "value": estimates.values,
+            "weights": estimates.weights,
+        }
+        size = self._size or len(estimates.returns)
+        if size > len(estimates.returns):
+            raise ValueError(f"minibatch_size {size} is more than the {len(estimates.returns)} transitions of a batch")
+        found = self._program(columns, self._minibatches(len(estimates.returns), size), np.float32(self._clip_range(self.global_step)))
+        metrics = {name: float(value) for name, value in found.items()}
+        return Learnt(metrics | {"value": float(estimates.values.mean())})
+
+    def state(self) -> State:
+        """The variables, and the generator of minibatches."""
+        return {**super().state(), "minibatches": generator_state(self._rng)}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        super().restore(state)
+        restore_generator(self._rng, state["minibatches"])
+
+    def _minibatches(self, count: int, size: int) -> np.ndarray:
+        """Which transitions each minibatch has, int32 [epochs · minibatches, size]; a rest that fills none is left out."""
+        if size == count:
+            return np.zeros((self._epochs, 0), np.int32)
+        orders = [self._rng.permutation(count)[: count // size * size].reshape(-1, size) for _ in range(self._epochs)]
+        return np.concatenate(orders).astype(np.int32)
+
+    def _updates(self, batch: Mapping[str, Any], minibatches: Any, clip_range: Any) -> dict[str, Any]:
+        actor_critic = self.actor_critic
+        before = actor_critic.distribution.log_prob(actor_critic.parameters(batch), batch["action"])
+        batch = {**batch, "log_prob": tf.stop_gradient(before)}
+        sums = {name: tf.constant(0.0) for name in self._names}
+        count, going = tf.constant(0.0), tf.constant(True)
+        for index in tf.range(tf.shape(minibatches)[0]):
+            if going:
+                found = self._update(self._take(batch, minibatches[index]), clip_range)
+                sums = {name: sums[name] + found[name] for name in sums}
+                count += 1.0
+                if self._target_kl is not None:
+                    going = found["approximate_kl"] <= 1.5 * self._target_kl
+        means = {name: total / count for name, total in sums.items()}
+        return means | {"explained_variance": explained_variance(batch["value"], batch["returns"], batch["weights"])}
+
+    def _take(self, batch: Mapping[str, Any], rows: Any) -> Mapping[str, Any]:
+        if rows.shape[0] == 0:
+            return batch
+        return tf.nest.map_structure(lambda column: tf.gather(column, rows), dict(batch))  # type: ignore[no-any-return]
+
+    def _update(self, batch: Mapping[str, Any], clip_range: Any) -> dict[str, Any]:
+        weights = self.actor_critic.weights
+        with tf.GradientTape() as tape:
+            loss, metrics = self._loss_fn(batch, clip_range)
+            scaled = self._optimizer.scale_loss(loss)
+        self._optimizer.apply(clip(tape.gradient(scaled, weights), weights, *self._clips), weights)
+        return {"loss": loss, **metrics}

@@ -1,0 +1,130 @@
+"""Learning a policy by one step, and then a value function by several: VPG and TRPO."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol, final
+
+import numpy as np
+import tensorflow as tf
+
+from plx_core import Learnt, State
+from plx_core.errors import ComponentError
+from plx_core.graphs import as_features
+from plx_rl.learners.on_policy_learner import ActorCritic, Estimates, OnPolicyLearner, first_batch, inputs
+from plx_rl.policies import explained_variance, value_loss
+from plx_rl.randomness import generator_state, restore_generator
+from plx_rl.returns import returns_on_host
+
+
+class PolicyStep(Protocol):
+    """Changes the policy's weights once."""
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Take the step for a batch (`state`, `action`, `mask`, `advantage`, `weights`); metrics by name, `loss` among them."""
+
+
+@final
+class PolicyLearner(OnPolicyLearner):
+    """A step of the policy for each batch, then updates of the value function towards the batch's returns.
+
+    Args:
+        actor_critic: what learns.
+        policy_step: changes the policy.
+        policy_optimizer: what the step uses, if it uses one.
+        value_optimizer: changes the value function; None where there is none.
+        value_epochs: how many times each transition is learnt from by the value function.
+        minibatch_size: how many transitions one of its updates has; the whole batch when None.
+        seed: of the minibatches.
+        discount: γ.
+        gae_lambda: λ of generalised advantage estimates.
+    """
+
+    def __init__(
+        self,
+        actor_critic: ActorCritic,
+        policy_step: PolicyStep,
+        *,
+        policy_optimizer: Any,
+        value_optimizer: Any,
+        value_epochs: int,
+        minibatch_size: int | None,
+        seed: int,
+        discount: float,
+        gae_lambda: float,
+    ) -> None:
+        optimizers = {} if policy_optimizer is None else {"optimizer": (policy_optimizer, actor_critic.policy_weights)}
+        if value_optimizer is not None:
+            optimizers["value_optimizer"] = (value_optimizer, actor_critic.value_weights)
+        super().__init__(actor_critic, optimizers, discount=discount, gae_lambda=gae_lambda)
+        self._policy_step, self._value_optimizer = policy_step, value_optimizer
+        self._epochs, self._size = value_epochs, minibatch_size
+        self._steps = 0
+        self._rng = np.random.default_rng(seed)
+        self.compile(xla=False)
+
+    @property
+    def global_step(self) -> int:
+        """How many steps the policy has taken."""
+        return self._steps
+
+    def compile(self, *, xla: bool) -> None:
+        """Whether the programs are to be compiled with XLA."""
+        self._improve = tf.function(self._policy_step, jit_compile=xla, reduce_retracing=True)
+        self._fit = tf.function(self._fit_value, jit_compile=xla, reduce_retracing=True)
+
+    def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:
+        """One step of the policy, and the value function's updates."""
+        batch = first_batch(batches)
+        has_value = self._value_optimizer is not None
+        estimates = self.estimate(batch, num_envs) if has_value else self._returns(batch, num_envs)
+        columns = inputs(batch) | {"advantage": estimates.advantages, "weights": estimates.weights}
+        metrics = {name: float(value) for name, value in self._improve(columns).items()}
+        if has_value:
+            metrics |= self._learn_value(batch, estimates)
+        self._steps += 1
+        return Learnt(metrics)
+
+    def state(self) -> State:
+        """The variables, the number of steps, and the generator of minibatches."""
+        return {**super().state(), "steps": self._steps, "minibatches": generator_state(self._rng)}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        super().restore(state)
+        self._steps = state["steps"]
+        restore_generator(self._rng, state["minibatches"])
+
+    def _returns(self, batch: Mapping[str, Any], num_envs: int) -> Estimates:
+        """Discounted returns, where there is no value function; an episode that the batch cuts has none, and does not count."""
+        ended = batch["terminated"] | batch["truncated"]
+        carry_t = self._rows(np.where(ended, 0.0, self._discount), num_envs)
+        returns = returns_on_host(self._rows(batch["reward"], num_envs), carry_t).ravel()
+        is_complete = np.flip(np.logical_or.accumulate(np.flip(ended.reshape(-1, num_envs), 0)), 0).ravel()
+        weights = (batch["valid"] & is_complete).astype(np.float32)
+        if not weights.any():
+            raise ComponentError(
+                f"no episode ended within a batch of {len(ended)} transitions, and without a baseline nothing can be learnt from a part "
+                "of one: make the memory's batch_size larger, or set baseline: true"
+            )
+        return Estimates(returns, returns, np.zeros_like(returns), weights)
+
+    def _learn_value(self, batch: Mapping[str, Any], estimates: Estimates) -> dict[str, float]:
+        count = len(estimates.returns)
+        size = min(self._size or count, count)
+        orders = [self._rng.permutation(count)[: count // size * size].reshape(-1, size) for _ in range(self._epochs)]
+        loss = self._fit(batch["state"], estimates.returns, estimates.weights, np.concatenate(orders).astype(np.int32))
+        variance = explained_variance(estimates.values, estimates.returns, estimates.weights)
+        return {"value_loss": float(loss), "value": float(estimates.values.mean()), "explained_variance": float(variance)}
+
+    def _fit_value(self, state: Any, returns: Any, weights: Any, minibatches: Any) -> Any:
+        total, optimizer = tf.constant(0.0), self._value_optimizer
+        variables = self.actor_critic.value_weights
+        for index in tf.range(tf.shape(minibatches)[0]):
+            rows = minibatches[index]
+            features = tf.nest.map_structure(lambda column, rows=rows: tf.gather(column, rows), as_features(state))
+            with tf.GradientTape() as tape:
+                loss = value_loss(self.actor_critic.value(features), tf.gather(returns, rows), tf.gather(weights, rows))
+            optimizer.apply(tape.gradient(loss, variables), variables)
+            total += loss
+        return total / tf.cast(tf.shape(minibatches)[0], tf.float32)

@@ -1,0 +1,72 @@
+"""Normalized advantage functions: Q-learning for continuous actions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import keras
+import numpy as np
+import tensorflow as tf
+from attrs import define, field
+
+from plx_core import AgentSpec
+from plx_core.annotations import ExplorationLike, LossLike
+from plx_core.components import make
+from plx_core.errors import ComponentError
+from plx_core.specs import with_older_names
+from plx_rl.acting import DeterministicPolicy
+from plx_rl.models.value_model import ValueModel, discounts, observations, weighted_loss
+from plx_rl.targets import normalized_advantage, value_learning
+
+
+@with_older_names
+@define
+class NAFModel(ValueModel):
+    """Learns a value that is quadratic in the action, so that the best action is known: Q(s, u) = V(s) - ½ (u - μ)ᵀ P (u - μ).
+
+    Actions lie between -1 and 1, as `GymEnvironment` has them.
+
+    Source: Gu et al. 2016, "Continuous Deep Q-Learning with Model-based Acceleration".
+
+    Args:
+        loss: of a value and its target.
+        exploration: departs from the best action while learning.
+    """
+
+    loss: LossLike = field(default="MeanSquaredError", kw_only=True)
+    exploration: ExplorationLike = field(default="OrnsteinUhlenbeck", kw_only=True)
+
+    def _agent_spec(self, features: Any, space: Any) -> AgentSpec:
+        if not isinstance(space, gymnasium.spaces.Box):
+            raise ComponentError(f"NAFModel gives real numbers (Box); the environment's actions are {space}: take DQNModel, or PPOModel")
+        size = int(np.prod(space.shape))
+        network = self._network(features, size)
+        target = self._network(features, size) if self.use_target_graph else None
+        loss = make("losses", self.loss)
+
+        def loss_fn(batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+            outputs = network(observations(batch, "state"), training=True)
+            following = (network if target is None else target)(observations(batch, "next_state"), training=False)
+            advantage = normalized_advantage(batch["action"], outputs["mu"], outputs["entries"])
+            value = tf.squeeze(outputs["value"], -1) + advantage
+            aim = value_learning(batch["reward"], discounts(batch, self.discount), tf.squeeze(following["value"], -1))
+            return weighted_loss(loss, aim, value, batch), aim - value, tf.reduce_mean(outputs["value"])
+
+        return AgentSpec(
+            **self._fields(),
+            network=network,
+            policy=DeterministicPolicy(network, lambda features: network(features)["mu"], self._exploration()),
+            learner=self._learner(network, target, loss_fn),
+            predict_fn=lambda features, outputs: {"action": outputs["mu"], "value": outputs["value"]},
+        )
+
+    def _network(self, features: Any, size: int) -> keras.Model:
+        hidden = self._hidden(features)
+        outputs = {
+            "mu": keras.layers.Dense(size, activation="tanh", name="mu")(hidden),
+            "value": keras.layers.Dense(1, name="value")(hidden),
+            "entries": keras.layers.Dense(size * (size + 1) // 2, name="entries")(hidden),
+        }
+        return keras.Model(features, outputs, name=self.name)

@@ -1,0 +1,100 @@
+"""What VPG, TRPO, A2C and PPO share: a policy, and a value function that tells how good its states are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import tensorflow as tf
+from attrs import define, field
+
+from plx_core import AgentSpec, Graph
+from plx_core.annotations import Fraction, GraphFn
+from plx_core.errors import ComponentError
+from plx_core.graphs import as_graph_fn
+from plx_core.interfaces import Learner, Modes
+from plx_rl.acting import StochasticPolicy
+from plx_rl.distributions import DiagonalGaussian, Distribution, distribution_for
+from plx_rl.heads import GaussianHead
+from plx_rl.learners.on_policy_learner import ActorCritic
+from plx_rl.models.reinforcement_model import ReinforcementModel
+from plx_rl.randomness import default_seed
+
+POLICY_GAIN = 0.01
+"""So small are a policy's first outputs, that it begins with nearly equal probabilities. Source: Andrychowicz et al. 2021."""
+
+
+@define
+class PolicyModel(ReinforcementModel):
+    """A model that learns a policy from what the policy has just done.
+
+    Args:
+        value_graph: the value function's network as data; one like `graph`, of its own weights, when neither is given.
+        value_graph_fn: the same as a function of (mode, features).
+        share_graph: whether policy and value function are two layers on one graph.
+        gae_lambda: λ of generalised advantage estimates, from 0 (one step) to 1 (whole episodes).
+        log_std: the log-deviations of continuous actions at first.
+    """
+
+    value_graph: Graph | None = field(default=None, kw_only=True)
+    value_graph_fn: GraphFn | None = field(default=None, kw_only=True)
+    share_graph: bool = field(default=False, kw_only=True)
+    gae_lambda: Fraction = field(default=0.95, kw_only=True)
+    log_std: float = field(default=0.0, kw_only=True)
+
+    def _agent_spec(self, features: Any, space: Any) -> AgentSpec:
+        try:
+            distribution = distribution_for(space)
+        except ValueError as error:
+            raise ComponentError(str(error)) from error
+        actor_critic = self._actor_critic(features, distribution)
+        seeds = default_seed(), default_seed()
+
+        def predict_fn(features: Any, outputs: Mapping[str, Any]) -> dict[str, Any]:
+            return {"action": distribution.mode(outputs["policy"]), **outputs}
+
+        return AgentSpec(
+            **self._fields(),
+            network=actor_critic.network,
+            policy=StochasticPolicy(actor_critic.network, lambda inputs: actor_critic.network(inputs)["policy"], distribution, seeds[0]),
+            learner=self._learner(actor_critic, seeds[1]) if self.mode == Modes.TRAIN else None,
+            predict_fn=predict_fn,
+            memory="BatchMemory",
+        )
+
+    def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
+        """What changes the weights."""
+        raise NotImplementedError
+
+    def _has_value(self) -> bool:
+        """Whether there is a value function."""
+        return True
+
+    def _actor_critic(self, features: Any, distribution: Distribution) -> ActorCritic:
+        if self.share_graph and not (self.value_graph is None and self.value_graph_fn is None):
+            raise ComponentError("share_graph puts the value function on the policy's graph; leave value_graph out, or share_graph")
+        hidden = self._hidden(features)
+        policy = keras.Model(features, self._policy_head(distribution)(hidden), name="policy")
+        if not self._has_value():
+            network = keras.Model(features, {"policy": policy.output}, name=self.name)
+            return ActorCritic(network, policy, None, policy.trainable_variables, [], distribution)
+        hidden = hidden if self.share_graph else self._hidden(features, self._value_graph_fn())
+        outputs = keras.layers.Dense(1, kernel_initializer=keras.initializers.Orthogonal(), name="value")(hidden)
+        value = keras.Model(features, outputs, name="value")
+        if self.share_graph:
+            network = keras.Model(features, {"policy": policy.output, "value": value.output}, name=self.name)
+        else:
+            network = keras.Model(features, {"policy": policy(features), "value": value(features)}, name=self.name)
+        weights = policy.trainable_variables, value.trainable_variables
+        return ActorCritic(network, policy, lambda inputs: tf.squeeze(value(inputs), -1), *weights, distribution)
+
+    def _value_graph_fn(self) -> Any:
+        own = self.value_graph if self.value_graph is not None else self.value_graph_fn
+        return self._graph_fn() if own is None else as_graph_fn(own)
+
+    def _policy_head(self, distribution: Distribution) -> Any:
+        initializer = keras.initializers.Orthogonal(POLICY_GAIN)
+        if isinstance(distribution, DiagonalGaussian):
+            return GaussianHead(distribution.size, self.log_std, initializer, name="policy")
+        return keras.layers.Dense(distribution.num_outputs, kernel_initializer=initializer, name="policy")

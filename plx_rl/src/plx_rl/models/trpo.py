@@ -1,0 +1,105 @@
+"""Trust-region policy optimization."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+from attrs import define, field
+
+from plx_core.annotations import Fraction, NonNegativeFloat, OptimizerLike, PositiveFloat, PositiveInt
+from plx_core.components import make
+from plx_core.interfaces import Learner
+from plx_core.specs import with_older_names
+from plx_rl.learners.on_policy_learner import ActorCritic
+from plx_rl.learners.policy_learner import PolicyLearner
+from plx_rl.models.policy_model import PolicyModel
+from plx_rl.policies import standardize, surrogate, weighted_mean
+from plx_rl.trust_region import conjugate_gradient, fisher_vector_product, flatten, line_search, unflatten
+
+
+@with_older_names
+@define
+class TRPOModel(PolicyModel):
+    """The largest step of the policy that stays within a distance of what it was.
+
+    Source: Schulman et al. 2015, "Trust Region Policy Optimization".
+
+    Args:
+        optimizer: updates the value function; the policy has none.
+        max_kl: δ, how far a step may take the policy: the mean KL divergence, in nats.
+        conjugate_gradient_iterations: at most so many products with the Fisher matrix.
+        damping: what is added to the Fisher matrix's diagonal.
+        line_search_steps: how many fractions of the step are tried; when none of them is good, the policy stays as it was.
+        line_search_shrink: by how much the fraction falls each time.
+        value_epochs: how many times each transition of a batch is learnt from by the value function.
+        value_minibatch_size: how many transitions one of its updates has; the whole batch when None.
+        normalize_advantages: whether the advantages of a batch get mean 0 and deviation 1.
+    """
+
+    optimizer: OptimizerLike = field(factory=lambda: {"Adam": {"learning_rate": 1e-3}}, kw_only=True)
+    max_kl: PositiveFloat = field(default=0.01, kw_only=True)
+    conjugate_gradient_iterations: PositiveInt = field(default=15, kw_only=True)
+    damping: NonNegativeFloat = field(default=0.1, kw_only=True)
+    line_search_steps: PositiveInt = field(default=10, kw_only=True)
+    line_search_shrink: Fraction = field(default=0.8, kw_only=True)
+    value_epochs: PositiveInt = field(default=10, kw_only=True)
+    value_minibatch_size: PositiveInt | None = field(default=128, kw_only=True)
+    normalize_advantages: bool = field(default=True, kw_only=True)
+
+    def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
+        return PolicyLearner(
+            actor_critic,
+            lambda batch: self._step(actor_critic, batch),
+            policy_optimizer=None,
+            value_optimizer=make("optimizers", self.optimizer),
+            value_epochs=self.value_epochs,
+            minibatch_size=self.value_minibatch_size,
+            seed=seed,
+            discount=self.discount,
+            gae_lambda=self.gae_lambda,
+        )
+
+    def _step(self, actor_critic: ActorCritic, batch: Mapping[str, Any]) -> dict[str, Any]:
+        variables, distribution, counts = actor_critic.policy_weights, actor_critic.distribution, batch["weights"]
+        advantages = standardize(batch["advantage"], counts) if self.normalize_advantages else batch["advantage"]
+        old = tf.stop_gradient(actor_critic.parameters(batch))
+        log_prob_old = distribution.log_prob(old, batch["action"])
+
+        def loss_and_kl() -> tuple[Any, Any]:
+            parameters = actor_critic.parameters(batch)
+            loss = surrogate(distribution.log_prob(parameters, batch["action"]), log_prob_old, advantages, counts)
+            return loss, weighted_mean(distribution.kl(old, parameters), counts)
+
+        def product(vector: Any) -> Any:
+            return fisher_vector_product(lambda: loss_and_kl()[1], variables, vector, self.damping)
+
+        with tf.GradientTape() as tape:
+            loss, _ = loss_and_kl()
+        gradient = flatten(tape.gradient(loss, variables))
+        direction = conjugate_gradient(product, -gradient, self.conjugate_gradient_iterations)
+        curvature = tf.maximum(tf.reduce_sum(direction * product(direction)), 1e-12)
+        step = direction * tf.sqrt(2.0 * self.max_kl / curvature)
+        start = [tf.identity(variable) for variable in variables]
+
+        def move(fraction: Any) -> None:
+            for variable, origin, change in zip(variables, start, unflatten(step, variables), strict=True):
+                variable.assign(origin + fraction * change)
+
+        def is_good(fraction: Any) -> Any:
+            move(fraction)
+            new_loss, kl = loss_and_kl()
+            return (new_loss < loss) & (kl <= self.max_kl) & tf.math.is_finite(new_loss)
+
+        fraction, accepted = line_search(is_good, self.line_search_shrink, self.line_search_steps)
+        move(fraction)
+        new_loss, kl = loss_and_kl()
+        entropy = weighted_mean(distribution.entropy(actor_critic.parameters(batch)), counts)
+        return {
+            "loss": new_loss,
+            "kl": kl,
+            "entropy": entropy,
+            "line_search_accepted": tf.cast(accepted, tf.float32),
+            "line_search_fraction": fraction,
+        }
