@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from plx_core.agent import Agent
     from plx_core.components import Component
     from plx_core.estimators import Estimator
-    from plx_core.experiments import Experiment, create_experiment
+    from plx_core.experiments import Experiment, RLExperiment, create_experiment, create_rl_experiment
     from plx_core.graphs import Graph
     from plx_core.specs import AgentSpec, EstimatorSpec, Model
 
@@ -48,8 +48,10 @@ _LAZY = {
     "Experiment": "plx_core.experiments",
     "Graph": "plx_core.graphs",
     "Model": "plx_core.specs",
+    "RLExperiment": "plx_core.experiments",
     "RunConfig": "plx_core.configs",
     "create_experiment": "plx_core.experiments",
+    "create_rl_experiment": "plx_core.experiments",
 }
 _MODULES = ("checkpoints", "configs", "errors", "estimators", "experiments", "inputs", "testing")
 _SHORT = {"envs": "environments"}
@@ -75,11 +77,13 @@ __all__ = [
     "Modes",
     "Pipeline",
     "Policy",
+    "RLExperiment",
     "State",
     "Stateful",
     "Step",
     "Tracker",
     "create_experiment",
+    "create_rl_experiment",
     "hookimpl",
 ]
 

@@ -79,6 +79,11 @@ class Agent(Trainer):
         return self._running.training.learner.learning_rate
 
     @property
+    def timestep(self) -> int:
+        """How many actions there have been so far, while training goes on."""
+        return self._running.training.timestep
+
+    @property
     def global_timestep(self) -> int:
         """How many actions there were in all up to the newest checkpoint."""
         return self._counter("timestep")
@@ -225,6 +230,14 @@ class Agent(Trainer):
         program.export(Path(export_dir), format, env.processing_network())
         return Path(export_dir)
 
+    def try_out(self, env: Any, first_update: int = 1000, update_frequency: int = 10) -> None:
+        """Build all that training needs and take a step in each environment, to see that they fit; nothing is kept."""
+        env = make("environments", env, seed=self.config.seed, mode=Modes.TRAIN)
+        training = self._new_training(env)
+        UpdateSchedule(first_update, update_frequency).check(training.memory)
+        training.begin(self.config.seed)
+        env.step(training.spec.policy.act(training.observations, 0, training.masks))
+
     def build(self, mode: str, env: Environment) -> AgentSpec:
         """Call the model function on what an environment shows and takes."""
         spec = self.call_model_fn(mode, features_of(env.observation_space), env.action_space)
@@ -247,12 +260,7 @@ class Agent(Trainer):
         known = self._training
         if known is not None and known.env is env and known.global_step == self.global_step:
             return known
-        spec = self.build(Modes.TRAIN, env)
-        memory = self._memory if self._memory is not None else make("memories", spec.memory, seed=self.config.seed)
-        self._memory = memory
-        training = Training(env, spec, memory)
-        training.check()
-        training.learner.compile(xla=self.config.xla)
+        training = self._new_training(env)
         latest = self.checkpoints.latest()
         if latest is not None:
             training.restore(checkpoint_files.load(latest), callbacks, is_new_env=known is not None, seed=self.config.seed)
@@ -263,16 +271,30 @@ class Agent(Trainer):
         self.run_directory.forget_after(training.global_step)
         return training
 
+    def _new_training(self, env: Environment) -> Training:
+        spec = self.build(Modes.TRAIN, env)
+        memory = self._memory if self._memory is not None else make("memories", spec.memory, seed=self.config.seed)
+        self._memory = memory
+        training = Training(env, spec, memory)
+        training.check()
+        training.learner.compile(xla=self.config.xla)
+        return training
+
     def _evaluate(self, env: Any, episodes: int, checkpoint_path: str | Path | None, seed: int) -> dict[str, float]:
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
         env = make("environments", env, seed=seed, mode=Modes.EVAL)
-        env.follow(state["environment"])
         if self._evaluation is None:
             self._evaluation = self.build(Modes.EVAL, env)
         spec = self._evaluation
         assign_variables(variables_by_name(spec.network), state["program"]["variables"], "variables")
         spec.policy.refresh()
-        return evaluate_policy(env, spec.policy, episodes, seed)
+        borrowed = self._training if self._training is not None and self._training.env is env else None
+        before = env.state() if borrowed else {}
+        env.follow(state["environment"])
+        metrics = evaluate_policy(env, spec.policy, episodes, seed)
+        if borrowed:
+            borrowed.give_back(before, self.config.seed)
+        return metrics
 
 
 class PGAgent(Agent):

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 
 from plx_core.agent_training import Training
 from plx_core.errors import ComponentError
-from plx_core.interfaces import Callback, Step, Tracker
+from plx_core.interfaces import Callback, Memory, Step, Tracker
 from plx_core.schedule import Clock, Interrupted, stop_on_signals
 from plx_core.tracking import TensorBoardTracker
 from plx_core.training_run import named_callbacks, non_finite
@@ -50,6 +50,14 @@ class UpdateSchedule:
     frequency: int
     updates: int = 1
 
+    def check(self, memory: Memory) -> None:
+        """Refuse a memory that would forget what comes first before it is learnt from."""
+        if not memory.is_cleared_by_sample and self.first > memory.size:
+            raise ComponentError(
+                f"first_update is {self.first}, and the memory keeps {memory.size} transitions: "
+                "what comes first would be forgotten before it is learnt from"
+            )
+
     def due(self, before: int, now: int) -> int:
         """How many updates the actions between two counts make due."""
         return (now // self.frequency - before // self.frequency) * self.updates if now >= self.first else 0
@@ -67,11 +75,7 @@ class AgentRun:
         self.trackers = trackers
         self._schedule = schedule
         self._in_order = training.memory.is_cleared_by_sample
-        if not self._in_order and schedule.first > training.memory.size:
-            raise ComponentError(
-                f"first_update is {schedule.first}, and the memory keeps {training.memory.size} transitions: "
-                "what comes first would be forgotten before it is learnt from"
-            )
+        schedule.check(training.memory)
         run = self._periods = agent.config.run_config
         no_period = run.save_checkpoints_steps is None and run.save_checkpoints_secs is None
         self._clock = Clock(600.0 if no_period else run.save_checkpoints_secs)

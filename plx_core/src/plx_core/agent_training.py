@@ -127,16 +127,21 @@ class Training:
         self.timestep = state["counters"]["timestep"]
         for name, callback in named_callbacks(callbacks).items():
             callback.restore(state["callbacks"].get(name, {}))
-        if not is_new_env:
-            self.env.restore(state["environment"])
-        if is_new_env or self.env.inexact_because:
-            self._restart(seed + self.timestep)
+        if is_new_env:
+            self._restart(seed)
         else:
             self.observations, self.masks = state["observations"], state["masks"]
+            self.give_back(state["environment"], seed)
+
+    def give_back(self, state: State, seed: int) -> None:
+        """Go on in environments that have been somewhere else; where that cannot be exact, they are reset."""
+        self.env.restore(state)
+        if self.env.inexact_because:
+            self._restart(seed)
 
     def _restart(self, seed: int) -> None:
         if self.env.inexact_because:
             logger.warning("the environments begin new episodes: their state cannot be kept (%s)", self.env.inexact_because)
-        self.observations, self.masks = self.env.reset(seed=seed), self.env.action_masks
+        self.observations, self.masks = self.env.reset(seed=seed + self.timestep), self.env.action_masks
         self.memory.interrupt()
         self.episodes.interrupt()

@@ -11,7 +11,7 @@ import tensorflow as tf
 from plx_core.checking import Checked
 from plx_core.errors import ComponentError
 from plx_core.estimators import Estimator
-from plx_core.experiments import input_fn_of, model_fn_of
+from plx_core.experiments import RLExperiment, create_experiment, input_fn_of, located, model_fn_of
 from plx_core.interfaces import Modes
 from plx_core.specs import EstimatorSpec
 from plx_core.training import total_loss
@@ -23,22 +23,32 @@ def build(checked: Checked) -> None:
     Raises:
         ConfigError: what is wrong, at the config's place.
     """
-    sections = checked.config
     with tempfile.TemporaryDirectory() as scratch:
-        estimator = Estimator(model_fn_of(checked), scratch, sections.environment)
-        for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
-            if section.data_pipeline is None:
-                continue
-            pipeline = input_fn_of(checked, section.data_pipeline)(mode=mode, seed=sections.environment.seed)
-            spec = estimator.build(mode, pipeline)
-            try:
-                tf.function(_loss_of(spec)).get_concrete_function(*pipeline.element_spec)
-            except (TypeError, ValueError) as error:
-                output = spec.network.output_shape
-                reason = " ".join(str(error).strip().splitlines()[-1:])[:300]
-                raise checked.locate(
-                    ComponentError(f"the loss or a metric cannot take outputs of shape {output}: {reason}"), sections.model
-                ) from error
+        (_build_agent if checked.is_reinforcement else _build_estimator)(checked, scratch)
+
+
+def _build_estimator(checked: Checked, scratch: str) -> None:
+    sections = checked.config
+    estimator = Estimator(model_fn_of(checked), scratch, sections.environment)
+    for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
+        if section.data_pipeline is None:
+            continue
+        pipeline = input_fn_of(checked, section.data_pipeline)(mode=mode, seed=sections.environment.seed)
+        spec = estimator.build(mode, pipeline)
+        try:
+            tf.function(_loss_of(spec)).get_concrete_function(*pipeline.element_spec)
+        except (TypeError, ValueError) as error:
+            output = spec.network.output_shape
+            reason = " ".join(str(error).strip().splitlines()[-1:])[:300]
+            raise checked.locate(
+                ComponentError(f"the loss or a metric cannot take outputs of shape {output}: {reason}"), sections.model
+            ) from error
+
+
+def _build_agent(checked: Checked, scratch: str) -> None:
+    experiment = create_experiment(checked, scratch, keep=False)
+    if isinstance(experiment, RLExperiment):
+        located(checked, checked.config.train.env or checked.config.eval.env, experiment.try_out)
 
 
 def _loss_of(spec: EstimatorSpec) -> Callable[[Any, Any], Any]:

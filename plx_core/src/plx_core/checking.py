@@ -138,6 +138,9 @@ def _sections(values: Mapping[str, Any], places: Mapping[str, Place]) -> list[Pr
         problems.append(
             Problem("train", "data_pipeline is missing (or env, for reinforcement learning)", places.get("train", places.get("")))
         )
+    if train.get("env") and not any(train.get(name) for name in ("train_steps", "train_episodes", "train_timesteps")):
+        message = "train_timesteps is missing (or train_steps, or train_episodes): an environment never ends by itself"
+        problems.append(Problem("train", message, places.get("train")))
     if values.get("agent") and train.get("data_pipeline"):
         problems.append(Problem("agent", "an agent learns from train.env, not from a data_pipeline", places.get("agent")))
     return problems

@@ -121,9 +121,9 @@ def predict(
 def export(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], checkpoint: str | None, to: str | None) -> None:
     """Write a SavedModel."""
     experiment = _experiment(_check(file, sets, plugins), output_dir, file)
-    estimator = experiment.estimator
-    target = Path(to) if to else estimator.model_dir / "export" / f"{estimator.global_step:09d}"
-    estimator.export(target, experiment.eval_input_fn or experiment.train_input_fn, checkpoint)
+    trainer = experiment.trainer
+    target = Path(to) if to else trainer.model_dir / "export" / f"{trainer.global_step:09d}"
+    trainer.export(target, experiment.export_source, checkpoint)
     click.echo(str(target))
 
 
@@ -238,11 +238,11 @@ def _run_experiment(file: str, output_dir: str | None, sets: Sequence[str], plug
     from plx_core.progress import Progress, print_metrics
 
     experiment = _experiment(_check(file, sets, plugins), output_dir, file, keep=True)
-    progress = Progress(experiment.train_steps)
+    progress = Progress(*experiment.progress)
     experiment.extend_train_hooks([progress])
-    directory = experiment.estimator.model_dir
+    directory = experiment.trainer.model_dir
     try:
-        metrics = experiment.train_and_evaluate() if method == "run" and experiment.eval_input_fn is not None else experiment.train() and {}
+        metrics = experiment.train_and_evaluate() if method == "run" and experiment.can_evaluate else experiment.train() and {}
     finally:
         progress.close()
     if metrics:

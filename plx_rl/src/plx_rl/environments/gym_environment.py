@@ -136,6 +136,7 @@ class GymEnvironment(interfaces.Environment):
 
     def restore(self, state: State) -> None:
         """Go on from a state; where it is not exact, the environments have to be reset."""
+        self._learning = True
         for name, transform in self._named_transforms().items():
             transform.restore(state["transforms"][name])
         if not state["exact"]:
