@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plx_pipelines.datasets.writing import encode_labelled_image
+from plx_pipelines.encoding import encode_labelled_image
 from plx_pipelines.metadata import write_metadata
 from plx_pipelines.records import write_records
 

@@ -81,7 +81,7 @@ def test_random_processors_are_functions_of_seed_and_batch(images):
 
 def test_random_processors_differ_per_example(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 1), np.uint8)
-    from plx_pipelines.datasets.writing import encode_labelled_image
+    from plx_pipelines.encoding import encode_labelled_image
 
     write_records(tmp_path / "same", [encode_labelled_image(image, 0, "raw")] * 16)
     write_metadata(tmp_path, {"height": 8, "width": 8, "channels": 1})

@@ -11,9 +11,15 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from plx_core.errors import DataError
-from plx_pipelines.datasets.writing import encode_labelled_image
 from plx_pipelines.decoding import decode_example
-from plx_pipelines.encoding import bytes_feature, encode_example, encode_sequence_example, float_feature, int64_feature
+from plx_pipelines.encoding import (
+    bytes_feature,
+    encode_example,
+    encode_labelled_image,
+    encode_sequence_example,
+    float_feature,
+    int64_feature,
+)
 from plx_pipelines.inspecting import show, verify
 from plx_pipelines.records import write_records
 

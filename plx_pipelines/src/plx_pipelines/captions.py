@@ -11,7 +11,8 @@ from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, Positi
 from plx_core.graphs import Graph
 from plx_core.inputs import make_order
 from plx_core.interfaces import Modes
-from plx_pipelines.images import FORMAT, IMAGE, MOST_UNROLLED, decode_images, decode_raw_images
+from plx_pipelines.encoding import FORMAT, IMAGE
+from plx_pipelines.images import MOST_UNROLLED, decode_images, decode_raw_images
 from plx_pipelines.indexed import IndexedPipeline
 from plx_pipelines.metadata import read_metadata
 from plx_pipelines.sequences import LENGTH, TOKEN, fit_width, padded_width

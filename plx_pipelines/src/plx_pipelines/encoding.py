@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from PIL import Image
+
+Encoding: TypeAlias = Literal["png", "raw", "jpeg"]
+IMAGE = "image/encoded"
+FORMAT = "image/format"
+LABEL = "image/class/label"
 
 
 def encode_varint(value: int) -> bytes:
@@ -51,7 +56,7 @@ def encode_sequence_example(context: Mapping[str, bytes], sequences: Mapping[str
     return _message(1, _map_entries(context)) + _message(2, _map_entries(lists))
 
 
-def encode_image(image: np.ndarray, encoding: Literal["png", "raw", "jpeg"]) -> bytes:
+def encode_image(image: np.ndarray, encoding: Encoding) -> bytes:
     """An image, uint8 [height, width, channels] with 1, 3 or 4 channels, as PNG, JPEG or its pixels."""
     if encoding == "raw":
         return np.ascontiguousarray(image, np.uint8).tobytes()
@@ -59,6 +64,16 @@ def encode_image(image: np.ndarray, encoding: Literal["png", "raw", "jpeg"]) -> 
     options = {"quality": 95} if encoding == "jpeg" else {}
     Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, encoding, **options)
     return buffer.getvalue()
+
+
+def encode_labelled_image(image: np.ndarray, label: int, encoding: Encoding) -> bytes:
+    """An image, uint8 [height, width, channels], and its label as a serialized `tf.train.Example`."""
+    features = {
+        IMAGE: bytes_feature([encode_image(image, encoding)]),
+        FORMAT: bytes_feature([encoding.encode()]),
+        LABEL: int64_feature([label]),
+    }
+    return encode_example(features)
 
 
 def _message(field: int, content: bytes) -> bytes:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from PIL import Image, UnidentifiedImageError
 
 from plx_core.annotations import ExistingPath, NonNegativeInt, PositiveInt
-from plx_core.errors import CorruptData, DataError
+from plx_core.errors import CorruptData
 from plx_core.graphs import Graph
 from plx_core.inputs import Order, Resident, batches, make_order
 from plx_core.interfaces import Modes
+from plx_pipelines.image_files import find_classes, find_faults, find_images
 from plx_pipelines.indexed import IndexedPipeline
 from plx_pipelines.sources import OnCorrupt
-
-SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 class ImageFolderPipeline(IndexedPipeline):
@@ -116,43 +113,3 @@ def resize_image(data: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
         return tf.saturate_cast(tf.round(tf.image.resize(image, shape[:2], antialias=True)), tf.uint8)
 
     return tf.ensure_shape(tf.cond(right, lambda: image, resize), shape)
-
-
-def find_classes(folder: str | os.PathLike[str]) -> list[str]:
-    """The names of the folders in a folder, in alphabetical order; hidden ones are passed over.
-
-    Raises:
-        DataError: there is none.
-    """
-    names = sorted(path.name for path in Path(folder).iterdir() if path.is_dir() and not path.name.startswith("."))
-    if not names:
-        raise DataError(f"{folder} has no folder; there must be one for each class")
-    return names
-
-
-def find_images(folder: Path) -> list[str]:
-    """The image files in a folder, in alphabetical order.
-
-    Raises:
-        DataError: there is no such folder, or no image in it.
-    """
-    if not folder.is_dir():
-        raise DataError(f"there is no folder {folder}")
-    found = sorted(os.fspath(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
-    if not found:
-        raise DataError(f"{folder} has no image; a file's name must end with {', '.join(SUFFIXES)}")
-    return found
-
-
-def find_faults(paths: Sequence[str], most: int | None = None) -> dict[str, str]:
-    """The files that are no images, or cut off, and what is wrong with each."""
-    faults: dict[str, str] = {}
-    for path in paths:
-        try:
-            with Image.open(path) as image:
-                image.load()
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-            faults[path] = f"{path} is not an image that can be read: {error}"
-            if len(faults) == most:
-                break
-    return faults

@@ -12,13 +12,11 @@ from plx_core.errors import DataError
 from plx_core.graphs import Graph
 from plx_core.inputs import Order, Resident, batches, make_order
 from plx_core.interfaces import Modes
+from plx_pipelines.encoding import FORMAT, IMAGE, LABEL
 from plx_pipelines.indexed import IndexedPipeline
 from plx_pipelines.metadata import read_metadata
 from plx_pipelines.sources import OnCorrupt, RecordSource
 
-IMAGE = "image/encoded"
-FORMAT = "image/format"
-LABEL = "image/class/label"
 FORMATS = ("raw", "png", "jpeg", "jpg")
 _METADATA = {"height": int, "width": int, "channels": int}
 _KEYS = {IMAGE: tf.io.FixedLenFeature((), tf.string), LABEL: tf.io.FixedLenFeature((), tf.int64)}

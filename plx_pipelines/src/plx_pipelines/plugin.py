@@ -43,5 +43,5 @@ def provide_layers() -> Factories:
 
 @hookimpl
 def provide_commands() -> Mapping[str, str]:
-    """Commands on record files."""
-    return {f"data {name}": f"plx_pipelines.commands:{name}" for name in ("show", "verify")}
+    """Commands that make record files and look into them."""
+    return {f"data {name}": f"plx_pipelines.commands:{name}" for name in ("convert", "show", "verify")}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -114,6 +115,30 @@ def read_lines(paths: Sequence[str]) -> list[bytes]:
         found = content.replace(b"\r\n", b"\n").split(b"\n")
         lines += found[:-1] if found[-1] == b"" else found
     return lines
+
+
+def read_pairs(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> tuple[list[bytes], list[bytes]]:
+    """The lines of two text files that belong together.
+
+    Raises:
+        DataError: a file cannot be read, or the files differ in length.
+    """
+    first, second = read_lines([os.fspath(source)]), read_lines([os.fspath(target)])
+    if len(first) != len(second):
+        raise DataError(f"{source} has {len(first)} lines and {target} {len(second)}; each line belongs to one of the other")
+    return first, second
+
+
+def read_folder(folder: Path) -> list[bytes]:
+    """The `.txt` files of a folder, each as one line of text, in the order of their names.
+
+    Raises:
+        DataError: there is none, or one is not UTF-8.
+    """
+    paths = sorted(path for path in folder.iterdir() if path.suffix == ".txt")
+    if not paths:
+        raise DataError(f"{folder} has no .txt file")
+    return [b" ".join(read_lines([os.fspath(path)])) for path in paths]
 
 
 def iterate_tokens(lines: Sequence[bytes], tokenizer: Tokenizer) -> Iterator[str]:

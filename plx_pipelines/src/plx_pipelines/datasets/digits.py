@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from plx_core.errors import DataError
-from plx_pipelines.datasets.writing import Encoding, Split, interleave_split, prepare_images
+from plx_pipelines.datasets.writing import Split, interleave_split, prepare_images
+from plx_pipelines.encoding import Encoding
 
 SIZE = 28
 

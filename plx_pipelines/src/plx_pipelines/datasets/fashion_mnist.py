@@ -8,7 +8,8 @@ from typing import Any
 
 from plx_pipelines.datasets.downloading import Remote, download
 from plx_pipelines.datasets.mnist import load_idx_splits
-from plx_pipelines.datasets.writing import Encoding, Split, prepare_images
+from plx_pipelines.datasets.writing import Split, prepare_images
+from plx_pipelines.encoding import Encoding
 
 ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 FILES = (

@@ -9,7 +9,8 @@ from typing import Any
 from plx_core.errors import DataError
 from plx_pipelines.datasets.downloading import Remote, download
 from plx_pipelines.datasets.idx import find_idx, read_idx
-from plx_pipelines.datasets.writing import Encoding, Split, prepare_images
+from plx_pipelines.datasets.writing import Split, prepare_images
+from plx_pipelines.encoding import Encoding
 
 ADDRESS = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 FILES = (

@@ -1,0 +1,115 @@
+"""Texts with classes, and pairs of texts, to record files and vocabularies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import tensorflow as tf
+
+from plx_pipelines.datasets.writing import class_metadata, write_splits
+from plx_pipelines.encoding import bytes_feature, encode_example, encode_sequence_example, int64_feature
+from plx_pipelines.text import Encoder, Tokenizer, iterate_tokens
+from plx_pipelines.vocabularies import Vocabulary
+
+Labelled: TypeAlias = tuple[Sequence[bytes], Sequence[int]]
+"""Texts in UTF-8, and the class of each."""
+Pairs: TypeAlias = tuple[Sequence[bytes], Sequence[bytes]]
+"""Texts in UTF-8, and what belongs to each."""
+
+VOCABULARY = "vocabulary.txt"
+_AT_ONCE = 1_000
+
+
+def write_texts(
+    output_dir: str | os.PathLike[str],
+    name: str,
+    splits: Mapping[str, Labelled],
+    classes: Sequence[str],
+    tokenizer: Tokenizer,
+    vocabulary_size: int | None = None,
+    shards: int = 1,
+) -> Mapping[str, Any]:
+    """Write texts as sequences of numbers with a label, for `TFRecordSequencePipeline`, and `vocabulary.txt`.
+
+    The features are `source_token` and `source_len`, the label is `label`. The vocabulary is that of the first split.
+
+    Args:
+        output_dir: a folder, made if need be.
+        name: what the files' names begin with.
+        splits: texts and labels by split.
+        classes: what each label stands for.
+        tokenizer: how texts are split.
+        vocabulary_size: how many tokens are kept, the special ones among them; None for all.
+        shards: over how many files each split is spread.
+
+    Returns:
+        The metadata, and the `files` by split.
+    """
+    vocabulary = Vocabulary.fit(iterate_tokens(next(iter(splits.values()))[0], tokenizer), vocabulary_size)
+    vocabulary.save(Path(output_dir) / VOCABULARY)
+    metadata = {
+        "pipeline": "TFRecordSequencePipeline",
+        "context_features": {"label": {"dtype": "int64", "shape": []}},
+        "sequence_features": {"source_token": {"dtype": "int64", "shape": []}},
+        "labels": ["label"],
+        **class_metadata(classes),
+        **_describe(tokenizer),
+        "vocabulary": VOCABULARY,
+        "vocabulary_size": len(vocabulary),
+    }
+    records = {split: _encode_texts(*labelled, Encoder(tokenizer, vocabulary)) for split, labelled in splits.items()}
+    return write_splits(output_dir, name, records, metadata, shards)
+
+
+def write_pairs(
+    output_dir: str | os.PathLike[str],
+    name: str,
+    splits: Mapping[str, Pairs],
+    tokenizer: Tokenizer,
+    vocabulary_size: int | None = None,
+    shards: int = 1,
+) -> Mapping[str, Any]:
+    """Write pairs of texts as they are, for `TFRecordSourceSequencePipeline`, and a vocabulary of each side.
+
+    The vocabularies, `source_vocabulary.txt` and `target_vocabulary.txt`, are those of the first split as `tokenizer` splits it; a
+    pipeline has to be told to split texts in the same way.
+
+    Args:
+        output_dir: a folder, made if need be.
+        name: what the files' names begin with.
+        splits: pairs by split.
+        tokenizer: how texts are split.
+        vocabulary_size: how many tokens of each side are kept, the special ones among them; None for all.
+        shards: over how many files each split is spread.
+
+    Returns:
+        The metadata, and the `files` by split.
+    """
+    metadata: dict[str, Any] = {"pipeline": "TFRecordSourceSequencePipeline", **_describe(tokenizer)}
+    for side, texts in zip(("source", "target"), next(iter(splits.values())), strict=True):
+        vocabulary = Vocabulary.fit(iterate_tokens(texts, tokenizer), vocabulary_size)
+        vocabulary.save(Path(output_dir) / f"{side}_{VOCABULARY}")
+        metadata |= {f"{side}_vocabulary": f"{side}_{VOCABULARY}", f"{side}_vocabulary_size": len(vocabulary)}
+    records = {
+        split: (
+            encode_example({"source": bytes_feature([source]), "target": bytes_feature([target])})
+            for source, target in zip(*pairs, strict=True)
+        )
+        for split, pairs in splits.items()
+    }
+    return write_splits(output_dir, name, records, metadata, shards)
+
+
+def _encode_texts(texts: Sequence[bytes], labels: Sequence[int], encoder: Encoder) -> Iterator[bytes]:
+    numbers = [int64_feature([number]) for number in range(len(encoder.vocabulary or ()))]
+    for first in range(0, len(texts), _AT_ONCE):
+        rows = encoder(tf.constant(texts[first : first + _AT_ONCE], tf.string)).to_list()
+        for tokens, label in zip(rows, labels[first : first + _AT_ONCE], strict=True):
+            yield encode_sequence_example({"label": int64_feature([label])}, {"source_token": [numbers[token] for token in tokens]})
+
+
+def _describe(tokenizer: Tokenizer) -> dict[str, Any]:
+    return {"delimiter": tokenizer.delimiter, "lowercase": tokenizer.lowercase, "split_punctuation": tokenizer.split_punctuation}

@@ -1,0 +1,79 @@
+"""Image files in folders, one folder for each class, without TensorFlow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from plx_core.errors import CorruptData, DataError
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}
+"""Pillow's name for so many channels."""
+
+
+def find_classes(folder: str | os.PathLike[str]) -> list[str]:
+    """The names of the folders in a folder, in alphabetical order; hidden ones are passed over.
+
+    Raises:
+        DataError: there is none.
+    """
+    names = sorted(path.name for path in Path(folder).iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not names:
+        raise DataError(f"{folder} has no folder; there must be one for each class")
+    return names
+
+
+def find_images(folder: Path) -> list[str]:
+    """The image files in a folder, in alphabetical order.
+
+    Raises:
+        DataError: there is no such folder, or no image in it.
+    """
+    if not folder.is_dir():
+        raise DataError(f"there is no folder {folder}")
+    found = sorted(os.fspath(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    if not found:
+        raise DataError(f"{folder} has no image; a file's name must end with {', '.join(SUFFIXES)}")
+    return found
+
+
+def find_faults(paths: Sequence[str], most: int | None = None) -> dict[str, str]:
+    """The files that are no images, or cut off, and what is wrong with each."""
+    faults: dict[str, str] = {}
+    for path in paths:
+        try:
+            with Image.open(path) as image:
+                image.load()
+        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+            faults[path] = f"{path} is not an image that can be read: {error}"
+            if len(faults) == most:
+                break
+    return faults
+
+
+def read_image(path: str, size: tuple[int, int] | None = None, channels: int | None = None) -> np.ndarray:
+    """An image file as uint8 [height, width, channels].
+
+    Args:
+        path: the file.
+        size: height and width to resize to; the file's own when left out.
+        channels: 1 for grey levels, 3 for colours, 4 with transparency; the file's own when left out.
+
+    Raises:
+        CorruptData: the file is no image, or cut off.
+    """
+    try:
+        with Image.open(path) as file:
+            bands = len(file.getbands()) if file.mode in MODES.values() else 3
+            image = file.convert(MODES[channels or bands])
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        raise CorruptData(f"{path} is not an image that can be read: {error}") from error
+    if size is not None and (image.height, image.width) != size:
+        image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    pixels = np.asarray(image)
+    return pixels[..., None] if pixels.ndim == 2 else pixels
