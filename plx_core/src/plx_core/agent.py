@@ -19,8 +19,8 @@ from plx_core.episodes import evaluate_policy
 from plx_core.errors import ComponentError
 from plx_core.evaluating import EvaluationProgram
 from plx_core.feeding import as_pipeline
-from plx_core.graphs import features_of
-from plx_core.interfaces import Callback, Environment, Memory, Modes
+from plx_core.graphs import as_features, features_of
+from plx_core.interfaces import Callback, Environment, Memory, Modes, Policy
 from plx_core.naming import variables_by_name
 from plx_core.run_hooks import as_callback
 from plx_core.specs import AgentSpec, EstimatorSpec
@@ -160,6 +160,22 @@ class Agent(Trainer):
         """One greedy episode; its `episode_return` and `episode_length`."""
         return self._evaluate(env, 1, checkpoint_path, EVALUATION_SEED if seed is None else seed)
 
+    def play(self, env: Any, checkpoint_path: str | Path | None = None, seed: int = EVALUATION_SEED) -> Iterator[dict[str, Any]]:
+        """The steps of one greedy episode, in the first of the environments.
+
+        Yields:
+            What was observed, by name; `action`, `reward`, `terminated` and `truncated`.
+        """
+        env, policy = self._evaluation_of(env, checkpoint_path, seed)
+        observations, masks, ended = env.reset(seed=seed), env.action_masks, False
+        while not ended:
+            actions = policy.greedy(observations, masks)
+            step = env.step(actions)
+            ended = bool(step.ended[0])
+            seen = {name: part[0] for name, part in as_features(observations).items()}
+            yield seen | {"action": actions[0], "reward": step.rewards[0], "terminated": step.terminated[0], "truncated": step.truncated[0]}
+            observations, masks = step.observations, step.action_masks
+
     def evaluate(
         self,
         env: Any,
@@ -281,20 +297,25 @@ class Agent(Trainer):
         return training
 
     def _evaluate(self, env: Any, episodes: int, checkpoint_path: str | Path | None, seed: int) -> dict[str, float]:
+        borrowed = self._training if self._training is not None and self._training.env is env else None
+        before = env.state() if borrowed else {}
+        env, policy = self._evaluation_of(env, checkpoint_path, seed)
+        metrics = evaluate_policy(env, policy, episodes, seed)
+        if borrowed:
+            borrowed.give_back(before, self.config.seed)
+        return metrics
+
+    def _evaluation_of(self, env: Any, checkpoint_path: str | Path | None, seed: int) -> tuple[Environment, Policy]:
+        """An environment that observes as the training did, and the policy of a checkpoint."""
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
         env = make("environments", env, seed=seed, mode=Modes.EVAL)
+        env.follow(state["environment"])
         if self._evaluation is None:
             self._evaluation = self.build(Modes.EVAL, env)
         spec = self._evaluation
         assign_variables(variables_by_name(spec.network), state["program"]["variables"], "variables")
         spec.policy.refresh()
-        borrowed = self._training if self._training is not None and self._training.env is env else None
-        before = env.state() if borrowed else {}
-        env.follow(state["environment"])
-        metrics = evaluate_policy(env, spec.policy, episodes, seed)
-        if borrowed:
-            borrowed.give_back(before, self.config.seed)
-        return metrics
+        return env, spec.policy
 
 
 class PGAgent(Agent):

@@ -8,7 +8,7 @@ import math
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,10 @@ class Alternating(ABC):
     @abstractmethod
     def _evaluate_on(self, split: str, steps: int | None, checkpoint_path: str | Path | None, name: str | None) -> dict[str, float]:
         """Evaluate a checkpoint on the data or environment of the "eval" or "train" section."""
+
+    @abstractmethod
+    def predict(self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None) -> Iterator[dict[str, Any]]:
+        """The predictions for each example of the evaluation data, or each step of an episode."""
 
     @property
     @abstractmethod

@@ -105,12 +105,12 @@ def evaluate(file: str, output_dir: str | None, sets: Sequence[str], plugins: Se
 def predict(
     file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], checkpoint: str | None, keys: str | None, to: str | None
 ) -> None:
-    """Predict for each example of the evaluation data."""
+    """Predict for each example of the evaluation data; an agent plays an episode."""
     from plx_core.predictions import write_predictions
 
     experiment = _experiment(_check(file, sets, plugins), output_dir, file)
     names = keys.split(",") if keys else None
-    count = write_predictions(experiment.estimator.predict(experiment.eval_input_fn, names, checkpoint), Path(to) if to else None)
+    count = write_predictions(experiment.predict(names, checkpoint), Path(to) if to else None)
     click.echo(f"{count} predictions{f' written to {to}' if to else ''}", err=True)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,10 @@ class Experiment(Alternating):
     def _evaluate_on(self, split: str, steps: int | None, checkpoint_path: str | Path | None, name: str | None) -> dict[str, float]:
         input_fn = _needed(self.train_input_fn if split == "train" else self.eval_input_fn, split)
         return self.estimator.evaluate(input_fn, steps, self.eval_hooks, checkpoint_path, name)
+
+    def predict(self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None) -> Iterator[dict[str, Any]]:
+        """The predictions for each example of the evaluation data."""
+        return self.estimator.predict(_needed(self.eval_input_fn, "eval"), predict_keys, checkpoint_path)
 
     @property
     def export_source(self) -> Any:
@@ -126,6 +130,11 @@ class RLExperiment(Alternating):
     def _evaluate_on(self, split: str, steps: int | None, checkpoint_path: str | Path | None, name: str | None) -> dict[str, float]:
         env = _needed(self.eval_env or self.env, split, "env")
         return self.agent.evaluate(env, steps or 10, self.eval_hooks, checkpoint_path, name)
+
+    def predict(self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None) -> Iterator[dict[str, Any]]:
+        """The steps of a greedy episode."""
+        steps = self.agent.play(_needed(self.export_source, "eval", "env"), checkpoint_path)
+        return ({key: step[key] for key in predict_keys or step} for step in steps)
 
     @property
     def export_source(self) -> Any:
