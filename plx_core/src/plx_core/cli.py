@@ -235,6 +235,7 @@ def compare(first: str, second: str, png: str | None) -> None:
 
 
 def _run_experiment(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], method: str) -> None:
+    from plx_core.curves import draw_run
     from plx_core.progress import Progress, print_metrics
 
     experiment = _experiment(_check(file, sets, plugins), output_dir, file, keep=True)
@@ -247,7 +248,8 @@ def _run_experiment(file: str, output_dir: str | None, sets: Sequence[str], plug
         progress.close()
     if metrics:
         print_metrics(f"evaluation at step {metrics['global_step']}", metrics)
-    click.echo(f"run directory: {directory}")
+    curves = draw_run(experiment.trainer.run_directory)
+    click.echo(f"run directory: {directory}{f' (curves in {curves.name})' if curves else ''}")
     click.echo(f"next: plx evaluate {file} · plx predict {file} · plx export {file} · tensorboard --logdir {directory}")
 
 

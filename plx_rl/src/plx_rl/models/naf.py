@@ -20,6 +20,9 @@ from plx_rl.acting import DeterministicPolicy
 from plx_rl.models.value_model import ValueModel, discounts, observations, weighted_loss
 from plx_rl.targets import normalized_advantage, value_learning
 
+SMALL = 3e-3
+"""The weights of the last layers lie within this of 0 at first, so that no action is at its bound. Source: Lillicrap et al. 2016, section 7."""
+
 
 @with_older_names
 @define
@@ -64,9 +67,10 @@ class NAFModel(ValueModel):
 
     def _network(self, features: Any, size: int) -> keras.Model:
         hidden = self._hidden(features)
-        outputs = {
-            "mu": keras.layers.Dense(size, activation="tanh", name="mu")(hidden),
-            "value": keras.layers.Dense(1, name="value")(hidden),
-            "entries": keras.layers.Dense(size * (size + 1) // 2, name="entries")(hidden),
-        }
+
+        def head(units: int, name: str, activation: str | None = None) -> Any:
+            initializer = keras.initializers.RandomUniform(-SMALL, SMALL)
+            return keras.layers.Dense(units, activation, kernel_initializer=initializer, name=name)(hidden)
+
+        outputs = {"mu": head(size, "mu", "tanh"), "value": head(1, "value"), "entries": head(size * (size + 1) // 2, "entries")}
         return keras.Model(features, outputs, name=self.name)
