@@ -126,7 +126,7 @@ def test_a_class_says_all_that_is_wrong():
 def test_a_signature_is_a_schema():
     def factory(size: int, loss: Annotated[Any, Of("losses")] = "Huber", *, rate: float | None = None, mode: str = "train") -> None: ...
 
-    schema = factory_schema(factory)
+    schema = factory_schema(factory, "layers")
     assert schema["required"] == ["size"]
     assert list(schema["properties"]) == ["size", "loss", "rate"]
     assert schema["properties"]["loss"] == {"x-component": "losses", "default": "Huber"}

@@ -317,8 +317,8 @@ def test_evaluation_normalises_as_training_does_and_learns_nothing():
     before = json.dumps(training.state()["transforms"], default=lambda array: array.tolist())
     evaluation.reset()
     play(evaluation, 20)
-    state = evaluation.state()["transforms"]["0"]["moments"]["state"]
-    np.testing.assert_array_equal(state["mean"], training.state()["transforms"]["0"]["moments"]["state"]["mean"])
+    state = evaluation.state()["transforms"]["NormalizeObservation_1"]["moments"]["state"]
+    np.testing.assert_array_equal(state["mean"], training.state()["transforms"]["NormalizeObservation_1"]["moments"]["state"]["mean"])
     assert json.dumps(training.state()["transforms"], default=lambda array: array.tolist()) == before
 
 

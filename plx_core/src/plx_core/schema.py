@@ -22,8 +22,11 @@ from plx_core.annotations import Existing, Of, PythonOnly, Range
 
 Schema: TypeAlias = dict[str, Any]
 
-SUPPLIED: Mapping[str, frozenset[str]] = {"trackers": frozenset({"directory"})}
-"""The parameters that core fills in and a config never writes, by kind; `mode` in all others."""
+SUPPLIED: Mapping[str, frozenset[str]] = {
+    "trackers": frozenset({"directory"}),
+    **dict.fromkeys(("models", "layers", "pipelines", "environments"), frozenset({"mode"})),
+}
+"""The parameters that core fills in and a config never writes, by kind."""
 
 SCALARS: Mapping[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "string", NoneType: "null"}
 
@@ -98,7 +101,7 @@ def factory_schema(factory: Callable[..., Any], kind: str = "") -> Schema:
         if (
             skip
             or parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY)
-            or parameter.name in SUPPLIED.get(kind, {"mode"})
+            or parameter.name in SUPPLIED.get(kind, ())
         ):
             continue
         properties[parameter.name] = _parameter_schema(parameter, hints)
