@@ -11,6 +11,12 @@ OLDER_LAYERS = (
     "FullyConnected", "Conv1d", "Conv2d", "Conv3d", "Conv2dTranspose", "MaxPool1d", "MaxPool2d", "MaxPool3d",
     "AvgPool1d", "AvgPool2d", "AvgPool3d", "Upsample2d",
 )  # fmt: skip
+LOSSES = {
+    "cross_entropies": ("SoftmaxCrossEntropy", "SigmoidCrossEntropy", "LogLoss"),
+    "differences": ("AbsoluteDifference", "MeanSquaredError", "Huber", "ClippedDelta"),
+    "similarities": ("Hinge", "CosineDistance"),
+    "divergences": ("Poisson", "KullbackLeiblerDivergence"),
+}
 STREAMING = (
     "TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives", "Recall", "AUC", "Accuracy", "Precision",
     "SpecificityAtSensitivity", "SensitivityAtSpecificity", "MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError",
@@ -31,9 +37,8 @@ def provide_layers() -> Factories:
 
 @hookimpl
 def provide_losses() -> Factories:
-    """Keras's losses, and those of logits."""
-    ours = ("SoftmaxCrossEntropy", "SigmoidCrossEntropy")
-    return {**stock.classes("losses"), **{name: f"plx_layers.losses:{name}" for name in ours}}
+    """Keras's losses, and polyaxon-lib's, which have weights; where both have a name, it is the one with weights."""
+    return {**stock.classes("losses"), **{name: f"plx_layers.losses.{module}:{name}" for module, names in LOSSES.items() for name in names}}
 
 
 @hookimpl
@@ -93,7 +98,8 @@ def provide_aliases() -> Mapping[str, Mapping[str, str]]:
         "layers": older
         | {"conv2dtranspose": "Conv2DTranspose", "maxpool1d": "MaxPool1D", "maxpool2d": "MaxPool2D", "maxpool3d": "MaxPool3D"}
         | {"avgpool1d": "AvgPool1D", "avgpool2d": "AvgPool2D", "avgpool3d": "AvgPool3D"},
-        "losses": {"huber_loss": "Huber", "absolute_difference": "MeanAbsoluteError", "AbsoluteDifference": "MeanAbsoluteError"},
+        "losses": {f"{name}Loss": name for name in ("Huber", "ClippedDelta", "Hinge", "Poisson")}
+        | {"KullbackLeiberDivergence": "KullbackLeiblerDivergence"},
         "metrics": {f"streaming_{_snake(name)}": name for name in STREAMING},
     }
 

@@ -1,0 +1,1 @@
+"""Losses, each with a weight and weights of classes among its parameters."""
