@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -67,12 +69,21 @@ def read_image(path: str, size: tuple[int, int] | None = None, channels: int | N
     Raises:
         CorruptData: the file is no image, or cut off.
     """
+    return _decode(path, path, size, channels)
+
+
+def decode_image(content: bytes, name: str, size: tuple[int, int] | None = None, channels: int | None = None) -> np.ndarray:
+    """The same for the content of a file, which messages call `name`."""
+    return _decode(io.BytesIO(content), name, size, channels)
+
+
+def _decode(source: str | IO[bytes], name: str, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
     try:
-        with Image.open(path) as file:
+        with Image.open(source) as file:
             bands = len(file.getbands()) if file.mode in MODES.values() else 3
             image = file.convert(MODES[channels or bands])
     except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
-        raise CorruptData(f"{path} is not an image that can be read: {error}") from error
+        raise CorruptData(f"{name} is not an image that can be read: {error}") from error
     if size is not None and (image.height, image.width) != size:
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)
     pixels = np.asarray(image)

@@ -22,11 +22,14 @@ def provide_pipelines() -> Factories:
 @hookimpl
 def provide_datasets() -> Factories:
     """Known data sets."""
-    return {
-        "digits": "plx_pipelines.datasets.digits:prepare",
-        "fashion_mnist": "plx_pipelines.datasets.fashion_mnist:prepare",
-        "mnist": "plx_pipelines.datasets.mnist:prepare",
-    }
+    names = ("cifar10", "digits", "fashion_mnist", "flowers17", "imdb", "mnist")
+    return {"text-pairs": "plx_pipelines.datasets.text_pairs:prepare", **{name: f"plx_pipelines.datasets.{name}:prepare" for name in names}}
+
+
+@hookimpl
+def provide_aliases() -> Mapping[str, Mapping[str, str]]:
+    """Other ways to write a name."""
+    return {"datasets": {"text_pairs": "text-pairs", "multi30k": "text-pairs"}}
 
 
 @hookimpl

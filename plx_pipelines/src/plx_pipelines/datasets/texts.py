@@ -58,6 +58,7 @@ def write_texts(
         **class_metadata(classes),
         **_describe(tokenizer),
         "vocabulary": VOCABULARY,
+        "most_tokens": vocabulary_size,
         "vocabulary_size": len(vocabulary),
     }
     records = {split: _encode_texts(*labelled, Encoder(tokenizer, vocabulary)) for split, labelled in splits.items()}
@@ -71,6 +72,7 @@ def write_pairs(
     tokenizer: Tokenizer,
     vocabulary_size: int | None = None,
     shards: int = 1,
+    further: Mapping[str, Any] | None = None,
 ) -> Mapping[str, Any]:
     """Write pairs of texts as they are, for `TFRecordSourceSequencePipeline`, and a vocabulary of each side.
 
@@ -84,11 +86,13 @@ def write_pairs(
         tokenizer: how texts are split.
         vocabulary_size: how many tokens of each side are kept, the special ones among them; None for all.
         shards: over how many files each split is spread.
+        further: what else the metadata is to say.
 
     Returns:
         The metadata, and the `files` by split.
     """
-    metadata: dict[str, Any] = {"pipeline": "TFRecordSourceSequencePipeline", **_describe(tokenizer)}
+    metadata: dict[str, Any] = {"pipeline": "TFRecordSourceSequencePipeline", **_describe(tokenizer), "most_tokens": vocabulary_size}
+    metadata |= further or {}
     for side, texts in zip(("source", "target"), next(iter(splits.values())), strict=True):
         vocabulary = Vocabulary.fit(iterate_tokens(texts, tokenizer), vocabulary_size)
         vocabulary.save(Path(output_dir) / f"{side}_{VOCABULARY}")
