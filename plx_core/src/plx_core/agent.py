@@ -20,7 +20,7 @@ from plx_core.errors import ComponentError
 from plx_core.evaluating import EvaluationProgram
 from plx_core.feeding import as_pipeline
 from plx_core.graphs import as_features, features_of
-from plx_core.interfaces import Callback, Environment, Memory, Modes, Policy
+from plx_core.interfaces import Callback, Environment, Memory, Modes, Policy, State
 from plx_core.naming import variables_by_name
 from plx_core.run_hooks import as_callback
 from plx_core.specs import AgentSpec, EstimatorSpec
@@ -59,6 +59,7 @@ class Agent(Trainer):
     ) -> None:
         super().__init__(model_fn, model_dir, config, params, trackers=trackers, warm_start_from=warm_start_from)
         self._memory = make("memories", memory, seed=self.config.seed)
+        self._empty_memory: State | None = None
         self._training: Training | None = None
         self._run: AgentRun | None = None
         self._evaluation: AgentSpec | None = None
@@ -283,6 +284,10 @@ class Agent(Trainer):
         else:
             if self.warm_start is not None:
                 training.warm_start(self.warm_start)
+            if self._empty_memory is None:
+                self._empty_memory = training.memory.state()
+            else:  # a call before this one failed without a checkpoint
+                training.memory.restore(self._empty_memory)
             training.begin(self.config.seed)
         self.run_directory.forget_after(training.global_step)
         return training

@@ -118,22 +118,25 @@ class AgentRun:
 
     def _loop(self, goals: Goals, request: Any) -> None:
         training = self.training
-        saved = training.timestep
+        saved = training.timestep, training.global_step
         self._clock.is_due()
         while not self._reached(goals) and request.number is None:
             before, step = training.timestep, training.global_step
-            self._act()
-            self._learn(before, goals)
+            if training.rest:
+                self._learn_from(training.rest, goals)
+            else:
+                self._act()
+                self._learn(before, goals)
             if training.global_step > step:
                 self._report(step, training.global_step)
             elif self._looks.is_due():
                 self._tell_block()
             if _is_passed(step, training.global_step, self._periods.save_checkpoints_steps) or self._clock.is_due():
                 self.save()
-                saved = training.timestep
+                saved = training.timestep, training.global_step
         if request.number is None:
             self._log_rest()
-        if training.timestep > saved or self.agent.checkpoints.latest() is None:
+        if (training.timestep, training.global_step) != saved or self.agent.checkpoints.latest() is None:
             self.save()
         if request.number is not None:
             raise Interrupted(
@@ -191,12 +194,17 @@ class AgentRun:
         """Make the updates that are due."""
         training, memory = self.training, self.training.memory
         count = 1 if self._in_order else self._schedule.due(before, training.timestep)
-        if goals.steps is not None and not self._in_order:
-            count = min(count, goals.steps - training.global_step)
-        if count <= 0 or not memory.can_sample():
-            return
-        step = training.global_step
-        batches = memory.sample(count)
+        if count > 0 and memory.can_sample():
+            self._learn_from(memory.sample(count), goals)
+
+    def _learn_from(self, batches: Mapping[str, Any], goals: Goals) -> None:
+        """Make an update for each batch; those after the last step are kept for when training goes on."""
+        training, memory, step = self.training, self.training.memory, self.training.global_step
+        training.rest = {}
+        if goals.steps is not None and not self._in_order and len(batches["reward"]) > goals.steps - step:
+            cut = goals.steps - step
+            training.rest = {name: _rows(value, slice(cut, None)) for name, value in batches.items()}
+            batches = {name: _rows(value, slice(cut)) for name, value in batches.items()}
         learnt = training.learner.update(batches, training.env.num_envs)
         if not math.isfinite(learnt.metrics["loss"]):
             raise non_finite(self.agent, f"the loss is not finite at step {training.global_step}, timestep {training.timestep}")
@@ -276,5 +284,5 @@ def _is_passed(before: int, now: int, period: int | None) -> bool:
     return period is not None and now // period > before // period
 
 
-def _rows(value: Any, chosen: np.ndarray) -> Any:
+def _rows(value: Any, chosen: np.ndarray | slice) -> Any:
     return {name: part[chosen] for name, part in value.items()} if isinstance(value, Mapping) else value[chosen]

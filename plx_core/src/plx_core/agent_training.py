@@ -65,6 +65,8 @@ class Training:
         self.timestep = 0
         self.observations: Any = None
         self.masks: np.ndarray | None = None
+        self.rest: Mapping[str, Any] = {}
+        """Batches that were drawn and are still to be learnt from: training stopped at a step within its block of updates."""
         if memory.discount is None:
             memory.discount = spec.discount
 
@@ -87,7 +89,7 @@ class Training:
 
     def begin(self, seed: int) -> None:
         """Reset the environments for the first time."""
-        self.observations = self.env.reset(seed=seed if self.env.seed is None else None)
+        self.observations = self.env.reset(seed=seed if self.env.seed is None else self.env.seed)
         self.masks = self.env.action_masks
 
     def warm_start(self, source: WarmStartConfig) -> None:
@@ -104,6 +106,7 @@ class Training:
             "environment": self.env.state(),
             "observations": self.observations,
             "masks": self.masks,
+            "rest": self.rest,
             "episodes": self.episodes.state(),
             "means": self.means.state(),
             "counters": {"timestep": self.timestep, "episode": self.episodes.ended},
@@ -125,6 +128,7 @@ class Training:
         self.episodes.restore(state["episodes"])
         self.means.restore(state["means"])
         self.timestep = state["counters"]["timestep"]
+        self.rest = state["rest"]
         for name, callback in named_callbacks(callbacks).items():
             callback.restore(state["callbacks"].get(name, {}))
         if is_new_env:

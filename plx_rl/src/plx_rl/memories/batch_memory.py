@@ -41,6 +41,7 @@ class BatchMemory(interfaces.Memory):
         self.batch_size = batch_size
         self.discount = discount
         self._transitions = Transitions(batch_size, n_step, frames, Path(path) if path else None)
+        self._newest = 0  # how many transitions the last step added: one for each environment
 
     def __len__(self) -> int:
         return len(self._transitions)
@@ -58,6 +59,7 @@ class BatchMemory(interfaces.Memory):
                 f"and let the number of environments divide batch_size"
             )
         self._transitions.add(transition)
+        self._newest = count
 
     def can_sample(self, count: int | None = None) -> bool:
         """Whether the batch is full, or holds `count` transitions."""
@@ -81,7 +83,8 @@ class BatchMemory(interfaces.Memory):
         return get_by_index(self._transitions, index, self.discount)
 
     def interrupt(self) -> None:
-        """The environments were reset amid an episode: what comes next does not follow what came before."""
+        """The environments were reset amid an episode: what comes next does not follow what came before, which is cut short there."""
+        self._transitions.truncate(self._newest)
         self._transitions.interrupt()
 
     def clear(self) -> None:
@@ -90,8 +93,9 @@ class BatchMemory(interfaces.Memory):
 
     def state(self) -> interfaces.State:
         """The transitions."""
-        return self._transitions.state()
+        return self._transitions.state() | {"newest": self._newest}
 
     def restore(self, state: interfaces.State) -> None:
         """Go on from a state, of a memory with the same parameters."""
         self._transitions.restore(state)
+        self._newest = int(state["newest"])

@@ -107,6 +107,13 @@ class Transitions:
         if self._stacks is not None:
             self._stacks.interrupt()
 
+    def truncate(self, count: int) -> None:
+        """Mark the newest `count` transitions as the last of episodes that were cut short, unless they are the last already."""
+        places = np.arange(max(self._ring.first, self.written - count), self.written) % self.size
+        if len(places):
+            columns = self._ring.columns
+            columns["truncated"][places] |= ~columns["terminated"][places]
+
     def clear(self) -> None:
         """Forget everything."""
         self._ring.clear()
