@@ -31,6 +31,9 @@ def provide_layers() -> Factories:
     return {
         **stock.classes("layers"),
         "Cast": "plx_layers.layers.cast:Cast",
+        "LocallyConnected1D": "plx_layers.layers.locally_connected:LocallyConnected1D",
+        "LocallyConnected2D": "plx_layers.layers.locally_connected:LocallyConnected2D",
+        "ThresholdedReLU": "plx_layers.layers.thresholded_relu:ThresholdedReLU",
         **{name: f"plx_layers.layers.older:{name}" for name in OLDER_LAYERS},
     }
 
