@@ -6,6 +6,7 @@ import pytest
 from gymnasium import spaces
 
 from plx_rl.environments.checking import check_environment
+from plx_rl.environments.simulator_state import inexactness
 
 from .worlds import Counter, Masked, Observing, Walk
 
@@ -131,3 +132,25 @@ def test_the_old_form_of_step_is_recognised():
             return super().step(action)[:4]
 
     assert "as in the old library gym" in check_environment(Old())[0]
+
+
+@pytest.mark.parametrize("space", [spaces.Discrete(3), spaces.MultiDiscrete([2, 3])])
+def test_trials_take_legal_actions_alone(space):
+    class Strict(Masked):
+        """Refuses what is not legal: with each step another action of the last part, and the first of the others."""
+
+        def __init__(self):
+            super().__init__()
+            self.action_space = space
+
+        def info(self):
+            last = np.arange(3) == self.time % 3
+            return {"action_mask": last if isinstance(space, spaces.Discrete) else (np.array([True, False]), last)}
+
+        def step(self, action):
+            if np.ravel(action)[-1] != self.time % 3 or np.size(action) == 2 and action[0]:
+                raise RuntimeError(f"{action} is not legal")
+            return super().step(action)
+
+    assert check_environment(Strict()) == []
+    assert inexactness(Strict) == ""

@@ -11,7 +11,7 @@ import numpy as np
 
 from plx_core.errors import PlxError
 from plx_rl.environments.plain_data import same
-from plx_rl.environments.spaces import Actions, Observations, mask_from, misfit, number_of_choices
+from plx_rl.environments.spaces import Actions, Observations, mask_from, misfit, number_of_choices, random_action
 
 STEPS = 300
 
@@ -70,7 +70,7 @@ def _faults_of_steps(env: Any, steps: int) -> Iterator[str]:
         before, info = env.reset(seed=1)
         path = []
         for _ in range(steps):
-            answer = env.step(_sample(space, info))
+            answer = env.step(random_action(space, info))
             fault = _fault_of_answer(env, answer)
             if fault:
                 yield fault
@@ -80,7 +80,7 @@ def _faults_of_steps(env: Any, steps: int) -> Iterator[str]:
                 yield "step returned the array that it had returned before, and changed it; return a copy"
             path.append([_plain(observation), float(reward), bool(terminated), bool(truncated)])
             ended = ended or terminated or truncated
-            before = env.reset()[0] if terminated or truncated else observation
+            before, info = env.reset() if terminated or truncated else (observation, info)
         if attempt == 0:
             first = path
         elif not same(first, path):
@@ -112,11 +112,6 @@ def _fault_of_answer(env: Any, answer: Any) -> str:
     except PlxError as error:
         return str(error)
     return ""
-
-
-def _sample(space: Any, info: Mapping[str, Any]) -> Any:
-    mask = info.get("action_mask")
-    return space.sample(np.asarray(mask, np.int8)) if mask is not None and isinstance(space, gymnasium.spaces.Discrete) else space.sample()
 
 
 def _plain(observation: Any) -> Any:

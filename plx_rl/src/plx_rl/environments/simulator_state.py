@@ -10,6 +10,7 @@ import gymnasium
 import numpy as np
 
 from plx_rl.environments.plain_data import NotPlainData, attributes, same, set_attributes
+from plx_rl.environments.spaces import random_action
 
 IGNORED = frozenset({
     "env", "spec", "_cached_spec", "metadata", "_metadata", "render_mode", "reward_range", "_reward_range", "_saved_kwargs",
@@ -65,14 +66,15 @@ def inexactness(make: Callable[[], gymnasium.Env[Any, Any]]) -> str:
         base = capture(second)
         space = copy.deepcopy(first.action_space)  # the environment may draw from its own
         space.seed(0)
-        first.reset(seed=1)
+        _, info = first.reset(seed=1)
         for _ in range(7):
-            _step(first, space.sample())
+            _, info = _step(first, random_action(space, info))
         second.reset(seed=2)
         restore(second, with_changes(base, changes(capture(first), base)))
         for step in range(1, TRIAL_STEPS + 1):
-            action = space.sample()
-            if not same(_step(first, action), _step(second, action)):
+            action = random_action(space, info)
+            answer, info = _step(first, action)
+            if not same(answer, _step(second, action)[0]):
                 return f"{first.unwrapped} given the state of another does otherwise {step} steps later"
     except NotPlainData as error:
         return str(error)
@@ -89,10 +91,11 @@ def _chain(env: Any) -> Iterator[Any]:
     yield env
 
 
-def _step(env: Any, action: Any) -> list[Any]:
-    observation, reward, terminated, truncated, _ = env.step(action)
-    following = env.reset()[0] if terminated or truncated else None
-    return [_copied(observation), float(reward), bool(terminated), bool(truncated), _copied(following)]
+def _step(env: Any, action: Any) -> tuple[list[Any], Mapping[str, Any]]:
+    """What an environment answers, with the first observation of the next episode where one ends; and the `info` of now."""
+    observation, reward, terminated, truncated, info = env.step(action)
+    following, info = env.reset() if terminated or truncated else (None, info)
+    return [_copied(observation), float(reward), bool(terminated), bool(truncated), _copied(following)], info
 
 
 def _copied(observation: Any) -> Any:

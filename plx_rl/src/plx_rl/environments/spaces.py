@@ -151,6 +151,16 @@ def number_of_choices(space: Any) -> int:
     return int(np.sum(space.nvec)) if isinstance(space, spaces.MultiDiscrete) else 0
 
 
+def random_action(space: Any, info: Mapping[str, Any]) -> Any:
+    """An action drawn from a space, one of those that an environment's `info` says are legal."""
+    choices = number_of_choices(space)
+    mask = mask_from(info, choices) if choices else None
+    if mask is None:
+        return space.sample()
+    legal = mask.astype(np.int8)
+    return space.sample(legal if isinstance(space, spaces.Discrete) else tuple(np.split(legal, np.cumsum(space.nvec)[:-1])))
+
+
 def misfit(space: Any, observation: Any, name: str = "the observation") -> str:
     """In what way an observation is not of a space; an empty text when it is."""
     if isinstance(space, spaces.Dict):
