@@ -57,6 +57,14 @@ def test_sigmoid_cross_entropy():
         ({"decay_type": "polynomial_decay", "decay_steps": 10, "end_learning_rate": 0.1}, 5, 0.55),
         ({"decay_type": "polynomial_decay", "decay_steps": 10, "end_learning_rate": 0.1, "power": 2.0}, 5, 0.9 * 0.25 + 0.1),
         ({"decay_type": "polynomial_decay", "decay_steps": 10, "end_learning_rate": 0.1}, 50, 0.1),
+        ({"decay_type": "polynomial_decay", "decay_steps": 10}, 50, 0.0001),
+        ({"decay_type": "cosine_decay", "decay_steps": 10}, 0, 1.0),
+        ({"decay_type": "cosine_decay", "decay_steps": 9}, 3, 0.75),
+        ({"decay_type": "cosine_decay", "decay_steps": 9}, 6, 0.25),
+        ({"decay_type": "cosine_decay", "decay_steps": 9, "end_learning_rate": 0.2}, 6, 0.8 * 0.25 + 0.2),
+        ({"decay_type": "cosine_decay", "decay_steps": 9, "end_learning_rate": 0.2}, 90, 0.2),
+        ({"decay_type": "cosine_decay", "decay_steps": 9, "start_decay_at": 10, "stop_decay_at": 13}, 17, 0.75),
+        ({"decay_type": "cosine_decay", "decay_steps": 3, "staircase": True}, 2, 1.0),
         ({"decay_type": "piecewise_constant", "boundaries": [10, 20], "values": [1.0, 0.5, 0.2]}, 10, 1.0),
         ({"decay_type": "piecewise_constant", "boundaries": [10, 20], "values": [1.0, 0.5, 0.2]}, 11, 0.5),
         ({"decay_type": "piecewise_constant", "boundaries": [10, 20], "values": [1.0, 0.5, 0.2]}, 21, 0.2),
@@ -73,9 +81,55 @@ def test_decay_refuses_what_does_not_fit():
         Decay(1.0, "piecewise_constant", boundaries=[1, 2], values=[1.0, 0.5])
     with pytest.raises(ValueError, match="decay_type: expected one of"):
         Decay(1.0, "cosine")
+    with pytest.raises(ValueError, match="learning_rate: a decay starts from a number, got Decay"):
+        Decay(Decay(1.0))
 
 
-@pytest.mark.parametrize("name", [name for name in stock.classes("optimizers") if name not in ("MultiOptimizer", "OptimizerMap")])
+@pytest.mark.parametrize(
+    ("rate", "step", "expected"),
+    [(0.8, 0, 0.2), (0.8, 2, 0.6), (0.8, 3, 0.8), (0.8, 40, 0.8)]
+    + [
+        ({"Decay": {"learning_rate": 0.8, "decay_rate": 0.5, "decay_steps": 4}}, *case) for case in ((0, 0.1), (3, 0.4), (4, 0.4), (8, 0.2))
+    ],
+)
+def test_warm_up(rate, step, expected):
+    schedule = make("schedules", {"Warmup": {"learning_rate": rate, "warmup_steps": 4}})
+    assert float(schedule(step)) == pytest.approx(expected, rel=1e-6)
+    copy = keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
+    assert float(copy(step)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_an_optimizer_warms_up_with_and_without_a_decay():
+    plain = make("optimizers", {"Adam": {"learning_rate": 0.8, "warmup_steps": 4}})
+    decays = {"decay_type": "inverse_time_decay", "decay_rate": 1.0, "decay_steps": 4, "start_decay_at": 4}
+    decaying = make("optimizers", {"SGD": {"learning_rate": 0.8, "warmup_steps": 4, **decays}})
+    for step, flat, falling in ((1, 0.4, 0.4), (4, 0.8, 0.8), (8, 0.8, 0.4)):
+        plain.iterations.assign(step)
+        decaying.iterations.assign(step)
+        assert (float(plain.learning_rate), float(decaying.learning_rate)) == (pytest.approx(flat), pytest.approx(falling))
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"),
+    [
+        ("Momentum", [-0.1, -0.1 + (0.9 * -0.1 - 0.2)]),
+        ("Nesterov", [0.9 * -0.1 - 0.1, -0.19 + 0.9 * (0.9 * -0.1 - 0.2) - 0.2]),
+        ("Nestrov", [0.9 * -0.1 - 0.1, -0.19 + 0.9 * (0.9 * -0.1 - 0.2) - 0.2]),
+        ("SGD", [-0.1, -0.3]),
+    ],
+)
+def test_momentum_by_hand(name, weights):
+    optimizer = make("optimizers", {name: {"learning_rate": 0.1}})
+    variable = keras.Variable([0.0])
+    for gradient, expected in zip((1.0, 2.0), weights, strict=True):
+        optimizer.apply([keras.ops.convert_to_tensor([gradient])], [variable])
+        assert float(variable[0]) == pytest.approx(expected, rel=1e-5)
+
+
+OPTIMIZERS = [name for name in (*stock.classes("optimizers"), "Momentum", "Nesterov") if name not in ("MultiOptimizer", "OptimizerMap")]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_takes_a_decay(name):
     optimizer = make("optimizers", {name: {"learning_rate": 1.0, "decay_type": "inverse_time_decay", "decay_rate": 1.0, "decay_steps": 1}})
     optimizer.build([keras.Variable([1.0, 2.0])])

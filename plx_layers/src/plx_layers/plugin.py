@@ -46,14 +46,14 @@ def provide_losses() -> Factories:
 
 @hookimpl
 def provide_optimizers() -> Factories:
-    """Keras's optimizers, each with the decay of its learning rate among its parameters."""
-    return {name: f"plx_layers.optimizers:{name}" for name in stock.classes("optimizers")}
+    """Keras's optimizers and TensorFlow 1's, each with the decay and the warm-up of its learning rate among its parameters."""
+    return {name: f"plx_layers.optimizers:{name}" for name in (*stock.classes("optimizers"), "Momentum", "Nesterov")}
 
 
 @hookimpl
 def provide_schedules() -> Factories:
-    """Keras's learning-rate schedules, and the decay family of TensorFlow 1."""
-    return {**stock.classes("optimizers.schedules"), "Decay": "plx_layers.schedules:Decay"}
+    """Keras's learning-rate schedules, the decay family of TensorFlow 1, and warm-up."""
+    return {**stock.classes("optimizers.schedules"), **{name: f"plx_layers.schedules:{name}" for name in ("Decay", "Warmup")}}
 
 
 @hookimpl
@@ -103,6 +103,7 @@ def provide_aliases() -> Mapping[str, Mapping[str, str]]:
         | {"avgpool1d": "AvgPool1D", "avgpool2d": "AvgPool2D", "avgpool3d": "AvgPool3D"},
         "losses": {f"{name}Loss": name for name in ("Huber", "ClippedDelta", "Hinge", "Poisson")}
         | {"KullbackLeiberDivergence": "KullbackLeiblerDivergence"},
+        "optimizers": {"Nestrov": "Nesterov"},
         "metrics": {f"streaming_{_snake(name)}": name for name in STREAMING},
     }
 

@@ -1,14 +1,23 @@
-"""The decay family of TensorFlow 1, as a learning-rate schedule."""
+"""Learning rates that change with the global step: the decay family of TensorFlow 1, cosine decay and warm-up."""
 
+from __future__ import annotations
+
+import math
 from typing import Annotated, Any, Literal
 
 import keras
 import tensorflow as tf
 
-from plx_core.annotations import NonNegativeFloat, NonNegativeInt, Range
+from plx_core.annotations import NonNegativeFloat, NonNegativeInt, PositiveInt, Range, ScheduleLike
 
-DecayType = Literal["exponential_decay", "inverse_time_decay", "natural_exp_decay", "polynomial_decay", "piecewise_constant"]
-DECAY_TYPES: tuple[str, ...] = ("exponential_decay", "inverse_time_decay", "natural_exp_decay", "polynomial_decay", "piecewise_constant")
+DecayType = Literal[
+    "exponential_decay", "inverse_time_decay", "natural_exp_decay", "polynomial_decay", "piecewise_constant", "cosine_decay"
+]
+DECAY_TYPES: tuple[str, ...] = (
+    "exponential_decay", "inverse_time_decay", "natural_exp_decay", "polynomial_decay", "piecewise_constant", "cosine_decay",
+)  # fmt: skip
+END_OF_POLYNOMIAL = 0.0001
+"""What TensorFlow 1's polynomial decay ended at, when nothing was said."""
 
 
 @keras.saving.register_keras_serializable("plx_layers")
@@ -22,6 +31,8 @@ class Decay(keras.optimizers.schedules.LearningRateSchedule):
     - `natural_exp_decay`: learning_rate · exp(−decay_rate · p)
     - `inverse_time_decay`: learning_rate / (1 + decay_rate · p)
     - `polynomial_decay`: (learning_rate − end_learning_rate) · (1 − min(p, 1))^power + end_learning_rate
+    - `cosine_decay`: (learning_rate − end_learning_rate) · ½(1 + cos(π · min(p, 1))) + end_learning_rate, without restarts
+      (Loshchilov and Hutter 2017, SGDR)
     - `piecewise_constant`: values[i], where i boundaries lie below the step
 
     and learning_rate before. It is never less than `min_learning_rate`.
@@ -35,7 +46,7 @@ class Decay(keras.optimizers.schedules.LearningRateSchedule):
         stop_decay_at: the step after which there is no further decay.
         min_learning_rate: the least rate.
         staircase: whether the rate falls in stairs of `decay_steps` steps.
-        end_learning_rate: what `polynomial_decay` ends at.
+        end_learning_rate: what `polynomial_decay` and `cosine_decay` end at; 0.0001 and 0 when left out.
         power: the exponent of `polynomial_decay`.
         boundaries: the steps at which `piecewise_constant` changes.
         values: its rates, one more than there are boundaries.
@@ -51,13 +62,15 @@ class Decay(keras.optimizers.schedules.LearningRateSchedule):
         stop_decay_at: NonNegativeInt = 2**31 - 1,
         min_learning_rate: NonNegativeFloat = 1e-12,
         staircase: bool = False,
-        end_learning_rate: NonNegativeFloat = 0.0001,
+        end_learning_rate: NonNegativeFloat | None = None,
         power: float = 1.0,
         boundaries: list[int] | None = None,
         values: list[float] | None = None,
     ) -> None:
         if decay_type not in DECAY_TYPES:
             raise ValueError(f"decay_type: expected one of {', '.join(DECAY_TYPES)}, got {decay_type!r}")
+        if not isinstance(learning_rate, (int, float)):
+            raise ValueError(f"learning_rate: a decay starts from a number, got {type(learning_rate).__name__}")
         if decay_type == "piecewise_constant" and len(values or ()) != len(boundaries or ()) + 1:
             raise ValueError(
                 f"piecewise_constant takes one value more than boundaries; got {len(values or ())} and {len(boundaries or ())}"
@@ -90,5 +103,49 @@ class Decay(keras.optimizers.schedules.LearningRateSchedule):
             return rate * tf.exp(-settings.decay_rate * periods)
         if settings.decay_type == "inverse_time_decay":
             return rate / (1.0 + settings.decay_rate * periods)
-        end = settings.end_learning_rate
-        return (rate - end) * tf.pow(1.0 - tf.minimum(periods, 1.0), settings.power) + end
+        end, done = settings.end_learning_rate, tf.minimum(periods, 1.0)
+        if settings.decay_type == "cosine_decay":
+            end = 0.0 if end is None else end
+            return (rate - end) * 0.5 * (1.0 + tf.cos(math.pi * done)) + end
+        end = END_OF_POLYNOMIAL if end is None else end
+        return (rate - end) * tf.pow(1.0 - done, settings.power) + end
+
+
+@keras.saving.register_keras_serializable("plx_layers")
+class Warmup(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that first rises in equal parts, and then is another's.
+
+    In step s, counted from 0, it is learning_rate · (s + 1) / warmup_steps while s < warmup_steps; where `learning_rate` is a schedule,
+    that of step `warmup_steps` is risen to. The schedule counts all steps, those of the warm-up too.
+
+    Source: Goyal et al. 2017, Accurate, Large Minibatch SGD, section 2.2, gradual warm-up.
+
+    Args:
+        learning_rate: the rate after the warm-up: a number or a schedule.
+        warmup_steps: how many steps the rate rises.
+    """
+
+    def __init__(self, learning_rate: ScheduleLike | NonNegativeFloat, warmup_steps: PositiveInt) -> None:
+        if warmup_steps < 1:
+            raise ValueError(f"warmup_steps: expected a positive integer, got {warmup_steps}")
+        self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        """The rate at a global step: a float32 scalar."""
+        step = tf.cast(step, tf.float32)
+        later = tf.maximum(step, float(self.warmup_steps))
+        rate = tf.cast(self.learning_rate(later) if callable(self.learning_rate) else self.learning_rate, tf.float32)
+        return rate * tf.minimum((step + 1.0) / self.warmup_steps, 1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        rate = self.learning_rate
+        if callable(rate):
+            rate = keras.optimizers.schedules.serialize(rate)
+        return {"learning_rate": rate, "warmup_steps": self.warmup_steps}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Warmup:
+        """The schedule of a configuration."""
+        rate = config["learning_rate"]
+        return cls(keras.optimizers.schedules.deserialize(rate) if isinstance(rate, dict) else rate, config["warmup_steps"])
