@@ -79,17 +79,26 @@ class Order:
         within = positions % self.num_examples
         return self._permute(within, positions // self.num_examples) if self.shuffle else within
 
-    def indices(self, batch: int) -> tf.Tensor:
-        """The examples of a batch: int64 [b]."""
+    @property
+    def num_even_batches(self) -> int | None:
+        """How many batches come before the last one or two, which may be shorter or longer; None when they never end."""
+        full = self.num_full_batches
+        return full if full is None else full - bool(self._last_extra())
+
+    def positions(self, batch: int) -> list[int]:
+        """The places of a batch's examples, counted over all epochs."""
         full = self.num_full_batches
         first = (batch * self.num_workers + self.worker) * self.batch_size
         if full is None or batch < full:
             more = self._last_extra() if batch + 1 == self.num_batches and batch + 1 == full else range(0)
-            return self.examples(tf.constant([*range(first, first + self.batch_size), *more], tf.int64))
+            return [*range(first, first + self.batch_size), *more]
         rest = self._rest(full)
         begin = full * self.num_workers * self.batch_size
-        bounds = [begin + rest * worker // self.num_workers for worker in (self.worker, self.worker + 1)]
-        return self.examples(tf.range(*bounds, dtype=tf.int64))
+        return list(range(*(begin + rest * worker // self.num_workers for worker in (self.worker, self.worker + 1))))
+
+    def indices(self, batch: int) -> tf.Tensor:
+        """The examples of a batch: int64 [b]."""
+        return self.examples(tf.constant(self.positions(batch), tf.int64))
 
     def full_batches(self, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
         """The examples of `count` full batches from number `first` on: int64 [count, batch_size]."""
@@ -149,8 +158,8 @@ def batches(
 
 def _numbered_indices(order: Order, start: int, lengths: Resident | None) -> tf.data.Dataset:
     """(number, indices) of each batch from `start` on; those of many batches are found at once, which costs little more than one."""
-    end, full = order.num_batches, order.num_full_batches
-    blocked = _ENDLESS if full is None else full - bool(order._last_extra())
+    end, even = order.num_batches, order.num_even_batches
+    blocked = _ENDLESS if even is None else even
     size = max(1, min(MOST_BATCHES, MOST_INDICES // order.batch_size))
 
     def block(number: tf.Tensor) -> tf.data.Dataset:
@@ -162,7 +171,7 @@ def _numbered_indices(order: Order, start: int, lengths: Resident | None) -> tf.
         return tf.data.Dataset.from_tensor_slices((first + tf.range(count), indices))
 
     first = start // size
-    last = max(first, blocked // size if full is None else -(-blocked // size))
+    last = max(first, blocked // size if even is None else -(-blocked // size))
     dataset = tf.data.Dataset.range(first, last).flat_map(block).skip(start - first * size)
     for number in range(max(start, blocked), blocked if end is None else end):  # the last one or two
         dataset = dataset.concatenate(tf.data.Dataset.from_tensors((np.int64(number), order.indices(number))))

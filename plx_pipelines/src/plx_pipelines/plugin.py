@@ -13,6 +13,8 @@ def provide_pipelines() -> Factories:
         "ImageFolderPipeline": "plx_pipelines.folders:ImageFolderPipeline",
         "ParallelTextPipeline": "plx_pipelines.sequences:ParallelTextPipeline",
         "TablePipeline": "plx_pipelines.tables:TablePipeline",
+        "TFDatasetPipeline": "plx_pipelines.adapters:TFDatasetPipeline",
+        "TFDSPipeline": "plx_pipelines.adapters:TFDSPipeline",
         "TFRecordImagePipeline": "plx_pipelines.images:TFRecordImagePipeline",
         "TFRecordSequencePipeline": "plx_pipelines.sequences:TFRecordSequencePipeline",
         "TFRecordSourceSequencePipeline": "plx_pipelines.sequences:TFRecordSourceSequencePipeline",
