@@ -148,9 +148,12 @@ def test_trials_take_legal_actions_alone(space):
             return {"action_mask": last if isinstance(space, spaces.Discrete) else (np.array([True, False]), last)}
 
         def step(self, action):
-            if np.ravel(action)[-1] != self.time % 3 or np.size(action) == 2 and action[0]:
+            if np.ravel(action)[-1] != self.time % 3 or (np.size(action) == 2 and action[0]):
                 raise RuntimeError(f"{action} is not legal")
             return super().step(action)
+
+        def observe(self):
+            return super().observe() * np.array([0.0, 1.0], np.float32)
 
     assert check_environment(Strict()) == []
     assert inexactness(Strict) == ""

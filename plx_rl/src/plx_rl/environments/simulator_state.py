@@ -66,7 +66,7 @@ def inexactness(make: Callable[[], gymnasium.Env[Any, Any]]) -> str:
         base = capture(second)
         space = copy.deepcopy(first.action_space)  # the environment may draw from its own
         space.seed(0)
-        _, info = first.reset(seed=1)
+        info: Mapping[str, Any] = first.reset(seed=1)[1]
         for _ in range(7):
             _, info = _step(first, random_action(space, info))
         second.reset(seed=2)
