@@ -35,6 +35,8 @@ def measure(metric: Any, labels: Any, outputs: Any, probabilities: Any, classes:
         return indices, outputs
     if isinstance(metric, keras.metrics.SparseCategoricalCrossentropy):
         return indices, probabilities
+    if _looks_at_columns(metric) and classes > 1:
+        return ops.one_hot(indices, classes), probabilities
     if isinstance(metric, DECISION_METRICS) and _without_thresholds(metric):
         decided = _decisions(outputs, probabilities, classes)
         if classes <= 2:
@@ -45,7 +47,7 @@ def measure(metric: Any, labels: Any, outputs: Any, probabilities: Any, classes:
     if classes == 2 and not isinstance(
         metric, (keras.metrics.CategoricalAccuracy, keras.metrics.TopKCategoricalAccuracy, keras.metrics.CategoricalCrossentropy)
     ):
-        return indices, probabilities[:, 1]
+        return ops.expand_dims(indices, -1), probabilities[:, 1:]
     return ops.one_hot(indices, classes), probabilities
 
 
@@ -63,6 +65,11 @@ def _decisions(outputs: Any, probabilities: Any, classes: int) -> Any:
     return ops.argmax(outputs, axis=-1)
 
 
-def _without_thresholds(metric: Any) -> bool:
+def _looks_at_columns(metric: Any) -> bool:
+    """Whether a metric takes one class out of all, or the most probable ones, and so has to be given all."""
     config = metric.get_config()
-    return config.get("thresholds") is None and config.get("top_k") is None and config.get("class_id") is None
+    return any(config.get(name) is not None for name in ("top_k", "k", "class_id"))
+
+
+def _without_thresholds(metric: Any) -> bool:
+    return metric.get_config().get("thresholds") is None

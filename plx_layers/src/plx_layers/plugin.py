@@ -17,10 +17,16 @@ LOSSES = {
     "similarities": ("Hinge", "CosineDistance"),
     "divergences": ("Poisson", "KullbackLeiblerDivergence"),
 }
+METRICS = {
+    "curves": ("AUC", "SensitivityAtSpecificity", "SpecificityAtSensitivity"),
+    "decisions": ("PrecisionAtK", "PrecisionAtThresholds", "RecallAtK", "RecallAtThresholds"),
+    "means": ("Mean", "MeanCosineDistance", "MeanRelativeError", "PercentageLess", "Sum"),
+    "correlations": ("Covariance", "PearsonCorrelation"),
+}
 STREAMING = (
-    "TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives", "Recall", "AUC", "Accuracy", "Precision",
-    "SpecificityAtSensitivity", "SensitivityAtSpecificity", "MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError",
-    "PearsonCorrelation", "Mean",
+    *(name for names in METRICS.values() for name in names if name != "Sum"),
+    "TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives", "Accuracy", "Precision", "Recall",
+    "MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError",
 )  # fmt: skip
 """The metrics that TensorFlow 1 called `streaming_…`."""
 
@@ -58,8 +64,11 @@ def provide_schedules() -> Factories:
 
 @hookimpl
 def provide_metrics() -> Factories:
-    """Keras's metrics."""
-    return stock.classes("metrics")
+    """Keras's metrics and TensorFlow 1's; where both have a name, it is the one that counts over all examples."""
+    return {
+        **stock.classes("metrics"),
+        **{name: f"plx_layers.metrics.{module}:{name}" for module, names in METRICS.items() for name in names},
+    }
 
 
 @hookimpl
@@ -104,7 +113,9 @@ def provide_aliases() -> Mapping[str, Mapping[str, str]]:
         "losses": {f"{name}Loss": name for name in ("Huber", "ClippedDelta", "Hinge", "Poisson")}
         | {"KullbackLeiberDivergence": "KullbackLeiblerDivergence"},
         "optimizers": {"Nestrov": "Nesterov"},
-        "metrics": {f"streaming_{_snake(name)}": name for name in STREAMING},
+        "metrics": {f"streaming_{_snake(name)}": name for name in STREAMING}
+        | {"streaming_mean_iou": "MeanIoU"}
+        | {f"{prefix}{name}": name for name in ("PrecisionAtK", "RecallAtK") for prefix in ("Sparse", "streaming_sparse_")},
     }
 
 

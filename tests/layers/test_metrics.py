@@ -1,0 +1,246 @@
+"""Metrics against NumPy and scikit-learn, fed by the models in batches inside a compiled program."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import plx_core as plx
+from plx_core.components import default_registry, make
+
+sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is what metrics are compared with")
+
+
+def updated(metric, labels, outputs, batch=7, weights=None):
+    metric = make("metrics", metric)
+
+    @tf.function(reduce_retracing=True)
+    def update(*values):
+        metric.update_state(*values)
+
+    labels, outputs = np.asarray(labels, "float32"), np.asarray(outputs, "float32")
+    for start in range(0, len(labels), batch):
+        part = slice(start, start + batch)
+        update(*(tf.constant(value[part]) for value in (labels, outputs, weights) if value is not None))
+    return np.asarray(metric.result())
+
+
+def drawn(count=300, scale=1.0):
+    """Labels 0 and 1, and probabilities that are more or less right."""
+    rng = np.random.default_rng(3)
+    labels = rng.integers(0, 2, count)
+    logits = scale * (rng.normal(size=count) + 2.0 * labels - 1.0)
+    return labels, (1 / (1 + np.exp(-logits))).astype("float32")
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 10.0, 60.0])
+def test_areas_are_scikit_learns_for_saturated_probabilities_too(scale):
+    labels, probabilities = drawn(scale=scale)
+    assert updated("AUC", labels, probabilities) == pytest.approx(sklearn_metrics.roc_auc_score(labels, probabilities), abs=1e-3)
+    found = updated({"AUC": {"curve": "PR"}}, labels, probabilities)
+    assert found == pytest.approx(sklearn_metrics.average_precision_score(labels, probabilities), abs=1e-3)
+
+
+@given(
+    st.lists(
+        st.tuples(st.booleans(), st.sampled_from([0.0, 1e-30, 1e-9, 1e-3, 0.4, 0.5, 0.501, 0.999, 1 - 1e-6, 1.0])), min_size=2, max_size=12
+    )
+)
+@settings(max_examples=40)
+def test_area_is_the_chance_that_a_positive_comes_first(drawn_pairs):
+    labels, probabilities = np.array([pair[0] for pair in drawn_pairs]), np.array([pair[1] for pair in drawn_pairs], "float32")
+    metric = make("metrics", "AUC")
+    metric.update_state(labels, probabilities)
+    pairs = [(high > low) + 0.5 * (high == low) for high in probabilities[labels] for low in probabilities[~labels]]
+    assert float(metric.result()) == pytest.approx(np.mean(pairs) if pairs else 0.0, abs=1e-6)
+
+
+def test_area_weighs_examples():
+    labels, probabilities = drawn()
+    weights = np.random.default_rng(0).uniform(size=len(labels)).astype("float32")
+    expected = sklearn_metrics.roc_auc_score(labels, probabilities, sample_weight=weights)
+    assert updated("AUC", labels, probabilities, weights=weights) == pytest.approx(expected, abs=1e-3)
+    columns = updated("AUC", labels[:, None], probabilities[:, None], weights=weights)
+    assert columns == pytest.approx(expected, abs=1e-3)
+
+
+def test_area_of_one_class():
+    labels, probabilities = drawn()
+    both = np.stack([1 - probabilities, probabilities], 1)
+    found = updated({"AUC": {"class_id": 1}}, np.eye(2)[labels], both)
+    assert found == pytest.approx(sklearn_metrics.roc_auc_score(labels, probabilities), abs=1e-3)
+
+
+@pytest.mark.parametrize("least", [0.0, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_points_on_the_curve(least, scale):
+    labels, probabilities = drawn(scale=scale)
+    fall_out, recall, _ = sklearn_metrics.roc_curve(labels, probabilities, drop_intermediate=False)
+    found = updated({"SensitivityAtSpecificity": {"specificity": least}}, labels, probabilities)
+    assert found == pytest.approx(recall[1 - fall_out >= least].max(), abs=0.01)
+    found = updated({"SpecificityAtSensitivity": {"sensitivity": least}}, labels, probabilities)
+    assert found == pytest.approx(1 - fall_out[recall >= least].min(), abs=0.01)
+
+
+def test_precision_and_recall_at_thresholds():
+    labels, probabilities = drawn()
+    thresholds = [0.1, 0.5, 0.9]
+    decided = [probabilities > threshold for threshold in thresholds]
+    found = updated({"PrecisionAtThresholds": {"thresholds": thresholds}}, labels, probabilities)
+    np.testing.assert_allclose(found, [sklearn_metrics.precision_score(labels, guess) for guess in decided], rtol=1e-6)
+    found = updated({"RecallAtThresholds": {"thresholds": thresholds}}, labels, probabilities)
+    np.testing.assert_allclose(found, [sklearn_metrics.recall_score(labels, guess) for guess in decided], rtol=1e-6)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3])
+def test_precision_and_recall_at_k(k):
+    rng = np.random.default_rng(k)
+    labels, probabilities = rng.integers(0, 4, 50), rng.uniform(size=(50, 4)).astype("float32")
+    truth = np.eye(4)[labels]
+    taken = np.zeros((50, 4))
+    np.put_along_axis(taken, np.argsort(probabilities)[:, -k:], 1, 1)
+    hits = (truth * taken).sum()
+    assert updated({"RecallAtK": {"k": k}}, truth, probabilities) == pytest.approx(hits / truth.sum())
+    assert updated({"RecallAtK": {"k": k}}, truth, probabilities) == pytest.approx(
+        sklearn_metrics.top_k_accuracy_score(labels, probabilities, k=k)
+    )
+    assert updated({"PrecisionAtK": {"k": k}}, truth, probabilities) == pytest.approx(hits / taken.sum())
+    of_one = (truth * taken)[:, 2].sum()
+    assert updated({"RecallAtK": {"k": k, "class_id": 2}}, truth, probabilities) == pytest.approx(of_one / truth[:, 2].sum())
+    assert updated({"PrecisionAtK": {"k": k, "class_id": 2}}, truth, probabilities) == pytest.approx(of_one / taken[:, 2].sum())
+
+
+def regression(count=50, columns=1):
+    rng = np.random.default_rng(columns)
+    labels = rng.normal(3.0, 2.0, size=(count, columns))
+    return labels.astype("float32"), (0.5 * labels + rng.normal(size=(count, columns))).astype("float32")
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_errors_and_correlations(columns):
+    labels, outputs = regression(columns=columns)
+    flat, guess = labels.ravel(), outputs.ravel()
+    distances = 1 - (labels * outputs).sum(1) / (np.linalg.norm(labels, axis=1) * np.linalg.norm(outputs, axis=1))
+    expected = {
+        "MeanAbsoluteError": sklearn_metrics.mean_absolute_error(flat, guess),
+        "MeanSquaredError": sklearn_metrics.mean_squared_error(flat, guess),
+        "RootMeanSquaredError": sklearn_metrics.mean_squared_error(flat, guess) ** 0.5,
+        "MeanRelativeError": sklearn_metrics.mean_absolute_percentage_error(flat, guess),
+        "Covariance": np.cov(flat, guess)[0, 1],
+        "PearsonCorrelation": np.corrcoef(flat, guess)[0, 1],
+        "MeanCosineDistance": distances.mean(),
+        "Mean": guess.mean(),
+        "Sum": guess.sum(),
+    }
+    found = {name: updated(name, labels, outputs) for name in expected}
+    assert found == {name: pytest.approx(value, rel=1e-4, abs=1e-6) for name, value in expected.items()}
+    assert updated({"PercentageLess": {"threshold": 1.5}}, labels, outputs) == pytest.approx((guess < 1.5).mean())
+
+
+def test_relative_errors_by_what_they_are_divided():
+    labels, outputs = [[0.0, 2.0], [4.0, -2.0]], [[1.0, 3.0], [2.0, -1.0]]
+    assert updated("MeanRelativeError", labels, outputs) == pytest.approx((0 + 0.5 + 0.5 + 0.5) / 4)
+    assert updated({"MeanRelativeError": {"normalizer": 2}}, labels, outputs) == pytest.approx((0.5 + 0.5 + 1 + 0.5) / 4)
+    assert updated({"MeanRelativeError": {"normalizer": [1, 2]}}, labels, outputs) == pytest.approx((1 + 0.5 + 2 + 0.5) / 4)
+
+
+def test_correlations_keep_their_digits_far_from_zero_and_with_weights():
+    rng = np.random.default_rng(0)
+    labels = rng.normal(1000.0, 1.0, size=500).astype("float32")
+    outputs = (labels + rng.normal(size=500)).astype("float32")
+    assert updated("PearsonCorrelation", labels, outputs, batch=64) == pytest.approx(np.corrcoef(labels, outputs)[0, 1], abs=1e-3)
+    weights = rng.integers(0, 3, 500)
+    expected = np.cov(labels.astype("float64"), outputs.astype("float64"), fweights=weights)[0, 1]
+    assert updated("Covariance", labels, outputs, weights=weights.astype("float32")) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["Covariance", "PearsonCorrelation"])
+def test_nothing_to_correlate_is_zero(name):
+    metric = make("metrics", name)
+    assert float(metric.result()) == 0.0
+    metric.update_state(tf.constant([[2.0]]), tf.constant([[3.0]]))
+    assert float(metric.result()) == 0.0
+    metric.update_state(tf.constant([[2.0]]), tf.constant([[3.0]]))
+    assert float(metric.result()) == pytest.approx(0.0)
+    metric.reset_state()
+    metric.update_state(tf.constant([[1.0], [2.0]]), tf.constant([[1.0], [2.0]]))
+    assert float(metric.result()) == pytest.approx({"Covariance": 0.5, "PearsonCorrelation": 1.0}[name])
+
+
+def classified(classes, metrics, labels, logits, **params):
+    """What a classifier whose outputs are its features measures of them."""
+    features = {"x": keras.Input((logits.shape[1],), name="x")}
+    spec = plx.models.Classifier("eval", graph=plx.Graph(layers=["Flatten"]), metrics=metrics, **params)(features)
+    update = tf.function(spec.update_metrics, reduce_retracing=True)
+    for start in range(0, len(labels), 16):
+        update({}, tf.constant(labels[start : start + 16]), tf.constant(logits[start : start + 16]))
+    return {name: np.asarray(metric.result()) for name, metric in spec.metrics.items()}
+
+
+METRICS = [
+    "AUC", {"SensitivityAtSpecificity": {"specificity": 0.5}}, {"SpecificityAtSensitivity": {"sensitivity": 0.5}},
+    {"PrecisionAtThresholds": {"thresholds": [0.2, 0.6]}}, {"RecallAtThresholds": {"thresholds": [0.2, 0.6]}},
+    {"PercentageLess": {"threshold": 0.5}}, "MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError", "Covariance",
+    "PearsonCorrelation", "MeanRelativeError", "MeanCosineDistance", "Accuracy",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_a_classifier_feeds_its_metrics(classes):
+    rng = np.random.default_rng(classes)
+    labels = rng.integers(0, classes, 100)
+    logits = (rng.normal(size=(100, classes)) + np.eye(classes)[labels]).astype("float32")
+    probabilities = tf.nn.softmax(logits).numpy()
+    truth, guess = (labels, probabilities[:, 1]) if classes == 2 else (np.eye(classes)[labels].ravel(), probabilities.ravel())
+    ranked = [
+        {"RecallAtK": {"k": 1}},
+        {"PrecisionAtK": {"k": 1}},
+        {"AUC": {"class_id": 1, "name": "of_one"}},
+        {"MeanIoU": {"num_classes": classes, "name": "mean_iou"}},
+    ]
+    found = classified(classes, METRICS + ranked, labels, logits)
+    decided = logits.argmax(1)
+    assert found["auc"] == pytest.approx(sklearn_metrics.roc_auc_score(truth, guess), abs=1e-3)
+    assert found["of_one"] == pytest.approx(sklearn_metrics.roc_auc_score(labels == 1, probabilities[:, 1]), abs=1e-3)
+    assert found["pearson_correlation"] == pytest.approx(np.corrcoef(truth, guess)[0, 1], abs=1e-4)
+    assert found["covariance"] == pytest.approx(np.cov(truth, guess)[0, 1], abs=1e-4)
+    assert found["mean_absolute_error"] == pytest.approx(sklearn_metrics.mean_absolute_error(truth, guess), abs=1e-5)
+    assert found["precision_at_thresholds"] == pytest.approx(
+        [sklearn_metrics.precision_score(truth, guess > t) for t in (0.2, 0.6)], abs=1e-5
+    )
+    assert found["recall_at_k"] == found["precision_at_k"] == pytest.approx(sklearn_metrics.accuracy_score(labels, decided))
+    assert found["mean_iou"] == pytest.approx(sklearn_metrics.jaccard_score(labels, decided, average="macro"))
+
+
+def test_a_regressor_feeds_its_metrics():
+    labels, outputs = regression()
+    features = {"x": keras.Input((1,), name="x")}
+    names = ["Covariance", "PearsonCorrelation", "MeanRelativeError", "MeanCosineDistance", {"PercentageLess": {"threshold": 1.0}}, "Mean"]
+    spec = plx.models.Regressor("eval", graph=plx.Graph(layers=["Flatten"]), metrics=names)(features)
+    tf.function(spec.update_metrics)({}, tf.constant(labels[:, 0]), tf.constant(outputs))
+    found = {name: float(metric.result()) for name, metric in spec.metrics.items()}
+    assert found["covariance"] == pytest.approx(np.cov(labels[:, 0], outputs[:, 0])[0, 1], rel=1e-4)
+    assert found["mean"] == pytest.approx(outputs.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("metric", [*METRICS, {"RecallAtK": {"k": 2}}, {"PrecisionAtK": {"k": 2}}, "Mean"])
+def test_a_copy_from_its_configuration_is_the_same(metric):
+    made = make("metrics", metric)
+    copy = keras.metrics.deserialize(keras.metrics.serialize(made))
+    assert (type(copy), copy.get_config()) == (type(made), made.get_config())
+
+
+STREAMING = [
+    "true_positives", "true_negatives", "false_positives", "false_negatives", "mean", "accuracy", "precision", "recall", "auc",
+    "specificity_at_sensitivity", "sensitivity_at_specificity", "precision_at_thresholds", "recall_at_thresholds", "sparse_recall_at_k",
+    "sparse_precision_at_k", "recall_at_k", "precision_at_k", "mean_absolute_error", "mean_relative_error", "mean_squared_error",
+    "root_mean_squared_error", "covariance", "pearson_correlation", "mean_cosine_distance", "percentage_less", "mean_iou",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STREAMING)
+def test_streaming_names(name):
+    entry = default_registry().find("metrics", f"streaming_{name}")
+    assert entry.name.lower() == name.removeprefix("sparse_").replace("_", "")
