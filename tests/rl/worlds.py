@@ -139,3 +139,81 @@ class CounterVector(gymnasium.vector.VectorEnv):
             self.episode += over
             self.time = np.where(over, 0, self.time)
         return self.observe(), rewards, over, np.zeros(self.num_envs, bool), infos
+
+
+class Probes(gymnasium.Env):
+    """Nine small environments in one: an episode is one of them, and the observation says which, so that each value is known.
+
+    The probes, by the situation in which they begin, of which the first ones follow Andy Jones's:
+
+        0        is worth 1, whatever one does
+        1, 2     are worth 1 and -1
+        3        leads to 4, which is worth 1
+        5        is worth 1 or -1, as one acts
+        6, 7     are worth 1 or -1, as one acts; what is right in the one is wrong in the other
+        8        pays 1 for ever, but is cut short after four steps
+        9        pays 3 or 1, as one acts
+        10       leads to 9, but there the better action is not legal
+
+    Args:
+        continuous: whether an action is a number, of which 0.5 and -0.5 are the right and the wrong one, and one pays 1 less the square
+            of how far one is off.
+        ends: whether 8 ends for good after its four steps.
+    """
+
+    def __init__(self, continuous=False, ends=False):
+        self.observation_space = spaces.Discrete(11)
+        self.action_space = spaces.Box(-1.0, 1.0, (1,), np.float32) if continuous else spaces.Discrete(2)
+        self.continuous, self.ends = continuous, ends
+        self.place, self.time, self.legal = 0, 0, np.ones(2, bool)
+
+    def info(self):
+        return {} if self.continuous else {"action_mask": self.legal}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        places = [0, 1, 2, 3, 5, 6, 7, 8] if self.continuous else [0, 1, 2, 3, 5, 6, 7, 8, 9, 10]
+        self.place, self.time, self.legal = int(self.np_random.choice(places)), 0, np.ones(2, bool)
+        return self.place, self.info()
+
+    def step(self, action):
+        place, self.time = self.place, self.time + 1
+        if place == 8:
+            over = self.time == 4
+            return 8, 1.0, over and self.ends, over and not self.ends, self.info()
+        if place in (3, 10):
+            self.place = {3: 4, 10: 9}[place]
+            self.legal = np.array([place != 10, True])
+            return self.place, 0.0, False, False, self.info()
+        if not self.continuous and not self.legal[action]:
+            raise RuntimeError(f"the action {action} is not legal")
+        reward = {0: 1.0, 1: 1.0, 2: -1.0, 4: 1.0}.get(place)
+        return place, self.paid(place, action) if reward is None else reward, True, False, self.info()
+
+    def paid(self, place, action):
+        if self.continuous:
+            return 1.0 - float(action[0] - (-0.5 if place == 7 else 0.5)) ** 2
+        return float(3 - 2 * action) if place == 9 else 1.0 if action == (place == 7) else -1.0
+
+
+class Identity(gymnasium.Env):
+    """Pays for each part of an action that is what was observed; an episode is four steps, cut short."""
+
+    def __init__(self, space):
+        self.observation_space = spaces.Dict({"wanted": space, "noise": spaces.Box(-1.0, 1.0, (2,), np.float32)})
+        self.action_space = space
+        self.wanted, self.time = space.sample(), 0
+
+    def observe(self):
+        self.wanted = self.np_random.integers(getattr(self.action_space, "nvec", 2), size=self.action_space.shape)
+        self.wanted = self.wanted.astype(self.action_space.dtype)
+        return {"wanted": self.wanted, "noise": self.np_random.uniform(-1.0, 1.0, 2).astype(np.float32)}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time = 0
+        return self.observe(), {}
+
+    def step(self, action):
+        reward, self.time = float(np.mean(action == self.wanted)), self.time + 1
+        return self.observe(), reward, False, self.time == 4, {}
