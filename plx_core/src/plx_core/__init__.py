@@ -31,23 +31,28 @@ from plx_core.interfaces import (
 
 if TYPE_CHECKING:
     from plx_core.agent import Agent
+    from plx_core.bridge import Bridge, BridgeSpec, Crossing
     from plx_core.components import Component
     from plx_core.estimators import Estimator
     from plx_core.experiments import Experiment, RLExperiment, create_experiment, create_rl_experiment
     from plx_core.graphs import Graph
-    from plx_core.specs import AgentSpec, EstimatorSpec, Model
+    from plx_core.specs import AgentSpec, EstimatorSpec, Model, Trainable
 
 __version__ = "0.1.0"
 
 _LAZY = {
     "Agent": "plx_core.agent",
     "AgentSpec": "plx_core.specs",
+    "Bridge": "plx_core.bridge",
+    "BridgeSpec": "plx_core.bridge",
     "Component": "plx_core.components",
+    "Crossing": "plx_core.bridge",
     "Estimator": "plx_core.estimators",
     "EstimatorSpec": "plx_core.specs",
     "Experiment": "plx_core.experiments",
     "Graph": "plx_core.graphs",
     "Model": "plx_core.specs",
+    "Trainable": "plx_core.specs",
     "RLExperiment": "plx_core.experiments",
     "RunConfig": "plx_core.configs",
     "create_experiment": "plx_core.experiments",
@@ -60,8 +65,11 @@ __all__ = [
     "KINDS",
     "Agent",
     "AgentSpec",
+    "Bridge",
+    "BridgeSpec",
     "Callback",
     "Component",
+    "Crossing",
     "Environment",
     "Estimator",
     "EstimatorSpec",
@@ -82,6 +90,7 @@ __all__ = [
     "Stateful",
     "Step",
     "Tracker",
+    "Trainable",
     "create_experiment",
     "create_rl_experiment",
     "hookimpl",

@@ -102,16 +102,38 @@ def evaluate(file: str, output_dir: str | None, sets: Sequence[str], plugins: Se
 @CHECKPOINT
 @click.option("--keys", metavar="A,B", help="Which predictions to write; all when left out.")
 @click.option("--to", metavar="PATH", help="A .jsonl or .npz file; JSON lines on standard output when left out.")
+@click.option(
+    "--mode", type=click.Choice(["predict", "encode", "decode", "generate"]), default="predict", help="What a generator is to do instead."
+)
+@click.option("--count", type=click.IntRange(1), default=16, show_default=True, help="How many examples --mode generate makes.")
+@click.option("--latents", metavar="PATH", help="What --mode decode decodes: the .npz file that --mode encode has written.")
 def predict(
-    file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], checkpoint: str | None, keys: str | None, to: str | None
+    file: str,
+    output_dir: str | None,
+    sets: Sequence[str],
+    plugins: Sequence[str],
+    checkpoint: str | None,
+    keys: str | None,
+    to: str | None,
+    mode: str,
+    count: int,
+    latents: str | None,
 ) -> None:
-    """Predict for each example of the evaluation data; an agent plays an episode."""
-    from plx_core.predictions import write_predictions
+    """Predict for each example of the evaluation data; an agent plays an episode.
 
+    A generator can also encode the evaluation data, decode latents, and generate examples from latents drawn at random.
+    """
+    from plx_core.predictions import read_latents, write_predictions
+
+    if (mode == "decode") != (latents is not None):
+        raise click.UsageError("--mode decode and --latents go together")
     experiment = _experiment(_check(file, sets, plugins), output_dir, file)
-    names = keys.split(",") if keys else None
-    count = write_predictions(experiment.predict(names, checkpoint), Path(to) if to else None)
-    click.echo(f"{count} predictions{f' written to {to}' if to else ''}", err=True)
+    if not hasattr(experiment, mode):
+        raise click.UsageError(f"--mode {mode} is for generators; an agent only predicts")
+    first = [read_latents(Path(latents))] if latents else [count] if mode == "generate" else []
+    predictions = getattr(experiment, mode)(*first, keys.split(",") if keys else None, checkpoint)
+    written = write_predictions(predictions, Path(to) if to else None)
+    click.echo(f"{written} predictions{f' written to {to}' if to else ''}", err=True)
 
 
 @main.command()

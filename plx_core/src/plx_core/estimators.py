@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class Estimator(Trainer):
 
     _training: Training | None = None
     _run: TrainingRun | None = None
+    evaluated_on: Any = None
+    """The `input_fn` of the last evaluation, for callbacks that look at examples."""
 
     @property
     def training_model(self) -> keras.Model:
@@ -124,6 +126,7 @@ class Estimator(Trainer):
         with explained(pipeline):
             metrics = evaluator.evaluate(iter(pipeline.dataset()), steps)
         metrics |= {key: float(count) for key, count in pipeline.counters().items()}
+        self.evaluated_on = input_fn
         split = f"eval_{name}" if name else "eval"
         self.run_directory.append_metrics(step, split, metrics, time=time.time())
         for tracker in self.make_trackers():
@@ -134,7 +137,11 @@ class Estimator(Trainer):
         return metrics | {"global_step": step}
 
     def predict(
-        self, input_fn: Any, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
+        self,
+        input_fn: Any,
+        predict_keys: Sequence[str] | None = None,
+        checkpoint_path: str | Path | None = None,
+        mode: str = Modes.PREDICT,
     ) -> Iterator[dict[str, np.ndarray]]:
         """The predictions for each example, one mapping at a time.
 
@@ -142,15 +149,48 @@ class Estimator(Trainer):
             input_fn: see `plx_core.feeding.as_pipeline`; labels are left aside.
             predict_keys: which predictions; all when None.
             checkpoint_path: the newest when None.
+            mode: `encode` for a generator's latents instead.
         """
         path = self._checkpoint(checkpoint_path)
         pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
-        evaluator = self._evaluator(Modes.PREDICT, pipeline, path)
+        evaluator = self._evaluator(mode, pipeline, path)
         with explained(pipeline):
-            for predictions in evaluator.predict(pipeline.dataset()):
-                chosen = _choose(predictions, predict_keys)
-                for row in zip(*chosen.values(), strict=True):
-                    yield dict(zip(chosen, row, strict=True))
+            yield from _rows(evaluator.predict(pipeline.dataset()), predict_keys)
+
+    def decode(
+        self, input_fn: Any, latents: Any, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """What a generator makes of each latent, one mapping at a time: `latent`, and what it is decoded to.
+
+        Args:
+            input_fn: only its features' names, shapes and dtypes are used.
+            latents: float [n, …], as `predict` gives them in the mode `encode`.
+            predict_keys: which predictions; all when None.
+            checkpoint_path: the newest when None.
+        """
+        evaluator = self._generator(input_fn, checkpoint_path)
+        yield from _rows(evaluator.decode(np.asarray(latents)), predict_keys)
+
+    def generate(
+        self,
+        input_fn: Any,
+        count: int = 16,
+        seed: int | None = None,
+        predict_keys: Sequence[str] | None = None,
+        checkpoint_path: str | Path | None = None,
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """What a generator makes of latents that are drawn at random, as `decode` gives it.
+
+        Args:
+            input_fn: only its features' names, shapes and dtypes are used.
+            count: how many.
+            seed: of the latents; the run's when None.
+            predict_keys: which predictions; all when None.
+            checkpoint_path: the newest when None.
+        """
+        evaluator = self._generator(input_fn, checkpoint_path)
+        latents = evaluator.sample(count, self.config.seed if seed is None else seed)
+        yield from _rows(evaluator.decode(latents), predict_keys)
 
     def export(self, export_dir: str | Path, input_fn: Any, checkpoint_path: str | Path | None = None, format: str = "saved_model") -> Path:
         """Write a model that takes features as they lie in the data, by name.
@@ -204,6 +244,10 @@ class Estimator(Trainer):
         self.run_directory.forget_after(program.global_step)
         return Training(input_fn, pipeline, program, iter(pipeline.dataset(position)), position)
 
+    def _generator(self, input_fn: Any, checkpoint_path: str | Path | None) -> EvaluationProgram:
+        path = self._checkpoint(checkpoint_path)
+        return self._evaluator(Modes.GENERATE, as_pipeline(input_fn, Modes.PREDICT, self.config.seed), path)
+
     def _evaluator(self, mode: str, pipeline: Pipeline, checkpoint: Path) -> EvaluationProgram:
         """The program of a mode and of what a pipeline yields, with the weights of a checkpoint."""
         key = f"{mode} {pipeline.element_spec}"
@@ -211,6 +255,14 @@ class Estimator(Trainer):
             self._evaluators[key] = EvaluationProgram(self.build(mode, pipeline))
         self._evaluators[key].restore(checkpoint_files.load(checkpoint))
         return self._evaluators[key]
+
+
+def _rows(batches: Iterable[Mapping[str, np.ndarray]], keys: Sequence[str] | None) -> Iterator[dict[str, np.ndarray]]:
+    """The examples of batches, one by one, with the predictions that are asked for."""
+    for predictions in batches:
+        chosen = _choose(predictions, keys)
+        for row in zip(*chosen.values(), strict=True):
+            yield dict(zip(chosen, row, strict=True))
 
 
 def _choose(predictions: Mapping[str, np.ndarray], keys: Sequence[str] | None) -> Mapping[str, np.ndarray]:

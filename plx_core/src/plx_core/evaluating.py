@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import keras
 
 BATCHES_PER_CALL = 64
+DECODED_AT_ONCE = 64
 
 
 class EvaluationProgram:
@@ -30,6 +31,7 @@ class EvaluationProgram:
         self._examples = tf.Variable(0.0, trainable=False)
         self._run = tf.function(self._run_batches, reduce_retracing=True)
         self._predict = tf.function(self._predict_batch, reduce_retracing=True)
+        self._decode = tf.function(self._decode_batch, reduce_retracing=True)
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take the weights of a training checkpoint.
@@ -69,6 +71,29 @@ class EvaluationProgram:
             except tf.errors.OutOfRangeError:
                 return
             yield {name: value.numpy() for name, value in predictions.items()}
+
+    def decode(self, latents: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+        """What a generator makes of latents, [n, …], and these themselves as `latent`: batch after batch.
+
+        Raises:
+            ComponentError: the model decodes nothing.
+        """
+        if self.spec.decode_fn is None:
+            raise ComponentError("this model decodes nothing; a Generator whose encoder has one output does")
+        for start in range(0, len(latents), DECODED_AT_ONCE):
+            part = latents[start : start + DECODED_AT_ONCE]
+            predictions = self._decode(tf.constant(part, tf.float32))
+            yield {"latent": part} | {name: value.numpy() for name, value in predictions.items()}
+
+    def sample(self, count: int, seed: int) -> np.ndarray:
+        """Latents for `decode`, drawn as the model says.
+
+        Raises:
+            ComponentError: the model knows no distribution of them.
+        """
+        if self.spec.sample_fn is None:
+            raise ComponentError("this model knows no distribution of latents to draw from; a Generator with a LatentBridge does")
+        return self.spec.sample_fn(count, np.random.default_rng(seed))
 
     def export(self, directory: Path, format: str, processing: keras.Model | None) -> None:
         """Write the model, with the pipeline's processing of raw features before it.
@@ -130,6 +155,9 @@ class EvaluationProgram:
     def _predict_batch(self, iterator: Any) -> dict[str, tf.Tensor]:
         features, _ = next(iterator)
         return dict(self.spec.predict_fn(features, self.spec.network(features, training=False)))
+
+    def _decode_batch(self, latents: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(self.spec.decode_fn(latents)) if self.spec.decode_fn is not None else {}
 
     def _reset(self) -> None:
         self._loss_sum.assign(0.0)

@@ -58,6 +58,22 @@ class Experiment(Alternating):
         """The predictions for each example of the evaluation data."""
         return self.estimator.predict(_needed(self.eval_input_fn, "eval"), predict_keys, checkpoint_path)
 
+    def encode(self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None) -> Iterator[dict[str, Any]]:
+        """A generator's latents of each example of the evaluation data."""
+        return self.estimator.predict(_needed(self.eval_input_fn, "eval"), predict_keys, checkpoint_path, Modes.ENCODE)
+
+    def decode(
+        self, latents: Any, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """What a generator makes of latents; see `Estimator.decode`."""
+        return self.estimator.decode(_needed(self.export_source, "eval"), latents, predict_keys, checkpoint_path)
+
+    def generate(
+        self, count: int = 16, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """What a generator makes of latents drawn at random; see `Estimator.generate`."""
+        return self.estimator.generate(_needed(self.export_source, "eval"), count, None, predict_keys, checkpoint_path)
+
     @property
     def export_source(self) -> Any:
         """The data whose features an export takes."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
 from attrs import field, frozen
 
-from plx_core.annotations import Layer
+from plx_core.annotations import Layer, Of
 from plx_core.components import Component, parameter_names
 from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
 from plx_core.naming import snake_case
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 INBOUND = "inbound_nodes"
 """The parameter of any layer in a graph that names the layers its input comes from."""
+
+LayerData: TypeAlias = Annotated[Component, Of("layers")]
+"""A layer that is made later: in a graph it may be made in several modes."""
 
 
 def _names(value: Any) -> list[str]:
@@ -48,23 +51,96 @@ class Graph:
 
     def __call__(self, mode: str, features: Any) -> Any:
         """The outputs for symbolic or real features: one tensor, or a mapping where there are several `output_layers`."""
+        return self.connect(self.make_layers(mode), features)
+
+    def make_layers(self, mode: str, prefix: str = "") -> list[Placed]:
+        """The layers, unconnected; connecting them twice shares their weights.
+
+        Args:
+            mode: one of `Modes`.
+            prefix: what the names of layers and variables begin with; within the graph the layers are called as they are without it.
+        """
+        names: dict[str, int] = {}
+        return [_place(item, mode, names, prefix) for item in self.layers]
+
+    def connect(self, layers: Sequence[Placed], features: Any) -> Any:
+        """The outputs of layers that `make_layers` made."""
         tensors = dict(features) if isinstance(features, Mapping) else {"features": features}
         inputs = self.input_layers or list(tensors)
         current: Any = _one_or_list([_look_up(tensors, name, "input_layers") for name in inputs])
-        names: dict[str, int] = {}
-        for index, item in enumerate(self.layers):
-            layer, inbound = _make_layer(item, mode, names)
-            source = (
-                _one_or_list([_look_up(tensors, name, f"layers[{index}].{getattr(item, 'name', item)}.{INBOUND}") for name in inbound])
-                if inbound
-                else current
-            )
-            current = _call(layer, source, item)
-            if layer.name in tensors:
-                raise _refused(item, f"there is more than one layer or feature called {layer.name}; names in a graph are unique")
-            tensors[layer.name] = current
+        made: dict[str, Any] = {}
+        for index, placed in enumerate(layers):
+            where = f"layers[{index}].{getattr(placed.item, 'name', placed.item)}"
+            layer = placed.layer
+            if isinstance(layer, Shared):
+                layer = _look_up(made, layer.layer, f"{where}.layer", "earlier layer")
+            source = _one_or_list([_look_up(tensors, name, f"{where}.{INBOUND}") for name in placed.inbound]) if placed.inbound else current
+            current = _call(layer, source, placed.item)
+            if placed.name in tensors:
+                raise _refused(placed.item, f"there is more than one layer or feature called {placed.name}; names in a graph are unique")
+            tensors[placed.name], made[placed.name] = current, layer
         outputs = {name: _look_up(tensors, name, "output_layers") for name in self.output_layers}
         return current if not outputs else outputs if len(outputs) > 1 else next(iter(outputs.values()))
+
+
+@frozen
+class Placed:
+    """A layer in its place in a graph: what it was made from, what it is called there, and what it reads, if that was said."""
+
+    item: Any
+    layer: Any
+    name: str
+    inbound: list[str]
+
+
+class SubGraph:
+    """A graph as one layer of another; a `Shared` layer uses it again, with the same weights.
+
+    Takes the tensors that its `inbound_nodes` name, each of any shape, and gives what the last of its layers does.
+
+    Args:
+        layers: its layers, each of which reads the one before it or those that its `inbound_nodes` name.
+        input_layers: what the tensors that it takes are called in it, in their order; the first layer reads them all when left out.
+        output_layers: the layer whose output is given; the last one when left out.
+        mode: one of `Modes`.
+        name: its name, with which the names of its variables begin.
+    """
+
+    def __init__(
+        self,
+        layers: list[LayerData],
+        input_layers: list[str] | str | None = None,
+        output_layers: str | None = None,
+        mode: str = "train",
+        name: str = "sub_graph",
+    ) -> None:
+        self.name = name
+        self._graph = Graph(layers, input_layers or [], output_layers or [])
+        self._mode = mode
+        self._layers: list[Placed] | None = None
+
+    def __call__(self, inputs: Any) -> Any:
+        """The output; the first call makes the layers, each later one uses them again."""
+        tensors = _as_list(inputs)
+        names = self._graph.input_layers or [f"input_{index}" for index in range(len(tensors))]
+        if len(names) != len(tensors):
+            raise ComponentError(f"{self.name} takes {', '.join(names)}, and was given {len(tensors)} tensors")
+        if self._layers is None:
+            self._layers = self._graph.make_layers(self._mode, self.name)
+        return self._graph.connect(self._layers, dict(zip(names, tensors, strict=True)))
+
+
+class Shared:
+    """An earlier layer of the same graph once more, with the same weights: any shape that it takes, to the shape that it gives.
+
+    Args:
+        layer: the name of the earlier layer, which may be a `SubGraph`.
+        name: what this use of it is called.
+    """
+
+    def __init__(self, layer: str, name: str = "shared") -> None:
+        self.layer = layer
+        self.name = name
 
 
 GraphLike = Graph | Callable[..., Any] | Mapping[str, Any] | Sequence[Any]
@@ -124,16 +200,17 @@ def symbolic_inputs(features: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _make_layer(item: Any, mode: str, names: dict[str, int]) -> tuple[Any, list[str]]:
+def _place(item: Any, mode: str, names: dict[str, int], prefix: str) -> Placed:
     if not isinstance(item, Component):
-        return item, []
+        return Placed(item, item, item.name, [])
     params = dict(item.params)
     inbound = _names(params.pop(INBOUND, None))
     layer = Component(item.kind, item.name, params, item.place, item.path, item.registry).build(mode=mode)
-    if "name" not in params and hasattr(layer, "name"):
-        # Keras counts names over the whole process; a variable's name must depend on its own graph alone.
-        layer.name = _unique(snake_case(item.name.rpartition("/")[2]), names)
-    return layer, inbound
+    # Keras counts names over the whole process; a variable's name must depend on its own graph alone.
+    name = params.get("name") or _unique(snake_case(item.name.rpartition("/")[2]), names)
+    if hasattr(layer, "name"):
+        layer.name = f"{prefix}_{name}" if prefix else name
+    return Placed(item, layer, name, inbound)
 
 
 def _call(layer: Any, source: Any, item: Any) -> Any:
@@ -154,9 +231,9 @@ def _refused(item: Any, message: str) -> ConfigError:
     return ConfigError([Problem(item.path or item.name, message, item.place) if isinstance(item, Component) else Problem("", message)])
 
 
-def _look_up(tensors: Mapping[str, Any], name: str, where: str) -> Any:
+def _look_up(tensors: Mapping[str, Any], name: str, where: str, what: str = "feature or earlier layer") -> Any:
     if name not in tensors:
-        message = f"there is no feature or earlier layer called {name}{did_you_mean(name, tensors)}; there are {', '.join(tensors)}"
+        message = f"there is no {what} called {name}{did_you_mean(name, tensors)}; there are {', '.join(tensors) or 'none'}"
         raise ConfigError([Problem(where, message)])
     return tensors[name]
 

@@ -35,6 +35,7 @@ class Modes(StrEnum):
     INFER = "predict"
     GENERATE = "generate"
     ENCODE = "encode"
+    DECODE = "decode"
 
     @classmethod
     def is_train(cls, mode: str) -> bool:

@@ -12,6 +12,12 @@ def provide_pipelines() -> Factories:
 
 
 @hookimpl
+def provide_layers() -> Factories:
+    """Graphs as layers."""
+    return {"Shared": "plx_core.graphs:Shared", "SubGraph": "plx_core.graphs:SubGraph"}
+
+
+@hookimpl
 def provide_trackers() -> Factories:
     """Where metrics go."""
     return {"TensorBoard": "plx_core.tracking:TensorBoardTracker", "CSV": "plx_core.tracking:CSVTracker"}

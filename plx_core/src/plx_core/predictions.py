@@ -40,6 +40,19 @@ def write_predictions(predictions: Iterable[Mapping[str, np.ndarray]], path: Pat
     return count
 
 
+def read_latents(path: Path) -> np.ndarray:
+    """The latents in a file that `write_predictions` made: float [n, …].
+
+    Raises:
+        ComponentError: there is no such file, or it holds none.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return np.asarray(stored["latent"], np.float32)
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise ComponentError(f"{path} is not an .npz file with an array called latent: {error}") from error
+
+
 def _plain(value: np.ndarray) -> object:
     plain = np.asarray(value).tolist()
     return plain.decode("utf-8", "replace") if isinstance(plain, bytes) else plain

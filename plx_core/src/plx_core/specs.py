@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from attrs import define, field, frozen
 
 from plx_core.annotations import GraphFn, MetricLike, OptimizerLike, PositiveFloat
+from plx_core.bridge import SampleFn
 from plx_core.components import make, parameter_names
 from plx_core.errors import ComponentError, did_you_mean
 from plx_core.graphs import Graph, as_graph_fn, call_graph_fn
@@ -37,6 +38,8 @@ class EstimatorSpec:
         metrics: Keras metrics by name.
         update_metrics: (features, labels, outputs) to nothing; updates each metric.
         predict_fn: (features, outputs) to the predictions by name.
+        decode_fn: latents to predictions by name, of a model that generates.
+        sample_fn: how many and a generator of random numbers to latents, of a model that draws them.
         clip_gradients: the largest global norm of the gradients.
         clip_embed_gradients: the largest norm of each embedding's gradient.
         summaries: what is written to TensorBoard; any of `SUMMARIES`.
@@ -51,6 +54,8 @@ class EstimatorSpec:
     predict_fn: Callable[[Any, Any], Mapping[str, Any]] = lambda features, outputs: (
         outputs if isinstance(outputs, Mapping) else {"results": outputs}
     )
+    decode_fn: Callable[[Any], Mapping[str, Any]] | None = None
+    sample_fn: SampleFn | None = None
     clip_gradients: float | None = None
     clip_embed_gradients: float | None = None
     summaries: frozenset[str] = frozenset(DEFAULT_SUMMARIES)
@@ -82,13 +87,11 @@ def _summaries(value: Any) -> frozenset[str]:
 
 
 @define
-class Model:
-    """What a model's name in a config makes: call it with features and labels.
+class Trainable:
+    """What every model is trained with; called with features and labels, it makes a specification.
 
     Args:
         mode: one of `Modes`.
-        graph: the network as data; or give `graph_fn`.
-        graph_fn: a function of (mode, features) that returns the network's outputs.
         optimizer: updates the weights.
         metrics: what is measured besides the loss, in training and in evaluation.
         summaries: what is written to TensorBoard.
@@ -98,8 +101,6 @@ class Model:
     """
 
     mode: str = Modes.TRAIN
-    graph: Graph | None = field(default=None, kw_only=True)
-    graph_fn: GraphFn | None = field(default=None, kw_only=True)
     optimizer: OptimizerLike = field(default="Adam", kw_only=True)
     metrics: list[MetricLike] = field(factory=list, kw_only=True)
     summaries: Summary | list[Summary] = field(default=DEFAULT_SUMMARIES, kw_only=True, converter=_summaries)
@@ -118,11 +119,44 @@ class Model:
         """
         import keras
 
-        outputs = call_graph_fn(self._graph_fn(), self.mode, features, labels)
+        raise NotImplementedError(f"{type(self).__name__} has to define __call__")
+
+    def _metrics(self) -> dict[str, Any]:
+        return _named([make("metrics", metric) for metric in self.metrics])
+
+    def _common(self, network: keras.Model, metrics: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields of a specification that every model fills in alike."""
+        return {
+            "mode": self.mode,
+            "network": network,
+            "optimizer": make("optimizers", self.optimizer) if self.mode == Modes.TRAIN else None,
+            "metrics": metrics,
+            "clip_gradients": self.clip_gradients,
+            "clip_embed_gradients": self.clip_embed_gradients,
+            "summaries": self.summaries,
+        }
+
+
+@define
+class Model(Trainable):
+    """What a model's name in a config makes, where the model has one graph: call it with features and labels.
+
+    Args:
+        graph: the network as data; or give `graph_fn`.
+        graph_fn: a function of (mode, features) that returns the network's outputs.
+    """
+
+    graph: Graph | None = field(default=None, kw_only=True)
+    graph_fn: GraphFn | None = field(default=None, kw_only=True)
+
+    def __call__(self, features: Any, labels: Any = None, params: Any = None, config: Any = None) -> EstimatorSpec:
+        """The specification of this model on symbolic features and labels; see `Trainable`."""
+        return self.attach(features, call_graph_fn(self._graph_fn(), self.mode, features, labels), labels)
+
+    def attach(self, features: Any, outputs: Any, labels: Any = None) -> EstimatorSpec:
+        """The specification of this model on the outputs of a graph, which need not be its own."""
         self._check(outputs, labels)
-        metrics = _named([make("metrics", metric) for metric in self.metrics])
-        network = keras.Model(features, outputs, name=self.name)
-        return self._spec(network, metrics)
+        return self._spec(keras.Model(features, outputs, name=self.name), self._metrics())
 
     def _graph_fn(self) -> Callable[..., Any]:
         if (self.graph is None) == (self.graph_fn is None):
@@ -136,18 +170,6 @@ class Model:
 
     def _check(self, outputs: Any, labels: Any) -> None:
         """Refuse outputs that do not fit the labels, with both shapes and both names."""
-
-    def _common(self, network: keras.Model, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of a specification that every model fills in alike."""
-        return {
-            "mode": self.mode,
-            "network": network,
-            "optimizer": make("optimizers", self.optimizer) if self.mode == Modes.TRAIN else None,
-            "metrics": metrics,
-            "clip_gradients": self.clip_gradients,
-            "clip_embed_gradients": self.clip_embed_gradients,
-            "summaries": self.summaries,
-        }
 
 
 OLDER_NAMES = {"eval_metrics_config": "metrics"}

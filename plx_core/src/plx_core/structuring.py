@@ -42,16 +42,16 @@ def structure(data: Any, target: Any) -> Any:
 
 
 def _structure(value: Any, hint: Any, supplied: Mapping[str, Any]) -> Any:
-    if isinstance(value, Component) and not _holds_data(hint):
-        return value.build(**supplied)
+    if isinstance(value, Component):
+        return value if _holds_data(hint) else value.build(**supplied)
     if value is None or hint is Any:
         return _build_all(value, supplied)
     origin, arguments = get_origin(hint), get_args(hint)
     if origin is Annotated:
         kinds = [extra.kind for extra in hint.__metadata__ if isinstance(extra, Of)]
-        return (
-            make(kinds[0], value, **supplied) if kinds and isinstance(value, (str, Mapping)) else _structure(value, arguments[0], supplied)
-        )
+        if not kinds or not isinstance(value, (str, Mapping)):
+            return _structure(value, arguments[0], supplied)
+        return Component.of(kinds[0], value) if _holds_data(hint) else make(kinds[0], value, **supplied)
     if origin in (Union, UnionType):
         return _structure(value, _alternative(value, arguments), supplied)
     if attrs.has(hint) and isinstance(value, Mapping):

@@ -168,8 +168,8 @@ class TrainingProgram(Stateful):
             found |= self._gradients_by_name(gradients)
         if "image_input" in spec.summaries:
             found |= {f"image_input/{name}": value[:4] for name, value in features.items() if _is_image(value)}
-        if "image_result" in spec.summaries and _is_image(outputs):
-            found["image_result"] = outputs[:4]
+        if "image_result" in spec.summaries:
+            found |= {f"image_result/{name}": value[:4] for name, value in spec.predict_fn(features, outputs).items() if _is_image(value)}
         self._update(features, labels, outputs, loss, gradients)
         return loss, found
 

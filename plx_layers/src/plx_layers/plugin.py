@@ -99,7 +99,23 @@ def provide_activations() -> Factories:
 @hookimpl
 def provide_models() -> Factories:
     """Models of supervised learning."""
-    return {"Classifier": "plx_layers.models.classifier:Classifier", "Regressor": "plx_layers.models.regressor:Regressor"}
+    return {
+        "Classifier": "plx_layers.models.classifier:Classifier",
+        "Generator": "plx_layers.models.generator:Generator",
+        "Regressor": "plx_layers.models.regressor:Regressor",
+    }
+
+
+@hookimpl
+def provide_bridges() -> Factories:
+    """What joins a generator's encoder to its decoder."""
+    return {"LatentBridge": "plx_layers.bridges.latent:LatentBridge", "NoOpBridge": "plx_layers.bridges.noop:NoOpBridge"}
+
+
+@hookimpl
+def provide_callbacks() -> Factories:
+    """Pictures of what a generator makes."""
+    return {name: f"plx_layers.callbacks:{name}" for name in ("GeneratedImages", "LatentTraversal", "ReconstructionImages")}
 
 
 @hookimpl

@@ -1,0 +1,1 @@
+"""Bridges: what joins a generator's encoder to its decoder."""
