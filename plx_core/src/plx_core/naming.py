@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 
 def variables_by_name(network: Any) -> dict[str, Any]:
     """All of a network's variables, the states of its random generators included.
 
-    Keras numbers unnamed layers over the whole process (`dense_7`); here they are numbered anew in each network (`dense_1`), so
-    that the same network has the same names in every process. Names that a person gave stay, unless they look like Keras's own.
+    Keras numbers unnamed layers over the whole process (`dense_7`); here they are numbered anew in each network (`dense_1`), and
+    within each layer that holds others, so that the same network has the same names in every process. Names that a person gave stay,
+    unless they look like Keras's own.
     """
-    renamed = _renamed(network)
+    paths = [variable.path.split("/") for variable in network.variables]
+    automatic = _automatic_names(network)
+    numbers: dict[tuple[str, ...], set[int]] = {}
+    for path in paths:
+        for place, segment in enumerate(path[:-1]):
+            if found := automatic.fullmatch(segment):
+                numbers.setdefault((*path[:place], found[1]), set()).add(int(found[2] or 0))
     named: dict[str, Any] = {}
-    for variable in network.variables:
-        segments = [renamed.get(segment, segment) for segment in variable.path.split("/")]
+    for variable, path in zip(network.variables, paths, strict=True):
+        segments = [*path]
+        for place, segment in enumerate(path[:-1]):
+            if found := automatic.fullmatch(segment):
+                number = sorted(numbers[*path[:place], found[1]]).index(int(found[2] or 0))
+                segments[place] = f"{found[1]}_{number}" if number else found[1]
         name = "/".join(re.sub(r"^seed_generator_\d+$", "seed_generator", segment) for segment in segments)
         unique, count = name, 1
         while unique in named:
@@ -25,24 +35,10 @@ def variables_by_name(network: Any) -> dict[str, Any]:
     return named
 
 
-def _renamed(network: Any) -> Mapping[str, str]:
-    """New names of automatically named layers, in the order in which they were made, which is that of their numbers."""
-    numbers: dict[str, set[int]] = {}
-    for layer in _layers(network):
-        stem = snake_case(type(layer).__name__)
-        if automatic := re.fullmatch(rf"{re.escape(stem)}(?:_(\d+))?", layer.name):
-            numbers.setdefault(stem, set()).add(int(automatic[1] or 0))
-    return {_numbered(stem, old): _numbered(stem, new) for stem, found in numbers.items() for new, old in enumerate(sorted(found))}
-
-
-def _numbered(stem: str, number: int) -> str:
-    return f"{stem}_{number}" if number else stem
-
-
-def _layers(network: Any) -> Iterable[Any]:
-    for layer in getattr(network, "layers", ()):
-        yield layer
-        yield from _layers(layer)
+def _automatic_names(network: Any) -> re.Pattern[str]:
+    """What Keras calls the layers of a network, and the number behind; `Bidirectional` puts a word before its layers' names."""
+    stems = {snake_case(type(layer).__name__) for layer in network._flatten_layers(include_self=False)}
+    return re.compile(rf"((?:forward_|backward_)?(?:{'|'.join(map(re.escape, sorted(stems)))}))(?:_(\d+))?")
 
 
 def snake_case(name: str) -> str:
