@@ -127,3 +127,24 @@ def test_mistakes_keep_their_place(tmp_path):
         "old.json:3:29",
     ]
     assert "unknown key of the dialect of 2017; did you mean name?" in str(caught.value)
+
+
+def test_a_dense_layer_of_2017_with_a_dropout_is_two_layers(tmp_path):
+    text = """
+model:
+  classifier:
+    graph:
+      layers:
+        - &big
+          Dense: {units: 4, dropout: 0.5}
+        - *big
+        - Dense: {units: 3}
+        - LSTM: {units: 2, dropout: 0.1}
+"""
+    (tmp_path / "old.yml").write_text(text)
+    tree = load_tree(tmp_path / "old.yml")
+    two = [{"Dense": {"units": 4}}, {"Dropout": {"rate": 0.5}}]
+    layers = [*two, *two, {"Dense": {"units": 3}}, {"LSTM": {"units": 2, "dropout": 0.1}}]
+    assert to_python(tree)["model"]["classifier"]["graph"]["layers"] == layers
+    dropout = tree.items["model"].items["classifier"].items["graph"].items["layers"].items[1]
+    assert (dropout.place.line, dropout.place.column) == (7, 29)

@@ -6,10 +6,14 @@ from types import ModuleType
 import pytest
 
 from plx_core import hookimpl
-from plx_core.errors import AmbiguousComponent, PluginError, UnknownComponent
+from plx_core.components import Component
+from plx_core.errors import AmbiguousComponent, ConfigError, PluginError, UnknownComponent
 from plx_core.hookspecs import API_VERSION, KINDS
+from plx_core.nodes import from_python
 from plx_core.plugins import Plugin, Plugins, load_plugins
+from plx_core.reading import Reader
 from plx_core.registry import SINGULAR, Registry
+from plx_core.signatures import Signatures
 
 
 def module_with(name, **hooks):
@@ -155,3 +159,32 @@ def test_plugins_can_be_turned_off():
     assert not load_plugins(environ={"PLX_DISABLE_PLUGINS": "1"}).plugins
     assert "plx_rl" not in load_plugins(environ={"PLX_DISABLE_PLUGINS": "plx_rl, other"}).plugins
     assert "plx_rl" in load_plugins(environ={}).plugins
+
+
+def scale(factor: float = 1.0, by: float = 0.0) -> tuple[float, float]:
+    return factor, by
+
+
+OLDER = {"provide_layers": {"Scale": scale, "Other": scale}, "provide_parameter_aliases": {"layers": {"*": {"times": "factor", "by": "factor"}, "Scale": {"plus": "by"}}}}  # fmt: skip
+
+
+def test_a_parameter_is_found_by_its_older_name():
+    components = registry(acme=OLDER)
+    assert Component("layers", "Scale", {"times": 2.0, "plus": 3.0}, registry=components).build() == (2.0, 3.0)
+    assert Component("layers", "Scale", {"by": 3.0}, registry=components).build() == (1.0, 3.0)
+    with pytest.raises(ConfigError, match="factor is given twice, also as times"):
+        Component("layers", "Scale", {"times": 2.0, "factor": 3.0}, registry=components).build()
+
+
+def test_a_config_may_use_an_older_name(tmp_path):
+    reader = Reader(registry(acme=OLDER), Signatures(tmp_path / "signatures.json"))
+    component = reader.read(from_python({"Scale": {"times": 2.0, "plus": 3}}), {"x-component": "layers"}, "layer")
+    assert (component.params, reader.problems) == ({"factor": 2.0, "by": 3}, [])
+    for wrong, message in (
+        ({"Other": {"plus": 1}}, "unknown parameter"),
+        ({"Scale": {"times": "x"}}, "expected a number"),
+        ({"Scale": {"times": 1, "factor": 2}}, "is given twice, as times and as factor"),
+    ):
+        reader.problems.clear()
+        reader.read(from_python(wrong), {"x-component": "layers"}, "layer")
+        assert message in str(reader.problems[0])

@@ -82,7 +82,7 @@ TABLE = [
     ("missing layers", BASE[BASE.index("      layers:") : BASE.index("train:")], "", "<input_layers", ["graph: layers is missing"]),
     ("missing pipeline", "      meta_data_file: meta.json\n", "", "<batch_size: 2\n", ["TFRecordImagePipeline: meta_data_file is missing"]),
     ("duplicate key", "  seed: 3", "  seed: 3\n  seed: 4", "<seed: 4", ["environment.seed: is given twice; first at line 4"]),
-    ("duplicate under an alias", "train_steps: 5", "train_steps: 5\n  steps: 6", "<steps: 6", ["train.steps: is given twice, as steps and as train_steps"]),
+    ("duplicate under an alias", "train_steps: 5", "train_steps: 5\n  steps: 6", "<steps: 6", ["train.steps: is given twice, as train_steps and as steps"]),
     ("two names for a component", "{Adam: {learning_rate: 0.001}}", "{Adam: {}, SGD: {}}", "<{Adam", ["got 2 names: Adam, SGD"]),
     ("no name for a component", "loss: SoftmaxCrossEntropy", "loss:", "<", ["model.classifier.loss: expected a loss", "got nothing"]),
     ("parameters that are no mapping", "{Adam: {learning_rate: 0.001}}", "{Adam: 0.001}", "<0.001", ["expected the parameters of Adam as a mapping, got 0.001"]),

@@ -13,6 +13,7 @@ from attrs import evolve, field, frozen
 from plx_core.errors import ComponentError, ConfigError, Place, PlxError, Problem
 from plx_core.plugins import load_plugins
 from plx_core.registry import SINGULAR, Entry, Registry
+from plx_core.schema import is_mode
 
 _active: contextvars.ContextVar[Registry | None] = contextvars.ContextVar("plx_registry", default=None)
 
@@ -86,8 +87,9 @@ class Component:
 
         token = _active.set(self.registry or active_registry())
         try:
-            factory = self.entry.load()
-            params = structure_params(factory, self.params, supplied)
+            entry = self.entry
+            factory = entry.load()
+            params = structure_params(factory, self._named_as_today(entry, factory), supplied)
             if self.kind == "activations" and not inspect.isclass(factory):
                 return functools.partial(factory, **params) if params else factory
             return factory(**_missing(factory, params, supplied), **params)
@@ -95,6 +97,15 @@ class Component:
             raise ConfigError([Problem(self.path or self.name, _first_line(error), self.place)]) from error
         finally:
             _active.reset(token)
+
+    def _named_as_today(self, entry: Entry, factory: Any) -> dict[str, Any]:
+        """The parameters, those of an older name by today's."""
+        names = parameter_names(factory)
+        older = (self.registry or active_registry()).older_parameters(entry)
+        renamed = {name: today for name, today in older.items() if name in self.params and name not in names and today in names}
+        if twice := [today for today in renamed.values() if today in self.params]:
+            raise ValueError(f"{twice[0]} is given twice, also as {next(name for name in renamed if renamed[name] == twice[0])}")
+        return {renamed.get(name, name): value for name, value in self.params.items()}
 
 
 def make(kind: str, value: Any, **supplied: Any) -> Any:
@@ -106,14 +117,18 @@ def make(kind: str, value: Any, **supplied: Any) -> Any:
 
 def parameter_names(factory: Any) -> frozenset[str]:
     """The names of a factory's parameters."""
+    return frozenset(parameter.name for parameter in _parameters(factory))
+
+
+def _parameters(factory: Any) -> tuple[inspect.Parameter, ...]:
     try:
-        return frozenset(inspect.signature(factory).parameters)
+        return tuple(inspect.signature(factory).parameters.values())
     except (TypeError, ValueError):  # a few built-in callables have no signature
-        return frozenset()
+        return ()
 
 
 def _missing(factory: Any, params: Mapping[str, Any], supplied: Mapping[str, Any]) -> dict[str, Any]:
-    wanted = parameter_names(factory)
+    wanted = {parameter.name for parameter in _parameters(factory) if parameter.name != "mode" or is_mode(parameter)}
     return {name: value for name, value in supplied.items() if name in wanted and params.get(name) is None and name not in params}
 
 

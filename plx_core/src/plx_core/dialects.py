@@ -73,6 +73,37 @@ def translate(tree: MapNode) -> MapNode:
     return ordered
 
 
+def with_dropout_layers(tree: MapNode) -> MapNode:
+    """The same tree, in which a `Dense` of 2017 with a `dropout` is followed by a `Dropout`."""
+    result = MapNode(place=tree.place)
+    for key, node in tree.items.items():
+        changed = _with_dropout_layers(node)
+        if key == "layers" and isinstance(changed, ListNode):
+            changed = ListNode([part for layer in changed.items for part in _without_dropout(layer)], changed.place)
+        result.set(key, changed, tree.key_places[key])
+    return result
+
+
+def _with_dropout_layers(node: Node) -> Node:
+    if isinstance(node, ListNode):
+        return ListNode([_with_dropout_layers(item) for item in node.items], node.place)
+    return with_dropout_layers(node) if isinstance(node, MapNode) else node
+
+
+def _without_dropout(layer: Node) -> list[Node]:
+    params = layer.items.get("Dense") if isinstance(layer, MapNode) else None
+    if not isinstance(layer, MapNode) or not isinstance(params, MapNode) or "dropout" not in params.items:
+        return [layer]
+    rate, place = params.items["dropout"], params.key_places["dropout"]
+    dense, rest, dropout, settings = (MapNode(place=where) for where in (layer.place, params.place, place, place))
+    for key in (key for key in params.items if key != "dropout"):
+        rest.set(key, params.items[key], params.key_places[key])
+    dense.set("Dense", rest, layer.key_places["Dense"])
+    settings.set("rate", rate, place)
+    dropout.set("Dropout", settings, place)
+    return [dense, dropout]
+
+
 def _section(section: str, key: str, result: MapNode) -> Callable[[Node, Place | None], None]:
     return lambda node, place: _put(result, (section, key), node, place)
 

@@ -10,7 +10,7 @@ from plx_core.errors import PlxError
 from plx_core.hookspecs import KINDS
 from plx_core.registry import SINGULAR, Entry, Registry
 from plx_core.schema import Schema, class_schema
-from plx_core.signatures import Signatures
+from plx_core.signatures import Signatures, with_older_names
 
 OWN_KEYWORDS = ("x-exists", "x-python", "x-class", "x-alias", "x-component", "x-params")
 
@@ -33,7 +33,7 @@ def _kind_schema(kind: str, registry: Registry, signatures: Signatures) -> Schem
     properties: Schema = {}
     for entry in registry.entries(kind):
         try:
-            parameters = _portable(signatures.parameters(entry))
+            parameters = _portable(with_older_names(signatures.parameters(entry), registry.older_parameters(entry)))
         except PlxError:
             continue
         for name in _spellings(entry, registry):

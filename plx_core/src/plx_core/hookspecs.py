@@ -137,6 +137,15 @@ def provide_aliases() -> Mapping[str, Mapping[str, str]]:  # type: ignore[empty-
 
 
 @hookspec
+def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]:  # type: ignore[empty-body]
+    """Older names of parameters: a mapping of kind to a mapping of component, or `*` for all of the kind, to old name and name.
+
+    `{"layers": {"Scale": {"by": "factor"}}}` lets a config say `Scale: {by: 2}` for `Scale: {factor: 2}`. An old name counts only where
+    the component is this plug-in's, has the parameter, and has none of the old name.
+    """
+
+
+@hookspec
 def provide_commands() -> Mapping[str, str]:  # type: ignore[empty-body]
     """Commands for the command line: the words typed after `plx` to the place of a `click.Command`.
 
@@ -147,6 +156,6 @@ def provide_commands() -> Mapping[str, str]:  # type: ignore[empty-body]
 KINDS: tuple[str, ...] = tuple(
     name.removeprefix("provide_")
     for name in list(globals())
-    if name.startswith("provide_") and name not in ("provide_aliases", "provide_commands")
+    if name.startswith("provide_") and name not in ("provide_aliases", "provide_parameter_aliases", "provide_commands")
 )
 """The kinds of component, in the order in which this module declares them."""

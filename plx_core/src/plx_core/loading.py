@@ -13,7 +13,7 @@ from typing import Any
 from attrs import frozen
 
 from plx_core.configs import ExperimentConfig
-from plx_core.dialects import is_2017, translate
+from plx_core.dialects import is_2017, translate, with_dropout_layers
 from plx_core.errors import ConfigError, Place, Problem
 from plx_core.nodes import ListNode, MapNode, Node, ScalarNode, from_python, parse, read_file, scalars
 from plx_core.schema import Schema, class_schema
@@ -57,6 +57,7 @@ def load_tree(
         raise ConfigError([Problem("", "a config is a mapping with `version`, `model`, `train`, …", root.place)])
     if is_2017(root):
         root = translate(root)
+    root = with_dropout_layers(root)
     problems: list[Problem] = []
     for text in sets:
         _apply_set(root, text, problems)

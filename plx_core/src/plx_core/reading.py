@@ -15,7 +15,7 @@ from plx_core.errors import Place, PlxError, Problem, did_you_mean
 from plx_core.nodes import BOOLEAN, INTEGER, NULL, NUMBER, ListNode, MapNode, Node, ObjectNode, ScalarNode, integer, number, plain_value
 from plx_core.registry import SINGULAR, Registry
 from plx_core.schema import Schema, allows_null
-from plx_core.signatures import Signatures
+from plx_core.signatures import Signatures, with_older_names
 
 
 @define
@@ -56,7 +56,7 @@ class Reader:
         """A component whose parameters fit its factory's signature."""
         try:
             entry = self.registry.find(kind, name)
-            schema = self.signatures.parameters(entry)
+            schema = with_older_names(self.signatures.parameters(entry), self.registry.older_parameters(entry))
         except PlxError as error:
             self.problems.append(Problem(path, str(error), place))
             return None
@@ -104,11 +104,14 @@ class Reader:
         properties, rest = schema.get("properties", {}), schema.get("additionalProperties", True)
         aliases = {child["x-alias"]: name for name, child in properties.items() if "x-alias" in child}
         values: dict[str, Any] = {}
+        written: dict[str, str] = {}
         for key, child in node.items.items():
             name, where = aliases.get(key, key), f"{path}.{key}".lstrip(".")
             if name in values:
-                self.problems.append(Problem(where, f"is given twice, as {key} and as {name}", node.key_places[key]))
-            elif name in properties:
+                self.problems.append(Problem(where, f"is given twice, as {written[name]} and as {key}", node.key_places[key]))
+                continue
+            written[name] = key
+            if name in properties:
                 values[name] = self.read(child, properties[name], where)
             elif rest is False:
                 what = "parameter" if "x-params" in schema else "key"

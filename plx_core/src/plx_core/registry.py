@@ -64,6 +64,7 @@ class Registry:
     plugins: Plugins
     _entries: dict[str, list[Entry]] = field(factory=dict, init=False)
     _aliases: dict[str, dict[str, dict[str, str]]] | None = field(default=None, init=False)
+    _parameters: dict[str, Mapping[str, Mapping[str, Mapping[str, str]]]] | None = field(default=None, init=False)
 
     def entries(self, kind: str) -> list[Entry]:
         """Every component of a kind, sorted by name."""
@@ -121,6 +122,13 @@ class Registry:
     def aliases(self, entry: Entry) -> list[str]:
         """The further names of a component."""
         return sorted(alias for alias, name in self._aliases_of(entry).items() if name == entry.name)
+
+    def older_parameters(self, entry: Entry) -> dict[str, str]:
+        """What a component's parameters were called, with what they are called now, whether or not it has them."""
+        if self._parameters is None:
+            self._parameters = {plugin.name: mapping for plugin, mapping in self._call_hook("provide_parameter_aliases")}
+        of_kind = self._parameters.get(entry.plugin.name, {}).get(entry.kind, {})
+        return {**of_kind.get("*", {}), **of_kind.get(entry.name, {})}
 
     def _aliases_of(self, entry: Entry) -> Mapping[str, str]:
         if self._aliases is None:

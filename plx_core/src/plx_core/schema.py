@@ -19,14 +19,12 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_orig
 import attrs
 
 from plx_core.annotations import Existing, Of, PythonOnly, Range
+from plx_core.interfaces import Modes
 
 Schema: TypeAlias = dict[str, Any]
 
-SUPPLIED: Mapping[str, frozenset[str]] = {
-    "trackers": frozenset({"directory"}),
-    **dict.fromkeys(("models", "layers", "pipelines", "environments"), frozenset({"mode"})),
-}
-"""The parameters that core fills in and a config never writes, by kind."""
+SUPPLIED: Mapping[str, frozenset[str]] = {"trackers": frozenset({"directory"})}
+"""The parameters that core fills in and a config never writes, by kind; besides a `mode` that is one of `Modes`."""
 
 SCALARS: Mapping[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "string", NoneType: "null"}
 
@@ -98,11 +96,9 @@ def factory_schema(factory: Callable[..., Any], kind: str = "") -> Schema:
             is_open = not inspect.isclass(factory)
             continue
         skip = kind == "activations" and position == 0
-        if (
-            skip
-            or parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY)
-            or parameter.name in SUPPLIED.get(kind, ())
-        ):
+        if skip or parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+            continue
+        if parameter.name in SUPPLIED.get(kind, ()) or is_mode(parameter):
             continue
         properties[parameter.name] = _parameter_schema(parameter, hints)
         if parameter.default is parameter.empty:
@@ -111,6 +107,11 @@ def factory_schema(factory: Callable[..., Any], kind: str = "") -> Schema:
     if summary := (inspect.getdoc(factory) or "").strip().split("\n\n")[0]:
         schema["description"] = " ".join(summary.split())
     return schema
+
+
+def is_mode(parameter: inspect.Parameter) -> bool:
+    """Whether a parameter is what a model or a pipeline is built for; a `mode` of another meaning has a default that says so."""
+    return parameter.name == "mode" and parameter.default in (parameter.empty, *Modes)
 
 
 def type_hints(factory: Callable[..., Any]) -> dict[str, Any]:

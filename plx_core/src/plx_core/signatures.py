@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,13 @@ class Signatures:
             except (OSError, ValueError, KeyError, TypeError):
                 self._known = {}
         return self._known
+
+
+def with_older_names(schema: Schema, older: Mapping[str, str]) -> Schema:
+    """A schema of parameters which admits those that had an older name by that too."""
+    properties = schema["properties"]
+    known = {today: name for name, today in older.items() if today in properties and name not in properties}
+    return schema | {"properties": properties | {today: {**properties[today], "x-alias": name} for today, name in known.items()}}
 
 
 def _with_graph_parameters(kind: str, schema: Schema) -> Schema:
