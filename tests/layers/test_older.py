@@ -1,6 +1,7 @@
 """The layers of polyaxon-lib's JSON dialect."""
 
 import json
+import operator
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 import plx_core as plx
 from plx_core.checking import check
-from plx_core.components import default_registry
+from plx_core.components import default_registry, make
 from plx_core.shapes import check_shapes
 
 
@@ -66,6 +67,48 @@ def test_the_penalty_is_tensorflow_1s():
 )
 def test_older_names(kind, name, found):
     assert default_registry().find(kind, name).name == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "attribute", "expected"),
+    [
+        ("layers", {"Conv2D": {"filters": 1, "kernel_size": 1, "regularizer": {"L2": {"l": 0.02}}}}, "kernel_regularizer.l2", 0.02),
+        ("layers", {"Dense": {"units": 1, "regularizer": {"L1": {"l": 0.5}}}}, "kernel_regularizer.l1", 0.5),
+        ("layers", {"GaussianNoise": {"scale": 0.5}}, "stddev", 0.5),
+        ("layers", {"LeakyReLU": {"alpha": 0.1}}, "negative_slope", 0.1),
+        ("layers", {"Reshape": {"new_shape": [4]}}, "target_shape", (4,)),
+        ("layers", {"Reshape": {"target_shape": 4}}, "target_shape", (4,)),
+        ("optimizers", {"Adam": {"beta1": 0.5}}, "beta_1", 0.5),
+        ("optimizers", {"RMSProp": {"decay": 0.5, "decay_type": "exponential_decay"}}, "rho", 0.5),
+        ("losses", {"huber_loss": {"clip": 2.0}}, "delta", 2.0),
+        ("initializers", {"Uniform": {"minval": -1.0, "maxval": 2.0}}, "maxval", 2.0),
+        ("initializers", {"Normal": {"mean": 1.0}}, "mean", 1.0),
+        ("initializers", {"VarianceScaling": {"mode": "fan_out"}}, "mode", "fan_out"),
+        ("initializers", "VarianceScaling", "mode", "fan_in"),
+        ("layers", {"RandomFlip": {"mode": "vertical"}}, "mode", "vertical"),
+    ],
+)
+def test_parameters_by_the_names_of_2017(kind, old, attribute, expected):
+    made = make(kind, old, mode="train")
+    assert operator.attrgetter(attribute)(made) == expected
+
+
+def test_an_activation_that_doubles_the_features(tmp_path):
+    inputs = keras.Input((2, 3))
+    activated = plx.Component("layers", "Activation", {"activation": "crelu"}).build()(inputs)
+    outputs = plx.Component("layers", "FullyConnected", {"num_units": 2, "activation": "crelu"}).build()(activated)
+    assert (activated.shape, outputs.shape) == ((None, 2, 6), (None, 4))
+    network = keras.Model(inputs, [activated, outputs])
+    x = np.array([[[1, -2, 0], [-3, 4, 5]]], "float32")
+    np.testing.assert_array_equal(network(x)[0], [[[1, 0, 0, 0, 2, 0], [0, 4, 5, 3, 0, 0]]])
+    network.save(tmp_path / "a.keras")
+    for found, expected in zip(keras.models.load_model(tmp_path / "a.keras")(x), network(x), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_reshape_takes_what_is_left():
+    assert plx.layers.Reshape([-1, 2])(keras.Input((2, 3))).shape == (None, 3, 2)
+    assert plx.layers.Reshape.from_config(plx.layers.Reshape(6).get_config())(np.ones((2, 2, 3))).shape == (2, 6)
 
 
 def test_the_seeds_json_is_correct(tmp_path, digits):

@@ -33,12 +33,14 @@ STREAMING = (
 
 @hookimpl
 def provide_layers() -> Factories:
-    """Keras's layers, ours, and those of polyaxon-lib's JSON dialect."""
+    """Keras's layers, those that it has no more or less of, and those of polyaxon-lib's JSON dialect."""
     return {
         **stock.classes("layers"),
+        "Activation": "plx_layers.layers.activation:Activation",
         "Cast": "plx_layers.layers.cast:Cast",
         "LocallyConnected1D": "plx_layers.layers.locally_connected:LocallyConnected1D",
         "LocallyConnected2D": "plx_layers.layers.locally_connected:LocallyConnected2D",
+        "Reshape": "plx_layers.layers.reshape:Reshape",
         "ThresholdedReLU": "plx_layers.layers.thresholded_relu:ThresholdedReLU",
         **{name: f"plx_layers.layers.older:{name}" for name in OLDER_LAYERS},
     }
@@ -92,8 +94,8 @@ def provide_constraints() -> Factories:
 
 @hookimpl
 def provide_activations() -> Factories:
-    """Keras's activations."""
-    return stock.functions("activations")
+    """Keras's activations, and `crelu`."""
+    return {**stock.functions("activations"), "crelu": "plx_layers.activations:crelu"}
 
 
 @hookimpl
@@ -129,9 +131,26 @@ def provide_aliases() -> Mapping[str, Mapping[str, str]]:
         "losses": {f"{name}Loss": name for name in ("Huber", "ClippedDelta", "Hinge", "Poisson")}
         | {"KullbackLeiberDivergence": "KullbackLeiblerDivergence"},
         "optimizers": {"Nestrov": "Nesterov"},
+        "initializers": {"Uniform": "RandomUniform", "Normal": "RandomNormal"},
         "metrics": {f"streaming_{_snake(name)}": name for name in STREAMING}
         | {"streaming_mean_iou": "MeanIoU"}
         | {f"{prefix}{name}": name for name in ("PrecisionAtK", "RecallAtK") for prefix in ("Sparse", "streaming_sparse_")},
+    }
+
+
+@hookimpl
+def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """What polyaxon-lib's files and Keras 2 called parameters of Keras's parts."""
+    return {
+        "layers": {
+            "*": {"regularizer": "kernel_regularizer"},
+            "GaussianNoise": {"scale": "stddev"},
+            "LeakyReLU": {"alpha": "negative_slope"},
+            "Reshape": {"new_shape": "target_shape"},
+        },
+        "losses": {"Huber": {"clip": "delta"}},
+        "optimizers": {"*": {"beta1": "beta_1", "beta2": "beta_2"}, "RMSprop": {"decay": "rho"}},
+        "regularizers": {"L1": {"l": "l1"}, "L2": {"l": "l2"}},
     }
 
 

@@ -12,6 +12,7 @@ import keras
 
 from plx_core.annotations import ActivationLike, Fraction, InitializerLike, PositiveInt, RegularizerLike
 from plx_core.interfaces import Modes
+from plx_layers.activations import activated_shape
 
 Size: TypeAlias = PositiveInt | list[PositiveInt]
 Padding: TypeAlias = Literal["SAME", "VALID", "same", "valid"]
@@ -67,7 +68,7 @@ class FullyConnected(keras.layers.Dense):
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """[batch, num_units]."""
-        return (input_shape[0], self.units)
+        return activated_shape(self.activation, (input_shape[0], self.units))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
