@@ -22,6 +22,7 @@ from plx_rl.wrappers.moments import Moments
 from plx_rl.wrappers.normalize_reward import NormalizeReward
 from plx_rl.wrappers.record_video import RecordVideo
 from plx_rl.wrappers.resize import Resize
+from plx_rl.wrappers.scale_reward import ScaleReward
 from plx_rl.wrappers.time_limit import TimeLimit
 
 from .worlds import Counter, Observing
@@ -53,6 +54,13 @@ class Screen(gymnasium.Env):
         self.time += 1
         self.level += 1
         return self.observe(), 1.0, self.time >= self.length, False, {"lives": 3 - self.time // 3}
+
+
+def test_scaled_rewards_and_returns_that_are_not():
+    env = GymEnvironment("CartPole-v1", wrappers=[ScaleReward(0.25)])
+    env.reset(seed=0)
+    step = env.step(np.array([0]))
+    assert (step.rewards, step.raw_rewards) == (0.25, 1.0)
 
 
 def test_frame_stack_repeats_the_first_frame_and_keeps_the_newest_last():

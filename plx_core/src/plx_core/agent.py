@@ -112,6 +112,7 @@ class Agent(Trainer):
         timesteps: int | None = None,
         max_timesteps: int | None = None,
         updates_per_block: int = 1,
+        pretrain_steps: int = 0,
     ) -> Agent:
         """Train, from the newest checkpoint if there is one.
 
@@ -128,6 +129,7 @@ class Agent(Trainer):
             timesteps: how many more actions to take.
             max_timesteps: the `global_timestep` to stop at.
             updates_per_block: how many updates there are each time.
+            pretrain_steps: how many updates there are before the first action, where the memory holds demonstrations.
 
         Raises:
             NonFiniteLoss: the loss became infinite or not a number; the last good checkpoint is kept.
@@ -145,7 +147,8 @@ class Agent(Trainer):
         with self.run_directory.writing():
             training = self._prepare(env, callbacks)
             first, frequency = 1000 if first_update is None else first_update, 10 if update_frequency is None else update_frequency
-            self._run = AgentRun(self, training, callbacks, self.make_trackers(), UpdateSchedule(first, frequency, updates_per_block))
+            schedule = UpdateSchedule(first, frequency, updates_per_block, pretrain_steps)
+            self._run = AgentRun(self, training, callbacks, self.make_trackers(), schedule)
             self._training = None  # if this call fails, memory holds what no checkpoint does: the next goes on from the checkpoint
             self._run.run(
                 Goals(
@@ -167,7 +170,7 @@ class Agent(Trainer):
         Yields:
             What was observed, by name; `action`, `reward`, `terminated` and `truncated`.
         """
-        env, policy = self._evaluation_of(env, checkpoint_path, seed)
+        env, policy = self.restored(env, checkpoint_path, seed)
         observations, masks, ended = env.reset(seed=seed), env.action_masks, False
         while not ended:
             actions = policy.greedy(observations, masks)
@@ -247,11 +250,11 @@ class Agent(Trainer):
         program.export(Path(export_dir), format, env.processing_network())
         return Path(export_dir)
 
-    def try_out(self, env: Any, first_update: int = 1000, update_frequency: int = 10) -> None:
+    def try_out(self, env: Any, first_update: int = 1000, update_frequency: int = 10, pretrain_steps: int = 0) -> None:
         """Build all that training needs and take a step in each environment, to see that they fit; nothing is kept."""
         env = make("environments", env, seed=self.config.seed, mode=Modes.TRAIN)
         training = self._new_training(env)
-        UpdateSchedule(first_update, update_frequency).check(training.memory)
+        UpdateSchedule(first_update, update_frequency, pretraining=pretrain_steps).check(training.memory)
         training.begin(self.config.seed)
         env.step(training.spec.policy.act(training.observations, 0, training.masks))
 
@@ -261,6 +264,18 @@ class Agent(Trainer):
         if not isinstance(spec, AgentSpec):
             raise ComponentError("an agent's model_fn returns an AgentSpec, as a model of reinforcement learning does when it is called")
         return spec
+
+    def restored(self, env: Any, checkpoint_path: str | Path | None = None, seed: int = EVALUATION_SEED) -> tuple[Environment, Policy]:
+        """An environment that observes as the training did, and the policy of a checkpoint, the newest when None."""
+        state = checkpoint_files.load(self._checkpoint(checkpoint_path))
+        env = make("environments", env, seed=seed, mode=Modes.EVAL)
+        env.follow(state["environment"])
+        if self._evaluation is None:
+            self._evaluation = self.build(Modes.EVAL, env)
+        spec = self._evaluation
+        assign_variables(variables_by_name(spec.network), state["program"]["variables"], "variables")
+        spec.policy.refresh()
+        return env, spec.policy
 
     @property
     def _running(self) -> AgentRun:
@@ -304,23 +319,11 @@ class Agent(Trainer):
     def _evaluate(self, env: Any, episodes: int, checkpoint_path: str | Path | None, seed: int) -> dict[str, float]:
         borrowed = self._training if self._training is not None and self._training.env is env else None
         before = env.state() if borrowed else {}
-        env, policy = self._evaluation_of(env, checkpoint_path, seed)
+        env, policy = self.restored(env, checkpoint_path, seed)
         metrics = evaluate_policy(env, policy, episodes, seed)
         if borrowed:
             borrowed.give_back(before, self.config.seed)
         return metrics
-
-    def _evaluation_of(self, env: Any, checkpoint_path: str | Path | None, seed: int) -> tuple[Environment, Policy]:
-        """An environment that observes as the training did, and the policy of a checkpoint."""
-        state = checkpoint_files.load(self._checkpoint(checkpoint_path))
-        env = make("environments", env, seed=seed, mode=Modes.EVAL)
-        env.follow(state["environment"])
-        if self._evaluation is None:
-            self._evaluation = self.build(Modes.EVAL, env)
-        spec = self._evaluation
-        assign_variables(variables_by_name(spec.network), state["program"]["variables"], "variables")
-        spec.policy.refresh()
-        return env, spec.policy
 
 
 class PGAgent(Agent):

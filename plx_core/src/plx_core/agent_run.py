@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PRETRAINING_BLOCK = 50
+"""How many updates there are in one call before the first action."""
+
 SECONDS_BETWEEN_LOOKS = 0.2
 """How often a progress bar moves."""
 
@@ -44,11 +47,13 @@ class UpdateSchedule:
         first: no update before so many.
         frequency: updates are due at each multiple of this many.
         updates: so many are due each time.
+        pretraining: so many are made before the first action, of what the memory holds already.
     """
 
     first: int
     frequency: int
     updates: int = 1
+    pretraining: int = 0
 
     def check(self, memory: Memory) -> None:
         """Refuse a memory that would forget what comes first before it is learnt from."""
@@ -56,6 +61,10 @@ class UpdateSchedule:
             raise ComponentError(
                 f"first_update is {self.first}, and the memory keeps {memory.size} transitions: "
                 "what comes first would be forgotten before it is learnt from"
+            )
+        if self.pretraining and (memory.is_cleared_by_sample or not memory.can_sample()):
+            raise ComponentError(
+                f"pretrain_steps is {self.pretraining}, and the {type(memory).__name__} holds nothing to learn from before the first action"
             )
 
     def due(self, before: int, now: int) -> int:
@@ -124,6 +133,8 @@ class AgentRun:
             before, step = training.timestep, training.global_step
             if training.rest:
                 self._learn_from(training.rest, goals)
+            elif step < self._schedule.pretraining:
+                self._learn_from(training.memory.sample(min(PRETRAINING_BLOCK, self._schedule.pretraining - step)), goals)
             else:
                 self._act()
                 self._learn(before, goals)
@@ -169,17 +180,7 @@ class AgentRun:
 
     def _remember(self, actions: np.ndarray, step: Step) -> None:
         training = self.training
-        transition = {
-            "state": training.observations,
-            "action": actions,
-            "reward": step.rewards,
-            "next_state": step.final_observations,
-            "terminated": step.terminated,
-            "truncated": step.truncated,
-        }
-        if step.final_action_masks is not None:
-            transition["next_mask"] = step.final_action_masks
-            transition["mask"] = np.ones_like(step.final_action_masks) if training.masks is None else training.masks
+        transition = step.transition(training.observations, actions, training.masks)
         if self._in_order:
             # What an environment did on its reset is kept too, for the rows of a batch to stay in step; it counts for nothing.
             transition["valid"] = self._everywhere if step.valid is None else step.valid

@@ -111,6 +111,7 @@ class TrainConfig:
     first_update: NonNegativeInt = _key(5000, "actions taken before the first update")
     update_frequency: PositiveInt = _key(15, "actions between updates")
     updates_per_block: PositiveInt | None = _key(None, "updates at each multiple of update_frequency")
+    pretrain_steps: NonNegativeInt = _key(0, "updates before the first action, from what the memory holds")
     train_steps_per_iteration: PositiveInt | None = _key(None, "steps between evaluations, in train_and_evaluate")
     warm_start: WarmStartConfig | None = _key(None, "initial weights from another run")
     hooks: list[CallbackLike] = field(factory=list, metadata={"help": "callbacks"})

@@ -103,6 +103,7 @@ class RLExperiment(Alternating):
         first_update: how many actions are taken before the first update.
         update_frequency: how many actions there are from an update to the next.
         updates_per_block: how many updates there are each time.
+        pretrain_steps: how many updates there are before the first action.
         eval_steps: the episodes of an evaluation.
     """
 
@@ -114,6 +115,7 @@ class RLExperiment(Alternating):
     first_update: int = 5000
     update_frequency: int = 15
     updates_per_block: int = 1
+    pretrain_steps: int = 0
     eval_steps: int | None = 10
     train_steps_per_iteration: int | None = 100
 
@@ -124,7 +126,7 @@ class RLExperiment(Alternating):
 
     def try_out(self) -> None:
         """Take a step and build all that training needs, to see that it fits; nothing is kept."""
-        self.agent.try_out(_needed(self.env, "train", "env"), self.first_update, self.update_frequency)
+        self.agent.try_out(_needed(self.env, "train", "env"), self.first_update, self.update_frequency, self.pretrain_steps)
 
     @property
     def _has_ended(self) -> bool:
@@ -141,6 +143,7 @@ class RLExperiment(Alternating):
             max_episodes=self.train_episodes,
             max_timesteps=self.train_timesteps,
             updates_per_block=self.updates_per_block,
+            pretrain_steps=self.pretrain_steps,
         )
 
     def _evaluate_on(self, split: str, steps: int | None, checkpoint_path: str | Path | None, name: str | None) -> dict[str, float]:
@@ -244,6 +247,7 @@ def _rl_experiment(checked: Checked, model_dir: Path) -> RLExperiment:
         first_update=train.first_update,
         update_frequency=train.update_frequency,
         updates_per_block=train.updates_per_block or 1,
+        pretrain_steps=train.pretrain_steps,
         train_steps_per_iteration=train.train_steps_per_iteration,
         eval_steps=evaluation.eval_episodes,
         **_common(sections),

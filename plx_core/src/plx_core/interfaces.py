@@ -203,6 +203,26 @@ class Step:
     raw_rewards: np.ndarray | None = None
     valid: np.ndarray | None = None
 
+    def transition(self, observations: Any, actions: np.ndarray, masks: np.ndarray | None) -> dict[str, Any]:
+        """What a memory keeps of this step.
+
+        Args:
+            observations: what was acted on.
+            actions: what was done.
+            masks: which actions were legal.
+        """
+        kept = {
+            "state": observations,
+            "action": actions,
+            "reward": self.rewards,
+            "next_state": self.final_observations,
+            "terminated": self.terminated,
+            "truncated": self.truncated,
+        }
+        if self.final_action_masks is not None:
+            kept |= {"next_mask": self.final_action_masks, "mask": np.ones_like(self.final_action_masks) if masks is None else masks}
+        return kept
+
     @property
     def ended(self) -> np.ndarray:
         """Where an episode ended, for either reason: bool [N]."""
@@ -313,6 +333,11 @@ class Memory(Stateful):
     discount: float | None = None
     is_cleared_by_sample: bool = False
     """Whether a sample hands over all that there is, in the order in which it happened, as on-policy models need it."""
+    holds_demonstrations: bool = False
+    """Whether a sample says in `demonstration`, bool, which transitions are an expert's."""
+
+    def check_spaces(self, observation_space: Any, action_space: Any) -> None:
+        """Called before the first step: raise where what is held already comes from an environment of other spaces."""
 
     @abstractmethod
     def step(self, **transition: Any) -> None:

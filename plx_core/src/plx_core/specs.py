@@ -70,12 +70,14 @@ class AgentSpec(EstimatorSpec):
         learner: changes the weights; needed in training only.
         memory: what transitions are kept in where the agent is given no memory.
         discount: γ, for a memory that adds up the rewards of several steps.
+        needs_demonstrations: whether the learner wants to know which transitions are an expert's.
     """
 
     policy: Policy
     learner: Learner | None = None
     memory: str = "Memory"
     discount: float | None = None
+    needs_demonstrations: bool = False
 
 
 def _summaries(value: Any) -> frozenset[str]:
@@ -117,8 +119,6 @@ class Trainable:
             params: as a `model_fn` receives it; unused by the models of plx.
             config: as a `model_fn` receives it; unused by the models of plx.
         """
-        import keras
-
         raise NotImplementedError(f"{type(self).__name__} has to define __call__")
 
     def _metrics(self) -> dict[str, Any]:
@@ -155,6 +155,8 @@ class Model(Trainable):
 
     def attach(self, features: Any, outputs: Any, labels: Any = None) -> EstimatorSpec:
         """The specification of this model on the outputs of a graph, which need not be its own."""
+        import keras
+
         self._check(outputs, labels)
         return self._spec(keras.Model(features, outputs, name=self.name), self._metrics())
 

@@ -29,6 +29,7 @@ def provide_wrappers() -> Factories:
         "NormalizeReward": "plx_rl.wrappers.normalize_reward:NormalizeReward",
         "RecordVideo": "plx_rl.wrappers.record_video:RecordVideo",
         "Resize": "plx_rl.wrappers.resize:Resize",
+        "ScaleReward": "plx_rl.wrappers.scale_reward:ScaleReward",
         "TimeLimit": "plx_rl.wrappers.time_limit:TimeLimit",
     }
 
@@ -38,6 +39,7 @@ def provide_memories() -> Factories:
     """Where an agent keeps its transitions."""
     return {
         "BatchMemory": "plx_rl.memories.batch_memory:BatchMemory",
+        "DemonstrationMemory": "plx_rl.memories.demonstration_memory:DemonstrationMemory",
         "Memory": "plx_rl.memories.memory:Memory",
         "PrioritizedMemory": "plx_rl.memories.prioritized_memory:PrioritizedMemory",
     }
@@ -70,6 +72,12 @@ def provide_models() -> Factories:
         "TRPOModel": "plx_rl.models.trpo:TRPOModel",
         "VPGModel": "plx_rl.models.vpg:VPGModel",
     }
+
+
+@hookimpl
+def provide_commands() -> Mapping[str, str]:
+    """What is typed after `plx`."""
+    return {"record": "plx_rl.commands:record"}
 
 
 @hookimpl

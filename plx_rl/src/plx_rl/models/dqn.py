@@ -10,13 +10,15 @@ import tensorflow as tf
 from attrs import define, field
 
 from plx_core import AgentSpec
+from plx_core.annotations import PositiveFloat
 from plx_core.components import make
 from plx_core.specs import with_older_names
 from plx_rl.acting import ValuePolicy
 from plx_rl.heads import DuelingHead
+from plx_rl.masks import mask_values
 from plx_rl.models.reinforcement_model import one_action
 from plx_rl.models.value_model import ValueModel, discounts, observations, weighted_loss
-from plx_rl.targets import double_q_learning, q_learning
+from plx_rl.targets import double_q_learning, large_margin, q_learning
 
 Dueling: TypeAlias = Literal[True, "mean", "max", "naive"] | None
 
@@ -31,9 +33,16 @@ class DQNModel(ValueModel):
     Args:
         dueling: whether a state's value and the actions' advantages are learnt apart, and what is taken off the advantages: their
             `mean` (which True stands for), their `max`, or nothing (`naive`).
+        use_expert_demo: whether an expert's actions are to be worth more than all others, as `DemonstrationMemory` gives them.
+            Source: Hester et al. 2018, "Deep Q-learning from Demonstrations", equation 2.
+        expert_margin: how much more.
+        expert_weight: λ₂, how much falling short of that counts in the loss.
     """
 
     dueling: Dueling = field(default=None, kw_only=True)
+    use_expert_demo: bool = field(default=False, kw_only=True)
+    expert_margin: PositiveFloat = field(default=0.8, kw_only=True)
+    expert_weight: PositiveFloat = field(default=1.0, kw_only=True)
 
     def _agent_spec(self, features: Any, space: Any) -> AgentSpec:
         num_actions = one_action(space, type(self).__name__, "NAFModel, or PPOModel")
@@ -45,10 +54,14 @@ class DQNModel(ValueModel):
             q_tm1 = network(observations(batch, "state"), training=True)
             q_t = (network if target is None else target)(observations(batch, "next_state"), training=False)
             aim, value = self._target(batch, q_tm1, q_t, network)
-            return weighted_loss(loss, aim, value, batch), aim - value, tf.reduce_mean(q_tm1)
+            total = weighted_loss(loss, aim, value, batch)
+            if self.use_expert_demo:
+                total += self.expert_weight * self._expert_loss(batch, q_tm1)
+            return total, aim - value, tf.reduce_mean(q_tm1)
 
         return AgentSpec(
             **self._fields(),
+            needs_demonstrations=self.use_expert_demo,
             network=network,
             policy=ValuePolicy(network, self._exploration()),
             learner=self._learner(network, target, loss_fn),
@@ -58,6 +71,11 @@ class DQNModel(ValueModel):
     def _target(self, batch: Mapping[str, Any], q_tm1: Any, q_t: Any, network: Any) -> tuple[Any, Any]:
         """The target, and the value that should meet it."""
         return q_learning(q_tm1, batch["action"], batch["reward"], discounts(batch, self.discount), q_t, batch.get("next_mask"))
+
+    def _expert_loss(self, batch: Mapping[str, Any], q: Any) -> Any:
+        """How far the expert's actions fall short of their margin, as a mean over all transitions of the batch."""
+        short = large_margin(mask_values(q, batch.get("mask")), batch["action"], self.expert_margin)
+        return tf.reduce_mean(tf.where(batch["demonstration"], short, 0.0))
 
     def _network(self, features: Any, num_actions: int) -> keras.Model:
         hidden = self._hidden(features)
