@@ -62,6 +62,16 @@ class Returns(plx.Callback):
         self.episodes.append([episode[name] for name in ("global_episode", "global_timestep", "return", "length")])
 
 
+class Rows(plx.Tracker):
+    """Keeps what it is given."""
+
+    def __init__(self):
+        self.rows = []
+
+    def log(self, step, split, metrics):
+        self.rows.append((step, split, dict(metrics)))
+
+
 RESUMED = {
     "dqn": ("dqn", {"Memory": {"size": 64, "batch_size": 8}}, {"tau": 0.5, "target_update_frequency": 3}, "CartPole-v1"),
     "ddqn": ("ddqn", {"PrioritizedMemory": {"size": 64, "batch_size": 8, "n_step": 3}}, {"dueling": True}, "CartPole-v1"),

@@ -124,9 +124,9 @@ def test_an_episode_that_truly_ends_is_worth_less_than_one_cut_short(tmp_path, a
     found = outputs(agent)
     # How many steps are left cannot be seen. The mean return is what whole episodes teach; one step at a time teaches V = 1 + ¾ γ V.
     if algorithm == "dqn":
-        assert_near(found["q"].max(-1), {8: 1.0 / (1.0 - 0.75 * GAMMA)})
+        assert_near(found["q"].max(-1), {8: 1.0 / (1.0 - 0.75 * GAMMA)}, 0.6)
     else:
-        assert_near(found["value"][:, 0], {8: np.mean([sum(GAMMA**step for step in range(left)) for left in (4, 3, 2, 1)])}, 0.3)
+        assert_near(found["value"][:, 0], {8: np.mean([sum(GAMMA**step for step in range(left)) for left in (4, 3, 2, 1)])}, 0.6)
 
 
 @pytest.mark.parametrize(

@@ -140,8 +140,8 @@ def test_environments_without_a_state_begin_new_episodes_and_the_run_says_so(tmp
 
 def test_a_batch_is_not_joined_over_a_reset(tmp_path):
     memory = {"BatchMemory": {"batch_size": 32}}
-    make_agent(tmp_path, "ppo", memory).train(GymEnvironment(Opaque, 2), max_timesteps=12)
-    again = make_agent(tmp_path, "ppo", memory)
+    make_agent(tmp_path, "ppo", memory, minibatch_size=16).train(GymEnvironment(Opaque, 2), max_timesteps=12)
+    again = make_agent(tmp_path, "ppo", memory, minibatch_size=16)
     again.train(GymEnvironment(Elsewhere, 2), max_timesteps=30)
     rows = [again.memory.get_by_index(index) for index in range(len(again.memory))]
     assert [bool(row["truncated"]) for row in rows] == [index in (10, 11) for index in range(30)]

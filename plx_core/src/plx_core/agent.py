@@ -213,7 +213,7 @@ class Agent(Trainer):
         return metrics | {"global_step": step}
 
     def predict(
-        self, input_fn: Any, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
+        self, input_fn: Any, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None, env: Any = None
     ) -> Iterator[dict[str, np.ndarray]]:
         """What a checkpoint would do, for each observation of a data set: one mapping at a time, `action` in it.
 
@@ -221,12 +221,22 @@ class Agent(Trainer):
             input_fn: yields observations by name; see `plx_core.feeding.as_pipeline`.
             predict_keys: which predictions; all when None.
             checkpoint_path: the newest when None.
+            env: whose raw observations these are. When None they are what the network reads, and the model has to have been told
+                `num_actions`.
         """
         pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
-        features, _ = pipeline.element_spec
-        program = EvaluationProgram(self.call_model_fn(Modes.PREDICT, features, None))
-        program.restore(checkpoint_files.load(self._checkpoint(checkpoint_path)))
-        for predictions in program.predict(pipeline.dataset()):
+        state, dataset = checkpoint_files.load(self._checkpoint(checkpoint_path)), pipeline.dataset()
+        if env is None:
+            spec = self.call_model_fn(Modes.PREDICT, pipeline.element_spec[0], None)
+        else:
+            env = make("environments", env, seed=EVALUATION_SEED, mode=Modes.PREDICT)
+            env.follow(state["environment"])
+            spec, processing = self.build(Modes.PREDICT, env), env.processing_network()
+            if processing is not None:
+                dataset = dataset.map(lambda features, labels: (processing(features), labels))
+        program = EvaluationProgram(spec)
+        program.restore(state)
+        for predictions in program.predict(dataset):
             chosen = {key: predictions[key] for key in predict_keys} if predict_keys else predictions
             for row in zip(*chosen.values(), strict=True):
                 yield dict(zip(chosen, row, strict=True))

@@ -69,7 +69,7 @@ class UpdateSchedule:
 
     def due(self, before: int, now: int) -> int:
         """How many updates the actions between two counts make due."""
-        return (now // self.frequency - before // self.frequency) * self.updates if now >= self.first else 0
+        return (now // self.frequency - max(before, self.first - 1) // self.frequency) * self.updates if now >= self.first else 0
 
 
 class AgentRun:

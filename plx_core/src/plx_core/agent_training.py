@@ -92,6 +92,7 @@ class Training:
                 f"a batch of {memory.batch_size} cannot be divided among {self.env.num_envs} environments; "
                 "let num_envs divide the memory's batch_size"
             )
+        self.learner.check(memory)
 
     def begin(self, seed: int) -> None:
         """Reset the environments for the first time."""
@@ -101,6 +102,7 @@ class Training:
     def warm_start(self, source: WarmStartConfig) -> None:
         """Take the weights of another run."""
         warm_start(variables_by_name(self.spec.network), source)
+        self.learner.begin_from_weights()
         self.spec.policy.refresh()
 
     def state(self) -> dict[str, Any]:

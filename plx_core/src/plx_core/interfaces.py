@@ -331,6 +331,8 @@ class Memory(Stateful):
     size: int
     batch_size: int
     discount: float | None = None
+    n_step: int = 1
+    """Over how many steps a transition reaches."""
     is_cleared_by_sample: bool = False
     """Whether a sample hands over all that there is, in the order in which it happened, as on-policy models need it."""
     holds_demonstrations: bool = False
@@ -439,6 +441,12 @@ class Learner(Stateful):
 
     def compile(self, *, xla: bool) -> None:
         """Called once, before the first update: whether programs are to be compiled with XLA."""
+
+    def check(self, memory: Memory) -> None:
+        """Called before the first step: raise where what this memory samples cannot be learnt from."""
+
+    def begin_from_weights(self) -> None:
+        """The weights have been taken from elsewhere: what follows them is to be made equal."""
 
     @abstractmethod
     def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:

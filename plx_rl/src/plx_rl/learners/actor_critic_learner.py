@@ -8,7 +8,8 @@ from typing import Any, final
 import numpy as np
 import tensorflow as tf
 
-from plx_core import Learnt, State
+from plx_core import Learnt, Memory, State
+from plx_core.errors import ComponentError
 from plx_core.training import clip
 from plx_rl.learners.on_policy_learner import ActorCritic, OnPolicyLearner, first_batch, inputs
 from plx_rl.policies import explained_variance
@@ -66,6 +67,19 @@ class ActorCriticLearner(OnPolicyLearner):
         """Whether the program of updates is to be compiled with XLA."""
         self._program = tf.function(self._updates, jit_compile=xla, reduce_retracing=True)
 
+    def check(self, memory: Memory) -> None:
+        """Refuse batches that are smaller than a minibatch.
+
+        Raises:
+            ComponentError: the memory's are, or it makes transitions over several steps.
+        """
+        super().check(memory)
+        if self._size is not None and self._size > memory.batch_size:
+            raise ComponentError(
+                f"minibatch_size is {self._size}, and a batch of the {type(memory).__name__} has {memory.batch_size} transitions: "
+                "make minibatch_size smaller, or batch_size larger"
+            )
+
     def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:
         """The updates of one batch: `epochs` times its number of minibatches."""
         batch = first_batch(batches)
@@ -77,8 +91,6 @@ class ActorCriticLearner(OnPolicyLearner):
             "weights": estimates.weights,
         }
         size = self._size or len(estimates.returns)
-        if size > len(estimates.returns):
-            raise ValueError(f"minibatch_size {size} is more than the {len(estimates.returns)} transitions of a batch")
         found = self._program(columns, self._minibatches(len(estimates.returns), size), np.float32(self._clip_range(self.global_step)))
         metrics = {name: float(value) for name, value in found.items()}
         return Learnt(metrics | {"value": float(estimates.values.mean())})

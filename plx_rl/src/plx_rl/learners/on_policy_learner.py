@@ -9,6 +9,8 @@ import numpy as np
 import tensorflow as tf
 from attrs import frozen
 
+from plx_core import Memory
+from plx_core.errors import ComponentError
 from plx_core.graphs import as_features
 from plx_rl.distributions import Distribution
 from plx_rl.learners.optimized import OptimizedLearner
@@ -78,6 +80,18 @@ class OnPolicyLearner(OptimizedLearner):
         self.actor_critic = actor_critic
         self._discount, self._lambda = discount, gae_lambda
         self._value_pairs = tf.function(self._values, reduce_retracing=True)
+
+    def check(self, memory: Memory) -> None:
+        """Refuse transitions over several steps, which advantages would count several times.
+
+        Raises:
+            ComponentError: the memory makes such.
+        """
+        if memory.n_step > 1:
+            raise ComponentError(
+                f"n_step is {memory.n_step} in the {type(memory).__name__}, and this model weighs the steps that follow by gae_lambda: "
+                "leave n_step out"
+            )
 
     def estimate(self, batch: Mapping[str, Any], num_envs: int) -> Estimates:
         """Advantages and returns of a batch.

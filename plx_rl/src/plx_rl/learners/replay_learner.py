@@ -49,13 +49,17 @@ class ReplayLearner(OptimizedLearner):
         self._pairs = [] if target is None else list(zip(target.variables, network.variables, strict=True))
         self._frequency, self._tau = target_update_frequency, tau
         self._clips = (clip_gradients, clip_embed_gradients)
-        for follower, leader in self._pairs:
-            follower.assign(leader)
+        self.begin_from_weights()
         self.compile(xla=False)
 
     def compile(self, *, xla: bool) -> None:
         """Whether the program of updates is to be compiled with XLA."""
         self._program = tf.function(self._updates, jit_compile=xla, reduce_retracing=True)
+
+    def begin_from_weights(self) -> None:
+        """Make the target equal to the network."""
+        for follower, leader in self._pairs:
+            follower.assign(leader)
 
     def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:
         """One update for each of K batches."""

@@ -40,6 +40,7 @@ class BatchMemory(interfaces.Memory):
         self.size = batch_size
         self.batch_size = batch_size
         self.discount = discount
+        self.n_step = n_step
         self._transitions = Transitions(batch_size, n_step, frames, Path(path) if path else None)
         self._newest = 0  # how many transitions the last step added: one for each environment
 

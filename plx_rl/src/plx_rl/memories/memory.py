@@ -45,6 +45,7 @@ class Memory(interfaces.Memory):
         self.size = size
         self.batch_size = batch_size
         self.discount = discount
+        self.n_step = n_step
         self._transitions = Transitions(size, n_step, frames, Path(path) if path else None)
         self._rng = np.random.default_rng(seed)
 

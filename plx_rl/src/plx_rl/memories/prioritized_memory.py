@@ -60,6 +60,7 @@ class PrioritizedMemory(interfaces.Memory):
         self.size = size
         self.batch_size = batch_size
         self.discount = discount
+        self.n_step = n_step
         self._alpha = alpha
         self._beta = beta
         self._beta_steps = beta_steps

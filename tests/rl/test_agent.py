@@ -1,0 +1,457 @@
+"""The loop of an agent: what it counts, when it learns, how it is evaluated, and what it tells of it."""
+
+import itertools
+import json
+import math
+
+import gymnasium
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import plx_core as plx
+from plx_core.checkpoints import load
+from plx_core.errors import CheckpointError, ComponentError, NonFiniteLoss
+from plx_core.inputs import numpy_input_fn
+from plx_core.interfaces import Modes
+from plx_rl.environments.gym_environment import GymEnvironment
+
+from .agents import Returns, Rows, fingerprint, make_agent
+from .worlds import Counter, Probes
+
+MEMORY = {"Memory": {"size": 200, "batch_size": 8}}
+BATCH = {"BatchMemory": {"batch_size": 16}}
+HAS_NORMALIZATION = {"layers": [{"Dense": {"units": 8}}, "BatchNormalization", {"Activation": {"activation": "relu"}}]}
+
+
+def dqn(path, memory=MEMORY, **params):
+    return make_agent(path, "dqn", memory, **params)
+
+
+def cart_pole(num_envs=1, **params):
+    return GymEnvironment("CartPole-v1", num_envs, seed=3, **params)
+
+
+def saved(agent, step=None):
+    path = agent.latest_checkpoint() if step is None else agent.latest_checkpoint().parent / f"{step:09d}"
+    return load(path)
+
+
+# What is counted
+
+
+def test_updates_actions_and_episodes_are_counted_apart(tmp_path):
+    agent, returns = dqn(tmp_path), Returns()
+    agent.train(cart_pole(), 20, 4, max_timesteps=103, hooks=[returns])
+    assert agent.global_timestep == 103
+    assert agent.global_step == len(range(20, 104, 4))
+    assert agent.global_episode == len(returns.episodes) == returns.episodes[-1][0]
+    lengths = [episode[3] for episode in returns.episodes]
+    assert [episode[1] for episode in returns.episodes] == np.cumsum(lengths).tolist()
+    assert [episode[2] for episode in returns.episodes] == lengths  # CartPole pays 1 a step
+
+
+def test_how_many_more_and_how_many_in_all(tmp_path):
+    agent, env = dqn(tmp_path), cart_pole()
+    agent.train(env, 20, 4, steps=3).train(env, 20, 4, steps=3)
+    assert (agent.global_step, agent.global_timestep) == (6, 40)
+    agent.train(env, 20, 4, max_steps=6)
+    assert agent.global_timestep == 40
+    agent.train(env, 20, 4, max_steps=7)
+    assert (agent.global_step, agent.global_timestep) == (7, 44)
+    agent.train(env, 20, 4, timesteps=5).train(env, 20, 4, max_timesteps=60)
+    assert agent.global_timestep == 60
+    before = agent.global_episode
+    agent.train(env, 20, 4, episodes=2).train(env, 20, 4, episodes=1)
+    assert agent.global_episode == before + 3
+    agent.train(env, 20, 4, max_episodes=before + 4)
+    assert agent.global_episode == before + 4
+
+
+@pytest.mark.parametrize("name", ["steps", "episodes", "timesteps"])
+def test_how_many_more_or_in_all_but_not_both(tmp_path, name):
+    with pytest.raises(ComponentError, match=f"give {name} .* or max_{name} .* not both"):
+        dqn(tmp_path).train(cart_pole(), **{name: 3, f"max_{name}": 4})
+
+
+def test_the_environments_share_the_updates(tmp_path):
+    """However many environments there are, as many updates come of as many actions."""
+    for num_envs in (1, 4):
+        agent = dqn(tmp_path / str(num_envs), run={"log_step_count_steps": 10})
+        agent.train(cart_pole(num_envs), 20, 6, max_timesteps=120, updates_per_block=2)
+        assert agent.global_step == 2 * len([count for count in range(20, 121) if count % 6 == 0])
+        last = agent.run_directory.read_metrics()[-1]["metrics"]
+        assert last["replay_ratio"] == agent.global_step / 120
+        assert last["global_timestep"] == 120
+
+
+def test_no_update_comes_before_the_first(tmp_path):
+    agent, env = dqn(tmp_path), cart_pole(4)
+    assert agent.train(env, 50, 4, max_timesteps=48).global_step == 0
+    assert agent.train(env, 50, 4, max_timesteps=52).global_step == 1
+
+
+def test_models_that_learn_from_the_latest_update_when_the_batch_is_full(tmp_path):
+    agent = make_agent(tmp_path, "a2c", BATCH)
+    agent.train(cart_pole(4), 1000, 1000, max_timesteps=16 * 5 + 12)
+    assert (agent.global_step, agent.global_timestep, len(agent.memory)) == (5, 92, 12)
+
+
+def test_a_batch_has_the_environments_in_turn(tmp_path):
+    agent = make_agent(tmp_path, "a2c", BATCH)
+    agent.train(GymEnvironment(lambda: Counter(50), 2), max_timesteps=6)
+    assert [agent.memory.get_by_index(index)["state"][1] for index in range(6)] == [0, 0, 1, 1, 2, 2]
+
+
+# Evaluation
+
+
+class Uneven(gymnasium.Env):
+    """Episodes are one step long where the first seed was even, and nine where it was odd; each pays 1 a step for the action 1."""
+
+    observation_space = gymnasium.spaces.Box(-1.0, 1.0, (1,), np.float32)
+    action_space = gymnasium.spaces.Discrete(2)
+    length = 9
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.length = self.length if seed is None else 9 if seed % 2 else 1
+        self.time = 0
+        return np.ones(1, np.float32), {}
+
+    def step(self, action):
+        self.time += 1
+        return np.ones(1, np.float32), float(action), self.time == self.length, False, {}
+
+
+def test_short_episodes_are_not_preferred(tmp_path):
+    agent = dqn(tmp_path).train(GymEnvironment(Uneven, 2), 20, max_timesteps=2)
+    metrics = agent.evaluate(GymEnvironment(Uneven, 2), 10)
+    assert (metrics["episodes"], metrics["episode_length"]) == (10, 5.0)
+    assert agent.evaluate(GymEnvironment(Uneven, 2), 5)["episode_length"] == pytest.approx((3 * 1 + 2 * 9) / 5)
+    assert agent.evaluate(GymEnvironment(Uneven, 4), 2)["episode_length"] == 5.0
+
+
+def test_evaluation_explores_nothing_and_begins_with_the_same_seeds(tmp_path):
+    agent = dqn(tmp_path, exploration="Random").train(cart_pole(), 20, 4, max_timesteps=60)
+    first = agent.evaluate(GymEnvironment("CartPole-v1", 2), 6)
+    assert agent.evaluate(GymEnvironment("CartPole-v1", 2), 6) == first
+    assert agent.evaluate(GymEnvironment("CartPole-v1", 2, seed=99), 6) == first
+    greedy = [step["action"] for step in agent.play(GymEnvironment("CartPole-v1"))]
+    assert agent.run_episode(GymEnvironment("CartPole-v1"))["episode_length"] == len(greedy)
+    assert agent.run_episode(GymEnvironment("CartPole-v1"), seed=10_000)["episode_return"] == len(greedy)
+
+
+def test_evaluations_are_kept(tmp_path):
+    class Heard(plx.Callback):
+        def on_evaluate(self, run, step, metrics):
+            self.found = step, dict(metrics)
+
+    heard, tracker = Heard(), Rows()
+    agent = dqn(tmp_path, trackers=[tracker]).train(cart_pole(), 20, 4, max_timesteps=60)
+    metrics = agent.evaluate(cart_pole(), 3, [heard], name="again")
+    assert metrics.pop("global_step") == agent.global_step
+    assert heard.found == (agent.global_step, metrics)
+    assert metrics["episode_return_min"] <= metrics["episode_return"] <= metrics["episode_return_max"]
+    assert tracker.rows == [(agent.global_step, "eval_again", metrics)]
+    assert [line["split"] for line in agent.run_directory.read_metrics()] == ["eval_again"]
+
+
+def test_an_older_checkpoint_can_be_evaluated(tmp_path):
+    agent = dqn(tmp_path, run={"save_checkpoints_steps": 1, "keep_checkpoint_max": None}, optimizer={"Adam": {"learning_rate": 0.3}})
+    agent.train(cart_pole(), 20, 1, max_steps=30)
+    paths = agent.checkpoints.paths()
+    found = [agent.evaluate(cart_pole(), 4, checkpoint_path=path) for path in (paths[0], paths[-1], paths[0])]
+    assert found[0] == found[2] != found[1]
+    with pytest.raises(CheckpointError, match="train first"):
+        dqn(tmp_path / "none").evaluate(cart_pole(), 1)
+
+
+@pytest.mark.parametrize("num_envs", [1, 2])
+def test_evaluating_in_the_environment_of_training_disturbs_nothing(tmp_path, num_envs):
+    wrappers = ["NormalizeObservation", "NormalizeReward"]
+    found = []
+    for evaluations in (0, 2):
+        agent, env, returns = dqn(tmp_path / str(evaluations)), cart_pole(num_envs, wrappers=wrappers), Returns()
+        for goal in (40, 90, 150):
+            agent.train(env, 20, 4, max_timesteps=goal, hooks=[returns])
+            for _ in range(evaluations):
+                agent.evaluate(env, 3)
+        found.append((fingerprint(agent), returns.episodes))
+    assert found[0] == found[1]
+
+
+# What is told
+
+
+class Told(plx.Callback):
+    """Notes what is called."""
+
+    def __init__(self, every_n_steps=None, stop_after=None):
+        self.every_n_steps, self.stop_after = every_n_steps, stop_after
+        self.steps, self.saved, self.logged, self.episodes, self.runs = [], [], [], [], []
+
+    def on_run_begin(self, run, step):
+        self.runs.append(step)
+
+    def on_steps(self, run, step, metrics):
+        self.steps.append(step)
+        self.metrics = dict(metrics)
+
+    def on_checkpoint(self, run, step, path):
+        self.saved.append(step)
+
+    def on_log(self, run, step, metrics):
+        self.logged.append(step)
+
+    def on_episode(self, run, episode):
+        self.episodes.append(dict(episode))
+        self.stop_training = len(self.episodes) == self.stop_after
+
+    def on_run_end(self, run, step):
+        self.runs.append(step)
+
+
+def test_callbacks_are_told_at_their_steps(tmp_path):
+    told = Told(every_n_steps=7)
+    agent = dqn(tmp_path, run={"log_step_count_steps": 10, "save_checkpoints_steps": 12})
+    agent.train(cart_pole(), 20, 2, max_steps=30, hooks=[told])
+    assert (told.steps, told.logged, told.saved, told.runs) == ([7, 14, 21, 28], [10, 20, 30], [12, 24, 30], [0, 30])
+    assert {
+        "loss",
+        "value",
+        "exploration_rate",
+        "learning_rate",
+        "replay_ratio",
+        "global_timestep",
+        "global_episode",
+    } <= told.metrics.keys()
+    assert [line["step"] for line in agent.run_directory.read_metrics()] == [10, 20, 30]
+
+
+def test_a_block_of_updates_that_passes_a_multiple_is_told_of_once(tmp_path):
+    told = Told(every_n_steps=7)
+    dqn(tmp_path).train(cart_pole(), 20, 2, max_steps=40, updates_per_block=10, hooks=[told])
+    assert told.steps == [10, 20, 30, 40]
+
+
+def test_a_callback_stops_training_after_an_episode(tmp_path):
+    told = Told(stop_after=3)
+    agent = dqn(tmp_path).train(cart_pole(2), 20, 4, max_timesteps=10_000, hooks=[told])
+    assert agent.global_episode == len(told.episodes) == 3
+    assert told.saved == [agent.global_step]
+    assert told.episodes[-1]["global_timestep"] == agent.global_timestep
+    assert [episode["global_episode"] for episode in told.episodes] == [1, 2, 3]
+
+
+def test_callbacks_that_stop_at_a_step(tmp_path):
+    assert dqn(tmp_path).train(cart_pole(), 20, 4, hooks=[{"StopAtStep": {"last_step": 5}}]).global_step == 5
+
+
+def test_callbacks_of_keras(tmp_path):
+    class Epochs(keras.callbacks.Callback):
+        seen = ()
+
+        def on_train_begin(self, logs=None):
+            self.seen = (*self.seen, "train")
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seen = (*self.seen, epoch, round(logs["val_episode_length"]))
+
+    epochs = Epochs()
+    env, agent = GymEnvironment(lambda: Counter(4)), dqn(tmp_path)
+    experiment = plx.RLExperiment(
+        agent=agent, env=env, train_timesteps=60, first_update=20, update_frequency=1, train_steps_per_iteration=20, eval_steps=2,
+        train_hooks=[epochs],
+    )  # fmt: skip
+    experiment.train_and_evaluate()
+    assert epochs.seen[0] == "train"
+    assert [item for item in epochs.seen if item != "train"] == [0, 4, 1, 4, 2, 4]
+
+
+class Priceless(Counter):
+    """Pays infinitely much at its tenth step."""
+
+    def step(self, action):
+        observation, _, *rest = super().step(action)
+        return (observation, math.inf if self.time == 10 else 0.0, *rest)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
+    agent = make_agent(tmp_path, "a2c", {"BatchMemory": {"batch_size": 4}}, run={"save_checkpoints_steps": 1})
+    with pytest.raises(NonFiniteLoss, match=r"loss is not finite at step 3, timestep 12; the last good checkpoint is .*000000002"):
+        agent.train(GymEnvironment(lambda: Priceless(50)), max_timesteps=100)
+    assert agent.global_step == 2
+    weights = saved(agent)["program"]["variables"]
+    assert all(np.isfinite(value).all() for value in weights.values())
+
+
+def test_summaries_hold_what_was_asked_for(tmp_path):
+    found = {}
+    for summaries in ([], ["loss"], "all"):
+        tracker = Rows()
+        agent = dqn(tmp_path / str(len(found)), trackers=[tracker], run={"save_summary_steps": 4}, summaries=summaries)
+        agent.train(cart_pole(), 20, 4, max_steps=10)
+        assert [(step, split) for step, split, _ in tracker.rows] == [(4, "train"), (8, "train")]
+        found[str(summaries)] = set(tracker.rows[-1][2])
+    assert "loss" not in found["[]"]
+    assert "loss" in found["['loss']"]
+    assert {"loss", "learning_rate", "exploration_rate"} <= found["all"]
+
+
+def test_variables_are_summarised_for_tensorboard(tmp_path):
+    agent = dqn(tmp_path, trackers=None, run={"save_summary_steps": 4}, summaries=["variables"])
+    agent.train(cart_pole(), 20, 4, max_steps=4)
+    written = b"".join(path.read_bytes() for path in tmp_path.rglob("events*") if path.is_file())
+    assert b"variables/" in written
+
+
+def test_what_is_known_of_training_while_it_goes_on(tmp_path):
+    agent = dqn(tmp_path)
+    with pytest.raises(ComponentError, match="training has not begun"):
+        agent.learning_rate
+    agent.train(cart_pole(), 20, 4, max_timesteps=30)
+    assert agent.training_model is not None
+    assert agent.learning_rate == pytest.approx(0.001)
+
+
+# What becomes of the policy
+
+
+@pytest.mark.parametrize(
+    ("model", "env_id", "memory"),
+    [("dqn", "CartPole-v1", MEMORY), ("ppo", "CartPole-v1", BATCH), ("ppo", "Pendulum-v1", BATCH), ("naf", "Pendulum-v1", MEMORY)],
+)
+def test_an_exported_policy_takes_raw_observations_and_acts_as_the_agent(tmp_path, model, env_id, memory):
+    more = {"minibatch_size": 8} if model == "ppo" else {}
+    agent = make_agent(tmp_path / "run", model, memory, **more)
+    agent.train(GymEnvironment(env_id, 2, wrappers=["NormalizeObservation"]), 20, 4, max_timesteps=100)
+    env = GymEnvironment(env_id, wrappers=["NormalizeObservation"])
+    policy = tf.saved_model.load(str(agent.export(tmp_path / "policy", env)))
+    raw = GymEnvironment(env_id)
+    observation = raw.reset(seed=10_000)
+    for step in agent.play(env):
+        assert not np.allclose(step["state"], observation[0], atol=1e-3)
+        action = policy.serve({"state": tf.constant(observation)})["action"].numpy()
+        np.testing.assert_allclose(action[0], step["action"], atol=1e-4)
+        answer = raw.step(step["action"][None])
+        observation = answer.observations
+        assert answer.rewards[0] == pytest.approx(step["reward"], abs=1e-5)
+    assert answer.ended[0]
+    with pytest.raises(ComponentError, match="exists already"):
+        agent.export(tmp_path / "policy", env)
+
+
+@pytest.mark.parametrize(("model", "memory"), [("dqn", MEMORY), ("ppo", BATCH), ("naf", MEMORY)])
+def test_predictions_for_a_data_set_of_observations(tmp_path, model, memory):
+    env_id = "Pendulum-v1" if model == "naf" else "CartPole-v1"
+    more = {"minibatch_size": 8} if model == "ppo" else {}
+    agent = make_agent(tmp_path, model, memory, **more)
+    agent.train(GymEnvironment(env_id, wrappers=["NormalizeObservation"]), 20, 4, max_timesteps=40)
+    played = list(agent.play(GymEnvironment(env_id, wrappers=["NormalizeObservation"])))
+    env = GymEnvironment(env_id)
+    observations = [env.reset(seed=10_000)[0], *(env.step(step["action"][None]).final_observations[0] for step in played[:-1])]
+
+    def feed(observations):
+        return numpy_input_fn({"state": np.stack(observations)}, None, batch_size=30, num_epochs=1, shuffle=False)
+
+    found = list(agent.predict(feed(observations), env=GymEnvironment(env_id, wrappers=["NormalizeObservation"])))
+    np.testing.assert_allclose([row["action"] for row in found], [step["action"] for step in played], atol=1e-4)
+    told = {"num_actions": 1, "is_continuous": True} if model == "naf" else {"num_actions": 2}
+    again = make_agent(tmp_path, model, **told)
+    rows = again.predict(feed([step["state"] for step in played]), ["action"])
+    np.testing.assert_allclose([row.pop("action") for row in rows], [step["action"] for step in played], atol=1e-4)
+    with pytest.raises(ComponentError, match="needs num_actions where there is no environment to tell"):
+        next(agent.predict(feed(observations)))
+
+
+def test_what_is_played_can_be_written_down(tmp_path):
+    agent = make_agent(tmp_path, "dqn", MEMORY).train(GymEnvironment(Probes), 20, 4, max_timesteps=30)
+    for step in agent.play(GymEnvironment(Probes)):
+        assert step.keys() >= {"state", "action", "reward", "terminated", "truncated"}
+        assert step["state"].shape == (11,)
+        json.dumps([float(step["reward"]), int(step["action"]), bool(step["terminated"])])
+
+
+# What is learnt
+
+
+@pytest.mark.parametrize("tau", [1.0, 0.1])
+def test_a_warm_start_takes_the_weights_of_another_run(tmp_path, tau):
+    first = dqn(tmp_path / "first").train(cart_pole(), 20, 4, max_timesteps=60)
+    agent = dqn(tmp_path / "second", tau=tau, target_update_frequency=1, seed=9)
+    agent.warm_start = plx.configs.WarmStartConfig(path=str(tmp_path / "first"))
+    agent.train(cart_pole(), 20, 4, max_timesteps=10)
+    source = saved(first)["program"]["variables"]
+    found = saved(agent)["program"]["variables"]
+    assert all((found[name] == source[name]).all() for name in source)
+    agent.train(cart_pole(), 20, 4, max_timesteps=20)
+    target = saved(agent)["program"]["target"]
+    assert agent.global_step == 1
+    assert all((target[name] == source[name]).all() for name in source)  # not the initial weights that there were before
+
+
+@pytest.mark.parametrize("graph", [{"layers": [{"Dense": {"units": 4}}]}, HAS_NORMALIZATION])
+@pytest.mark.parametrize(("tau", "frequency"), [(1.0, 3), (0.25, 1), (0.25, 2)])
+def test_the_target_network_follows(tmp_path, graph, tau, frequency):
+    run = {"save_checkpoints_steps": 1, "keep_checkpoint_max": None}
+    agent = dqn(tmp_path, graph=graph, tau=tau, target_update_frequency=frequency, run=run, optimizer={"Adam": {"learning_rate": 0.1}})
+    agent.train(cart_pole(), 20, 1, max_steps=8)
+    programs = [saved(agent, step)["program"] for step in range(1, 9)]
+    for number, (before, after) in enumerate(itertools.pairwise(programs), start=1):
+        assert before["variables"].keys() == before["target"].keys()
+        for name, old in before["target"].items():
+            leader, found = before["variables"][name], after["target"][name]
+            expected = old + np.float32(tau) * (leader - old) if number % frequency == 0 else old
+            np.testing.assert_allclose(found, leader if tau == 1.0 and number % frequency == 0 else expected, rtol=1e-5, atol=1e-6)
+    names = [name for name in programs[-1]["target"] if "moving" in name]
+    assert len(names) == (2 if graph is HAS_NORMALIZATION else 0)
+    assert all((programs[0]["target"][name] != programs[-1]["target"][name]).any() for name in programs[0]["target"])
+
+
+def test_there_may_be_no_target_network(tmp_path):
+    agent = dqn(tmp_path, use_target_graph=False).train(cart_pole(), 20, 4, max_steps=3)
+    assert "target" not in saved(agent)["program"]
+
+
+@pytest.mark.parametrize("memory", ["Memory", "PrioritizedMemory"])
+@pytest.mark.parametrize("n_step", [1, 3])
+def test_what_was_wrong_is_told_to_the_memory(tmp_path, memory, n_step):
+    """One update of linear values, by hand: δ = r + γⁿ max Q(s') - Q(s, a), and no Q(s') after an end."""
+    agent = dqn(tmp_path, {memory: {"size": 64, "batch_size": 32, "n_step": n_step}}, graph={"layers": ["Identity"]}, discount=0.5)
+    spec = agent.build(Modes.TRAIN, GymEnvironment(Counter))
+    kernel, bias = (variable.numpy() for variable in spec.network.weights)
+    held = agent.memory
+    held.discount = 0.5
+    env = GymEnvironment(lambda: Counter(3))
+    observations = env.reset()
+    for _ in range(40):
+        step = env.step(np.zeros(1, int))
+        held.step(
+            state=observations, action=np.zeros(1, int), reward=step.rewards, next_state=step.final_observations,
+            terminated=step.terminated, truncated=step.truncated,
+        )  # fmt: skip
+        observations = step.observations
+    batches = held.sample(1)
+    learnt = spec.learner.update(batches, 1)
+    batch = {name: value[0] for name, value in batches.items()}
+    steps = batch.get("steps", np.ones(32))
+    assert set(steps) == set(range(1, n_step + 1))
+    q, following = batch["state"] @ kernel + bias, batch["next_state"] @ kernel + bias
+    errors = batch["reward"] + 0.5**steps * ~batch["terminated"] * following.max(-1) - q[:, 0]
+    weights = batch.get("weights", np.ones(32))
+    huber = np.where(np.abs(errors) < 1.0, 0.5 * errors**2, np.abs(errors) - 0.5)
+    assert learnt.metrics["loss"] == pytest.approx(np.mean(weights * huber), rel=1e-4)
+    if memory == "PrioritizedMemory":
+        np.testing.assert_allclose(learnt.errors[0], errors, rtol=1e-4, atol=1e-4)
+    else:
+        assert learnt.errors is None
+
+
+def test_a_memory_that_draws_by_error_is_told_the_errors(tmp_path):
+    agent = dqn(tmp_path, {"PrioritizedMemory": {"size": 64, "batch_size": 8}})
+    agent.train(cart_pole(), 20, 20, max_timesteps=20)
+    priorities = saved(agent)["memory"]["priorities"][:20]
+    assert 1 < len(set(priorities.tolist())) <= 9  # those that were drawn, and 1 for all others
+    assert priorities.max() >= 1.0 > priorities.min()
