@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from plx_core.estimators import Estimator
     from plx_core.experiments import Experiment, RLExperiment, create_experiment, create_rl_experiment
     from plx_core.graphs import Graph
+    from plx_core.saving import load_model
     from plx_core.specs import AgentSpec, EstimatorSpec, Model, Trainable
 
 __version__ = "0.1.0"
@@ -57,6 +58,7 @@ _LAZY = {
     "RunConfig": "plx_core.configs",
     "create_experiment": "plx_core.experiments",
     "create_rl_experiment": "plx_core.experiments",
+    "load_model": "plx_core.saving",
 }
 _MODULES = ("checkpoints", "configs", "errors", "estimators", "experiments", "inputs", "testing")
 _SHORT = {"envs": "environments"}
@@ -94,6 +96,7 @@ __all__ = [
     "create_experiment",
     "create_rl_experiment",
     "hookimpl",
+    "load_model",
 ]
 
 

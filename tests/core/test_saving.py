@@ -1,0 +1,80 @@
+"""Saved networks are read again with the classes that plug-ins offer, without Keras's decorator."""
+
+import sys
+from types import ModuleType
+
+import keras
+import numpy as np
+import pytest
+
+import plx_core as plx
+from plx_core import hookimpl
+from plx_core.errors import ComponentError, DataError
+from plx_core.plugins import Plugin, Plugins
+from plx_core.registry import Registry
+from plx_core.saving import custom_objects, load_model
+
+
+def shift_class():
+    class Shift(keras.layers.Layer):
+        """Adds a number; shapes stay."""
+
+        def __init__(self, by=1.0, name=None):
+            super().__init__(name=name)
+            self.by = by
+
+        def call(self, inputs):
+            return inputs + self.by
+
+        def get_config(self):
+            return {"by": self.by, "name": self.name}
+
+    return Shift
+
+
+def registry(**layers):
+    found = Plugins()
+    for name, mapping in layers.items():
+        module = ModuleType(name)
+        module.provide_layers = hookimpl(lambda mapping=mapping: mapping)
+        found.add(Plugin(name, name, name, "1.0"), module)
+    return Registry(found)
+
+
+def saved(layer, path):
+    inputs = keras.Input((2,))
+    keras.Model(inputs, layer(inputs)).save(path / "a.keras")
+    return path / "a.keras"
+
+
+def test_a_strangers_layer_is_read_again(tmp_path):
+    shift = shift_class()
+    found = registry(acme={"Shift": shift, "Broken": "no_such_module:Layer"})
+    network = load_model(saved(shift(2.0), tmp_path), found)
+    np.testing.assert_array_equal(network(np.zeros((1, 2))), [[2.0, 2.0]])
+
+
+def test_a_class_that_no_plugin_offers_is_an_error(tmp_path):
+    with pytest.raises(ComponentError, match=r"a.keras cannot be read with the installed plug-ins: .*Shift"):
+        load_model(saved(shift_class()(2.0), tmp_path), registry(acme={}))
+
+
+def test_one_name_of_two_plugins_is_left_out():
+    assert custom_objects(registry(acme={"A": shift_class()}, rival={"B": shift_class()})) == {}
+
+
+def test_what_is_no_saved_network_is_said(tmp_path):
+    with pytest.raises(DataError, match="there is no file"):
+        load_model(tmp_path / "none.keras")
+    (tmp_path / "b.keras").write_text("no network")
+    with pytest.raises(ComponentError, match="b.keras cannot be read"):
+        load_model(tmp_path / "b.keras")
+
+
+def test_the_installed_plugins_offer_theirs(tmp_path):
+    names = custom_objects()
+    assert {"plx_layers>Cast", "plx_layers>SoftmaxCrossEntropy", "plx_layers>AUC", "plx_layers>Decay", "plx_layers>crelu"} <= set(names)
+    assert not any(name in names for name in ("Dense", "Adam"))
+    network = plx.load_model(saved(plx.layers.ThresholdedReLU(0.5), tmp_path))
+    np.testing.assert_array_equal(network(np.array([[0.4, 0.6]], "float32")), np.array([[0.0, 0.6]], "float32"))
+    assert "plx_core.saving" in sys.modules
