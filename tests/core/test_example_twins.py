@@ -2,6 +2,10 @@
 
 import importlib.util
 import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,8 @@ from plx_core.cli import main
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STEPS = 3
+HEREDOC = re.compile(r"^#   (mkdir .*END'\n(?:#   .*\n)*?#   END)$", re.MULTILINE)
+"""The lines of an example's head that make its data, where no `plx data` does."""
 
 
 def run_file(name, *sets):
@@ -60,3 +66,19 @@ def test_autoencoders(workplace, name, data, pictures):
     same(run_script(name, f"data/{data}", STEPS), run_file(name))
     for folder in ("runs", "python"):
         assert sorted(path.name for path in Path(folder, name, "images").iterdir()) == [f"{STEPS:09d}_{kind}.png" for kind in pictures]
+
+
+@pytest.mark.parametrize("name", ["multi_head_iris"])
+def test_tables(tmp_path, monkeypatch, name):
+    pytest.importorskip("sklearn", reason="scikit-learn brings the data")
+    monkeypatch.chdir(tmp_path)
+    make_table(name)
+    same(run_script(name, STEPS), run_file(name))
+
+
+def make_table(name):
+    """Do what the head of an example says."""
+    (lines,) = HEREDOC.findall((EXAMPLES / f"{name}.yml").read_text())
+    script = re.sub("^#   ", "", lines, flags=re.MULTILINE) + "\n"
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    subprocess.run(["bash", "-e", "-c", script], check=True, env=environ)

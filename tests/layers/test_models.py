@@ -126,7 +126,7 @@ def test_a_regressor_measures_labels_of_either_shape():
             "Classifier",
             {},
             {"a": tf.TensorSpec([None]), "b": tf.TensorSpec([None])},
-            "takes one label, or the one called label; the data has a, b",
+            "takes one label, or the one called label, or the one that its parameter `label` names; the data has a, b",
         ),
         ("Classifier", {"summaries": "los"}, None, "there is no summary called los; did you mean loss"),
         ("Regressor", {}, tf.TensorSpec([None, 2]), r"gives \(None, 3\), and the labels have shape \(None, 2\)"),

@@ -104,6 +104,7 @@ def provide_models() -> Factories:
     return {
         "Classifier": "plx_layers.models.classifier:Classifier",
         "Generator": "plx_layers.models.generator:Generator",
+        "MultiHead": "plx_layers.models.multi_head:MultiHead",
         "Regressor": "plx_layers.models.regressor:Regressor",
     }
 

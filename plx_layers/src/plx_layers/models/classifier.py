@@ -37,12 +37,14 @@ class Classifier(Model):
         one_hot_encode: whether labels are class indices to be turned into one-hot vectors for the loss.
         n_classes: how many classes; the graph's last axis when left out.
         padding_label: a label that marks padding: such places count neither in the loss nor in metrics.
+        label: which label is learnt; the only one, or the one called `label`, when left out.
     """
 
     loss: LossLike = field(default="SoftmaxCrossEntropy", kw_only=True)
     one_hot_encode: bool = field(default=False, kw_only=True)
     n_classes: PositiveInt | None = field(default=None, kw_only=True)
     padding_label: NonNegativeInt | None = field(default=None, kw_only=True)
+    label: str | None = field(default=None, kw_only=True)
 
     def _check(self, outputs: Any, labels: Any) -> None:
         single_output(outputs, "Classifier")
@@ -51,9 +53,12 @@ class Classifier(Model):
             raise ComponentError(
                 f"the graph's last layer gives {shown}, and n_classes is {self.n_classes}; its last axis must be {self.n_classes}"
             )
-        shape = getattr(_label(labels), "shape", None)
+        shape = getattr(self._label(labels), "shape", None)
         if shape is not None and not _fits(tuple(shape), tuple(outputs.shape)):
             raise ComponentError(f"the graph's last layer gives {tuple(outputs.shape)}, and the labels have shape {tuple(shape)}")
+
+    def _label(self, labels: Any) -> Any:
+        return single_label(labels, "Classifier", self.label)
 
     def _spec(self, network: keras.Model, metrics: Mapping[str, Any]) -> EstimatorSpec:
         loss = make("losses", self.loss)
@@ -66,11 +71,11 @@ class Classifier(Model):
             return labels
 
         def loss_fn(features: Any, labels: Any, outputs: Any) -> Any:
-            labels, outputs, counts = flatten_positions(_label(labels), outputs, self.padding_label)
+            labels, outputs, counts = flatten_positions(self._label(labels), outputs, self.padding_label)
             return counted_loss(loss, encoded(labels), outputs, counts)
 
         def update_metrics(features: Any, labels: Any, outputs: Any) -> None:
-            labels, outputs, counts = flatten_positions(_label(labels), outputs, self.padding_label)
+            labels, outputs, counts = flatten_positions(self._label(labels), outputs, self.padding_label)
             probabilities = _probabilities(loss, outputs)
             weights = {} if counts is None else {"sample_weight": counts}
             for metric in metrics.values():
@@ -82,10 +87,6 @@ class Classifier(Model):
             return {"logits": outputs, "probabilities": probabilities, "classes": decided}
 
         return EstimatorSpec(**self._common(network, metrics), loss_fn=loss_fn, update_metrics=update_metrics, predict_fn=predict_fn)
-
-
-def _label(labels: Any) -> Any:
-    return single_label(labels, "Classifier")
 
 
 def _fits(labels: tuple[int | None, ...], outputs: tuple[int | None, ...]) -> bool:

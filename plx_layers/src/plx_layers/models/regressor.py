@@ -28,13 +28,15 @@ class Regressor(Model):
 
     Args:
         loss: what is minimised.
+        label: which label is learnt; the only one, or the one called `label`, when left out.
     """
 
     loss: LossLike = field(default="MeanSquaredError", kw_only=True)
+    label: str | None = field(default=None, kw_only=True)
 
     def _check(self, outputs: Any, labels: Any) -> None:
         single_output(outputs, "Regressor")
-        shape = getattr(_label(labels), "shape", None)
+        shape = getattr(self._label(labels), "shape", None)
         if (
             shape is not None
             and len(shape) == len(outputs.shape)
@@ -42,11 +44,14 @@ class Regressor(Model):
         ):
             raise ComponentError(f"the graph's last layer gives {tuple(outputs.shape)}, and the labels have shape {tuple(shape)}")
 
+    def _label(self, labels: Any) -> Any:
+        return single_label(labels, "Regressor", self.label)
+
     def _spec(self, network: keras.Model, metrics: Mapping[str, Any]) -> EstimatorSpec:
         loss = make("losses", self.loss)
 
         def shaped(labels: Any, outputs: Any) -> Any:
-            labels = ops.cast(_label(labels), outputs.dtype)
+            labels = ops.cast(self._label(labels), outputs.dtype)
             return ops.expand_dims(labels, -1) if len(labels.shape) == len(outputs.shape) - 1 and outputs.shape[-1] == 1 else labels
 
         def loss_fn(features: Any, labels: Any, outputs: Any) -> Any:
@@ -57,7 +62,3 @@ class Regressor(Model):
                 metric.update_state(shaped(labels, outputs), outputs)
 
         return EstimatorSpec(**self._common(network, metrics), loss_fn=loss_fn, update_metrics=update_metrics)
-
-
-def _label(labels: Any) -> Any:
-    return single_label(labels, "Regressor")
