@@ -6,9 +6,11 @@ from types import ModuleType
 import keras
 import numpy as np
 import pytest
+from attrs import evolve
 
 import plx_core as plx
 from plx_core import hookimpl
+from plx_core.components import Component
 from plx_core.errors import ComponentError, DataError
 from plx_core.plugins import Plugin, Plugins
 from plx_core.registry import Registry
@@ -60,7 +62,7 @@ def test_a_class_that_no_plugin_offers_is_an_error(tmp_path):
 
 
 def test_one_name_of_two_plugins_is_left_out():
-    assert custom_objects(registry(acme={"A": shift_class()}, rival={"B": shift_class()})) == {}
+    assert custom_objects(registry(acme={"A": shift_class()}, rival={"B": shift_class()})) == custom_objects(registry())
 
 
 def test_what_is_no_saved_network_is_said(tmp_path):
@@ -69,6 +71,18 @@ def test_what_is_no_saved_network_is_said(tmp_path):
     (tmp_path / "b.keras").write_text("no network")
     with pytest.raises(ComponentError, match="b.keras cannot be read"):
         load_model(tmp_path / "b.keras")
+
+
+@pytest.mark.parametrize("layer", [{"Dense": {"units": 2}}, "Activation", {"LSTM": {"units": 2}}, {"FullyConnected": {"num_units": 2}}])
+def test_an_activation_with_parameters_is_read_again(layer, tmp_path):
+    component = Component.of("layers", layer)
+    shape = (3, 2) if component.name == "LSTM" else (2,)
+    params = {**component.params, "activation": {"leaky_relu": {"negative_slope": 0.5}}}
+    inputs = keras.Input(shape)
+    network = keras.Model(inputs, evolve(component, params=params).build()(inputs))
+    network.save(tmp_path / "a.keras")
+    x = np.linspace(-1, 1, np.prod(shape)).reshape(1, *shape).astype("float32")
+    np.testing.assert_allclose(load_model(tmp_path / "a.keras")(x), network(x), rtol=1e-6)
 
 
 def test_the_installed_plugins_offer_theirs(tmp_path):

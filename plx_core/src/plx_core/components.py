@@ -91,7 +91,7 @@ class Component:
             factory = entry.load()
             params = structure_params(factory, self._named_as_today(entry, factory), supplied)
             if self.kind == "activations" and not inspect.isclass(factory):
-                return functools.partial(factory, **params) if params else factory
+                return _bound(factory, params) if params else factory
             return factory(**_missing(factory, params, supplied), **params)
         except (TypeError, ValueError) as error:
             raise ConfigError([Problem(self.path or self.name, _first_line(error), self.place)]) from error
@@ -125,6 +125,12 @@ def _parameters(factory: Any) -> tuple[inspect.Parameter, ...]:
         return tuple(inspect.signature(factory).parameters.values())
     except (TypeError, ValueError):  # a few built-in callables have no signature
         return ()
+
+
+def _bound(function: Any, params: Mapping[str, Any]) -> Any:
+    from plx_core.bound_activation import BoundActivation
+
+    return BoundActivation(function, params)
 
 
 def _missing(factory: Any, params: Mapping[str, Any], supplied: Mapping[str, Any]) -> dict[str, Any]:

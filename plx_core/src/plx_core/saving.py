@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from plx_core.bound_activation import BoundActivation
 from plx_core.components import default_registry
 from plx_core.errors import ComponentError, DataError, PluginError
 from plx_core.registry import Registry
@@ -27,7 +28,7 @@ def custom_objects(registry: Registry | None = None) -> dict[str, Any]:
     Args:
         registry: where components are found; the installed plug-ins' when None.
     """
-    found: dict[str, set[Any]] = {}
+    found: dict[str, set[Any]] = {keras.saving.get_registered_name(BoundActivation): {BoundActivation}}
     for kind in SAVED_KINDS:
         for entry in (registry or default_registry()).entries(kind):
             if isinstance(entry.target, str) and entry.target.startswith("keras."):
