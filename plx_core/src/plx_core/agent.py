@@ -95,8 +95,8 @@ class Agent(Trainer):
         return self._counter("episode")
 
     def save_checkpoint(self) -> None:
-        """Save a checkpoint now, amid training."""
-        self._running.save()
+        """Save a checkpoint amid training, as soon as the updates are made that are due."""
+        self._running.is_save_wanted = True
 
     def train(
         self,

@@ -89,6 +89,7 @@ class AgentRun:
         no_period = run.save_checkpoints_steps is None and run.save_checkpoints_secs is None
         self._clock = Clock(600.0 if no_period else run.save_checkpoints_secs)
         self._looks = Clock(SECONDS_BETWEEN_LOOKS)
+        self.is_save_wanted = False
         self._logged = (0, 0, 0.0)
         self._everywhere = np.ones(training.env.num_envs, bool)
 
@@ -120,6 +121,7 @@ class AgentRun:
         bad = training.learner.find_non_finite()
         if bad:
             raise non_finite(self.agent, f"{bad} is not finite at step {step}, though every loss was")
+        self.is_save_wanted = False
         states = {name: dict(callback.state()) for name, callback in named_callbacks(self.callbacks).items()}
         path = self.agent.checkpoints.save(step, {"global_step": step, "callbacks": states} | training.state())
         for callback in self.callbacks:
@@ -142,7 +144,8 @@ class AgentRun:
                 self._report(step, training.global_step)
             elif self._looks.is_due():
                 self._tell_block()
-            if _is_passed(step, training.global_step, self._periods.save_checkpoints_steps) or self._clock.is_due():
+            is_due = _is_passed(step, training.global_step, self._periods.save_checkpoints_steps) or self._clock.is_due()
+            if is_due or self.is_save_wanted:
                 self.save()
                 saved = training.timestep, training.global_step
         if request.number is None:
@@ -217,8 +220,9 @@ class AgentRun:
     def _tell_episode(self, episode: dict[str, float]) -> None:
         training = self.training
         training.means.add({"episode_return": episode["return"], "episode_length": episode["length"]})
+        counted = {**episode, "global_timestep": training.timestep, "global_step": training.global_step}
         for callback in self.callbacks:
-            callback.on_episode(self.agent, {**episode, "global_timestep": training.timestep})
+            callback.on_episode(self.agent, counted)
 
     def _tell_block(self) -> None:
         for callback in self.callbacks:

@@ -130,7 +130,7 @@ class Callback:
         """An evaluation of the checkpoint at `step` has ended."""
 
     def on_episode(self, run: Any, episode: Mapping[str, float]) -> None:
-        """An episode has ended: its `return`, `length`, `global_timestep` and `global_episode`."""
+        """An episode has ended: its `return` and `length`, and the counters `global_step`, `global_timestep` and `global_episode`."""
 
     def on_run_end(self, run: Any, step: int) -> None:
         """Training has ended without an error."""

@@ -30,7 +30,8 @@ def provide_callbacks() -> Factories:
         "StopAtStep", "StepLogging", "StepCounter", "CheckpointSaver", "SummarySaver", "NanGuard", "GlobalStepWaiter", "FinalOps",
         "StopAfterNEvals", "Profiler", "EarlyStopping", "ReduceLROnPlateau",
     )  # fmt: skip
-    return {name: f"plx_core.run_hooks:{name}" for name in names}
+    of_episodes = ("StopAtEpisode", "EpisodeLogging", "EpisodeCounter", "EpisodeSummarySaver", "EpisodeCheckpointSaver")
+    return {name: f"plx_core.run_hooks:{name}" for name in names} | {name: f"plx_core.episode_hooks:{name}" for name in of_episodes}
 
 
 @hookimpl
@@ -46,6 +47,8 @@ def provide_aliases() -> Mapping[str, Mapping[str, str]]:
         "StopAtStepHook": "StopAtStep", "StepLoggingTensorHook": "StepLogging", "StepCounterHook": "StepCounter",
         "StepCheckpointSaverHook": "CheckpointSaver", "StepSummarySaverHook": "SummarySaver", "NanTensorHook": "NanGuard",
         "GlobalStepWaiterHook": "GlobalStepWaiter", "FinalOpsHook": "FinalOps", "StopAfterNEvalsHook": "StopAfterNEvals",
-        "ProfilerHook": "Profiler",
+        "ProfilerHook": "Profiler", "StopAtEpisodeHook": "StopAtEpisode", "EpisodeLoggingTensorHook": "EpisodeLogging",
+        "EpisodeCounterHook": "EpisodeCounter", "EpisodeSummarySaverHook": "EpisodeSummarySaver",
+        "EpisodeCheckpointSaverHook": "EpisodeCheckpointSaver",
     }  # fmt: skip
     return {"callbacks": hooks, "exporters": {"latest": "LatestExporter", "best": "BestExporter", "final": "FinalExporter"}}

@@ -21,7 +21,7 @@ from plx_rl.models.value_model import ValueModel, discounts, observations, weigh
 from plx_rl.targets import normalized_advantage, value_learning
 
 SMALL = 3e-3
-"""The weights of the last layers lie within this of 0 at first, so that no action is at its bound. Source: Lillicrap et al. 2016, section 7."""
+"""How far from 0 the last layers' weights are at first, so that no action is at its bound. Source: Lillicrap et al. 2016, section 7."""
 
 
 @with_older_names
@@ -29,7 +29,8 @@ SMALL = 3e-3
 class NAFModel(ValueModel):
     """Learns a value that is quadratic in the action, so that the best action is known: Q(s, u) = V(s) - ½ (u - μ)ᵀ P (u - μ).
 
-    Actions lie between -1 and 1, as `GymEnvironment` has them.
+    Actions lie between -1 and 1, as `GymEnvironment` has them. Let `ScaleReward` bring rewards to about the size of 1: where they are
+    far smaller, P vanishes before μ is learnt, and actions are never told apart again.
 
     Source: Gu et al. 2016, "Continuous Deep Q-Learning with Model-based Acceleration".
 
