@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from plx_core.errors import ComponentError
 from plx_rl.explorations.boltzmann import Boltzmann
 from plx_rl.explorations.constant import Constant
 from plx_rl.explorations.decay import Decay
@@ -162,14 +163,14 @@ def test_scales_fall_on_a_line(exploration):
 
 @pytest.mark.parametrize("kind", [Gaussian, OrnsteinUhlenbeck])
 def test_continuous_noise_is_refused_for_discrete_actions(kind):
-    with pytest.raises(ValueError, match="discrete"):
+    with pytest.raises(ComponentError, match="discrete"):
         kind().explore(GREEDY, 0, SCORES)
 
 
 def test_what_needs_scores_says_so():
-    with pytest.raises(ValueError, match="scores"):
+    with pytest.raises(ComponentError, match="scores"):
         Boltzmann().explore(CONTINUOUS, 0)
-    with pytest.raises(ValueError, match="scores"):
+    with pytest.raises(ComponentError, match="scores"):
         Constant().explore(GREEDY, 0)
 
 

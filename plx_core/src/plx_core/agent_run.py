@@ -60,11 +60,13 @@ class UpdateSchedule:
         if not memory.is_cleared_by_sample and self.first > memory.size:
             raise ComponentError(
                 f"first_update is {self.first}, and the memory keeps {memory.size} transitions: "
-                "what comes first would be forgotten before it is learnt from"
+                "what comes first would be forgotten before it is learnt from",
+                about="train.first_update",
             )
         if self.pretraining and (memory.is_cleared_by_sample or not memory.can_sample()):
             raise ComponentError(
-                f"pretrain_steps is {self.pretraining}, and the {type(memory).__name__} holds nothing to learn from before the first action"
+                f"pretrain_steps is {self.pretraining}, and before the first action the {type(memory).__name__} holds nothing",
+                about="train.pretrain_steps",
             )
 
     def due(self, before: int, now: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from plx_core.components import Component
 from plx_core.configs import ExperimentConfig
@@ -49,13 +49,16 @@ class Checked:
         return self.config.agent is not None or self.config.train.env is not None
 
     def locate(self, error: PlxError, component: Component) -> ConfigError:
-        """The same mistake, at the component's place or at that of the part below it which the mistake names."""
-        problems = error.problems if isinstance(error, ConfigError) else [Problem("", str(error))]
+        """The same mistake, at the place of the part that it names, or else at the component's."""
+        about = getattr(error, "about", "")
+        problems = error.problems if isinstance(error, ConfigError) else [Problem(about if about in self.places else "", str(error))]
         return ConfigError([self._located(problem, component) for problem in problems])
 
     def _located(self, problem: Problem, component: Component) -> Problem:
         if problem.place is not None:
             return problem
+        if problem.path and problem.path in self.places:
+            return evolve(problem, place=self.places[problem.path])
         below = [path for path in self.places if problem.path and path.startswith(component.path) and path.endswith(f".{problem.path}")]
         path = (
             below[0]

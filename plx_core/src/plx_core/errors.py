@@ -58,7 +58,16 @@ class PluginError(PlxError):
 
 
 class ComponentError(PlxError):
-    """A component refused its parameters."""
+    """A component refused its parameters.
+
+    Args:
+        message: what is wrong.
+        about: the path in a config of what has to be changed, where that is another part of it.
+    """
+
+    def __init__(self, message: str, about: str = "") -> None:
+        super().__init__(message)
+        self.about = about
 
 
 class DataError(PlxError):

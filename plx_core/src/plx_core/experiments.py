@@ -17,7 +17,8 @@ from plx_core.configs import ExperimentConfig
 from plx_core.errors import ComponentError, ConfigError, PlxError
 from plx_core.estimators import Estimator
 from plx_core.feeding import as_pipeline
-from plx_core.interfaces import Callback, Modes
+from plx_core.graphs import features_of
+from plx_core.interfaces import Callback, Environment, Modes
 from plx_core.specs import EstimatorSpec
 
 RUNS = "runs"
@@ -126,7 +127,13 @@ class RLExperiment(Alternating):
 
     def try_out(self) -> None:
         """Take a step and build all that training needs, to see that it fits; nothing is kept."""
-        self.agent.try_out(_needed(self.env, "train", "env"), self.first_update, self.update_frequency, self.pretrain_steps)
+        env, other = _needed(self.env, "train", "env"), self.eval_env
+        self.agent.try_out(env, self.first_update, self.update_frequency, self.pretrain_steps)
+        if other is not None and _spaces(other) != _spaces(env):
+            raise ComponentError(
+                f"the agent is trained in an environment with {_spaces(env)}, and evaluated in one with {_spaces(other)}",
+                about="eval.env",
+            )
 
     @property
     def _has_ended(self) -> bool:
@@ -329,6 +336,12 @@ def located(checked: Checked, component: Component | None, build: Callable[[], A
         raise
     except PlxError as error:
         raise checked.locate(error, component) from error
+
+
+def _spaces(env: Environment) -> str:
+    """What is observed, by name, and how one acts."""
+    seen = [f"{name} {tuple(spec.shape[1:])} {spec.dtype.name}" for name, spec in features_of(env.observation_space).items()]
+    return f"{', '.join(seen)} and actions {env.action_space}"
 
 
 def _needed(source: Any, section: str, key: str = "data_pipeline") -> Any:

@@ -133,11 +133,13 @@ def mask_from(info: Mapping[str, Any], size: int) -> np.ndarray | None:
     """The legal actions that an environment's `info` names, bool [size]; None when it names none.
 
     Raises:
-        DataError: the mask has not one entry an action.
+        DataError: the mask has not one entry an action, or there are no actions to choose from.
     """
     given = info.get("action_mask")
     if given is None:
         return None
+    if not size:
+        raise DataError('info["action_mask"] names legal actions, which only Discrete and MultiDiscrete spaces have')
     mask = np.concatenate([np.ravel(part) for part in given]) if isinstance(given, tuple) else np.ravel(given)
     if mask.shape != (size,):
         raise DataError(f'info["action_mask"] has {mask.size} entries; there are {size} actions')

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from plx_core.errors import ComponentError
 from plx_rl.masks import mask_values_on_host
 
 
 def depart(greedy: np.ndarray, rate: Any, rng: np.random.Generator, scores: np.ndarray | None, masks: np.ndarray | None) -> np.ndarray:
     """Epsilon-greedy for discrete actions, normal noise of scale `rate` for continuous ones; see `Exploration.explore`."""
+    if isinstance(rate, np.ndarray) and rate.shape and len(rate) != len(greedy):
+        raise ComponentError(f"there are {len(rate)} rates of exploration and {len(greedy)} environments: give one for each", about="model")
     if greedy.dtype.kind == "f":
         return with_noise(greedy, rate, rng)
     return epsilon_greedy(greedy, rate, number_of_actions(scores, masks), rng, masks)
@@ -52,11 +55,11 @@ def number_of_actions(scores: np.ndarray | None, masks: np.ndarray | None) -> in
     """How many discrete actions there are, as the model's scores or the masks of legal actions show.
 
     Raises:
-        ValueError: neither is given.
+        ComponentError: neither is given.
     """
     known = scores if scores is not None else masks
     if known is None:
-        raise ValueError("exploring discrete actions needs the model's scores of them, or masks of the legal ones")
+        raise ComponentError("exploring discrete actions needs the model's scores of them, or masks of the legal ones")
     return int(known.shape[-1])
 
 

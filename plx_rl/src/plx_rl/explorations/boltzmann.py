@@ -8,6 +8,7 @@ import numpy as np
 
 from plx_core import interfaces
 from plx_core.annotations import PositiveFloat, PositiveInt
+from plx_core.errors import ComponentError
 from plx_rl.explorations.acting import anneal
 from plx_rl.masks import mask_values_on_host
 from plx_rl.randomness import generator_state, restore_generator
@@ -44,10 +45,12 @@ class Boltzmann(interfaces.Exploration):
         """The actions to take; see `Exploration.explore`.
 
         Raises:
-            ValueError: the actions are not discrete, or have no scores.
+            ComponentError: the actions are not discrete, or have no scores.
         """
         if scores is None or greedy.dtype.kind == "f":
-            raise ValueError("Boltzmann explores discrete actions by their scores; these have none: take Gaussian or OrnsteinUhlenbeck")
+            raise ComponentError(
+                "Boltzmann explores discrete actions by their scores; these have none: take Gaussian or OrnsteinUhlenbeck", about="model"
+            )
         gumbel = -np.log(self._rng.standard_exponential(scores.shape))
         return np.asarray(mask_values_on_host(scores / self.rate(timestep) + gumbel, masks).argmax(axis=-1))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from plx_core import interfaces
 from plx_core.annotations import NonNegativeFloat, PositiveInt
+from plx_core.errors import ComponentError
 from plx_rl.explorations.acting import anneal, with_noise
 from plx_rl.randomness import generator_state, restore_generator
 
@@ -43,10 +44,12 @@ class Gaussian(interfaces.Exploration):
         """The actions to take; see `Exploration.explore`.
 
         Raises:
-            ValueError: the actions are not continuous.
+            ComponentError: the actions are not continuous.
         """
         if greedy.dtype.kind != "f":
-            raise ValueError("Gaussian explores continuous actions; these are discrete: take Constant, Decay or Boltzmann")
+            raise ComponentError(
+                "Gaussian explores continuous actions; these are discrete: take Constant, Decay or Boltzmann", about="model"
+            )
         return with_noise(greedy, self.rate(timestep), self._rng)
 
     def state(self) -> interfaces.State:

@@ -8,6 +8,7 @@ import numpy as np
 
 from plx_core import interfaces
 from plx_core.annotations import NonNegativeFloat, PositiveFloat, PositiveInt
+from plx_core.errors import ComponentError
 from plx_rl.explorations.acting import anneal
 from plx_rl.randomness import generator_state, restore_generator
 
@@ -55,10 +56,12 @@ class OrnsteinUhlenbeck(interfaces.Exploration):
         """The actions to take; see `Exploration.explore`.
 
         Raises:
-            ValueError: the actions are not continuous.
+            ComponentError: the actions are not continuous.
         """
         if greedy.dtype.kind != "f":
-            raise ValueError("OrnsteinUhlenbeck explores continuous actions; these are discrete: take Constant, Decay or Boltzmann")
+            raise ComponentError(
+                "OrnsteinUhlenbeck explores continuous actions; these are discrete: take Constant, Decay or Boltzmann", about="model"
+            )
         if self._noise is None or self._noise.shape != greedy.shape:
             self._noise = np.full(greedy.shape, self._mu, np.float32)
         drift = self._theta * (self._mu - self._noise) * self._dt

@@ -77,7 +77,8 @@ class ActorCriticLearner(OnPolicyLearner):
         if self._size is not None and self._size > memory.batch_size:
             raise ComponentError(
                 f"minibatch_size is {self._size}, and a batch of the {type(memory).__name__} has {memory.batch_size} transitions: "
-                "make minibatch_size smaller, or batch_size larger"
+                "make minibatch_size smaller, or batch_size larger",
+                about="agent.memory",
             )
 
     def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:

@@ -90,7 +90,8 @@ class OnPolicyLearner(OptimizedLearner):
         if memory.n_step > 1:
             raise ComponentError(
                 f"n_step is {memory.n_step} in the {type(memory).__name__}, and this model weighs the steps that follow by gae_lambda: "
-                "leave n_step out"
+                "leave n_step out",
+                about="agent.memory",
             )
 
     def estimate(self, batch: Mapping[str, Any], num_envs: int) -> Estimates:

@@ -34,7 +34,7 @@ class PartWise(gymnasium.ObservationWrapper[Any, Any, Any]):
         elif self.applies(inner):
             self.observation_space = self.space_of(inner)
         else:
-            raise DataError(f"{type(self).__name__} cannot change {inner}")
+            raise DataError(f"{type(self).__name__.lstrip('_')} cannot change {inner}")
 
     def observation(self, observation: Any) -> Any:
         """The changed observation."""

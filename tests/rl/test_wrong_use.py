@@ -1,0 +1,188 @@
+"""Each wrong use of an agent is explained before training: the message, the place, exit code 2, and no traceback."""
+
+import os
+import re
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from plx_core.cli import main
+from plx_core.errors import ComponentError, DataError
+from plx_rl.environments.gym_environment import GymEnvironment
+
+from .agents import make_agent
+from .worlds import Counter
+
+MEMORY = "{Memory: {size: 500, batch_size: 16}}"
+BASE = f"""\
+version: 1
+project: {{name: wrong}}
+model:
+  dqn:
+    graph:
+      input_layers: state
+      layers: [{{Dense: {{units: 8, activation: relu}}}}]
+agent:
+  memory: {MEMORY}
+train:
+  env: {{GymEnvironment: {{env_id: CartPole-v1, num_envs: 4}}}}
+  train_timesteps: 1000
+  first_update: 100
+eval:
+  env: {{GymEnvironment: {{env_id: CartPole-v1}}}}
+  eval_episodes: 3
+"""
+MODEL = "    graph:\n"
+ENV = "env_id: CartPole-v1, num_envs: 4"
+
+# name, texts of BASE with what replaces them, where the message points ("<" marks the column, in the new text), parts of the message
+TABLE = [
+    ("DQN where actions are numbers", {"CartPole-v1": "Pendulum-v1"}, "<dqn", ["DQNModel chooses one of some actions (Discrete)", "are Box(", "take NAFModel, or PPOModel"]),
+    ("DQN where an action has parts", {"CartPole-v1": "Parts-v0"}, "<dqn", ["are MultiDiscrete([2 3])", "take NAFModel, or PPOModel"]),
+    ("NAF where there are some actions", {"  dqn": "  naf"}, "<naf", ["NAFModel gives real numbers (Box)", "are Discrete(2)", "take DQNModel, or PPOModel"]),
+    ("a feature that is not there", {"input_layers: state": "input_layers: stat"}, "<stat", ["there is no feature or earlier layer called stat; did you mean state?"]),
+    ("layers that vectors do not fit", {"Dense: {units: 8, activation: relu}": "Conv2D: {filters: 8, kernel_size: 3}"}, "<Conv2D", ["layer conv2d cannot take state of shape (None, 4)"]),
+    ("a graph of two outputs", {"layers: [{Dense: {units: 8, activation: relu}}]": "layers: [{Dense: {units: 8, name: a}}, {Dense: {units: 8, name: b}}]\n      output_layers: [a, b]"}, "<dqn", ["has one output; this one has a, b"]),
+    ("a model that is no agent's", {"  dqn": "  classifier"}, "<classifier", []),
+    ("a batch larger than the memory", {"size: 500": "size: 10"}, "<Memory", ["a memory of size 10 cannot give a batch of 16"]),
+    ("a first update that comes too late", {"first_update: 100": "first_update: 501"}, "<501", ["train.first_update: first_update is 501, and the memory keeps 500 transitions"]),
+    ("a memory of batches for DQN", {MEMORY: "BatchMemory"}, "<BatchMemory", ["agent.memory: the model learns from a replay memory, Memory; it was given a BatchMemory"]),
+    ("a replay memory for PPO", {"  dqn": "  ppo"}, "<{Memory", ["agent.memory: the model learns from a memory that hands over what just happened, BatchMemory"]),
+    ("environments that do not divide a batch", {"  dqn": "  a2c", MEMORY: "{BatchMemory: {batch_size: 18}}"}, "<{BatchMemory", ["a batch of 18 cannot be divided among 4 environments"]),
+    ("a batch smaller than a minibatch", {"  dqn": "  ppo", MEMORY: "{BatchMemory: {batch_size: 16}}"}, "<{BatchMemory", ["minibatch_size is 64", "has 16 transitions"]),
+    ("advantages of several steps", {"  dqn": "  a2c", MEMORY: "{BatchMemory: {batch_size: 16, n_step: 3}}"}, "<{BatchMemory", ["n_step is 3", "gae_lambda"]),
+    ("another number of actions", {MODEL: f"    num_actions: 3\n{MODEL}"}, "<dqn", ["num_actions is 3, and the environment's actions are Discrete(2)"]),
+    ("another number of states", {MODEL: f"    num_states: 3\n{MODEL}"}, "<dqn", ["num_states is 3, and an observation of the environment has 4 numbers"]),
+    ("actions of another kind", {MODEL: f"    is_continuous: true\n{MODEL}"}, "<dqn", ["is_continuous is True, and the environment's actions are Discrete(2)"]),
+    ("a discount above 1", {MODEL: f"    discount: 1.5\n{MODEL}"}, "<1.5", ["discount: expected a number at least 0 and at most 1, got 1.5"]),
+    ("an unknown way of duelling", {MODEL: f"    dueling: median\n{MODEL}"}, "<median", ["dueling: expected one of True, mean, max, naive"]),
+    ("an unknown exploration", {MODEL: f"    exploration: Decai\n{MODEL}"}, "<Decai", ["there is no exploration called Decai; did you mean Decay?"]),
+    ("a negative rate of exploration", {MODEL: f"    exploration: {{Decay: {{exploration_rate: -1}}}}\n{MODEL}"}, "<-1", ["expected a number at least 0, got -1"]),
+    ("noise on discrete actions", {MODEL: f"    exploration: OrnsteinUhlenbeck\n{MODEL}"}, "  <dqn", ["OrnsteinUhlenbeck explores continuous actions; these are discrete"]),
+    ("scores of continuous actions", {"  dqn": "  naf", "CartPole-v1": "Pendulum-v1", MODEL: f"    exploration: Boltzmann\n{MODEL}"}, "  <naf", ["Boltzmann explores discrete actions"]),
+    ("rates for another number of environments", {MODEL: f"    exploration: {{Decay: {{exploration_rate: [0.1, 0.2]}}}}\n{MODEL}"}, "  <dqn", ["there are 2 rates of exploration and 4 environments"]),
+    ("an unknown environment", {ENV: "env_id: CartPoll-v1"}, "<GymEnvironment", ["there is no environment CartPoll-v1", "CartPole"]),
+    ("an environment of code that was not allowed", {ENV: "env_id: 'nowhere:Car-v1'"}, "<GymEnvironment", ["nowhere is code from outside", "--plugin nowhere"]),
+    ("a parameter that the environment has not", {ENV: "env_id: CartPole-v1, env_params: {speed: 3}"}, "<GymEnvironment", ["CartPole-v1 does not take env_params", "speed"]),
+    ("a misspelt parameter of GymEnvironment", {"num_envs: 4": "num_env: 4"}, "<num_env", ["unknown parameter; did you mean num_envs?"]),
+    ("an unknown wrapper", {"num_envs: 4": "wrappers: [FrameStak]"}, "<FrameStak", ["there is no wrapper called FrameStak; did you mean FrameStack?"]),
+    ("a wrapper of images on numbers", {"num_envs: 4": "wrappers: [GreyScale]"}, "<GymEnvironment", [" GreyScale cannot change Box"]),
+    ("a wrapper after one that sees all", {"num_envs: 4": "wrappers: [NormalizeReward, {TimeLimit: {max_steps: 3}}]"}, "<GymEnvironment", ["has to come before NormalizeReward"]),
+    ("observations of another type", {ENV: "env_id: WrongType-v0"}, "<GymEnvironment", ["the observation is of float64; observation_space says float32"]),
+    ("observations of another shape", {ENV: "env_id: WrongShape-v0"}, "<GymEnvironment", ["the observation has shape (3,); observation_space says (2,)"]),
+    ("a reward that is no number", {ENV: "env_id: WrongReward-v0"}, "<GymEnvironment", ["returned the reward nan; a reward is one finite number"]),
+    ("a step of four", {ENV: "env_id: WrongStep-v0"}, "<GymEnvironment", ["returned 4 things"]),
+    ("an evaluation elsewhere", {"{env_id: CartPole-v1}": "{env_id: Acrobot-v1}"}, "env: <{GymEnvironment: {env_id: Acrobot", ["state (4,) float32 and actions Discrete(2)", "state (6,) float32 and actions Discrete(3)"]),
+    ("no goal", {"  train_timesteps: 1000\n": ""}, "  <env:", ["train_timesteps is missing (or train_steps, or train_episodes)"]),
+    ("no environment to train in", {f"  env: {{GymEnvironment: {{{ENV}}}}}\n": ""}, "<GymEnvironment", ["nothing to train on"]),
+    ("no episode to evaluate", {"eval_episodes: 3": "eval_episodes: 0"}, "episodes: <0\n", ["expected an integer at least 1, got 0"]),
+    ("no action between updates", {"first_update: 100": "update_frequency: 0"}, "frequency: <0\n", ["expected an integer at least 1, got 0"]),
+    ("an agent that learns from data", {"  env: {GymEnvironment: {env_id: CartPole-v1, num_envs: 4}}\n": "  data_pipeline: {TFRecordImagePipeline: {data_files: wrong.yml, meta_data_file: wrong.yml}}\n"}, "  <memory", ["an agent learns from train.env, not from a data_pipeline"]),
+]  # fmt: skip
+
+
+class WrongType(Counter):
+    def observe(self):
+        return super().observe().astype(np.float64)
+
+
+class WrongShape(Counter):
+    def observe(self):
+        return np.zeros(3, np.float32)
+
+
+class WrongReward(Counter):
+    def step(self, action):
+        observation, _, *rest = super().step(action)
+        return (observation, float("nan"), *rest)
+
+
+class WrongStep(Counter):
+    def step(self, action):
+        return super().step(action)[:4]
+
+
+def parts(**params):
+    return Counter(space=gymnasium.spaces.MultiDiscrete([2, 3]))
+
+
+FAULTY = {"WrongType": WrongType, "WrongShape": WrongShape, "WrongReward": WrongReward, "WrongStep": WrongStep, "Parts": parts}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registered():
+    for name, kind in FAULTY.items():
+        gymnasium.register(f"{name}-v0", entry_point=kind, disable_env_checker=True, order_enforce=False)
+    yield
+    for name in FAULTY:
+        del gymnasium.registry[f"{name}-v0"]
+
+
+def check(folder, text):
+    path = folder / "wrong.yml"
+    path.write_text(text)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        return CliRunner().invoke(main, ["check", "wrong.yml"])
+    finally:
+        os.chdir(before)
+
+
+def position(text, marker):
+    """Line and column of what follows `<` in a marker."""
+    offset = text.index(marker.replace("<", "", 1)) + marker.index("<")
+    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
+
+
+def test_the_base_is_correct(tmp_path):
+    result = check(tmp_path, BASE)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(("changes", "marker", "said"), [pytest.param(*row[1:], id=row[0]) for row in TABLE])
+def test_wrong_use(tmp_path, changes, marker, said):
+    text = BASE
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    result = check(tmp_path, text)
+    assert result.exit_code == 2, (result.output, result.exception)
+    assert "Traceback" not in result.output
+    for part in said:
+        assert part in result.output
+    line, column = position(text, marker) if marker else ("", "")
+    assert re.search(rf"^wrong.yml:{line}:{column}[ :]" if marker else "^wrong.yml:", result.output, re.MULTILINE), result.output
+
+
+def test_the_same_is_said_in_python(tmp_path):
+    memory = {"Memory": {"size": 50, "batch_size": 8}}
+    cart_pole = {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 3}}
+    with pytest.raises(ComponentError, match="first_update is 60, and the memory keeps 50"):
+        make_agent(tmp_path / "late", "dqn", memory).train(cart_pole, 60, max_timesteps=100)
+    with pytest.raises(ComponentError, match="a batch of 16 cannot be divided among 3"):
+        make_agent(tmp_path / "divided", "a2c", {"BatchMemory": {"batch_size": 16}}).train(cart_pole, max_timesteps=100)
+    with pytest.raises(ComponentError, match="BatchMemory; it was given a Memory"):
+        make_agent(tmp_path / "replayed", "vpg", memory).train(cart_pole, max_timesteps=100)
+    with pytest.raises(ComponentError, match="chooses one of some actions"):
+        make_agent(tmp_path / "numbers", "ddqn", memory).train({"GymEnvironment": {"env_id": "Pendulum-v1"}}, max_timesteps=100)
+    with pytest.raises(DataError, match="is of float64"):
+        make_agent(tmp_path / "types", "dqn", memory).train(GymEnvironment(WrongType), 10, max_timesteps=100)
+
+
+def test_without_a_baseline_an_episode_has_to_end_within_a_batch(tmp_path):
+    agent = make_agent(tmp_path, "vpg", {"BatchMemory": {"batch_size": 8}}, baseline=False)
+    with pytest.raises(ComponentError, match="no episode ended within a batch of 8 transitions.*batch_size larger, or set baseline: true"):
+        agent.train(GymEnvironment(lambda: Counter(50)), max_timesteps=100)
+
+
+def test_masks_of_actions_that_cannot_be_masked_are_refused():
+    class Masked(Counter):
+        def reset(self, **options):
+            return super().reset(**options)[0], {"action_mask": np.ones(2, bool)}
+
+    with pytest.raises(DataError, match=r'info\["action_mask"\] .* only Discrete and MultiDiscrete'):
+        GymEnvironment(lambda: Masked(space=gymnasium.spaces.MultiBinary(2))).reset()
