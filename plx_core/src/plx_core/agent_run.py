@@ -65,7 +65,8 @@ class UpdateSchedule:
             )
         if self.pretraining and (memory.is_cleared_by_sample or not memory.can_sample()):
             raise ComponentError(
-                f"pretrain_steps is {self.pretraining}, and before the first action the {type(memory).__name__} holds nothing",
+                f"pretrain_steps is {self.pretraining}, and the {type(memory).__name__} holds nothing to learn from "
+                "before the first action",
                 about="train.pretrain_steps",
             )
 
