@@ -1,14 +1,17 @@
 """Images with captions."""
 
+import re
+
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from plx_pipelines.captions import ImageCaptioningPipeline
 from plx_pipelines.encoding import bytes_feature, encode_image, encode_sequence_example, int64_feature
 from plx_pipelines.metadata import write_metadata
 from plx_pipelines.records import write_records
 
-from .contract import batches_of, check_pipeline
+from .contract import batches_of, check_pipeline, check_resumes
 
 COUNT = 21
 PIXELS = np.random.default_rng(0).integers(0, 256, (COUNT, 4, 5, 3), np.uint8)
@@ -52,3 +55,19 @@ def test_values_order_and_resume(files, extra):
             assert labels["label"][row, :length].tolist() == whole[1:][:longest]
             assert not features["caption_token"][row, length:].any()
             assert not labels["label"][row, length:].any()
+
+
+def test_buckets(files):
+    pipeline = ImageCaptioningPipeline(*files, bucket_by_length=True, num_epochs=4, batch_size=5, shuffle=True, seed=1)
+    check_resumes(pipeline)
+    assert np.mean([np.ptp(features["caption_len"]) for features, _ in batches_of(pipeline)]) < 1
+
+
+def test_a_record_that_is_something_else_is_named(tmp_path):
+    records = [encode_sequence_example({"image/format": bytes_feature([b"raw"])}, {})] * 2
+    write_records(tmp_path / "x", records)
+    write_metadata(tmp_path, {"height": 4, "width": 5, "channels": 3})
+    pipeline = ImageCaptioningPipeline(str(tmp_path / "x"), str(tmp_path / "meta_data.json"), mode="eval")
+    with pytest.raises(tf.errors.OpError):
+        batches_of(pipeline)
+    assert re.search(r"x: record 0 at byte 0: .*image/encoded", str(pipeline.failure()))

@@ -1,6 +1,7 @@
 """Images from record files."""
 
 import io
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from plx_core.errors import CorruptData, DataError
 from plx_core.graphs import Graph
+from plx_pipelines.encoding import encode_labelled_image
 from plx_pipelines.images import TFRecordImagePipeline, decode_images
 from plx_pipelines.metadata import write_metadata
 from plx_pipelines.records import write_records
@@ -81,8 +83,6 @@ def test_random_processors_are_functions_of_seed_and_batch(images):
 
 def test_random_processors_differ_per_example(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 1), np.uint8)
-    from plx_pipelines.encoding import encode_labelled_image
-
     write_records(tmp_path / "same", [encode_labelled_image(image, 0, "raw")] * 16)
     write_metadata(tmp_path, {"height": 8, "width": 8, "channels": 1})
     pipeline = TFRecordImagePipeline(str(tmp_path / "same"), str(tmp_path / "meta_data.json"), 16, 1, feature_processors=RANDOM)
@@ -127,7 +127,7 @@ def damaged(images, tmp_path):
 @pytest.mark.parametrize("cache", [True, False])
 def test_corruption_stops_the_reading_and_is_explained(damaged, cache):
     pipeline = TFRecordImagePipeline(**damaged, cache=cache)
-    with pytest.raises(tf.errors.OpError):
+    with pytest.raises((tf.errors.OpError, CorruptData)):  # what is cached is read before the first batch
         batches_of(pipeline)
     failure = pipeline.failure()
     assert isinstance(failure, CorruptData)
@@ -153,6 +153,31 @@ def test_a_corrupt_record_is_left_out_and_counted(damaged):
 def test_a_budget_of_corrupt_records(damaged):
     with pytest.raises(CorruptData, match=r"record 8 at byte \d+.*more than corrupt_budget: 0"):
         TFRecordImagePipeline(**damaged, on_corrupt="skip", corrupt_budget=0)
+
+
+@pytest.mark.parametrize("cache", [None, True, False])
+@pytest.mark.parametrize("kind", ["no image", "another size", "no label"])
+def test_an_intact_record_that_holds_no_such_image_is_named(tmp_path, kind, cache):
+    images = np.random.default_rng(0).integers(0, 256, (300, 4, 4, 1), np.uint8)
+    records = [encode_labelled_image(image, 0, "png") for image in images]
+    whole = records[271]
+    place = whole.index(b"IHDR") + 8
+    records[271] = {
+        "no image": whole[:place] + bytes(8) + whole[place + 8 :],
+        "another size": encode_labelled_image(images[0, :3], 0, "png"),
+        "no label": example(image__encoded=b"x", image__format=b"png"),
+    }[kind]
+    write_records(tmp_path / "x", records)
+    path = str(write_metadata(tmp_path, {"height": 4, "width": 4, "channels": 1}))
+    pipeline = TFRecordImagePipeline(str(tmp_path / "x"), path, 16, cache=cache, mode="eval")
+    with pytest.raises((tf.errors.OpError, CorruptData)):  # what is cached is read before the first batch
+        batches_of(pipeline)
+    offset = sum(len(record) + 16 for record in records[:271])
+    assert isinstance(pipeline.failure(), CorruptData)
+    reason = {"no image": "PNG", "another size": r"\[3, ?4, ?1\]|\(3, 4, 1\)", "no label": "image/class/label"}[kind]
+    assert re.match(rf"{re.escape(str(tmp_path / 'x'))}: record 271 at byte {offset}: .*({reason})", str(pipeline.failure()))
+    assert "{{" not in str(pipeline.failure())
+    assert "[Op:" not in str(pipeline.failure())
 
 
 def metadata(tmp_path, **content):

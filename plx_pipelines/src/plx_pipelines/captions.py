@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
 from plx_core.graphs import Graph
-from plx_core.inputs import make_order
+from plx_core.inputs import Order, batches, make_order
 from plx_core.interfaces import Modes
 from plx_pipelines.encoding import FORMAT, IMAGE
 from plx_pipelines.images import MOST_UNROLLED, decode_images, decode_raw_images
-from plx_pipelines.indexed import IndexedPipeline
+from plx_pipelines.indexed import RecordPipeline
 from plx_pipelines.metadata import read_metadata
 from plx_pipelines.sequences import LENGTH, TOKEN, fit_width, padded_width
 from plx_pipelines.sources import OnCorrupt, RecordSource
 
 CAPTION = "caption"
 CAPTION_IDS = "image/caption_ids"
+_SEQUENCES = {CAPTION_IDS: tf.io.FixedLenSequenceFeature((), tf.int64)}
 
 
-class ImageCaptioningPipeline(IndexedPipeline):
+class ImageCaptioningPipeline(RecordPipeline):
     """Images and captions from TFRecord files of `tf.train.SequenceExample`s.
 
     A record has `image/encoded` and `image/format` in its context, and in its feature lists `image/caption_ids`: the numbers of a
@@ -38,6 +38,7 @@ class ImageCaptioningPipeline(IndexedPipeline):
         shuffle: whether each epoch has an order of its own, over all files; None for in training only.
         dynamic_pad: pad to the longest caption of the batch; else to `max_length`.
         max_length: how many tokens of a caption are kept.
+        bucket_by_length: whether a batch holds captions of like lengths; all records are read for that beforehand.
         drop_remainder: leave out the last batch if it is short.
         cache: whether the records are kept in memory; None for when they take less than 256 MiB.
         on_corrupt: whether a damaged record is an error, or left out and counted.
@@ -56,6 +57,7 @@ class ImageCaptioningPipeline(IndexedPipeline):
         shuffle: bool | None = None,
         dynamic_pad: bool = True,
         max_length: PositiveInt | None = None,
+        bucket_by_length: bool = False,
         drop_remainder: bool = False,
         cache: bool | None = None,
         on_corrupt: OnCorrupt = "error",
@@ -67,32 +69,20 @@ class ImageCaptioningPipeline(IndexedPipeline):
         self.meta_data = read_metadata(meta_data_file, {"height": int, "width": int, "channels": int})
         self._shape = tuple(self.meta_data[key] for key in ("height", "width", "channels"))
         self._max_length, self._width = max_length, padded_width(dynamic_pad, max_length)
-        self._source = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
-        order = make_order(len(self._source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        source = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
+        order = make_order(len(source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
         tokens = tf.TensorSpec([None, self._width], tf.int64)
         features = {
             "image": tf.TensorSpec([None, *self._shape], tf.uint8),
             CAPTION + TOKEN: tokens,
             CAPTION + LENGTH: tf.TensorSpec([None], tf.int64),
         }
-        super().__init__(order, (features, {"label": tokens}), feature_processors, mode)
-
-    def counters(self) -> Mapping[str, int]:
-        """How many records were left out as damaged, and how many bytes with them."""
-        return self._source.counters()
-
-    def failure(self) -> Exception | None:
-        """Why reading stopped, if it did."""
-        return self._source.failure
-
-    def _prepare(self) -> bool:
-        self._source.load()
-        return False
+        lengths = read_caption_lengths(source) if bucket_by_length else None
+        super().__init__(source, order, (features, {"label": tokens}), feature_processors, mode, lengths)
 
     def _read(self, indices: tf.Tensor) -> Any:
         contexts = {name: tf.io.FixedLenFeature((), tf.string) for name in (IMAGE, FORMAT)}
-        sequences = {CAPTION_IDS: tf.io.FixedLenSequenceFeature((), tf.int64)}
-        context, sequence, lengths = tf.io.parse_sequence_example(self._source.read(indices), contexts, sequences)
+        context, sequence, lengths = tf.io.parse_sequence_example(self._source.read(indices), contexts, _SEQUENCES)
         said = tf.maximum(lengths[CAPTION_IDS] - 1, 0)
         kept = said if self._max_length is None else tf.minimum(said, self._max_length)
         ids = sequence[CAPTION_IDS]
@@ -107,3 +97,10 @@ class ImageCaptioningPipeline(IndexedPipeline):
             tf.equal(formats[0], "raw"), lambda: decode_raw_images(data, self._shape), lambda: decode_images(data, self._shape, group)
         )
         return tf.ensure_shape(images, [None, *self._shape])
+
+
+def read_caption_lengths(source: RecordSource) -> tf.Tensor:
+    """How many tokens the caption of each record has: int64 [n]."""
+    once = Order(len(source), min(len(source), 1024), 1)
+    parts = batches(once, lambda indices: tf.io.parse_sequence_example(source.read(indices), None, _SEQUENCES)[2][CAPTION_IDS])
+    return tf.concat(list(parts), axis=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -13,7 +12,7 @@ from plx_core.graphs import Graph
 from plx_core.inputs import Order, Resident, batches, make_order
 from plx_core.interfaces import Modes
 from plx_pipelines.encoding import FORMAT, IMAGE, LABEL
-from plx_pipelines.indexed import IndexedPipeline
+from plx_pipelines.indexed import RecordPipeline
 from plx_pipelines.metadata import read_metadata
 from plx_pipelines.sources import OnCorrupt, RecordSource
 
@@ -24,7 +23,7 @@ MOST_UNROLLED = 64
 """So many images are decoded side by side in one graph, where a loop over them would cost more than decoding small ones."""
 
 
-class TFRecordImagePipeline(IndexedPipeline):
+class TFRecordImagePipeline(RecordPipeline):
     """Images and their classes from TFRecord files.
 
     A record is a `tf.train.Example` with `image/encoded` (PNG, JPEG, or the pixels themselves), `image/format` and
@@ -69,21 +68,13 @@ class TFRecordImagePipeline(IndexedPipeline):
     ) -> None:
         self.meta_data = read_metadata(meta_data_file, _METADATA)
         self._shape = tuple(self.meta_data[key] for key in _METADATA)
-        self._source = RecordSource(data_files, on_corrupt, corrupt_budget, resident=None if cache is None else False)
-        self._raw = _is_raw(self._source.first(), self._shape, self._source.files[0])
-        order = make_order(len(self._source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        source = RecordSource(data_files, on_corrupt, corrupt_budget, resident=None if cache is None else False)
+        self._raw = _is_raw(source.first(), self._shape, source.files[0])
+        order = make_order(len(source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
         spec = {"image": tf.TensorSpec([None, *self._shape], tf.uint8)}, {"label": tf.TensorSpec([None], tf.int64)}
-        super().__init__(order, spec, feature_processors, mode)
+        super().__init__(source, order, spec, feature_processors, mode)
         self._cached: Any = None
         self._cache = bool(cache)
-
-    def counters(self) -> Mapping[str, int]:
-        """How many records were left out as damaged, and how many bytes with them."""
-        return self._source.counters()
-
-    def failure(self) -> Exception | None:
-        """Why reading stopped, if it did."""
-        return self._source.failure
 
     def _prepare(self) -> bool:
         self._source.load()
@@ -94,7 +85,7 @@ class TFRecordImagePipeline(IndexedPipeline):
         return self._cache
 
     def _read(self, indices: tf.Tensor) -> Any:
-        return tf.nest.map_structure(lambda part: part.gather(indices), self._cached) if self._cache else self._decode(indices)
+        return tf.nest.map_structure(lambda part: part.gather(indices), self._cached) if self._cached else self._decode(indices)
 
     def _decode(self, indices: tf.Tensor) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         rows = tf.io.parse_example(self._source.read(indices), _KEYS)

@@ -1,18 +1,25 @@
-"""What pipelines have in common that can read any example by its number."""
+"""What pipelines have in common that can read any example by its number, and those that read record files."""
 
 from __future__ import annotations
 
 import copy
+import re
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import keras
 import tensorflow as tf
 
+from plx_core.errors import CorruptData
 from plx_core.graphs import Graph
 from plx_core.inputs import ElementSpec, Order, Processors, Resident, batches, processing
 from plx_core.interfaces import Pipeline
+from plx_pipelines.sources import RecordSource
+
+_AT_ONCE = 256
+_TRACE = re.compile(r"\s*\[(\[\{\{|Op:).*|\{\{[^}]*\}\}\s*", re.DOTALL)
+"""What TensorFlow puts around its messages."""
 
 
 class IndexedPipeline(Pipeline):
@@ -42,6 +49,12 @@ class IndexedPipeline(Pipeline):
         """Load what is to be in memory; whether reading is so cheap that threads would slow it down."""
         return False
 
+    def _prepared(self) -> bool:
+        try:
+            return self._prepare()
+        except tf.errors.OpError as error:
+            raise self.failure() or error from error
+
     @property
     def element_spec(self) -> ElementSpec:
         """The features by name, and the labels."""
@@ -55,7 +68,7 @@ class IndexedPipeline(Pipeline):
     def dataset(self, start: int = 0) -> tf.data.Dataset:
         """The batches from number `start` on."""
         process = processing(self._processors)
-        parallel = not self._prepare() or process is not None
+        parallel = not self._prepared() or process is not None
         return batches(self._order, self._read, start, process=process, parallel=parallel, lengths=self._lengths)
 
     def shard(self, worker: int, num_workers: int) -> Self:
@@ -64,6 +77,60 @@ class IndexedPipeline(Pipeline):
         part._order = self._order.shard(worker, num_workers)
         return part
 
+    def failure(self) -> Exception | None:
+        """Why reading stopped: the first example that cannot be read, which is looked for only then."""
+        read = tf.function(self._read, input_signature=[tf.TensorSpec([None], tf.int64)])
+        count = self._order.num_examples
+        for first in range(0, count, _AT_ONCE):
+            if _error(read, first, min(first + _AT_ONCE, count)) is not None:
+                return self._unreadable(read, range(first, min(first + _AT_ONCE, count)))
+        return None
+
+    def _unreadable(self, read: Callable[[tf.Tensor], Any], among: range) -> Exception | None:
+        errors = ((number, _error(read, number, number + 1)) for number in among)
+        return next((CorruptData(f"{self._locate(number)}: {error}") for number, error in errors if error is not None), None)
+
+    def _locate(self, number: int) -> str:
+        """Where the example of this number comes from, for a person."""
+        return f"example {number}"
+
     def processing_network(self) -> keras.Model | None:
         """The feature processors as a network."""
         return self._processors.network() if self._processors else None
+
+
+class RecordPipeline(IndexedPipeline):
+    """A pipeline over the records of TFRecord files.
+
+    Args:
+        source: the records.
+        further: as for `IndexedPipeline`.
+    """
+
+    def __init__(self, source: RecordSource, *further: Any) -> None:
+        super().__init__(*further)
+        self._source = source
+
+    def counters(self) -> Mapping[str, int]:
+        """How many records were left out as damaged, and how many bytes with them."""
+        return self._source.counters()
+
+    def failure(self) -> Exception | None:
+        """Why reading stopped: a damaged record, or the first intact one whose content is not what it should be."""
+        return self._source.failure or super().failure()
+
+    def _prepare(self) -> bool:
+        self._source.load()
+        return False
+
+    def _locate(self, number: int) -> str:
+        return self._source.locate(number)
+
+
+def _error(read: Callable[[tf.Tensor], Any], first: int, end: int) -> str | None:
+    """What TensorFlow says of the examples from `first` up to `end`; None if they can be read."""
+    try:
+        read(tf.range(first, end, dtype=tf.int64))
+    except tf.errors.OpError as error:
+        return _TRACE.sub("", error.message).rpartition("\n")[2].strip()
+    return None

@@ -12,7 +12,7 @@ from plx_core.errors import DataError
 from plx_core.graphs import Graph
 from plx_core.inputs import ElementSpec, Order, Resident, batches, make_order
 from plx_core.interfaces import Modes
-from plx_pipelines.indexed import IndexedPipeline
+from plx_pipelines.indexed import IndexedPipeline, RecordPipeline
 from plx_pipelines.metadata import read_metadata
 from plx_pipelines.records import find_files
 from plx_pipelines.sources import OnCorrupt, RecordSource
@@ -24,7 +24,7 @@ SOURCE, TARGET, LABEL = "source", "target", "label"
 _DTYPES = {"int64": tf.int64, "float32": tf.float32, "string": tf.string}
 
 
-class TFRecordSequencePipeline(IndexedPipeline):
+class TFRecordSequencePipeline(RecordPipeline):
     """Sequences and what goes with them, from TFRecord files of `tf.train.SequenceExample`s.
 
     The metadata says what a record holds: `context_features` (one value, or several of a `shape`) and `sequence_features` (of any
@@ -81,22 +81,10 @@ class TFRecordSequencePipeline(IndexedPipeline):
         for name, (dtype, shape) in sequences.items():
             specs |= {name: tf.TensorSpec([None, self._width, *shape], dtype), length_name(name): tf.TensorSpec([None], tf.int64)}
         self._labels = label_names(self.meta_data.get("labels", []), specs, meta_data_file)
-        self._source = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
-        order = make_order(len(self._source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
-        lengths = self._source.lengths if bucket_by_length else None
-        super().__init__(order, self._divide(specs), feature_processors, mode, lengths)
-
-    def counters(self) -> Mapping[str, int]:
-        """How many records were left out as damaged, and how many bytes with them."""
-        return self._source.counters()
-
-    def failure(self) -> Exception | None:
-        """Why reading stopped, if it did."""
-        return self._source.failure
-
-    def _prepare(self) -> bool:
-        self._source.load()
-        return False
+        records = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
+        order = make_order(len(records), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        lengths = records.lengths if bucket_by_length else None
+        super().__init__(records, order, self._divide(specs), feature_processors, mode, lengths)
 
     def _read(self, indices: tf.Tensor) -> Any:
         found, sequences, lengths = tf.io.parse_sequence_example(self._source.read(indices), *self._keys)
@@ -110,7 +98,7 @@ class TFRecordSequencePipeline(IndexedPipeline):
         return features, {name: values[name] for name in self._labels}
 
 
-class TFRecordSourceSequencePipeline(IndexedPipeline):
+class TFRecordSourceSequencePipeline(RecordPipeline):
     """Pairs of texts from TFRecord files of `tf.train.Example`s with the features `source` and `target`.
 
     Its batches are `{"source_token": [batch, longest], "source_len": int64 [batch], "target_token", "target_len"}` and `{"label":
@@ -166,22 +154,10 @@ class TFRecordSourceSequencePipeline(IndexedPipeline):
         source = Tokenizer(source_delimiter, lowercase, split_punctuation)
         target = Tokenizer(target_delimiter, lowercase, split_punctuation)
         self._pairs = PairEncoder(source, target, source_vocabulary, target_vocabulary, max_length, padded_width(dynamic_pad, max_length))
-        self._source = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
-        order = make_order(len(self._source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
-        lengths = self._source.lengths if bucket_by_length else None
-        super().__init__(order, self._pairs.spec, feature_processors, mode, lengths)
-
-    def counters(self) -> Mapping[str, int]:
-        """How many records were left out as damaged, and how many bytes with them."""
-        return self._source.counters()
-
-    def failure(self) -> Exception | None:
-        """Why reading stopped, if it did."""
-        return self._source.failure
-
-    def _prepare(self) -> bool:
-        self._source.load()
-        return False
+        records = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
+        order = make_order(len(records), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        lengths = records.lengths if bucket_by_length else None
+        super().__init__(records, order, self._pairs.spec, feature_processors, mode, lengths)
 
     def _read(self, indices: tf.Tensor) -> Any:
         keys = {name: tf.io.FixedLenFeature((), tf.string) for name in (SOURCE, TARGET)}

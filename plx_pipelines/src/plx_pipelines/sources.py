@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from plx_core.errors import CorruptData, DataError
 from plx_core.inputs import Resident
-from plx_pipelines.records import Fault, RecordReader, find_files, load_index
+from plx_pipelines.records import HEADER, Fault, RecordReader, find_files, load_index
 
 OnCorrupt: TypeAlias = Literal["error", "skip"]
 
@@ -61,6 +61,11 @@ class RecordSource:
         if not self._skips:
             return {}
         return {"corrupt_records": len(self.faults), "corrupt_bytes": sum(fault.lost_bytes for fault in self.faults)}
+
+    def locate(self, number: int) -> str:
+        """The file, the record's place in it, and its first byte."""
+        index, place = self._reader.locate(number)
+        return f"{index.path}: record {index.numbers[place]} at byte {index.offsets[place] - HEADER}"
 
     def first(self) -> bytes:
         """The first record."""
