@@ -112,14 +112,19 @@ class HostFunction:
             if variable is None:
                 raise Unknown("a variable that is not the network's")
             self._weights.append((target, variable))
+        elif kind == "IdentityN":
+            for tensor, output in zip(operation.inputs, operation.outputs, strict=True):
+                self._add_step((lambda values: values, (self._slot(tensor.name),), self._slot(output.name)))
+        elif kind in OPERATIONS:
+            self._add_step((OPERATIONS[kind](operation), tuple(self._slot(tensor.name) for tensor in operation.inputs), target))
         else:
-            if kind not in OPERATIONS:
-                raise Unknown(kind)
-            step = (OPERATIONS[kind](operation), tuple(self._slot(tensor.name) for tensor in operation.inputs), target)
-            is_changing = any(source in self._changing for source in step[1])
-            (self._steps if is_changing else self._fixed).append(step)
-            if is_changing:
-                self._changing.add(target)
+            raise Unknown(kind)
+
+    def _add_step(self, step: Step) -> None:
+        is_changing = any(source in self._changing for source in step[1])
+        (self._steps if is_changing else self._fixed).append(step)
+        if is_changing:
+            self._changing.add(step[2])
 
 
 def _internal(graph: Any, variable: Any) -> list[Any]:
@@ -190,9 +195,24 @@ def _squeeze(operation: Any) -> Callable[..., Any]:
     return lambda values: np.squeeze(values, axes)
 
 
+def _gather(operation: Any) -> Callable[..., Any]:
+    if operation.get_attr("batch_dims"):
+        raise Unknown("GatherV2")
+    return lambda values, indices, axis: np.take(values, indices, int(axis))
+
+
 def _softmax(values: Any) -> Any:
     powers = np.exp(values - values.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _log_softmax(values: Any) -> Any:
+    shifted = values - values.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def _selu(values: Any) -> Any:
+    return SELU_SCALE * np.where(values > 0, values, SELU_ALPHA * np.expm1(np.minimum(values, ZERO)))
 
 
 def _leaky_relu(operation: Any) -> Callable[..., Any]:
@@ -204,7 +224,9 @@ def _sigmoid(values: Any) -> Any:
     return np.float32(0.5) * (np.tanh(np.float32(0.5) * values) + np.float32(1.0))
 
 
-ZERO = np.float32(0.0)
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
+SELU_SCALE, SELU_ALPHA = np.float32(1.0507009873554805), np.float32(1.6732632423543772)
+"""Source: Klambauer et al. 2017, "Self-Normalizing Neural Networks", equation 14."""
 OPERATIONS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {
     "Identity": _plain(lambda values: values),
     "StopGradient": _plain(lambda values: values),
@@ -218,9 +240,11 @@ OPERATIONS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {
     "Minimum": _plain(np.minimum),
     "Neg": _plain(np.negative),
     "Square": _plain(np.square),
+    "SquaredDifference": _plain(lambda first, second: np.square(first - second)),
     "Sqrt": _plain(np.sqrt),
     "Rsqrt": _plain(lambda values: np.float32(1.0) / np.sqrt(values)),
     "Exp": _plain(np.exp),
+    "Erfc": _plain(lambda values: tf.math.erfc(values).numpy()),
     "Log": _plain(np.log),
     "Tanh": _plain(np.tanh),
     "Sigmoid": _plain(_sigmoid),
@@ -228,7 +252,10 @@ OPERATIONS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {
     "Relu6": _plain(lambda values: np.clip(values, ZERO, np.float32(6.0))),
     "Elu": _plain(lambda values: np.where(values > 0, values, np.expm1(np.minimum(values, ZERO)))),
     "Softplus": _plain(lambda values: np.logaddexp(values, ZERO)),
+    "Softsign": _plain(lambda values: values / (ONE + np.abs(values))),
     "Softmax": _plain(_softmax),
+    "LogSoftmax": _plain(_log_softmax),
+    "Selu": _plain(_selu),
     "LeakyRelu": _leaky_relu,
     "Reshape": _plain(lambda values, shape: np.reshape(values, tuple(shape))),
     "ConcatV2": _plain(lambda *values: np.concatenate(values[:-1], axis=int(values[-1]))),
@@ -239,8 +266,11 @@ OPERATIONS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {
     "ExpandDims": _plain(lambda values, axis: np.expand_dims(values, int(axis))),
     "Squeeze": _squeeze,
     "BroadcastTo": _plain(lambda values, shape: np.broadcast_to(values, tuple(shape))),
+    "Transpose": _plain(lambda values, axes: np.transpose(values, tuple(axes))),
+    "GatherV2": _gather,
     "Tile": _plain(lambda values, counts: np.tile(values, tuple(counts))),
     "Sum": _reduce(np.sum),
+    "Prod": _reduce(np.prod),
     "Mean": _reduce(np.mean),
     "Max": _reduce(np.max),
 }
