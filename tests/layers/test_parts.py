@@ -126,7 +126,7 @@ def test_momentum_by_hand(name, weights):
         assert float(variable[0]) == pytest.approx(expected, rel=1e-5)
 
 
-OPTIMIZERS = [name for name in (*stock.classes("optimizers"), "Momentum", "Nesterov") if name not in ("MultiOptimizer", "OptimizerMap")]
+OPTIMIZERS = [*stock.classes("optimizers"), "Momentum", "Nesterov"]
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
@@ -21,6 +22,9 @@ INBOUND = "inbound_nodes"
 
 LayerData: TypeAlias = Annotated[Component, Of("layers")]
 """A layer that is made later: in a graph it may be made in several modes."""
+
+FILLED_IN = ("training", "mask")
+"""What Keras gives to a layer's `call` itself."""
 
 
 def _names(value: Any) -> list[str]:
@@ -215,11 +219,31 @@ def _place(item: Any, mode: str, names: dict[str, int], prefix: str) -> Placed:
 
 def _call(layer: Any, source: Any, item: Any) -> Any:
     try:
-        return layer(source)
+        return layer(*_arguments(layer, source))
     except (TypeError, ValueError) as error:
         shapes = ", ".join(f"{_origin(tensor)} of shape {tuple(tensor.shape)}" for tensor in _as_list(source))
         reason = re.sub(r"\s+", " ", str(error).split("\n\nArguments received")[0].split("\nCall arguments")[0]).strip()
         raise _refused(item, f"layer {layer.name} cannot take {shapes}: {reason}") from error
+
+
+def _arguments(layer: Any, source: Any) -> list[Any]:
+    """What a layer is called with: one tensor or list, or, for one such as `MultiHeadAttention`, several; a single tensor is each."""
+    needed = [parameter for parameter in _parameters(getattr(layer, "call", None)) if parameter.name not in FILLED_IN]
+    if len(needed) < 2:
+        return [source]
+    tensors = _as_list(source)
+    return tensors if len(tensors) > 1 else tensors * len(needed)
+
+
+def _parameters(function: Any) -> list[inspect.Parameter]:
+    """The parameters that have to be given by position."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # what is no Keras layer has no `call`
+        return []
+    return [
+        parameter for parameter in parameters if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
 
 
 def _origin(tensor: Any) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from plx_core.example_lines import yaml_line
 from plx_core.hookspecs import KINDS
 from plx_core.reading import describe
 from plx_core.registry import SINGULAR, Registry
@@ -54,13 +55,6 @@ def print_component(registry: Registry, kind: str, name: str) -> None:
         click.echo("")
         _table(("parameter", "default", "takes"), rows)
     click.echo(f"\n{yaml_line(entry.name, schema)}")
-
-
-def yaml_line(name: str, schema: dict[str, Any]) -> str:
-    """A line of YAML that shows how a component is written."""
-    examples = {"integer": "8", "number": "0.5", "string": "text", "boolean": "true", "array": "[1, 2]"}
-    given = [f"{parameter}: {examples.get(schema['properties'][parameter].get('type', ''), '…')}" for parameter in schema["required"]]
-    return f"- {name}: {{{', '.join(given)}}}" if given else f"- {name}"
 
 
 def print_plugins(registry: Registry) -> None:

@@ -35,6 +35,7 @@ KERAS_NAMES: tuple[tuple[str, Schema], ...] = (
     (r"activation$", {"x-component": "activations"}),
     (r"^learning_rate$", {"anyOf": [{"type": "number"}, {"x-component": "schedules"}]}),
     (r"^((forward|backward)_)?layer$|^cell$", {"x-component": "layers"}),
+    (r"^(cells|layers)$", {"type": "array", "items": {"x-component": "layers"}}),
 )
 """What a parameter without an annotation takes, by its name: Keras annotates nothing and names its parameters alike."""
 

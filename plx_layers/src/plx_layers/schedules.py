@@ -35,7 +35,7 @@ class Decay(keras.optimizers.schedules.LearningRateSchedule):
       (Loshchilov and Hutter 2017, SGDR)
     - `piecewise_constant`: values[i], where i boundaries lie below the step
 
-    and learning_rate before. It is never less than `min_learning_rate`.
+    and learning_rate before; a scalar. It is never less than `min_learning_rate`.
 
     Args:
         learning_rate: the rate at the start.
@@ -115,8 +115,8 @@ class Decay(keras.optimizers.schedules.LearningRateSchedule):
 class Warmup(keras.optimizers.schedules.LearningRateSchedule):
     """A learning rate that first rises in equal parts, and then is another's.
 
-    In step s, counted from 0, it is learning_rate · (s + 1) / warmup_steps while s < warmup_steps; where `learning_rate` is a schedule,
-    that of step `warmup_steps` is risen to. The schedule counts all steps, those of the warm-up too.
+    In step s, counted from 0, it is the scalar learning_rate · (s + 1) / warmup_steps while s < warmup_steps; where `learning_rate` is a
+    schedule, that of step `warmup_steps` is risen to. The schedule counts all steps, those of the warm-up too.
 
     Source: Goyal et al. 2017, Accurate, Large Minibatch SGD, section 2.2, gradual warm-up.
 

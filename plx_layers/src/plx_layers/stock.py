@@ -14,8 +14,8 @@ NOT_COMPONENTS = frozenset(
         "Layer", "Loss", "Metric", "Optimizer", "LearningRateSchedule", "Initializer", "Regularizer", "Constraint", "Wrapper",
         # What is not a layer, and what would carry code or a saved model in a config.
         "Input", "InputLayer", "InputSpec", "Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer",
-        # Takes metric functions from Python only.
-        "MeanMetricWrapper", "LossScaleOptimizer",
+        # Takes metric functions, or optimizers of layers, from Python only.
+        "MeanMetricWrapper", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap",
     }
 )  # fmt: skip
 
