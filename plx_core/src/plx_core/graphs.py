@@ -24,7 +24,7 @@ LayerData: TypeAlias = Annotated[Component, Of("layers")]
 """A layer that is made later: in a graph it may be made in several modes."""
 
 FILLED_IN = ("training", "mask")
-"""What Keras gives to a layer's `call` itself."""
+"""What no tensor of a graph is meant for."""
 
 
 def _names(value: Any) -> list[str]:
