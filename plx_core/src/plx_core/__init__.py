@@ -55,6 +55,7 @@ _LAZY = {
     "Model": "plx_core.specs",
     "Trainable": "plx_core.specs",
     "RLExperiment": "plx_core.experiments",
+    "EnvironmentConfig": "plx_core.configs",
     "RunConfig": "plx_core.configs",
     "create_experiment": "plx_core.experiments",
     "create_rl_experiment": "plx_core.experiments",

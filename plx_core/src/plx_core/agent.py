@@ -59,6 +59,8 @@ class Agent(Trainer):
     ) -> None:
         super().__init__(model_fn, model_dir, config, params, trackers=trackers, warm_start_from=warm_start_from)
         self._memory = make("memories", memory, seed=self.config.seed)
+        if self._memory is not None and self._memory.seed is None:
+            self._memory.reseed(self.config.seed)
         self._empty_memory: State | None = None
         self._training: Training | None = None
         self._run: AgentRun | None = None

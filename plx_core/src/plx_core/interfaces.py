@@ -299,7 +299,16 @@ def _numbers_in(space: Any) -> int:
     return math.prod(space.shape)
 
 
-class Exploration(Stateful):
+class Seeded:
+    """What draws at random; whoever uses it gives a seed where the person who made it gave none."""
+
+    seed: int | None = None
+
+    def reseed(self, seed: int) -> None:
+        """Draw from this seed on."""
+
+
+class Exploration(Stateful, Seeded):
     """How N agents depart from their greedy actions; the same seed and calls give the same choices."""
 
     @abstractmethod
@@ -321,7 +330,7 @@ class Exploration(Stateful):
         """Episodes have ended where `ended`, bool [N], says so."""
 
 
-class Memory(Stateful):
+class Memory(Stateful, Seeded):
     """Where transitions are kept until they are learnt from.
 
     `size` is how many are kept, `batch_size` how many make a batch. `discount` weighs the rewards of several steps where a

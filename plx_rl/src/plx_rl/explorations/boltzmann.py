@@ -35,6 +35,7 @@ class Boltzmann(interfaces.Exploration):
         self._temperature = temperature
         self._min_temperature = min_temperature
         self._decay_steps = decay_steps
+        self.seed = seed
         self._rng = np.random.default_rng(seed)
 
     def rate(self, timestep: int) -> np.ndarray | float:
@@ -53,6 +54,10 @@ class Boltzmann(interfaces.Exploration):
             )
         gumbel = -np.log(self._rng.standard_exponential(scores.shape))
         return np.asarray(mask_values_on_host(scores / self.rate(timestep) + gumbel, masks).argmax(axis=-1))
+
+    def reseed(self, seed: int) -> None:
+        """Draw from this seed on."""
+        self._rng = np.random.default_rng(seed)
 
     def state(self) -> interfaces.State:
         """The generator."""

@@ -23,6 +23,7 @@ class Constant(interfaces.Exploration):
 
     def __init__(self, value: NonNegativeFloat | list[NonNegativeFloat] = 0.5, seed: int | None = None) -> None:
         self._value = value
+        self.seed = seed
         self._rng = np.random.default_rng(seed)
 
     def rate(self, timestep: int) -> np.ndarray | float:
@@ -32,6 +33,10 @@ class Constant(interfaces.Exploration):
     def explore(self, greedy: np.ndarray, timestep: int, scores: np.ndarray | None = None, masks: np.ndarray | None = None) -> np.ndarray:
         """The actions to take; see `Exploration.explore`."""
         return depart(greedy, self.rate(timestep), self._rng, scores, masks)
+
+    def reseed(self, seed: int) -> None:
+        """Draw from this seed on."""
+        self._rng = np.random.default_rng(seed)
 
     def state(self) -> interfaces.State:
         """The generator."""

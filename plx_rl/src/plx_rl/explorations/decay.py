@@ -52,6 +52,7 @@ class Decay(interfaces.Exploration):
             exploration_rate, decay_type, start_decay_at, stop_decay_at, decay_rate, staircase, decay_steps,
             min_exploration_rate, power, boundaries, values,
         )  # fmt: skip
+        self.seed = seed
         self._rng = np.random.default_rng(seed)
 
     def rate(self, timestep: int) -> np.ndarray | float:
@@ -61,6 +62,10 @@ class Decay(interfaces.Exploration):
     def explore(self, greedy: np.ndarray, timestep: int, scores: np.ndarray | None = None, masks: np.ndarray | None = None) -> np.ndarray:
         """The actions to take; see `Exploration.explore`."""
         return depart(greedy, self._rate(timestep), self._rng, scores, masks)
+
+    def reseed(self, seed: int) -> None:
+        """Draw from this seed on."""
+        self._rng = np.random.default_rng(seed)
 
     def state(self) -> interfaces.State:
         """The generator."""

@@ -34,6 +34,7 @@ class Gaussian(interfaces.Exploration):
         self._sigma = sigma
         self._min_sigma = min_sigma
         self._decay_steps = decay_steps
+        self.seed = seed
         self._rng = np.random.default_rng(seed)
 
     def rate(self, timestep: int) -> np.ndarray | float:
@@ -51,6 +52,10 @@ class Gaussian(interfaces.Exploration):
                 "Gaussian explores continuous actions; these are discrete: take Constant, Decay or Boltzmann", about="model"
             )
         return with_noise(greedy, self.rate(timestep), self._rng)
+
+    def reseed(self, seed: int) -> None:
+        """Draw from this seed on."""
+        self._rng = np.random.default_rng(seed)
 
     def state(self) -> interfaces.State:
         """The generator."""

@@ -46,6 +46,7 @@ class OrnsteinUhlenbeck(interfaces.Exploration):
         self._min_sigma = min_sigma
         self._decay_steps = decay_steps
         self._noise: np.ndarray | None = None
+        self.seed = seed
         self._rng = np.random.default_rng(seed)
 
     def rate(self, timestep: int) -> np.ndarray | float:
@@ -73,6 +74,10 @@ class OrnsteinUhlenbeck(interfaces.Exploration):
         """The noise of an environment whose episode ended starts afresh."""
         if self._noise is not None:
             self._noise[ended] = self._mu
+
+    def reseed(self, seed: int) -> None:
+        """Draw from this seed on."""
+        self._rng = np.random.default_rng(seed)
 
     def state(self) -> interfaces.State:
         """The noise and the generator."""

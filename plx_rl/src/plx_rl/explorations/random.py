@@ -20,6 +20,7 @@ class Random(interfaces.Exploration):
     """
 
     def __init__(self, seed: int | None = None) -> None:
+        self.seed = seed
         self._rng = np.random.default_rng(seed)
 
     def rate(self, timestep: int) -> np.ndarray | float:
@@ -31,6 +32,10 @@ class Random(interfaces.Exploration):
         if greedy.dtype.kind == "f":
             return self._rng.uniform(-1.0, 1.0, greedy.shape).astype(np.float32)
         return random_actions(len(greedy), number_of_actions(scores, masks), self._rng, masks)
+
+    def reseed(self, seed: int) -> None:
+        """Draw from this seed on."""
+        self._rng = np.random.default_rng(seed)
 
     def state(self) -> interfaces.State:
         """The generator."""

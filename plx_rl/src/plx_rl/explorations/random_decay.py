@@ -53,6 +53,7 @@ class RandomDecay(interfaces.Exploration):
             exploration_rate, decay_type, start_decay_at, stop_decay_at, decay_rate, staircase, decay_steps,
             min_exploration_rate, power, boundaries, values,
         )  # fmt: skip
+        self.seed = seed
         self._rng = np.random.default_rng(seed)
 
     def rate(self, timestep: int) -> np.ndarray | float:
@@ -65,6 +66,10 @@ class RandomDecay(interfaces.Exploration):
         if greedy.dtype.kind != "f":
             scale = np.abs(self._rng.standard_normal(len(greedy))) * scale
         return depart(greedy, scale, self._rng, scores, masks)
+
+    def reseed(self, seed: int) -> None:
+        """Draw from this seed on."""
+        self._rng = np.random.default_rng(seed)
 
     def state(self) -> interfaces.State:
         """The generator."""

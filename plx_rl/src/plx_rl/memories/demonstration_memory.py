@@ -65,6 +65,7 @@ class DemonstrationMemory(interfaces.Memory):
             for one in in_order(columns):
                 self._expert.add(one)
         self._shapes = {name: column.shape[1:] for name, column in columns.items()}
+        self.seed = seed
         self._rng = np.random.default_rng(None if seed is None else [seed, 1])
         self.size = self._own.size
         self.discount = discount
@@ -130,6 +131,12 @@ class DemonstrationMemory(interfaces.Memory):
     def clear(self) -> None:
         """Forget the agent's own transitions."""
         self._own.clear()
+
+    def reseed(self, seed: int) -> None:
+        """Draw from this seed on, and let the other memory do so, too, where it has none."""
+        self._rng = np.random.default_rng([seed, 1])
+        if self._own.seed is None:
+            self._own.reseed(seed)
 
     def state(self) -> interfaces.State:
         """The agent's own transitions and the generator; the expert's are in their file."""

@@ -47,6 +47,7 @@ class Memory(interfaces.Memory):
         self.discount = discount
         self.n_step = n_step
         self._transitions = Transitions(size, n_step, frames, Path(path) if path else None)
+        self.seed = seed
         self._rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:
@@ -82,6 +83,10 @@ class Memory(interfaces.Memory):
     def clear(self) -> None:
         """Forget every transition."""
         self._transitions.clear()
+
+    def reseed(self, seed: int) -> None:
+        """Draw from this seed on."""
+        self._rng = np.random.default_rng(seed)
 
     def state(self) -> interfaces.State:
         """The transitions and the generator."""

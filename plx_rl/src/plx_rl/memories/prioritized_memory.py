@@ -70,6 +70,7 @@ class PrioritizedMemory(interfaces.Memory):
         self._highest = 1.0
         self._prioritized = 0
         self._first = 0
+        self.seed = seed
         self._rng = np.random.default_rng(seed)
 
     def __len__(self) -> int:
@@ -135,6 +136,10 @@ class PrioritizedMemory(interfaces.Memory):
         self._highest = 1.0
         self._prioritized = 0
         self._first = 0
+
+    def reseed(self, seed: int) -> None:
+        """Draw from this seed on."""
+        self._rng = np.random.default_rng(seed)
 
     def state(self) -> interfaces.State:
         """The transitions, their priorities and the generator."""

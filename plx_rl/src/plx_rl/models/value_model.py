@@ -36,7 +36,11 @@ class ValueModel(ReinforcementModel):
     tau: Fraction = field(default=1.0, kw_only=True)
 
     def _exploration(self) -> Any:
-        return make("explorations", self.exploration, seed=default_seed())
+        seed = default_seed()
+        exploration = make("explorations", self.exploration, seed=seed)
+        if exploration.seed is None:
+            exploration.reseed(seed)
+        return exploration
 
     def _learner(self, network: Any, target: Any, loss_fn: Any) -> ReplayLearner | None:
         if self.mode != Modes.TRAIN:

@@ -1,0 +1,52 @@
+"""The experiment of ppo_cartpole.yml in Python.
+
+Run it with `python examples/ppo_cartpole.py`.
+"""
+
+import sys
+
+import plx_core as plx
+
+
+def dense():
+    return plx.layers.Dense(units=64, activation="tanh", kernel_initializer=plx.initializers.Orthogonal(gain=1.414))
+
+
+def graph_fn(mode, features):
+    x = dense()(features["state"])
+    return dense()(x)
+
+
+def model_fn(features, labels, mode):
+    model = plx.models.PPOModel(
+        mode,
+        graph_fn=graph_fn,
+        optimizer=plx.optimizers.Adam(
+            learning_rate=plx.schedules.PolynomialDecay(initial_learning_rate=0.001, decay_steps=7820, end_learning_rate=0.0), epsilon=1e-5
+        ),
+        clip_range=plx.schedules.PolynomialDecay(initial_learning_rate=0.2, decay_steps=7820, end_learning_rate=0.0),
+        epochs=20,
+        minibatch_size=256,
+        discount=0.98,
+        gae_lambda=0.8,
+    )
+    return model(features, labels)
+
+
+def main(model_dir="runs/ppo_cartpole", train_timesteps=100_000, eval_episodes=50):
+    periods = plx.RunConfig(save_summary_steps=400, log_step_count_steps=400, save_checkpoints_steps=4000)
+    agent = plx.Agent(model_fn, plx.memories.BatchMemory(batch_size=256), model_dir, plx.EnvironmentConfig(seed=1, run_config=periods))
+    experiment = plx.RLExperiment(
+        agent=agent,
+        env=plx.envs.GymEnvironment("CartPole-v1", num_envs=8),
+        eval_env=plx.envs.GymEnvironment("CartPole-v1", num_envs=5),
+        train_timesteps=int(train_timesteps),
+        eval_steps=int(eval_episodes),
+    )
+    metrics = experiment.train_and_evaluate()
+    print(f"return {metrics['episode_return']:.0f} after {agent.global_timestep} timesteps")
+    return metrics
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
