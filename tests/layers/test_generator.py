@@ -412,3 +412,52 @@ def test_pictures_need_a_generator(tmp_path):
 def test_a_mistake_of_config_kind_is_not_swallowed():
     with pytest.raises(ConfigError, match="Dense"):
         autoencoder(encoder=plx.Graph(layers=[{"Dense": {"units": -1}}]))(symbolic())
+
+
+def test_a_decoder_may_call_its_input_as_it_likes():
+    decoder = plx.Graph(
+        layers=[{"Dense": {"units": 16, "inbound_nodes": "encoded"}}, {"Reshape": {"target_shape": SHAPE}}], input_layers="encoded"
+    )
+    assert autoencoder(decoder=decoder)(symbolic()).network.output["outputs"].shape == (None, *SHAPE)
+
+
+OLD = {
+    "name": "old_vae",
+    "run_config": {"save_checkpoints_steps": 100, "tf_random_seed": 3},
+    "model_config": {
+        "module": "Generator",
+        "loss_config": {"module": "mean_squared_error"},
+        "optimizer_config": {"module": "adadelta", "learning_rate": 0.9},
+        "encoder_config": {"definition": [["FullyConnected", {"num_units": 16}], ["FullyConnected", {"num_units": 8}]]},
+        "decoder_config": {"definition": [["FullyConnected", {"num_units": 16}], ["FullyConnected", {"num_units": 784}]]},
+        "bridge_config": {"module": "LatentBridge", "latent_dim": 2},
+    },
+}
+
+
+def test_a_generator_of_2017_and_what_it_is_converted_to_give_the_same_numbers(digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = dict(OLD)
+    for split in ("train", "eval"):
+        config[f"{split}_input_data_config"] = {
+            "pipeline_config": {
+                "module": "TFRecordImagePipeline",
+                "batch_size": 32,
+                "num_epochs": 1,
+                "shuffle": True,
+                "dynamic_pad": False,
+                "params": {"data_files": str(digits / f"digits_{split}.tfrecord"), "meta_data_file": str(digits / "meta_data.json")},
+                "definition": {"image": [["Standardization", {}], ["Reshape", {"target_shape": [784]}]]},
+            }
+        }
+    Path("old.json").write_text(json.dumps(config))
+    converted = CliRunner().invoke(main, ["convert", "old.json"])
+    Path("new.yml").write_text(converted.output)
+    metrics = []
+    for file in ("old.json", "new.yml"):
+        result = CliRunner().invoke(main, ["run", file, "--output-dir", f"run_{file}", "--set", "train.train_steps=3"])
+        assert result.exit_code == 0, result.output
+        lines = [json.loads(line) for line in Path(f"run_{file}", "metrics.jsonl").read_text().splitlines()]
+        metrics.append([line["metrics"] for line in lines if line["split"] == "eval"])
+    assert metrics[0] == metrics[1]
+    assert set(metrics[0][0]) == {"loss", "reconstruction", "kl_divergence"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import keras
 from attrs import define, field, frozen
@@ -34,7 +34,7 @@ class Generator(Trainable):
 
     Args:
         encoder: from the features to an encoding; or give `encoder_fn`.
-        decoder: from the latent to the output; or give `decoder_fn`.
+        decoder: from what the bridge made, called `latent` or as its `input_layers` say, to the output; or give `decoder_fn`.
         encoder_fn: a function of (mode, features).
         decoder_fn: a function of (mode, features).
         bridge: what joins the two.
@@ -72,7 +72,7 @@ class Generator(Trainable):
             "features": next(iter(features.values())) if len(features) == 1 else features,
             "labels": labels,
             "loss": self.loss,
-            "encoder_fn": self._part("encoder", lambda _: features),
+            "encoder_fn": self._part("encoder", lambda _, graph: features),
             "decoder_fn": self._part("decoder", _decoder_input),
         }
         if self.bridge_fn is None:
@@ -80,7 +80,7 @@ class Generator(Trainable):
             return _bridged(bridge(**{name: value for name, value in given.items() if name != "mode"}), self.bridge)
         return _bridged(self.bridge_fn(**given), self.bridge_fn)
 
-    def _part(self, name: str, inputs: Callable[[Any], Any]) -> Callable[..., Any]:
+    def _part(self, name: str, inputs: Callable[[Any, Graph], Any]) -> Callable[..., Any]:
         """The encoder's or decoder's function; a graph's layers are named after it, and it reads `inputs` by name."""
         graph, function = getattr(self, name), getattr(self, f"{name}_fn")
         if (graph is None) == (function is None):
@@ -88,8 +88,8 @@ class Generator(Trainable):
             raise ComponentError(f"a Generator takes {'an' if name == 'encoder' else 'a'} {name} or {name}_fn, and got {given}")
         if graph is None and not isinstance(as_graph_fn(function), Graph):
             return as_graph_fn(function)
-        part = as_graph_fn(graph if graph is not None else function)
-        return lambda mode, features: part.connect(part.make_layers(mode, name), inputs(features))  # type: ignore[attr-defined]
+        part = cast("Graph", as_graph_fn(graph if graph is not None else function))
+        return lambda mode, features: part.connect(part.make_layers(mode, name), inputs(features, part))
 
     def _target(self, features: Mapping[str, Any], labels: Any) -> str:
         if self.target is not None:
@@ -170,8 +170,10 @@ def _by_name(labels: Any) -> Mapping[str, Any]:
     return labels if isinstance(labels, Mapping) else {} if labels is None else {"label": labels}
 
 
-def _decoder_input(code: Any) -> Mapping[str, Any]:
-    return code if isinstance(code, Mapping) else {LATENT: code}
+def _decoder_input(code: Any, graph: Graph) -> Mapping[str, Any]:
+    """What a decoder reads, by name: a single input is called what the decoder calls it."""
+    name = graph.input_layers[0] if len(graph.input_layers) == 1 else LATENT
+    return code if isinstance(code, Mapping) else {name: code}
 
 
 def _bridged(value: Any, bridge: Any) -> BridgeSpec:
