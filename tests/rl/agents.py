@@ -24,10 +24,10 @@ def model_fn(model, **params):
     return make
 
 
-def make_agent(path, model, memory=None, seed=5, trackers=(), run=None, **params):
+def make_agent(path, model, memory=None, seed=5, trackers=(), run=None, environment=None, **params):
     """An agent that saves at the end alone, and writes no TensorBoard events."""
     run_config = RunConfig(**{"save_summary_steps": None, "log_step_count_steps": None, "save_checkpoints_steps": 1_000_000, **(run or {})})
-    config = EnvironmentConfig(seed=seed, run_config=run_config)
+    config = EnvironmentConfig(seed=seed, run_config=run_config, **(environment or {}))
     return plx.Agent(model_fn(model, **params), memory, path, config, trackers=trackers)
 
 
@@ -46,6 +46,9 @@ def _feed(digest, path, value):
     if isinstance(value, dict):
         for name in sorted(value):
             _feed(digest, f"{path}/{name}", value[name])
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            _feed(digest, f"{path}/{index}", part)
     elif isinstance(value, np.ndarray):
         digest.update(f"{path}{value.dtype}{value.shape}".encode() + value.tobytes())
     else:

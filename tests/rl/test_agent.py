@@ -17,8 +17,8 @@ from plx_core.inputs import numpy_input_fn
 from plx_core.interfaces import Modes
 from plx_rl.environments.gym_environment import GymEnvironment
 
-from .agents import Returns, Rows, fingerprint, make_agent
-from .worlds import Counter, Probes
+from .agents import RESUMED, Returns, Rows, fingerprint, make_agent
+from .worlds import Counter, Observing, Probes
 
 MEMORY = {"Memory": {"size": 200, "batch_size": 8}}
 BATCH = {"BatchMemory": {"batch_size": 16}}
@@ -455,3 +455,95 @@ def test_a_memory_that_draws_by_error_is_told_the_errors(tmp_path):
     priorities = saved(agent)["memory"]["priorities"][:20]
     assert 1 < len(set(priorities.tolist())) <= 9  # those that were drawn, and 1 for all others
     assert priorities.max() >= 1.0 > priorities.min()
+
+
+# Environments, memories and numbers of other kinds
+
+
+def follows(row):
+    """Whether a transition is one of CartPole's, in which a cart moves by a fiftieth of its velocity."""
+    return np.allclose(row["next_state"][0], row["state"][0] + 0.02 * row["state"][1], atol=1e-5)
+
+
+@pytest.mark.parametrize("n_step", [1, 3])
+def test_a_step_spent_on_a_reset_is_neither_kept_nor_counted(tmp_path, n_step):
+    returns, agent = Returns(), dqn(tmp_path, {"Memory": {"size": 1000, "batch_size": 8, "n_step": n_step}})
+    agent.train(GymEnvironment("CartPole-v1", 3, vectorization="own", seed=1), 20, 4, max_timesteps=300, hooks=[returns])
+    rows = [agent.memory.get_by_index(index) for index in range(len(agent.memory))]
+    assert len(rows) == agent.global_timestep >= 300
+    assert n_step > 1 or all(follows(row) for row in rows)
+    assert sum(bool(row["terminated"]) for row in rows) >= len(returns.episodes) > 3
+    assert all(episode[2] == episode[3] > 7 for episode in returns.episodes)
+    lengths = sum(episode[3] for episode in returns.episodes)
+    assert lengths <= agent.global_timestep <= lengths + 3 * 100
+
+
+def test_a_step_spent_on_a_reset_counts_for_nothing_in_a_batch(tmp_path):
+    agent = make_agent(tmp_path, "a2c", {"BatchMemory": {"batch_size": 300}})
+    agent.train(GymEnvironment("CartPole-v1", 3, vectorization="own", seed=1), max_timesteps=200)
+    rows = [agent.memory.get_by_index(index) for index in range(len(agent.memory))]
+    assert sum(row["valid"] for row in rows) == agent.global_timestep < len(rows)
+    assert all(follows(row) for row in rows if row["valid"])
+    assert [bool(row["valid"]) for row in rows[3:]] == [not before["terminated"] for before in rows[:-3]]
+
+
+@pytest.mark.parametrize(("model", "memory"), [("dqn", MEMORY), ("ppo", BATCH)])
+def test_vectors_that_reset_themselves_are_gone_on_with(tmp_path, model, memory):
+    found = []
+    for goals in ([120], [33, 75, 120]):
+        for goal in goals:
+            agent = make_agent(tmp_path / str(len(goals)), model, memory, **({"minibatch_size": 8} if model == "ppo" else {}))
+            agent.train(GymEnvironment("CartPole-v1", 2, vectorization="own", seed=1), 20, 4, max_timesteps=goal)
+        found.append(fingerprint(agent))
+    assert found[0] == found[1]
+
+
+class Pictures(Observing):
+    """Shows pictures."""
+
+    def __init__(self):
+        super().__init__(gymnasium.spaces.Box(0, 255, (6, 6, 1), np.uint8))
+
+
+SEEING = {"layers": [{"Rescaling": {"scale": 1 / 255}}, {"Conv2D": {"filters": 2, "kernel_size": 3}}, "Flatten"]}
+
+
+@pytest.mark.parametrize(("model", "memory"), [("dqn", "Memory"), ("ddqn", "PrioritizedMemory"), ("a2c", "BatchMemory")])
+def test_frames_that_are_kept_once_teach_the_same(tmp_path, model, memory):
+    found = []
+    for frames in (1, 3):
+        params = {"batch_size": 16, "frames": frames} | ({} if memory == "BatchMemory" else {"size": 500})
+        agent = make_agent(tmp_path / str(frames), model, {memory: params}, graph=SEEING)
+        agent.train(GymEnvironment(Pictures, 2, wrappers=[{"FrameStack": {"frames": 3}}], seed=1), 30, 4, max_timesteps=90)
+        found.append((agent.global_step, fingerprint(agent)["program"]))
+    assert found[0] == found[1]
+    assert found[0][0] > 4
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16", "float64"])
+@pytest.mark.parametrize(
+    ("model", "memory", "env_id"),
+    [("ddqn", MEMORY, "CartPole-v1"), ("naf", MEMORY, "Pendulum-v1"), ("trpo", BATCH, "CartPole-v1"), ("a2c", BATCH, "Pendulum-v1")],
+)
+def test_other_types_of_numbers(tmp_path, model, memory, env_id, policy):
+    """What an agent takes for values and policies is float32, whatever the layers before compute in."""
+    agent = make_agent(tmp_path, model, memory, environment={"mixed_precision": policy})
+    agent.train(GymEnvironment(env_id, 2), 20, 4, max_timesteps=40)
+    assert agent.global_step >= 2
+    outputs = agent.training_model({"state": np.ones((3, 4 if env_id == "CartPole-v1" else 3), np.float32)})
+    assert all(part.dtype == tf.float32 and np.isfinite(part).all() for part in tf.nest.flatten(outputs))
+    assert np.isfinite(agent.evaluate(GymEnvironment(env_id), 1)["episode_return"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RESUMED)
+def test_updates_compiled_with_xla(tmp_path, name):
+    model, memory, params, env_id = RESUMED[name]
+    found = []
+    for xla in (False, True):
+        agent = make_agent(tmp_path / str(xla), model, memory, environment={"xla": xla}, **params)
+        agent.train(GymEnvironment(env_id, 2, seed=1), 20, 4, max_timesteps=40)
+        found.append(saved(agent)["program"]["variables"])
+    assert agent.global_step >= 1
+    for variable, value in found[0].items():
+        np.testing.assert_allclose(found[1][variable], value, rtol=1e-3, atol=1e-4)

@@ -309,8 +309,29 @@ def test_stacks_that_are_none_are_refused():
         memory.step(**World(1, frames=2).step())
     with pytest.raises(DataError, match="move it on by one frame"):
         memory.step(**(world.step() | {"next_state": np.zeros((1, 1, 3), "f4")}))
-    with pytest.raises(DataError, match="first one repeated"):
-        memory.step(**world.step())
+
+
+@pytest.mark.parametrize("end", [0.0, 0.3, 1.0])
+def test_batches_of_frames_begin_amid_episodes_and_are_always_whole(end):
+    memory, world = BatchMemory(batch_size=200, frames=4), World(5, end=end, frames=4)
+    for number in range(3):
+        fill(memory, world, 40)
+        assert memory.can_sample()
+        batch = memory.sample()
+        for row in range(200):
+            expected = world.expected(200 * number + row, 1)
+            np.testing.assert_array_equal(batch["state"][0, row].ravel(), expected["state"])
+            np.testing.assert_array_equal(batch["next_state"][0, row].ravel(), expected["next_state"])
+
+
+def test_an_episode_may_begin_with_frames_that_differ():
+    memory, world = make(Memory, frames=3), World(2, frames=3, end=0.0)
+    world.step()
+    fill(memory, world, 4)
+    for number in range(8):
+        row = memory.get_by_index(number)
+        np.testing.assert_array_equal(row["state"].ravel(), world.expected(number + 2, 1)["state"])
+        np.testing.assert_array_equal(row["next_state"].ravel(), world.expected(number + 2, 1)["next_state"])
 
 
 @pytest.mark.parametrize("kind", ALL)

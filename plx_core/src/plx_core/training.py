@@ -191,7 +191,7 @@ def total_loss(spec: EstimatorSpec, features: Any, labels: Any, outputs: Any) ->
 def clip(gradients: list[Any], weights: list[Any], norm: float | None, embedding_norm: float | None) -> list[Any]:
     """Clip by the global norm, then each embedding's gradient by its own."""
     if norm is not None:
-        gradients, _ = tf.clip_by_global_norm(gradients, norm)
+        gradients = _clip_all(gradients, norm)
     if embedding_norm is not None:
         is_embedding = ["embedding" in weight.path.lower() for weight in weights]
         gradients = [
@@ -199,6 +199,14 @@ def clip(gradients: list[Any], weights: list[Any], norm: float | None, embedding
             for gradient, embedding in zip(gradients, is_embedding, strict=True)
         ]
     return gradients
+
+
+def _clip_all(gradients: list[Any], norm: float) -> list[Any]:
+    if len({gradient.dtype for gradient in gradients}) == 1:
+        return list(tf.clip_by_global_norm(gradients, norm)[0])
+    whole = tf.linalg.global_norm([tf.cast(gradient, tf.float32) for gradient in gradients])
+    scale = norm / tf.maximum(whole, norm)
+    return [tf.convert_to_tensor(gradient) * tf.cast(scale, gradient.dtype) for gradient in gradients]
 
 
 def observed(network: Any, with_layers: bool) -> Any:

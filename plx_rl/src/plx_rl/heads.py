@@ -9,6 +9,9 @@ from keras import ops
 
 from plx_rl.targets import Dueling, dueling
 
+OUTPUTS = "float32"
+"""What values and policies are computed in, whatever the layers before them are: rewards and losses are float32."""
+
 
 @final
 @keras.saving.register_keras_serializable("plx_rl")
@@ -24,8 +27,8 @@ class DuelingHead(keras.layers.Layer):
     def __init__(self, num_actions: int, kind: Dueling = "mean", **params: Any) -> None:
         super().__init__(**params)
         self._num_actions, self._kind = num_actions, kind
-        self._value = keras.layers.Dense(1, name="value")
-        self._advantage = keras.layers.Dense(num_actions, name="advantage")
+        self._value = keras.layers.Dense(1, dtype=self.dtype_policy, name="value")
+        self._advantage = keras.layers.Dense(num_actions, dtype=self.dtype_policy, name="advantage")
 
     def build(self, input_shape: Any) -> None:
         """Make the two layers."""
@@ -62,7 +65,7 @@ class GaussianHead(keras.layers.Layer):
     def __init__(self, size: int, log_std: float = 0.0, kernel_initializer: Any = "glorot_uniform", **params: Any) -> None:
         super().__init__(**params)
         self._size, self._initial = size, log_std
-        self._mean = keras.layers.Dense(size, kernel_initializer=kernel_initializer, name="mean")
+        self._mean = keras.layers.Dense(size, kernel_initializer=kernel_initializer, dtype=self.dtype_policy, name="mean")
 
     def build(self, input_shape: Any) -> None:
         """Make the layer and the variable."""

@@ -9,8 +9,9 @@ import tensorflow as tf
 
 
 def flatten(tensors: Sequence[Any]) -> Any:
-    """One vector [P] of all numbers in the tensors."""
-    return tf.concat([tf.reshape(tensor, [-1]) for tensor in tensors], axis=0)
+    """One vector [P] of all numbers in the tensors: float32 where they are of several types."""
+    dtype = tensors[0].dtype if len({tensor.dtype for tensor in tensors}) == 1 else tf.float32
+    return tf.concat([tf.cast(tf.reshape(tensor, [-1]), dtype) for tensor in tensors], axis=0)
 
 
 def unflatten(vector: Any, like: Sequence[Any]) -> list[Any]:

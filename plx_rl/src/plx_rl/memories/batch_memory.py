@@ -41,7 +41,7 @@ class BatchMemory(interfaces.Memory):
         self.batch_size = batch_size
         self.discount = discount
         self.n_step = n_step
-        self._transitions = Transitions(batch_size, n_step, frames, Path(path) if path else None)
+        self._transitions = Transitions(batch_size, n_step, frames, Path(path) if path else None, is_whole=True)
         self._newest = 0  # how many transitions the last step added: one for each environment
 
     def __len__(self) -> int:

@@ -18,20 +18,21 @@ class FrameStacks:
     """The stacked observations of transitions, without the copies of a frame that a stack shares with its neighbours.
 
     An observation [..., C · frames] holds the newest frame last. Of a transition this keeps the newest frame of the
-    observation that followed; its other frames are those of earlier transitions of the same episode, which begins with
-    one frame repeated.
+    observation that followed; its other frames are those of earlier transitions of the same episode. Where these are not kept, as
+    at an episode's beginning, all frames of an observation are, or one where they are alike.
 
     Args:
         size: how many transitions are kept.
         frames: how many frames make an observation.
         folder: where the frames are kept as `.npy` files; in memory when None.
+        is_whole: whether no transition may go before `size` of them are kept, however short episodes are.
     """
 
-    def __init__(self, size: int, frames: int, folder: Path | None = None) -> None:
+    def __init__(self, size: int, frames: int, folder: Path | None = None, *, is_whole: bool = False) -> None:
         self.frames = frames
-        # An episode's first frame takes a place too, hence the room to spare. Where episodes are so short that it does
+        # An episode's first frames take places too, hence the room to spare. Where episodes are so short that it does
         # not suffice, the oldest transitions go earlier: see `complete_from`.
-        self._ring = Ring(size + max(size // 8, 64), folder)
+        self._ring = Ring(size + (size * frames if is_whole else max(size // 8, 64)), folder)
         self._stacks: dict[int, np.ndarray] = {}
         self._log = Ring(size)
         self._complete_from = 0
@@ -49,7 +50,7 @@ class FrameStacks:
             DataError: the observations are not stacks in which each next state moves its state on by one frame.
         """
         for name, stack in states.items():
-            self._check(name, stack, next_states[name], envs)
+            self._check(name, stack, next_states[name])
         starting = [row for row, env in enumerate(envs.tolist()) if env not in self._stacks]
         if starting:
             self._begin(states, envs, starting)
@@ -109,15 +110,24 @@ class FrameStacks:
         return int(self._log.columns["oldest_frame"][transition % self._log.size])
 
     def _begin(self, states: Mapping[str, np.ndarray], envs: np.ndarray, rows: list[int]) -> None:
-        first = self._ring.written
-        self._ring.write({name: self._newest(stack[rows]) for name, stack in states.items()}, len(rows))
-        for offset, row in enumerate(rows):
-            self._stacks[int(envs[row])] = np.full(self.frames, first + offset)
+        for row in rows:
+            frames = {name: self._apart(stack[row]) for name, stack in states.items()}
+            first = self._ring.written
+            if all((part == part[-1]).all() for part in frames.values()):
+                self._ring.write({name: part[-1:] for name, part in frames.items()}, 1)
+                self._stacks[int(envs[row])] = np.full(self.frames, first)
+            else:
+                self._ring.write(frames, self.frames)
+                self._stacks[int(envs[row])] = np.arange(first, first + self.frames)
+
+    def _apart(self, observation: np.ndarray) -> np.ndarray:
+        """An observation [..., C · frames] as frames [frames, ..., C]."""
+        return np.moveaxis(observation.reshape(*observation.shape[:-1], self.frames, -1), -2, 0)
 
     def _newest(self, stack: np.ndarray) -> np.ndarray:
         return stack[..., -(stack.shape[-1] // self.frames) :]
 
-    def _check(self, name: str, stack: np.ndarray, following: np.ndarray, envs: np.ndarray) -> None:
+    def _check(self, name: str, stack: np.ndarray, following: np.ndarray) -> None:
         if stack.shape[-1] % self.frames:
             raise DataError(
                 f"a memory of {self.frames} stacked frames was given {name} of shape {stack.shape}, whose last axis they do not divide"
@@ -127,6 +137,3 @@ class FrameStacks:
             raise DataError(
                 f"{name} is not a stack of {self.frames} frames along its last axis: the next one does not move it on by one frame"
             )
-        fresh = [row for row, env in enumerate(envs.tolist()) if env not in self._stacks]
-        if fresh and self.frames > 1 and not np.array_equal(stack[fresh][..., channels:], stack[fresh][..., :-channels]):
-            raise DataError(f"{name} begins an episode with frames that differ; a memory of stacked frames needs the first one repeated")

@@ -25,13 +25,14 @@ class Transitions:
         n_step: over how many steps of one episode a gathered transition reaches.
         frames: how many frames each observation stacks along its last axis; each is kept once.
         folder: where the arrays are kept as `.npy` files; in memory when None.
+        is_whole: whether there have to be `size` of them, however many frames episodes of one step take.
     """
 
-    def __init__(self, size: int, n_step: int = 1, frames: int = 1, folder: Path | None = None) -> None:
+    def __init__(self, size: int, n_step: int = 1, frames: int = 1, folder: Path | None = None, *, is_whole: bool = False) -> None:
         self.size = size
         self.n_step = n_step
         self._ring = Ring(size, folder)
-        self._stacks = FrameStacks(size, frames, folder) if frames > 1 else None
+        self._stacks = FrameStacks(size, frames, folder, is_whole=is_whole) if frames > 1 else None
         self._following = np.full(size if n_step > 1 else 0, -1)
         self._last = np.full(0, -1)
         self._is_plain = False  # whether transitions are mappings of arrays that can be written as they come

@@ -14,7 +14,7 @@ from plx_core.annotations import PositiveFloat
 from plx_core.components import make
 from plx_core.specs import with_older_names
 from plx_rl.acting import ValuePolicy
-from plx_rl.heads import DuelingHead
+from plx_rl.heads import OUTPUTS, DuelingHead
 from plx_rl.masks import mask_values
 from plx_rl.models.reinforcement_model import one_action
 from plx_rl.models.value_model import ValueModel, discounts, observations, weighted_loss
@@ -80,9 +80,9 @@ class DQNModel(ValueModel):
     def _network(self, features: Any, num_actions: int) -> keras.Model:
         hidden = self._hidden(features)
         if self.dueling is None:
-            outputs = keras.layers.Dense(num_actions, name="q")(hidden)
+            outputs = keras.layers.Dense(num_actions, dtype=OUTPUTS, name="q")(hidden)
         else:
-            outputs = DuelingHead(num_actions, "mean" if self.dueling is True else self.dueling, name="q")(hidden)
+            outputs = DuelingHead(num_actions, "mean" if self.dueling is True else self.dueling, dtype=OUTPUTS, name="q")(hidden)
         return keras.Model(features, outputs, name=self.name)
 
 

@@ -17,6 +17,7 @@ from plx_core.components import make
 from plx_core.errors import ComponentError
 from plx_core.specs import with_older_names
 from plx_rl.acting import DeterministicPolicy
+from plx_rl.heads import OUTPUTS
 from plx_rl.models.value_model import ValueModel, discounts, observations, weighted_loss
 from plx_rl.targets import normalized_advantage, value_learning
 
@@ -71,7 +72,7 @@ class NAFModel(ValueModel):
 
         def head(units: int, name: str, activation: str | None = None) -> Any:
             initializer = keras.initializers.RandomUniform(-SMALL, SMALL)
-            return keras.layers.Dense(units, activation, kernel_initializer=initializer, name=name)(hidden)
+            return keras.layers.Dense(units, activation, kernel_initializer=initializer, dtype=OUTPUTS, name=name)(hidden)
 
         outputs = {"mu": head(size, "mu", "tanh"), "value": head(1, "value"), "entries": head(size * (size + 1) // 2, "entries")}
         return keras.Model(features, outputs, name=self.name)

@@ -16,7 +16,7 @@ from plx_core.graphs import as_graph_fn
 from plx_core.interfaces import Learner, Modes
 from plx_rl.acting import StochasticPolicy
 from plx_rl.distributions import DiagonalGaussian, Distribution, distribution_for
-from plx_rl.heads import GaussianHead
+from plx_rl.heads import OUTPUTS, GaussianHead
 from plx_rl.learners.on_policy_learner import ActorCritic
 from plx_rl.models.reinforcement_model import ReinforcementModel
 from plx_rl.randomness import default_seed
@@ -80,7 +80,7 @@ class PolicyModel(ReinforcementModel):
             network = keras.Model(features, {"policy": policy.output}, name=self.name)
             return ActorCritic(network, policy, None, policy.trainable_variables, [], distribution)
         hidden = hidden if self.share_graph else self._hidden(features, self._value_graph_fn())
-        outputs = keras.layers.Dense(1, kernel_initializer=keras.initializers.Orthogonal(), name="value")(hidden)
+        outputs = keras.layers.Dense(1, kernel_initializer=keras.initializers.Orthogonal(), dtype=OUTPUTS, name="value")(hidden)
         value = keras.Model(features, outputs, name="value")
         if self.share_graph:
             network = keras.Model(features, {"policy": policy.output, "value": value.output}, name=self.name)
@@ -96,5 +96,5 @@ class PolicyModel(ReinforcementModel):
     def _policy_head(self, distribution: Distribution) -> Any:
         initializer = keras.initializers.Orthogonal(POLICY_GAIN)
         if isinstance(distribution, DiagonalGaussian):
-            return GaussianHead(distribution.size, self.log_std, initializer, name="policy")
-        return keras.layers.Dense(distribution.num_outputs, kernel_initializer=initializer, name="policy")
+            return GaussianHead(distribution.size, self.log_std, initializer, dtype=OUTPUTS, name="policy")
+        return keras.layers.Dense(distribution.num_outputs, kernel_initializer=initializer, dtype=OUTPUTS, name="policy")

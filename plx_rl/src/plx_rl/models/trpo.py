@@ -85,7 +85,7 @@ class TRPOModel(PolicyModel):
 
         def move(fraction: Any) -> None:
             for variable, origin, change in zip(variables, start, unflatten(step, variables), strict=True):
-                variable.assign(origin + fraction * change)
+                variable.assign(origin + tf.cast(fraction * change, origin.dtype))
 
         def is_good(fraction: Any) -> Any:
             move(fraction)
