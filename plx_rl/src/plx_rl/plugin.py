@@ -61,6 +61,12 @@ def provide_explorations() -> Factories:
 
 
 @hookimpl
+def provide_exporters() -> Factories:
+    """What is kept of the best checkpoint."""
+    return {"BestVideo": "plx_rl.best_video:BestVideo"}
+
+
+@hookimpl
 def provide_models() -> Factories:
     """What an agent learns, and how it acts by it."""
     return {

@@ -120,6 +120,17 @@ class GymEnvironment(interfaces.Environment):
             if name in training.get("transforms", {}):
                 transform.restore(training["transforms"][name])
 
+    def render(self) -> np.ndarray:
+        """A picture of the first copy, uint8 [H, W, 3]; `env_params: {render_mode: rgb_array}` makes an environment draw.
+
+        Raises:
+            DataError: it draws none.
+        """
+        picture = self._vector.render() if isinstance(self._vector, Serial) else None
+        if picture is None:
+            raise DataError("there is no picture of the environment; it needs env_params: {render_mode: rgb_array} and vectorization: sync")
+        return np.asarray(picture, np.uint8)
+
     def processing_network(self) -> keras.Model | None:
         """From raw observations to those that `reset` and `step` give."""
         return processing_network(self._vector.observations, self._transforms)

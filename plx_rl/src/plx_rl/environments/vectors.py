@@ -63,6 +63,10 @@ class Serial(Vector):
         self._unchecked = CHECKED_STEPS
         self._bases = [capture_or_nothing(env) for env in self._envs]
 
+    def render(self) -> Any:
+        """What the first environment shows; None where it draws no pictures."""
+        return self._envs[0].render() if self._envs[0].render_mode == "rgb_array" else None
+
     def reset(self, seed: int | None) -> Any:
         """Start an episode in each, the n-th with `seed + n`."""
         answers = [env.reset(seed=None if seed is None else seed + index) for index, env in enumerate(self._envs)]
