@@ -380,6 +380,26 @@ def test_a_variational_autoencoder_of_digits_from_a_file(digits, tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("hook", "message"),
+    [
+        ("GeneratedImages", "eval.hooks[0].GeneratedImages: the model knows no distribution of latents to draw from"),
+        ("LatentTraversal", "eval.hooks[0].LatentTraversal: the model knows no distribution"),
+        ({"ReconstructionImages": {"feature": "picture"}}, "ReconstructionImages: feature: picture holds no images, [batch, height, width, 1 or 3]; there are image (None, 28, 28, 1)"),
+        ({"StopAtStep": {}}, "eval.hooks[0].StopAtStep: StopAtStep takes last_step or num_steps"),
+    ],
+)  # fmt: skip
+def test_check_explains_a_hook_that_cannot_work(digits, tmp_path, hook, message):
+    file = vae_config(digits, tmp_path, bridge="NoOpBridge")
+    config = json.loads(Path(file).read_text())
+    config["eval"]["hooks"] = [hook]
+    Path(file).write_text(json.dumps(config))
+    result = CliRunner().invoke(main, ["check", file])
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "vae.json:" in result.output
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"bridge": {"LatentBridge": {"latent_dims": 2}}}, "LatentBridge.latent_dims: unknown parameter; did you mean latent_dim?"),
@@ -412,6 +432,19 @@ def test_pictures_need_a_generator(tmp_path):
 def test_a_mistake_of_config_kind_is_not_swallowed():
     with pytest.raises(ConfigError, match="Dense"):
         autoencoder(encoder=plx.Graph(layers=[{"Dense": {"units": -1}}]))(symbolic())
+
+
+@pytest.mark.parametrize("environment", [{"mixed_precision": "mixed_bfloat16"}, {"xla": True}])
+def test_lower_precision_and_xla(tmp_path, environment):
+    config = plx.configs.EnvironmentConfig(seed=3, **environment)
+    params = {"bridge": {"LatentBridge": {"latent_dim": 2}}, "loss": "SigmoidCrossEntropy"}
+    try:
+        estimator = plx.Estimator(model_fn_of(**params), tmp_path, config, trackers=())
+        metrics = estimator.train(fed(images()), max_steps=3).evaluate(fed(images(), num_epochs=1, shuffle=False))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert 5 < metrics["reconstruction"] < 20
+    assert metrics["loss"] == pytest.approx(metrics["reconstruction"] + metrics["kl_divergence"], rel=1e-2)
 
 
 def test_a_decoder_may_call_its_input_as_it_likes():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 from collections.abc import Callable
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import tensorflow as tf
 
 from plx_core.checking import Checked
+from plx_core.components import Component, make
 from plx_core.errors import ComponentError
 from plx_core.estimators import Estimator
 from plx_core.experiments import RLExperiment, create_experiment, input_fn_of, located, model_fn_of
 from plx_core.interfaces import Modes
+from plx_core.run_hooks import as_callback
 from plx_core.specs import EstimatorSpec
 from plx_core.training import total_loss
 
@@ -30,6 +33,7 @@ def build(checked: Checked) -> None:
 def _build_estimator(checked: Checked, scratch: str) -> None:
     sections = checked.config
     estimator = Estimator(model_fn_of(checked), scratch, sections.environment)
+    spec: EstimatorSpec | None = None
     for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
         if section.data_pipeline is None:
             continue
@@ -43,6 +47,22 @@ def _build_estimator(checked: Checked, scratch: str) -> None:
             raise checked.locate(
                 ComponentError(f"the loss or a metric cannot take outputs of shape {output}: {reason}"), sections.model
             ) from error
+    _build_hooks(checked, spec)
+
+
+def _build_hooks(checked: Checked, spec: EstimatorSpec | None) -> None:
+    """Make what is called during a run, and ask it whether it can work with the specification of the last section."""
+    sections = checked.config
+    for component in (*sections.train.hooks, *sections.eval.hooks):
+        located(checked, component, functools.partial(_try_hook, component, spec))
+    for component in sections.eval.export_strategies:
+        located(checked, component, functools.partial(make, "exporters", component))
+
+
+def _try_hook(component: Component, spec: EstimatorSpec | None) -> None:
+    callback = as_callback(make("callbacks", component))
+    if spec is not None:
+        callback.check(spec)
 
 
 def _build_agent(checked: Checked, scratch: str) -> None:

@@ -111,6 +111,9 @@ class Callback:
     stop_training: bool = False
     """Set it, and training ends after the current block of steps, with a checkpoint."""
 
+    def check(self, spec: Any) -> None:
+        """Raise a `ComponentError` where an `EstimatorSpec` lacks what this callback needs; `plx check` calls it."""
+
     def on_run_begin(self, run: Any, step: int) -> None:
         """Training is about to start, or to go on, at `step`; `run` is the estimator or agent."""
 

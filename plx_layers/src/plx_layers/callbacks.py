@@ -39,10 +39,14 @@ class ReconstructionImages(Callback):
     ) -> None:
         self._count, self._noise, self._feature, self._seed = count, noise, feature, seed
 
+    def check(self, spec: Any) -> None:
+        """Refuse a model whose features hold no images."""
+        _image_feature({tensor.name: tensor for tensor in spec.network.inputs}, self._feature)
+
     def on_evaluate(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
         """Draw them."""
         features = _first_examples(run, self._count)
-        name = self._feature or _image_feature(features)
+        name = _image_feature(features, self._feature)
         images = features[name]
         rows, given = [images], images
         if self._noise:
@@ -66,6 +70,10 @@ class GeneratedImages(Callback):
     def __init__(self, rows: PositiveInt = 8, columns: PositiveInt = 8, seed: NonNegativeInt = 0) -> None:
         self._rows, self._columns, self._seed = rows, columns, seed
 
+    def check(self, spec: Any) -> None:
+        """Refuse a model that draws no latents."""
+        _needs_latents(spec)
+
     def on_evaluate(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
         """Draw them."""
         _needs_generator(run)
@@ -85,6 +93,10 @@ class LatentTraversal(Callback):
 
     def __init__(self, columns: PositiveInt = 15) -> None:
         self._columns = columns
+
+    def check(self, spec: Any) -> None:
+        """Refuse a model that draws no latents."""
+        _needs_latents(spec)
 
     def on_evaluate(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
         """Draw them."""
@@ -133,6 +145,11 @@ def _needs_generator(run: Any) -> None:
         raise ComponentError("pictures are of what a Generator makes of evaluation data; this run has none")
 
 
+def _needs_latents(spec: Any) -> None:
+    if spec.sample_fn is None:
+        raise ComponentError("the model knows no distribution of latents to draw from; a Generator with a LatentBridge does")
+
+
 def _first_examples(run: Any, count: int) -> dict[str, np.ndarray]:
     """The features of the first examples that were evaluated on."""
     _needs_generator(run)
@@ -145,16 +162,18 @@ def _first_examples(run: Any, count: int) -> dict[str, np.ndarray]:
     return {name: np.concatenate([batch[name] for batch in batches])[:count] for name in batches[0]}
 
 
-def _image_feature(features: Mapping[str, np.ndarray]) -> str:
-    found = [name for name, value in features.items() if _is_image(value)]
+def _image_feature(features: Mapping[str, Any], name: str | None) -> str:
+    """The feature of this name, or the only one that holds images, of arrays or symbolic tensors by name."""
+    found = [key for key, value in features.items() if _is_image(value) and name in (None, key)]
     if len(found) != 1:
-        shapes = ", ".join(f"{name} {value.shape}" for name, value in features.items())
-        raise ComponentError(f"say with `feature` which feature holds images, [batch, height, width, 1 or 3]; there are {shapes}")
+        shapes = ", ".join(f"{key} {tuple(value.shape)}" for key, value in features.items())
+        wanted = "say with `feature` which feature holds images" if name is None else f"feature: {name} holds no images"
+        raise ComponentError(f"{wanted}, [batch, height, width, 1 or 3]; there are {shapes}")
     return found[0]
 
 
-def _is_image(value: np.ndarray) -> bool:
-    return value.ndim == 4 and value.shape[-1] in (1, 3)
+def _is_image(value: Any) -> bool:
+    return len(value.shape) == 4 and value.shape[-1] in (1, 3)
 
 
 def _results(rows: Any) -> np.ndarray:

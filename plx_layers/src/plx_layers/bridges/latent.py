@@ -54,7 +54,7 @@ class LatentBridge(Bridge):
         log_variance = keras.layers.Dense(self._latent_dim, name="z_log_variance")(flat)
         is_random = self.mode in (Modes.TRAIN, Modes.EVAL)
         draw = NormalSample(is_random=is_random, **self._noise, name="z")([mean, log_variance])
-        divergence = NormalDivergence(name="kl_divergence")([mean, log_variance])
+        divergence = NormalDivergence(name="kl_divergence", dtype="float32")([mean, log_variance])
         return Crossing(latent=mean, code=draw, losses={"kl_divergence": self._kl_weight * divergence})
 
     def sample_fn(self, latent: Any) -> SampleFn:
