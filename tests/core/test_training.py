@@ -4,13 +4,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from attrs import evolve
 
 import plx_core as plx
 from plx_core.checkpoints import load
+from plx_core.errors import ComponentError
 from plx_core.schedule import BlockSize, Clock
 from plx_core.training import clip
 
-from .engine import Recorder, classify, feed, make_estimator
+from .engine import Recorder, classify, feed, fingerprint, make_estimator
 
 PLAIN = {"layers": [{"Dense": {"units": 8, "activation": "relu"}}, {"Dense": {"units": 2}}]}
 
@@ -197,3 +199,24 @@ def test_the_last_steps_are_logged_when_the_data_ends_without_a_warning(tmp_path
     make_estimator(tmp_path, log_step_count_steps=5).train(lambda: data, hooks=[recorder])
     assert recorder.at("log") == sorted({*range(5, batches + 1, 5), batches})
     assert recorder.at("save") == [batches]
+
+
+def test_metrics_that_make_their_variables_late_are_restored(tmp_path, blobs):
+    model_fn = classify(metrics=["F1Score", "Accuracy"])
+    whole = make_estimator(tmp_path / "whole", model_fn)
+    whole.train(feed(blobs), steps=8)
+    for _ in range(2):
+        parts = make_estimator(tmp_path / "parts", model_fn)
+        parts.train(feed(blobs), steps=4)
+    assert fingerprint(parts) == fingerprint(whole)
+
+
+def test_a_metric_that_cannot_take_the_outputs_is_named_before_training(tmp_path, blobs):
+    def model_fn(features, labels, mode):
+        spec = classify(metrics=["R2Score"])(features, labels, mode)
+        return evolve(
+            spec, update_metrics=lambda features, labels, outputs: spec.metrics["r2_score"].update_state(labels, outputs[:, None])
+        )
+
+    with pytest.raises(ComponentError, match=r"a metric cannot take outputs of shape \(None, 2\)"):
+        make_estimator(tmp_path, model_fn).train(feed(blobs), steps=1)

@@ -22,7 +22,7 @@ from plx_core.interfaces import Callback, Modes, Pipeline
 from plx_core.run_hooks import as_callback
 from plx_core.specs import EstimatorSpec
 from plx_core.trainers import Trainer
-from plx_core.training import TrainingProgram
+from plx_core.training import TrainingProgram, build_metrics
 from plx_core.training_run import Training, TrainingRun, named_callbacks, warm_start
 
 __all__ = ["Agent", "Estimator", "PGAgent", "TRPOAgent"]
@@ -211,7 +211,10 @@ class Estimator(Trainer):
 
     def build(self, mode: str, pipeline: Pipeline) -> EstimatorSpec:
         """Call the model function on what a pipeline yields."""
-        return self.call_model_fn(mode, *pipeline.element_spec)
+        features, labels = pipeline.element_spec
+        spec = self.call_model_fn(mode, features, labels)
+        build_metrics(spec, features, labels)
+        return spec
 
     @functools.cached_property
     def _evaluators(self) -> dict[str, EvaluationProgram]:

@@ -181,6 +181,31 @@ class TrainingProgram(Stateful):
         return {f"gradients/{name}": gradient for name, gradient in named.items()} | {"gradients/global_norm": norm}
 
 
+def build_metrics(spec: EstimatorSpec, features: Any, labels: Any) -> None:
+    """Have metrics make their variables now that would make them with the first batch, when a checkpoint has been restored.
+
+    Args:
+        spec: whose metrics.
+        features: `tf.TensorSpec`s by name.
+        labels: the labels' `tf.TensorSpec`s, or None where there are no labels to measure.
+
+    Raises:
+        ComponentError: a metric cannot take the labels or the outputs.
+    """
+    # Keras has no public word for it, and tracing a step for metrics that need none would delay each start.
+    if labels is None or all(getattr(metric, "_built", True) for metric in spec.metrics.values()):
+        return
+
+    def update(features: Any, labels: Any) -> None:
+        spec.update_metrics(features, labels, spec.network(features, training=False))
+
+    try:
+        tf.function(update).get_concrete_function(features, labels)
+    except (TypeError, ValueError) as error:
+        reason = " ".join(str(error).strip().splitlines()[-1:])[:300]
+        raise ComponentError(f"a metric cannot take outputs of shape {spec.network.output_shape}: {reason}") from error
+
+
 def total_loss(spec: EstimatorSpec, features: Any, labels: Any, outputs: Any) -> tf.Tensor:
     """The loss of a batch, the parts of several heads and the penalties of regularizers added up: a scalar."""
     loss = spec.loss_fn(features, labels, outputs) if spec.loss_fn else tf.constant(0.0)
