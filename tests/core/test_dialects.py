@@ -29,7 +29,7 @@ def seed(data="data"):
         "model_config": {
             "summaries": ["loss"],
             "module": "Classifier",
-            "loss_config": {"module": "softmax_cross_entropy"},
+            "loss_config": {"module": "softmax_cross_entropy", "collect": True},
             "eval_metrics_config": [{"module": "streaming_accuracy"}],
             "optimizer_config": {"module": "adam", "learning_rate": 0.007, "decay_type": "exponential_decay", "decay_rate": 0.2},
             "one_hot_encode": True,

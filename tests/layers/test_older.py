@@ -6,10 +6,12 @@ import operator
 import keras
 import numpy as np
 import pytest
+import yaml
 
 import plx_core as plx
 from plx_core.checking import check
 from plx_core.components import default_registry, make
+from plx_core.errors import ConfigError
 from plx_core.shapes import check_shapes
 
 
@@ -91,6 +93,67 @@ def test_older_names(kind, name, found):
 def test_parameters_by_the_names_of_2017(kind, old, attribute, expected):
     made = make(kind, old, mode="train")
     assert operator.attrgetter(attribute)(made) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "kind", "name"),
+    [
+        (plx.configs.L2RegularizerConfig(l=0.02), "regularizers", "L2"),
+        (plx.configs.HuberLossConfig(clip=2.0), "losses", "Huber"),
+        (plx.configs.NestrovConfig(momentum=0.8), "optimizers", "Nesterov"),
+        (plx.configs.UniformInitializerConfig(minval=-1), "initializers", "RandomUniform"),
+        (plx.configs.MeanIOUConfig(num_classes=3), "metrics", "MeanIoU"),
+        (plx.configs.ReshapeConfig(target_shape=[3]), "layers", "Reshape"),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_config_objects_of_2017(config, kind, name):
+    component = plx.Component.of(kind, config)
+    assert component.entry.name == name
+    component.build()
+
+
+YAML_OF_2017 = """
+version: 1
+model:
+  classifier:
+    loss: {{SigmoidCrossEntropy: }}
+    optimizer: {{Momentum: {{learning_rate: 0.001}}}}
+    metrics: [Accuracy, Precision]
+    one_hot_encode: true
+    n_classes: 10
+    graph:
+      input_layers: image
+      layers:
+        - Conv2D: {{filters: 4, kernel_size: 3, activation: elu, regularizer: {{L2: {{l: 0.02}}}}}}
+        - Flatten:
+        - Dense: {{units: 8, activation: relu, dropout: 0.5}}
+        - Dense: {{units: 10}}
+train:
+  train_steps: 2
+  data_pipeline:
+    TFRecordImagePipeline:
+      data_files: ["{0}/digits_train.tfrecord"]
+      meta_data_file: "{0}/meta_data.json"
+      feature_processors:
+        image:
+          input_layers: [image]
+          layers: [{{Cast: {{dtype: float32}}}}, Standardization, {{GaussianNoise: {{scale: 0.5}}}}, {{Reshape: {{target_shape: 784}}}}, {{Reshape: {{new_shape: [28, 28, 1]}}}}]
+"""
+
+
+def test_the_spellings_of_2017s_yaml_files_are_correct(tmp_path, digits):
+    (tmp_path / "old.yml").write_text(YAML_OF_2017.format(digits))
+    check_shapes(check(tmp_path / "old.yml"))
+
+
+def test_a_message_of_keras_stands_without_its_frame(digits):
+    text = YAML_OF_2017.format(digits).replace("target_shape: 784", "target_shape: 64")
+    with pytest.raises(ConfigError) as caught:
+        check_shapes(check(yaml.safe_load(text)))
+    message = str(caught.value)
+    assert "cannot take gaussian_noise of shape (None, 28, 28, 1): The total size of the tensor must be unchanged" in message
+    assert "\x1b" not in message
 
 
 def test_an_activation_that_doubles_the_features(tmp_path):

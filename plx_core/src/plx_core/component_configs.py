@@ -24,14 +24,12 @@ def config_maker(name: str) -> Callable[..., Component]:
     named = next((kind for kind in KINDS if SINGULAR[kind] == stem.lower()), None)
     if named is not None:
         return lambda module, **params: Component(named, module, params)
+    # polyaxon-lib's DecayExplorationConfig and L2RegularizerConfig name their kind at the end; the latter is L2, not l2_regularizer.
+    ending = next((kind for kind in KINDS if stem.lower().endswith(SINGULAR[kind]) and _offers(kind, stem[: -len(SINGULAR[kind])])), None)
+    if ending is not None:
+        return lambda **params: Component(ending, stem[: -len(SINGULAR[ending])], params)
     found = [kind for kind in KINDS if _offers(kind, stem)]
-    # polyaxon-lib's DecayExplorationConfig and HuberLossConfig name their kind at the end.
     if not found:
-        ending = next(
-            (kind for kind in KINDS if stem.lower().endswith(SINGULAR[kind]) and _offers(kind, stem[: -len(SINGULAR[kind])])), None
-        )
-        if ending is not None:
-            return lambda **params: Component(ending, stem[: -len(SINGULAR[ending])], params)
         raise AttributeError(f"no installed plug-in offers a component called {stem}")
     # A loss and a metric may share a name; which one is meant is known where the component is used.
     kind = found[0] if len(found) == 1 else ""

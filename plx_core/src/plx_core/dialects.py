@@ -28,6 +28,8 @@ SECTIONS = ("version", "project", "settings", "environment", "model", "agent", "
 TRAIN_KEYS = frozenset({"train_steps", "train_episodes", "train_steps_per_iteration", "first_update", "update_frequency"})
 EVAL_KEYS = frozenset({"eval_steps", "eval_every_n_steps", "eval_delay_secs", "continuous_eval_throttle_secs"})
 IMAGES, IMAGE = "TFRecordImagePipeline", "image"
+WITHOUT_EFFECT = frozenset({"collect", "scope", "use_locking", "metrics_collections", "updates_collections"})
+"""Parameters that said where TensorFlow 1 kept things in its graph."""
 DROPPED = frozenset({"delay_workers_by_global_step", "input_type"})
 """What has no effect on one machine, or is told by the rest."""
 
@@ -145,7 +147,7 @@ def _component(node: Node, problems: list[Problem]) -> Node:
         if key == "params" and isinstance(value, MapNode):
             for inner, item in value.items.items():
                 params.set(inner, item, value.key_places[inner])
-        elif key != "module":
+        elif key != "module" and key not in WITHOUT_EFFECT:
             params.set(key, value, node.key_places[key])
     component = MapNode(place=node.place)
     component.set(module.text, params, module.place)

@@ -23,6 +23,8 @@ INBOUND = "inbound_nodes"
 LayerData: TypeAlias = Annotated[Component, Of("layers")]
 """A layer that is made later: in a graph it may be made in several modes."""
 
+KERAS_FRAME = re.compile(r"\x1b\[\d*m|^Exception encountered when calling \S+\s+")
+"""What Keras sets around the message of a layer: which one it was, and bold type."""
 FILLED_IN = ("training", "mask")
 """What no tensor of a graph is meant for."""
 
@@ -222,7 +224,8 @@ def _call(layer: Any, source: Any, item: Any) -> Any:
         return layer(*_arguments(layer, source))
     except (TypeError, ValueError) as error:
         shapes = ", ".join(f"{_origin(tensor)} of shape {tuple(tensor.shape)}" for tensor in _as_list(source))
-        reason = re.sub(r"\s+", " ", str(error).split("\n\nArguments received")[0].split("\nCall arguments")[0]).strip()
+        text = KERAS_FRAME.sub("", str(error).split("\n\nArguments received")[0].split("\nCall arguments")[0])
+        reason = re.sub(r"\s+", " ", text).strip()
         raise _refused(item, f"layer {layer.name} cannot take {shapes}: {reason}") from error
 
 
