@@ -24,7 +24,7 @@ def provide_pipelines() -> Factories:
 @hookimpl
 def provide_datasets() -> Factories:
     """Known data sets."""
-    names = ("cifar10", "digits", "fashion_mnist", "flowers17", "imdb", "mnist")
+    names = ("cifar10", "digits", "fashion_mnist", "flowers17", "imdb", "mnist", "shapes")
     return {"text-pairs": "plx_pipelines.datasets.text_pairs:prepare", **{name: f"plx_pipelines.datasets.{name}:prepare" for name in names}}
 
 
