@@ -18,7 +18,7 @@ from plx_core.cli import main
 from plx_core.errors import ComponentError, ConfigError
 from plx_core.inputs import numpy_input_fn
 from plx_layers.bridges.latent import normal_divergence
-from plx_layers.callbacks import tile, traversal
+from plx_layers.callbacks import add_noise, tile, traversal
 
 SHAPE = (4, 4, 1)
 numbers = st.floats(-3, 3)
@@ -290,6 +290,24 @@ def test_tiles_are_scaled_enlarged_and_parted_by_white_lines():
     assert [picture[row, column, 0] for row in (0, 60) for column in (0, 60)] == [0, 128, 255, 255]
     assert picture[56, 0, 0] == 255
     assert picture[0, 57, 0] == 255
+
+
+def test_noise_stays_within_the_bounds_of_whole_numbers():
+    grey = np.full((1, 50, 50, 1), 250, np.uint8)
+    noisy = add_noise(grey, 20.0, 0)
+    assert noisy.dtype == np.uint8
+    assert noisy.max() == 255
+    assert noisy.min() > 100
+    floats = add_noise(np.zeros((1, 50, 50, 1), np.float32), 0.5, 0)
+    assert floats.dtype == np.float32
+    assert floats.std() == pytest.approx(0.5, abs=0.02)
+
+
+def test_images_of_any_size_may_be_given_back_and_the_loss_is_still_their_sum():
+    same = plx.Graph(layers=[{"Conv2D": {"filters": 1, "kernel_size": 3, "padding": "same"}}])
+    spec = autoencoder(encoder=same, decoder=same, reconstruction="sum")({"image": keras.Input((None, None, 1), name="image")})
+    outputs = {"outputs": tf.ones([2, 5, 3, 1])}
+    assert float(spec.loss_fn({"image": tf.zeros([2, 5, 3, 1])}, None, outputs)["reconstruction"]) == 15.0
 
 
 def test_a_traversal_spans_the_quantiles():

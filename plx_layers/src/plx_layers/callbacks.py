@@ -50,8 +50,7 @@ class ReconstructionImages(Callback):
         images = features[name]
         rows, given = [images], images
         if self._noise:
-            noise = np.random.default_rng(self._seed).standard_normal(images.shape, np.float32)
-            given = (images + self._noise * noise).astype(images.dtype)
+            given = add_noise(images, self._noise, self._seed)
             rows.append(given)
         input_fn = numpy_input_fn({**features, name: given}, batch_size=len(images), shuffle=False)
         rows.append(_results(run.predict(input_fn, ["results"], _checkpoint(run, step))))
@@ -106,6 +105,15 @@ class LatentTraversal(Callback):
         latents = traversal(len(drawn["latent"]), self._columns)
         results = _results(run.decode(run.evaluated_on, latents.reshape(-1, latents.shape[-1]), ["results"], checkpoint))
         _write(run, step, "traversal", results.reshape(*latents.shape[:2], *results.shape[1:]))
+
+
+def add_noise(images: np.ndarray, stddev: float, seed: int) -> np.ndarray:
+    """Images with normal noise, in their own dtype; whole numbers stay within its bounds."""
+    noisy: np.ndarray = images + stddev * np.random.default_rng(seed).standard_normal(images.shape, np.float32)
+    if images.dtype.kind in "iu":
+        bounds = np.iinfo(images.dtype)
+        noisy = np.clip(np.rint(noisy), bounds.min, bounds.max)
+    return noisy.astype(images.dtype)
 
 
 def traversal(dimensions: int, columns: int) -> np.ndarray:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
 
@@ -58,8 +57,8 @@ class Generator(Trainable):
     def __call__(self, features: Any, labels: Any = None, params: Any = None, config: Any = None) -> EstimatorSpec:
         """The specification of this model on symbolic features and labels; see `Trainable`."""
         tensors = dict(features) if isinstance(features, Mapping) else {FEATURES: features}
-        target = self._target(tensors, labels)
         joined = self._join(tensors, labels)
+        target = self._target(tensors, labels)
         _check_shapes(joined.results, target, {**_by_name(labels), **tensors}[target])
         latents = joined.latent if isinstance(joined.latent, Mapping) else {LATENT: joined.latent}
         outputs = {OUTPUTS: joined.results, **latents, **joined.losses}
@@ -98,8 +97,7 @@ class Generator(Trainable):
                 near = did_you_mean(self.target, known)
                 raise ComponentError(f"target: there is no feature or label called {self.target}{near}; there are {', '.join(known)}")
             return self.target
-        read = self.encoder.input_layers if self.encoder is not None else []
-        candidates = list(read or features)
+        candidates: list[str] = list(getattr(as_graph_fn(self.encoder or self.encoder_fn), "input_layers", ()) or features)
         if len(candidates) != 1 or candidates[0] not in features:
             raise ComponentError(
                 f"the encoder reads {', '.join(candidates)}; say with `target` which of {', '.join(features)} is given back"
@@ -158,8 +156,9 @@ class Reconstruction:
 
     def loss(self, features: Any, labels: Any, outputs: Any) -> Any:
         """The mean over the examples of a batch, a scalar."""
-        numbers = math.prod(outputs[OUTPUTS].shape[1:]) if self.is_sum else 1
-        return self.loss_of(self.wanted(features, labels, outputs), outputs[OUTPUTS]) * numbers
+        output = outputs[OUTPUTS]
+        mean = self.loss_of(self.wanted(features, labels, outputs), output)
+        return mean * ops.cast(ops.size(output) // ops.shape(output)[0], mean.dtype) if self.is_sum else mean
 
     def shown(self, outputs: Any) -> Any:
         """The output, or its sigmoid where the loss takes logits."""
