@@ -27,10 +27,11 @@ def model_fn(features, labels, mode):
         graph_fn=graph_fn,
         dueling="mean",
         loss="Huber",
-        optimizer=plx.optimizers.Adam(learning_rate=0.001),
+        optimizer=plx.optimizers.Adam(learning_rate=0.0005),
         clip_gradients=10.0,
         discount=0.99,
-        target_update_frequency=500,
+        target_update_frequency=1,
+        tau=0.01,
         exploration=plx.explorations.Decay(exploration_rate=1.0, min_exploration_rate=0.04, decay_steps=8000),
     )
     return model(features, labels)
@@ -40,7 +41,7 @@ def main(model_dir="runs/dueling_ddqn_cartpole", train_timesteps=50_000, eval_ep
     periods = plx.RunConfig(save_summary_steps=1000, log_step_count_steps=1000, save_checkpoints_steps=10000)
     agent = plx.Agent(
         model_fn,
-        plx.memories.PrioritizedMemory(size=50_000, batch_size=64, beta_steps=50_000),
+        plx.memories.PrioritizedMemory(size=50_000, batch_size=64, beta_steps=50_000, n_step=3),
         model_dir,
         plx.EnvironmentConfig(seed=1, run_config=periods),
     )

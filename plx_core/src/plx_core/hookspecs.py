@@ -107,6 +107,11 @@ def provide_environments() -> Factories:  # type: ignore[empty-body]
 
 
 @hookspec
+def provide_dynamics() -> Factories:  # type: ignore[empty-body]
+    """How environments move, as TensorFlow programs: `plx_rl.dynamics.Dynamics` subclasses, which `CompiledEnvironment` runs."""
+
+
+@hookspec
 def provide_wrappers() -> Factories:  # type: ignore[empty-body]
     """What changes an environment's observations, actions or rewards: objects called with an environment, which return one."""
 
@@ -153,9 +158,18 @@ def provide_commands() -> Mapping[str, str]:  # type: ignore[empty-body]
     """
 
 
+@hookspec
+def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:  # type: ignore[empty-body]
+    """How each part is tried: a mapping of kind to a mapping of name to what the check of that kind in `plx_core.testing` is given.
+
+    `{"layers": {"Scale": {"params": {"factor": 2.0}, "input_shape": [6, 4]}}}`; a part whose check needs no more than defaults needs no
+    example. The place of a function, `"acme_plx.examples:shards"`, stands for what it returns: it is called with an empty folder.
+    """
+
+
+FURTHER: tuple[str, ...] = ("provide_aliases", "provide_parameter_aliases", "provide_commands", "provide_examples")
+"""The hooks that offer something besides components."""
 KINDS: tuple[str, ...] = tuple(
-    name.removeprefix("provide_")
-    for name in list(globals())
-    if name.startswith("provide_") and name not in ("provide_aliases", "provide_parameter_aliases", "provide_commands")
+    name.removeprefix("provide_") for name in list(globals()) if name.startswith("provide_") and name not in FURTHER
 )
 """The kinds of component, in the order in which this module declares them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -438,6 +438,18 @@ class Learnt:
     errors: np.ndarray | None = None
 
 
+class Fused(ABC):
+    """Acting, remembering and learning in one program, where an environment is a program itself."""
+
+    @abstractmethod
+    def run(self) -> tuple[Learnt, Sequence[Step], Any]:
+        """Act until there is a batch, and learn from it.
+
+        Returns:
+            What came of it; the steps, without observations; and the observations to act on next.
+        """
+
+
 class Learner(Stateful):
     """Changes weights by what a memory holds."""
 
@@ -459,6 +471,15 @@ class Learner(Stateful):
 
     def begin_from_weights(self) -> None:
         """The weights have been taken from elsewhere: what follows them is to be made equal."""
+
+    def fuse(self, env: Environment, batch_size: int) -> Fused | None:
+        """One program that acts in this environment and learns; None where there is none, and each is called in turn.
+
+        Args:
+            env: may be a program itself.
+            batch_size: how many transitions are learnt from at once.
+        """
+        return None
 
     @abstractmethod
     def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:

@@ -42,4 +42,4 @@ class Kinds:
         return Namespace(name)
 
     def __dir__(self) -> list[str]:
-        return ["agents", "environments", "explorations", "memories", "wrappers"]
+        return ["agents", "dynamics", "environments", "explorations", "memories", "wrappers"]

@@ -1,6 +1,7 @@
 """What plx_core itself offers; it registers as any other package does."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from plx_core.hookspecs import Factories, hookimpl
 
@@ -52,3 +53,15 @@ def provide_aliases() -> Mapping[str, Mapping[str, str]]:
         "EpisodeCheckpointSaverHook": "EpisodeCheckpointSaver",
     }  # fmt: skip
     return {"callbacks": hooks, "exporters": {"latest": "LatestExporter", "best": "BestExporter", "final": "FinalExporter"}}
+
+
+@hookimpl
+def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
+    """How those are tried that need parameters."""
+    of_episodes = ("EpisodeCheckpointSaver", "EpisodeLogging", "EpisodeSummarySaver")
+    return {
+        "pipelines": {"ArrayPipeline": "plx_core.testing.own_examples:array_pipeline"},
+        "callbacks": {name: {"params": {"every_n_episodes": 1}} for name in of_episodes}
+        | {"StopAtStep": {"params": {"last_step": 6}}, "GlobalStepWaiter": {"params": {"wait_until_step": 0}}}
+        | {"FinalOps": "plx_core.testing.own_examples:final_ops"},
+    }

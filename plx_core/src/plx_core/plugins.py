@@ -18,7 +18,7 @@ from plx_core.errors import PluginError, did_you_mean
 
 GROUP = "plx"
 DISABLE_VARIABLE = "PLX_DISABLE_PLUGINS"
-HOOKS = (*(f"provide_{kind}" for kind in hookspecs.KINDS), "provide_aliases", "provide_parameter_aliases", "provide_commands")
+HOOKS = (*(f"provide_{kind}" for kind in hookspecs.KINDS), *hookspecs.FURTHER)
 
 
 @frozen

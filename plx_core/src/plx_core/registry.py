@@ -11,12 +11,12 @@ from plx_core.hookspecs import KINDS, Factory
 from plx_core.plugins import Plugin, Plugins
 
 SINGULAR = (
-    {kind: kind[:-1] for kind in KINDS} | {"losses": "loss", "memories": "memory", "activations": "activation"} | {"commands": "command"}
+    {kind: kind[:-1] for kind in KINDS} | {"losses": "loss", "memories": "memory", "activations": "activation"} | {"commands": "command", "dynamics": "dynamics"}
 )
 INSTALL_HINTS = {
     "plx-layers": ("layers", "losses", "optimizers", "metrics", "schedules", "initializers", "regularizers", "constraints",
                    "activations", "models", "bridges"),
-    "plx-rl": ("explorations", "memories", "environments", "wrappers", "agents"),
+    "plx-rl": ("explorations", "memories", "environments", "dynamics", "wrappers", "agents"),
     "plx-pipelines": ("pipelines", "datasets"),
 }  # fmt: skip
 """Which of our own distributions offers a kind: the hint for someone who installed the core alone."""
@@ -129,6 +129,10 @@ class Registry:
             self._parameters = {plugin.name: mapping for plugin, mapping in self._call_hook("provide_parameter_aliases")}
         of_kind = self._parameters.get(entry.plugin.name, {}).get(entry.kind, {})
         return {**of_kind.get("*", {}), **of_kind.get(entry.name, {})}
+
+    def examples(self, plugin: str) -> Mapping[str, Mapping[str, Any]]:
+        """What a plug-in says of how its parts are tried, by kind and name."""
+        return next((mapping for source, mapping in self._call_hook("provide_examples") if source.name == plugin), {})
 
     def _aliases_of(self, entry: Entry) -> Mapping[str, str]:
         if self._aliases is None:

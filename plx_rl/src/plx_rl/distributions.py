@@ -57,6 +57,10 @@ class Distribution(ABC):
     def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
         """Actions drawn at random."""
 
+    @abstractmethod
+    def draw(self, parameters: Any, seed: Any) -> Any:
+        """`sample` within a program: what is drawn follows from a seed, int32 [2]."""
+
     def masked(self, parameters: Any, mask: Any) -> Any:
         """The parameters of the same distributions without the illegal actions."""
         if mask is not None:
@@ -106,6 +110,10 @@ class Categorical(Distribution):
         """Actions by the Gumbel-max trick, int [B]."""
         return (parameters - np.log(rng.standard_exponential(parameters.shape, dtype=np.float32))).argmax(axis=-1)
 
+    def draw(self, parameters: Any, seed: Any) -> Any:
+        """Actions by the Gumbel-max trick, int [B]."""
+        return tf.argmax(parameters + _gumbel(parameters, seed), axis=-1)
+
     def masked(self, parameters: Any, mask: Any) -> Any:
         """Logits that leave illegal actions no probability."""
         return mask_values(parameters, mask)
@@ -152,6 +160,10 @@ class MultiCategorical(Distribution):
         """An action of each part, int [B, K]."""
         noisy = parameters - np.log(rng.standard_exponential(parameters.shape, dtype=np.float32))
         return self.mode_on_host(noisy)
+
+    def draw(self, parameters: Any, seed: Any) -> Any:
+        """An action of each part, int [B, K]."""
+        return self.mode(parameters + _gumbel(parameters, seed))
 
     def masked(self, parameters: Any, mask: Any) -> Any:
         """Logits that leave illegal actions of each part no probability; the mask is bool [B, ΣK]."""
@@ -214,6 +226,10 @@ class Bernoulli(Distribution):
         coins = rng.random(parameters.shape, dtype=np.float32)
         return (coins < 1.0 / (1.0 + np.exp(-parameters))).astype(np.int64)
 
+    def draw(self, parameters: Any, seed: Any) -> Any:
+        """Each switch thrown at random, int [B, K]."""
+        return tf.cast(tf.random.stateless_uniform(parameters.shape, seed) < tf.sigmoid(parameters), tf.int64)
+
 
 @final
 @frozen
@@ -262,6 +278,16 @@ class DiagonalGaussian(Distribution):
         """Normal numbers, float [B, D]."""
         mean, log_std = parameters[:, : self.size], parameters[:, self.size :]
         return mean + np.exp(log_std) * rng.standard_normal(mean.shape, dtype=np.float32)
+
+    def draw(self, parameters: Any, seed: Any) -> Any:
+        """Normal numbers, float [B, D]."""
+        mean, log_std = tf.split(parameters, 2, axis=-1)
+        return mean + tf.exp(log_std) * tf.random.stateless_normal(mean.shape, seed)
+
+
+def _gumbel(parameters: Any, seed: Any) -> Any:
+    """Standard Gumbel numbers of the shape of the parameters."""
+    return -tf.math.log(-tf.math.log(tf.random.stateless_uniform(parameters.shape, seed, np.finfo(np.float32).tiny, 1.0)))
 
 
 def distribution_for(space: Any) -> Distribution:

@@ -9,7 +9,22 @@ from plx_core.hookspecs import Factories
 @hookimpl
 def provide_environments() -> Factories:
     """Vectors of environments."""
-    return {"GymEnvironment": "plx_rl.environments.gym_environment:GymEnvironment"}
+    return {
+        "CompiledEnvironment": "plx_rl.environments.compiled_environment:CompiledEnvironment",
+        "GymEnvironment": "plx_rl.environments.gym_environment:GymEnvironment",
+    }
+
+
+@hookimpl
+def provide_dynamics() -> Factories:
+    """Environments as TensorFlow programs."""
+    return {
+        "Acrobot": "plx_rl.dynamics.acrobot:Acrobot",
+        "CartPole": "plx_rl.dynamics.cart_pole:CartPole",
+        "MountainCar": "plx_rl.dynamics.mountain_car:MountainCar",
+        "MountainCarContinuous": "plx_rl.dynamics.mountain_car:MountainCarContinuous",
+        "Pendulum": "plx_rl.dynamics.pendulum:Pendulum",
+    }
 
 
 @hookimpl
@@ -88,5 +103,14 @@ def provide_commands() -> Mapping[str, str]:
 
 @hookimpl
 def provide_aliases() -> Mapping[str, Mapping[str, str]]:
-    """Short names of the models."""
-    return {"models": {name.lower(): f"{name}Model" for name in ("A2C", "DDQN", "DQN", "NAF", "PPO", "TRPO", "VPG")}}
+    """Short names of the models, and the ids that gymnasium has for dynamics."""
+    return {
+        "models": {name.lower(): f"{name}Model" for name in ("A2C", "DDQN", "DQN", "NAF", "PPO", "TRPO", "VPG")},
+        "dynamics": {
+            "Acrobot-v1": "Acrobot",
+            "CartPole-v1": "CartPole",
+            "MountainCar-v0": "MountainCar",
+            "MountainCarContinuous-v0": "MountainCarContinuous",
+            "Pendulum-v1": "Pendulum",
+        },
+    }

@@ -8,9 +8,12 @@ from typing import Any, final
 import numpy as np
 import tensorflow as tf
 
-from plx_core import Learnt, Memory, State
+from plx_core import Environment, Learnt, Memory, State
 from plx_core.errors import ComponentError
+from plx_core.interfaces import Fused
 from plx_core.training import clip
+from plx_rl.environments.compiled_environment import CompiledEnvironment
+from plx_rl.learners.fused_actor_critic import FusedActorCritic
 from plx_rl.learners.on_policy_learner import ActorCritic, OnPolicyLearner, first_batch, inputs
 from plx_rl.policies import explained_variance
 from plx_rl.randomness import generator_state, restore_generator
@@ -65,6 +68,7 @@ class ActorCriticLearner(OnPolicyLearner):
 
     def compile(self, *, xla: bool) -> None:
         """Whether the program of updates is to be compiled with XLA."""
+        self._xla = xla
         self._program = tf.function(self._updates, jit_compile=xla, reduce_retracing=True)
 
     def check(self, memory: Memory) -> None:
@@ -80,6 +84,26 @@ class ActorCriticLearner(OnPolicyLearner):
                 "make minibatch_size smaller, or batch_size larger",
                 about="agent.memory",
             )
+
+    def fuse(self, env: Environment, batch_size: int) -> Fused | None:
+        """One program that acts and learns, where the environment is a program."""
+        if not isinstance(env, CompiledEnvironment):
+            return None
+
+        def updates(batch: Mapping[str, Any], seed: Any, clip_range: Any) -> dict[str, Any]:
+            return self._updates(batch, self._drawn_minibatches(batch_size, self._size or batch_size, seed), clip_range)
+
+        return FusedActorCritic(
+            env,
+            self.actor_critic,
+            updates,
+            lambda: self._rng.integers(0, 2**31, 2, np.int32),
+            lambda: self._clip_range(self.global_step),
+            steps=batch_size // env.num_envs,
+            discount=self._discount,
+            gae_lambda=self._lambda,
+            xla=self._xla,
+        )
 
     def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:
         """The updates of one batch: `epochs` times its number of minibatches."""
@@ -111,6 +135,14 @@ class ActorCriticLearner(OnPolicyLearner):
             return np.zeros((self._epochs, 0), np.int32)
         orders = [self._rng.permutation(count)[: count // size * size].reshape(-1, size) for _ in range(self._epochs)]
         return np.concatenate(orders).astype(np.int32)
+
+    def _drawn_minibatches(self, count: int, size: int, seed: Any) -> Any:
+        """`_minibatches`, within a program."""
+        if size == count:
+            return tf.zeros((self._epochs, 0), tf.int32)
+        keys = tf.random.stateless_uniform((self._epochs, count), tf.bitwise.invert(seed))
+        orders = tf.argsort(keys, axis=-1)[:, : count // size * size]
+        return tf.reshape(orders, [-1, size])
 
     def _updates(self, batch: Mapping[str, Any], minibatches: Any, clip_range: Any) -> dict[str, Any]:
         actor_critic = self.actor_critic

@@ -1,0 +1,1 @@
+"""How environments move, as TensorFlow programs."""

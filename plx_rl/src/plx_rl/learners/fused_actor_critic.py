@@ -1,0 +1,115 @@
+"""A2C and PPO in environments that are programs: a rollout, its advantages and its updates in one call of TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, final
+
+import gymnasium
+import numpy as np
+import tensorflow as tf
+
+from plx_core import Learnt
+from plx_core.graphs import as_features
+from plx_core.interfaces import Fused, Step
+from plx_rl.dynamics.dynamics import advance, stretch
+from plx_rl.environments.compiled_environment import CompiledEnvironment
+from plx_rl.learners.on_policy_learner import ActorCritic
+from plx_rl.returns import generalized_advantages
+
+
+@final
+class FusedActorCritic(Fused):
+    """Acts for T steps in N copies, estimates advantages, and updates.
+
+    Args:
+        env: the copies.
+        actor_critic: acts and learns.
+        updates: of a batch of T · N transitions, a seed and the clip range; metrics by name.
+        draw: the seed of the next run, int32 [2].
+        clip_range: of the next run.
+        steps: T.
+        discount: γ.
+        gae_lambda: λ of generalised advantage estimates.
+        xla: whether the program is to be compiled with XLA.
+    """
+
+    def __init__(
+        self,
+        env: CompiledEnvironment,
+        actor_critic: ActorCritic,
+        updates: Callable[[Mapping[str, Any], Any, Any], dict[str, Any]],
+        draw: Callable[[], np.ndarray],
+        clip_range: Callable[[], float],
+        *,
+        steps: int,
+        discount: float,
+        gae_lambda: float,
+        xla: bool,
+    ) -> None:
+        self._env, self._actor_critic, self._updates, self._draw, self._clip_range = env, actor_critic, updates, draw, clip_range
+        self._steps, self._discount, self._lambda = steps, discount, gae_lambda
+        action = tf.int64 if isinstance(env.action_space, gymnasium.spaces.Discrete) else tf.float32
+        floats = dict.fromkeys(("state", "next_state", "reward"), tf.float32)
+        self._dtypes = floats | {"action": action, "terminated": tf.bool, "truncated": tf.bool}
+        self._program = tf.function(self._run, jit_compile=xla)
+
+    def run(self) -> tuple[Learnt, Sequence[Step], Any]:
+        """A rollout, and the updates of its batch."""
+        env = self._env
+        found, ends, env.states, env.ages, observations = self._program(env.states, env.ages, self._draw(), np.float32(self._clip_range()))
+        rewards, terminated, truncated = (part.numpy() for part in ends)
+        steps = [Step(None, *row, None) for row in zip(rewards, terminated, truncated, strict=True)]
+        return Learnt({name: float(value) for name, value in found.items()}), steps, observations.numpy()
+
+    def _run(self, states: Any, ages: Any, seed: Any, clip_range: Any) -> tuple[Any, ...]:
+        rows, states, ages = self._roll_out(states, ages, seed)
+        batch = self._estimated(rows)
+        found = self._updates(batch, seed, clip_range)
+        ends = rows["reward"], rows["terminated"], rows["truncated"]
+        return found | {"value": tf.reduce_mean(batch["value"])}, ends, states, ages, self._env.dynamics.observe(states)
+
+    def _roll_out(self, states: Any, ages: Any, seed: Any) -> tuple[dict[str, Any], Any, Any]:
+        """T steps in each copy: columns [T, N, …] by name, and where they led."""
+        env, actor_critic = self._env, self._actor_critic
+        dynamics = env.dynamics
+        seeds = tf.random.stateless_uniform((self._steps, 2, 2), seed, None, None, tf.int32)
+        columns = {name: tf.TensorArray(dtype, self._steps) for name, dtype in self._dtypes.items()}
+        observations = dynamics.observe(states)
+        for t in tf.range(self._steps):
+            actions = actor_critic.distribution.draw(actor_critic.policy(as_features(observations)), seeds[t, 0])
+            taken = stretch(actions, dynamics.action_space)
+            moved = advance(dynamics, states, ages, taken, seeds[t, 1], env.max_episode_steps)
+            row = {
+                "state": observations,
+                "action": actions,
+                "reward": moved.rewards,
+                "next_state": moved.final_observations,
+                "terminated": moved.terminated,
+                "truncated": moved.truncated,
+            }
+            columns = {name: column.write(t, row[name]) for name, column in columns.items()}
+            states, ages, observations = moved.states, moved.ages, moved.observations
+        return {name: column.stack() for name, column in columns.items()}, states, ages
+
+    def _estimated(self, rows: Mapping[str, Any]) -> dict[str, Any]:
+        """What a loss reads, [T · N, …] by name."""
+        both = tf.concat([_flat(rows["state"]), _flat(rows["next_state"])], 0)
+        v_tm1, v_t = tf.split(tf.reshape(self._actor_critic.value(as_features(both)), [2 * self._steps, -1]), 2)
+        ended = rows["terminated"] | rows["truncated"]
+        discount_t, carry_t = (tf.where(over, 0.0, self._discount) for over in (rows["terminated"], ended))
+        advantages = generalized_advantages(rows["reward"], discount_t, carry_t, v_tm1, v_t, self._lambda)
+        columns = {
+            "state": rows["state"],
+            "action": rows["action"],
+            "advantage": advantages,
+            "returns": advantages + v_tm1,
+            "value": v_tm1,
+            "weights": tf.ones_like(v_tm1),
+        }
+        return {name: _flat(column) for name, column in columns.items()}
+
+
+def _flat(column: Any) -> Any:
+    """[T, N, …] as [T · N, …]."""
+    return tf.reshape(column, [column.shape[0] * column.shape[1], *column.shape[2:]])
