@@ -129,6 +129,7 @@ class Estimator(Trainer):
         self.evaluated_on = input_fn
         split = f"eval_{name}" if name else "eval"
         self.run_directory.append_metrics(step, split, metrics, time=time.time())
+        self.run_directory.note_data(split, pipeline.counters())
         for tracker in self.make_trackers():
             tracker.log(step, split, metrics)
             tracker.close()

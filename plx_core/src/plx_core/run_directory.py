@@ -146,6 +146,14 @@ class RunDirectory:
         }
         write_text(self.path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
+    def note_data(self, split: str, counters: Mapping[str, int]) -> None:
+        """Add to the manifest what was counted while a split was read, such as records that were left out; nothing where there is none."""
+        path = self.path / MANIFEST
+        if counters and path.exists():
+            manifest = json.loads(path.read_text(encoding="utf-8"))
+            manifest["data"] = {**manifest.get("data", {}), split: dict(counters)}
+            write_text(path, json.dumps(manifest, indent=2) + "\n")
+
     def _writer(self) -> str:
         try:
             writer = json.loads((self.path / WRITER).read_text(encoding="utf-8"))

@@ -78,6 +78,7 @@ class TrainingRun:
             callback.on_run_begin(estimator, step)
         goal = min((stop for stop in (goal, *(callback.last_step for callback in self.callbacks)) if stop is not None), default=None)
         self._logged = (step, time.perf_counter())
+        estimator.run_directory.note_data("train", self.training.pipeline.counters())
         try:
             with stop_on_signals() as request:
                 ended = self._loop(goal, request)
