@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import plx_core as plx
 from plx_core.checkpoints import load
-from plx_core.errors import CheckpointError, ComponentError, NonFiniteLoss
+from plx_core.errors import CheckpointError, ComponentError, DataError, NonFiniteLoss
 from plx_core.inputs import numpy_input_fn
 from plx_core.interfaces import Modes
 from plx_rl.environments.gym_environment import GymEnvironment
@@ -547,3 +547,109 @@ def test_updates_compiled_with_xla(tmp_path, name):
     assert agent.global_step >= 1
     for variable, value in found[0].items():
         np.testing.assert_allclose(found[1][variable], value, rtol=1e-3, atol=1e-4)
+
+
+# What goes on between calls
+
+
+def test_a_described_environment_is_the_same_in_each_call(tmp_path):
+    described = {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 2, "wrappers": ["NormalizeObservation"]}}
+    found = []
+    for goals in ([90], [20, 55, 90]):
+        agent = dqn(tmp_path / str(len(goals)))
+        for goal in goals:
+            agent.train(dict(described), 20, 4, max_timesteps=goal)
+        found.append(fingerprint(agent))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("model", ["dqn", "a2c"])
+def test_a_callback_may_evaluate_in_the_environment_of_training(tmp_path, model):
+    class Evaluating(plx.Callback):
+        def on_checkpoint(self, run, step, path):
+            self.metrics = run.evaluate(self.env, 2, checkpoint_path=path)
+
+    found = []
+    for is_evaluated in (False, True):
+        memory, env = MEMORY if model == "dqn" else BATCH, cart_pole(2)
+        agent = make_agent(tmp_path / str(is_evaluated), model, memory, run={"save_checkpoints_steps": 3})
+        Evaluating.env = env
+        agent.train(env, 20, 4, max_timesteps=120, hooks=[Evaluating()] if is_evaluated else [])
+        found.append({name: part for name, part in fingerprint(agent).items() if name != "callbacks"})
+    assert found[0] == found[1]
+
+
+def test_an_experiment_that_evaluates_in_between_learns_the_same(tmp_path):
+    found = []
+    for name in ("train", "train_and_evaluate"):
+        experiment = plx.RLExperiment(
+            agent=dqn(tmp_path / name), env=cart_pole(2), train_timesteps=150, first_update=20, update_frequency=4,
+            train_steps_per_iteration=7, eval_steps=2,
+        )  # fmt: skip
+        getattr(experiment, name)()
+        found.append(fingerprint(experiment.agent))
+    assert found[0] == found[1]
+    assert len([line for line in experiment.agent.run_directory.read_metrics() if line["split"] == "eval"]) >= 4
+
+
+def test_environments_made_for_an_evaluation_are_closed(tmp_path):
+    class Closing(Counter):
+        closed = 0
+
+        def close(self):
+            Closing.closed += 1
+
+    gymnasium.register("Closing-v0", entry_point=Closing, disable_env_checker=True, order_enforce=False)
+    described = {"GymEnvironment": {"env_id": "Closing-v0", "num_envs": 2}}
+    try:
+        agent = dqn(tmp_path).train(described, 20, max_timesteps=4)
+        before = Closing.closed
+        agent.evaluate(described, 2)
+        assert Closing.closed == before + 2
+        given = GymEnvironment(Closing)
+        agent.evaluate(given, 2)
+        assert Closing.closed == before + 2
+    finally:
+        del gymnasium.registry["Closing-v0"]
+
+
+def test_returns_are_those_of_the_environment_whatever_is_learnt_from(tmp_path):
+    agent, returns = dqn(tmp_path), Returns()
+    wrappers = ["NormalizeReward", {"ClipReward": {"minimum": -0.1, "maximum": 0.1}}]
+    agent.train(cart_pole(2, wrappers=wrappers), 20, 4, max_timesteps=120, hooks=[returns])
+    assert returns.episodes
+    assert all(episode[2] == episode[3] for episode in returns.episodes)
+    assert abs(agent.memory.get_by_index(-1)["reward"]) <= 0.1001
+    metrics = agent.evaluate(cart_pole(wrappers=wrappers), 3)
+    assert metrics["episode_return"] == metrics["episode_length"]
+
+
+@pytest.mark.parametrize("model", ["dqn", "a2c"])
+def test_legal_actions_may_be_named_now_and_then(tmp_path, model):
+    class Sometimes(Counter):
+        """Forbids the action 0 at odd steps, and says nothing at even ones."""
+
+        def __init__(self):
+            super().__init__(5)
+
+        def step(self, action):
+            if self.time % 2 and action == 0:
+                raise RuntimeError("not legal")
+            *answer, _ = super().step(action)
+            return (*answer, {"action_mask": np.array([False, True])} if self.time % 2 else {})
+
+    agent = make_agent(tmp_path, model, MEMORY if model == "dqn" else BATCH)
+    agent.train(GymEnvironment(Sometimes, 2), 20, 4, max_timesteps=60)
+    assert agent.global_step > 2
+    row = agent.memory.get_by_index(-1)
+    assert row["next_mask"].tolist() in ([False, True], [True, True])
+
+
+def test_legal_actions_that_are_named_late_are_refused(tmp_path):
+    class Late(Counter):
+        def step(self, action):
+            *answer, _ = super().step(action)
+            return (*answer, {"action_mask": np.array([False, True])} if self.time > 2 else {})
+
+    with pytest.raises(DataError, match="after a step that named none; name them from the first step on"):
+        dqn(tmp_path).train(GymEnvironment(lambda: Late(9)), 20, 4, max_timesteps=60)

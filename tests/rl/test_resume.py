@@ -46,12 +46,13 @@ def resumed(tmp_path_factory):
         stops[run] = load(paths[len(paths) // 2])["counters"]
     code = f"from rl.agents import finish; finish({str(stopped)!r})"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, done.stderr
     return first, stops, json.loads(done.stdout.splitlines()[-1]), stopped
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "num_envs"), CASES)
 def test_another_process_goes_on_bit_for_bit(resumed, name, num_envs):
     first, stops, second, stopped = resumed
@@ -199,6 +200,7 @@ def wait_for_checkpoint(run, process, after=-1, seconds=60):
     assert process.poll() is None
 
 
+@pytest.mark.slow
 def test_sigterm_and_kill_9_of_the_command_change_no_bit(tmp_path):
     file, run = tmp_path / "stopped.yml", tmp_path / "run"
     file.write_text(yaml.safe_dump(CONFIG))
@@ -214,7 +216,7 @@ def test_sigterm_and_kill_9_of_the_command_change_no_bit(tmp_path):
     killed_at = step_of(Checkpoints(run / "checkpoints").latest())
     assert 0 < stopped_at < killed_at < 700
     process = start(file, run)
-    assert process.wait(100) == 0
+    assert process.wait(200) == 0
     experiment = create_experiment(file, tmp_path / "whole")
     experiment.train()
     files = [Checkpoints(path / "checkpoints").latest() / "state.safetensors" for path in (run, tmp_path / "whole")]

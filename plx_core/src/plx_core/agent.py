@@ -63,6 +63,8 @@ class Agent(Trainer):
             self._memory.reseed(self.config.seed)
         self._empty_memory: State | None = None
         self._training: Training | None = None
+        self._described: Any = None
+        """What the environment was made of, by the last call of `train`: another of the same would begin other episodes."""
         self._run: AgentRun | None = None
         self._evaluation: AgentSpec | None = None
 
@@ -145,7 +147,10 @@ class Agent(Trainer):
             if more is not None and total is not None:
                 raise ComponentError(f"give {name} (how many more) or max_{name} (the number to stop at), not both")
         callbacks = [as_callback(make("callbacks", hook)) for hook in hooks or ()]
-        env = make("environments", env, seed=self.config.seed, mode=Modes.TRAIN)
+        if self._training is not None and not isinstance(env, Environment) and env == self._described:
+            env = self._training.env
+        else:
+            self._described, env = env, make("environments", env, seed=self.config.seed, mode=Modes.TRAIN)
         with self.run_directory.writing():
             training = self._prepare(env, callbacks)
             first, frequency = 1000 if first_update is None else first_update, 10 if update_frequency is None else update_frequency
@@ -329,13 +334,16 @@ class Agent(Trainer):
         return training
 
     def _evaluate(self, env: Any, episodes: int, checkpoint_path: str | Path | None, seed: int) -> dict[str, float]:
-        borrowed = self._training if self._training is not None and self._training.env is env else None
+        borrowed = self._run.training if self._run is not None and self._run.training.env is env else None
         before = env.state() if borrowed else {}
-        env, policy = self.restored(env, checkpoint_path, seed)
-        metrics = evaluate_policy(env, policy, episodes, seed)
-        if borrowed:
-            borrowed.give_back(before, self.config.seed)
-        return metrics
+        made, policy = self.restored(env, checkpoint_path, seed)
+        try:
+            return evaluate_policy(made, policy, episodes, seed)
+        finally:
+            if borrowed:
+                borrowed.give_back(before, self.config.seed)
+            elif made is not env:
+                made.close()
 
 
 class PGAgent(Agent):

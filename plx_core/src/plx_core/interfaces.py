@@ -223,7 +223,8 @@ class Step:
             "truncated": self.truncated,
         }
         if self.final_action_masks is not None:
-            kept |= {"next_mask": self.final_action_masks, "mask": np.ones_like(self.final_action_masks) if masks is None else masks}
+            every = self.final_action_masks | True  # where no environment named any, all were legal
+            kept |= {"next_mask": self.final_action_masks, "mask": every if masks is None else masks}
         return kept
 
     @property

@@ -33,6 +33,7 @@ class Vector(Stateful, ABC):
         self.actions = actions
         self.masks: np.ndarray | None = None
         self._choices = number_of_choices(actions.raw)
+        self._is_masked: bool | None = None  # whether legal actions are named; not known before the first step
 
     @abstractmethod
     def reset(self, seed: int | None) -> Any:
@@ -47,9 +48,18 @@ class Vector(Stateful, ABC):
         """Let go of windows, processes and files."""
 
     def stack_masks(self, masks: Sequence[np.ndarray | None]) -> np.ndarray | None:
-        """The legal actions of N environments, bool [N, A]; None when no environment names any."""
-        if not self._choices or all(mask is None for mask in masks):
+        """The legal actions of N environments, bool [N, A]; None when no environment names any.
+
+        Raises:
+            DataError: environments that named none before do so now.
+        """
+        if not self._choices:
             return None
+        if all(mask is None for mask in masks):
+            return np.ones((len(masks), self._choices), bool) if self._is_masked else None
+        if self._is_masked is False:
+            raise DataError('info["action_mask"] names legal actions after a step that named none; name them from the first step on')
+        self._is_masked = True
         return np.stack([np.ones(self._choices, bool) if mask is None else mask for mask in masks])
 
 
@@ -114,10 +124,12 @@ class Serial(Vector):
             env.reset(seed=0)  # what an environment makes at its first reset has to be there
             restore(env, with_changes(base, state["envs"][str(index)]))
         self.masks = state["masks"]
+        self._is_masked = None if self.masks is None else True
 
     def _answer(self, observations: list[Any], infos: list[Any], finals: list[tuple[int, Any, Any]], facts: tuple[Any, Any, Any]) -> Step:
         following = self.observations.stack(observations)
         self.masks = self.stack_masks([mask_from(info, self._choices) for info in infos]) if self._choices else None
+        self._is_masked = self.masks is not None
         if not finals:
             return Step(following, *facts, following, self.masks, self.masks)
         last, last_infos = list(observations), list(infos)
@@ -180,6 +192,7 @@ class Batched(Vector):
         else:
             following = self.observations.batch(self._envs.reset(options={"reset_mask": ended})[0])
         self.masks = masks
+        self._is_masked = masks is not None
         return Step(following, *facts, final, masks, final_masks, valid=valid)
 
     def close(self) -> None:
@@ -201,10 +214,11 @@ class Batched(Vector):
             restore(self._envs, with_changes(self._base or {}, state["envs"]))
             self._resetting = np.array(state["resetting"], bool)
         self.masks = state["masks"]
+        self._is_masked = None if self.masks is None else True
 
     def _masks(self, infos: Mapping[str, Any]) -> np.ndarray | None:
         if not self._choices or "action_mask" not in infos:
-            return None
+            return self.stack_masks([None] * self._envs.num_envs)
         named = infos.get("_action_mask", np.ones(self._envs.num_envs, bool))
         return self.stack_masks([
             mask_from({"action_mask": mask}, self._choices) if known else None
