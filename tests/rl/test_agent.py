@@ -653,3 +653,10 @@ def test_legal_actions_that_are_named_late_are_refused(tmp_path):
 
     with pytest.raises(DataError, match="after a step that named none; name them from the first step on"):
         dqn(tmp_path).train(GymEnvironment(lambda: Late(9)), 20, 4, max_timesteps=60)
+
+
+@pytest.mark.parametrize(("target_kl", "updates"), [(None, 3 * 8), (100.0, 3 * 8), (1e-9, 3)])
+def test_a_batch_is_left_when_the_policy_has_moved_too_far(tmp_path, target_kl, updates):
+    params = {"epochs": 4, "minibatch_size": 8, "target_kl": target_kl, "optimizer": {"SGD": {"learning_rate": 0.5}}}
+    agent = make_agent(tmp_path, "ppo", BATCH, **params).train(cart_pole(), max_timesteps=3 * 16)
+    assert agent.global_step == updates  # with the least of targets, the first update of each batch alone

@@ -152,11 +152,9 @@ class ActorCriticLearner(OnPolicyLearner):
         count, going = tf.constant(0.0), tf.constant(True)
         for index in tf.range(tf.shape(minibatches)[0]):
             if going:
-                found = self._update(self._take(batch, minibatches[index]), clip_range)
+                found, going = self._update(self._take(batch, minibatches[index]), clip_range)
                 sums = {name: sums[name] + found[name] for name in sums}
                 count += 1.0
-                if self._target_kl is not None:
-                    going = found["approximate_kl"] <= 1.5 * self._target_kl
         means = {name: total / count for name, total in sums.items()}
         return means | {"explained_variance": explained_variance(batch["value"], batch["returns"], batch["weights"])}
 
@@ -165,10 +163,14 @@ class ActorCriticLearner(OnPolicyLearner):
             return batch
         return tf.nest.map_structure(lambda column: tf.gather(column, rows), dict(batch))  # type: ignore[no-any-return]
 
-    def _update(self, batch: Mapping[str, Any], clip_range: Any) -> dict[str, Any]:
+    def _update(self, batch: Mapping[str, Any], clip_range: Any) -> tuple[dict[str, Any], Any]:
+        """What came of a minibatch, and whether it was learnt from: not where the policy has moved too far already."""
         weights = self.actor_critic.weights
         with tf.GradientTape() as tape:
             loss, metrics = self._loss_fn(batch, clip_range)
             scaled = self._optimizer.scale_loss(loss)
-        self._optimizer.apply(clip(tape.gradient(scaled, weights), weights, *self._clips), weights)
-        return {"loss": loss, **metrics}
+        gradients = clip(tape.gradient(scaled, weights), weights, *self._clips)
+        is_near = tf.constant(True) if self._target_kl is None else metrics["approximate_kl"] <= 1.5 * self._target_kl
+        if self._target_kl is None or is_near:
+            self._optimizer.apply(gradients, weights)
+        return {"loss": loss, **metrics}, is_near
