@@ -74,4 +74,6 @@ def _portable(schema: Any) -> Any:
         portable["properties"] = {name: _portable(child) for name, child in schema["properties"].items()}
         aliases = {child["x-alias"]: _portable(child) for child in schema["properties"].values() if "x-alias" in child}
         portable["properties"] |= aliases
+        # Draft-07 has no word for "this or that key" that an editor would complete from.
+        portable["required"] = [name for name in schema.get("required", ()) if "x-alias" not in schema["properties"][name]]
     return portable

@@ -48,7 +48,10 @@ def _value(path: str, schema: Schema) -> str:
 def _may_be_named(schema: Schema) -> bool:
     """Whether a value by the parameter's name fits: it says nothing itself, takes a layer, or integers alone or in a list."""
     return (
-        not schema or schema.get("x-component") == "layers" or "anyOf" in schema or schema.get("items", {}).get("x-component") == "layers"
+        not set(schema) - {"x-alias"}
+        or schema.get("x-component") == "layers"
+        or "anyOf" in schema
+        or schema.get("items", {}).get("x-component") == "layers"
     )
 
 

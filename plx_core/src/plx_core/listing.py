@@ -15,7 +15,7 @@ from plx_core.example_lines import yaml_line
 from plx_core.hookspecs import KINDS
 from plx_core.reading import describe
 from plx_core.registry import SINGULAR, Registry
-from plx_core.signatures import Signatures
+from plx_core.signatures import Signatures, with_older_names
 
 NO_DEFAULT = "required"
 
@@ -42,7 +42,7 @@ def print_component(registry: Registry, kind: str, name: str) -> None:
     """What a component is, and its parameters."""
     entry = registry.find(kind, name)
     signatures = Signatures()
-    schema = signatures.parameters(entry)
+    schema = with_older_names(signatures.parameters(entry), registry.older_parameters(entry))
     signatures.save()
     click.echo(f"{SINGULAR[kind]} {entry.name}, of plug-in {entry.plugin.name} ({entry.plugin.origin})")
     if summary := schema.get("description"):
@@ -50,7 +50,7 @@ def print_component(registry: Registry, kind: str, name: str) -> None:
     rows = []
     for parameter, child in schema["properties"].items():
         default = NO_DEFAULT if parameter in schema["required"] else "" if child.get("default") is None else str(child["default"])
-        rows.append((parameter, default, describe(child)))
+        rows.append((f"{parameter}, once {child['x-alias']}" if "x-alias" in child else parameter, default, describe(child)))
     if rows:
         click.echo("")
         _table(("parameter", "default", "takes"), rows)
