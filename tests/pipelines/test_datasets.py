@@ -147,18 +147,20 @@ def test_downloads_that_fail(served):
 WORKER = """
 import sys
 from plx_pipelines.images import TFRecordImagePipeline
-files, metadata, worker = sys.argv[1:]
-pipeline = TFRecordImagePipeline(files, metadata, 4, 2, shuffle=True, seed=1).shard(int(worker), 2)
+files, metadata, epochs, worker = sys.argv[1:]
+pipeline = TFRecordImagePipeline(files, metadata, 4, int(epochs), shuffle=True, seed=1).shard(int(worker), 2)
 print(pipeline.num_batches, *(int(label) for _, labels in pipeline.dataset().as_numpy_iterator() for label in labels["label"]))
 """
 
 
-def test_two_processes_share_one_data_set(images):
-    """23 examples, two epochs: neither divides by two workers with batches of 4."""
+@pytest.mark.parametrize("epochs, batches", [(1, 3), (2, 6)])
+def test_two_processes_share_one_data_set(images, epochs, batches):
+    """23 examples do not divide by two workers with batches of 4; both have as many batches, and neither waits for the other."""
     parameters, _, labels = images("png")
-    command = [sys.executable, "-c", WORKER, parameters["data_files"], parameters["meta_data_file"]]
+    command = [sys.executable, "-c", WORKER, parameters["data_files"], parameters["meta_data_file"], str(epochs)]
     processes = [subprocess.Popen([*command, str(worker)], stdout=subprocess.PIPE, text=True) for worker in (0, 1)]
     found = [list(map(int, process.communicate(timeout=120)[0].split())) for process in processes]
-    assert found[0][0] == found[1][0] == 6
-    assert sorted(found[0][1:] + found[1][1:]) == sorted([*labels, *labels])
+    assert found[0][0] == found[1][0] == batches
+    assert sorted(found[0][1:] + found[1][1:]) == sorted([*labels] * epochs)
+    assert epochs > 1 or not set(found[0][1:]) & set(found[1][1:])
     assert abs(len(found[0]) - len(found[1])) <= 1

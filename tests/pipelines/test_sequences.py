@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plx_core.errors import DataError
+from plx_core.errors import CorruptData, DataError
 from plx_pipelines.encoding import bytes_feature, encode_example, encode_sequence_example, float_feature, int64_feature
 from plx_pipelines.records import write_records
 from plx_pipelines.sequences import ParallelTextPipeline, TFRecordSequencePipeline, TFRecordSourceSequencePipeline
@@ -170,6 +170,20 @@ def test_files_of_different_lengths(pair_files, tmp_path):
     (tmp_path / "short").write_text("a\nb\n")
     with pytest.raises(DataError, match="the source has 21 lines and the target 2"):
         ParallelTextPipeline(str(pair_files / "source.txt"), str(tmp_path / "short"))
+
+
+def test_lines_that_are_no_text_are_left_out_with_their_partners(tmp_path):
+    (tmp_path / "a").write_bytes(b"1\n2\n\xff\n4\n5\n")
+    (tmp_path / "b").write_bytes(b"1\n\xc3\n3\n4\n5")
+    files = str(tmp_path / "a"), str(tmp_path / "b")
+    pipeline = ParallelTextPipeline(*files, on_corrupt="skip", mode="eval")
+    ((features, _),) = batches_of(pipeline)
+    assert features["source_token"].tolist() == [[b"1"], [b"4"], [b"5"]]
+    assert pipeline.counters() == {"corrupt_pairs": 2}
+    with pytest.raises(CorruptData, match=r"pair 2 of .*a is not UTF-8; 2 are more than corrupt_budget: 1"):
+        ParallelTextPipeline(*files, on_corrupt="skip", corrupt_budget=1)
+    with pytest.raises(DataError, match=r"a cannot be read as text: line 3 is not UTF-8"):
+        ParallelTextPipeline(*files)
 
 
 @pytest.mark.parametrize("name, content", [("x.gz", b"not gzip"), ("x.gz", gzip.compress(b"abc" * 50)[:-9]), ("x", b"\xff\xfe")])

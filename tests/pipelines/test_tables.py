@@ -5,7 +5,7 @@ import gzip
 import numpy as np
 import pytest
 
-from plx_core.errors import DataError
+from plx_core.errors import CorruptData, DataError
 from plx_pipelines.tables import TablePipeline
 from plx_pipelines.vocabularies import Vocabulary
 
@@ -100,6 +100,17 @@ def test_files_that_are_wrong(tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=message):
         TablePipeline(str(tmp_path / name))
+
+
+def test_rows_that_are_wrong_are_left_out_and_counted(tmp_path):
+    (tmp_path / "x.csv").write_text("a,b,c\n1,2,3\n4,5\n6,,\n7,8,\n9,8,7\n1,2,3,4\n")
+    pipeline = TablePipeline(str(tmp_path / "x.csv"), ["a", "b"], on_corrupt="skip", mode="eval")
+    ((features, _),) = batches_of(pipeline)
+    assert features["a"].tolist() == [1, 7, 9]
+    assert pipeline.counters() == {"corrupt_rows": 3}
+    with pytest.raises(CorruptData, match=r"x\.csv: row 3 has 2 values, and there are 3 columns; 3 are more than corrupt_budget: 2"):
+        TablePipeline(str(tmp_path / "x.csv"), ["a", "b"], on_corrupt="skip", corrupt_budget=2)
+    assert TablePipeline(str(tmp_path / "x.csv"), ["a"], on_corrupt="skip").counters() == {"corrupt_rows": 2}
 
 
 def test_files_with_different_columns(tmp_path):

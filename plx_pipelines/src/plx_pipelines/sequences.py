@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
-from plx_core.errors import DataError
+from plx_core.errors import CorruptData, DataError
 from plx_core.graphs import Graph
 from plx_core.inputs import ElementSpec, Order, Resident, batches, make_order
 from plx_core.interfaces import Modes
@@ -16,7 +16,7 @@ from plx_pipelines.indexed import IndexedPipeline, RecordPipeline
 from plx_pipelines.metadata import read_metadata
 from plx_pipelines.records import find_files
 from plx_pipelines.sources import OnCorrupt, RecordSource
-from plx_pipelines.text import Encoder, Tokenizer, pad, read_lines
+from plx_pipelines.text import Encoder, Tokenizer, find_undecodable, pad, read_lines
 from plx_pipelines.vocabularies import Vocabulary
 
 TOKEN, LENGTH = "_token", "_len"
@@ -187,6 +187,8 @@ class ParallelTextPipeline(IndexedPipeline):
         bucket_by_length: whether a batch holds pairs of like lengths.
         drop_remainder: leave out the last batch if it is short.
         cache: whether tokens are kept in memory too, so that text is split only once.
+        on_corrupt: whether a line that is not UTF-8 is an error, or left out with its partner and counted.
+        corrupt_budget: with `skip`, how many such pairs are put up with.
         feature_processors: layers applied to features, a graph for each feature by name.
         seed: what the order and random layers follow from.
         mode: one of `Modes`.
@@ -210,6 +212,8 @@ class ParallelTextPipeline(IndexedPipeline):
         bucket_by_length: bool = False,
         drop_remainder: bool = False,
         cache: bool = False,
+        on_corrupt: OnCorrupt = "error",
+        corrupt_budget: NonNegativeInt = 100,
         feature_processors: dict[str, Graph] | None = None,
         seed: int | None = None,
         mode: str = Modes.TRAIN,
@@ -217,15 +221,18 @@ class ParallelTextPipeline(IndexedPipeline):
         source = Tokenizer(source_delimiter, lowercase, split_punctuation)
         target = Tokenizer(target_delimiter, lowercase, split_punctuation)
         self._pairs = PairEncoder(source, target, source_vocabulary, target_vocabulary, max_length, padded_width(dynamic_pad, max_length))
-        lines = [read_lines(find_files(files)) for files in (source_files, target_files)]
-        if len(lines[0]) != len(lines[1]):
-            raise DataError(f"the source has {len(lines[0])} lines and the target {len(lines[1])}; each line belongs to one of the other")
+        self._skips = on_corrupt == "skip"
+        lines, self._left_out = read_parallel(find_files(source_files), find_files(target_files), corrupt_budget if self._skips else None)
         order = make_order(len(lines[0]), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
         lengths = [len(first) + len(second) for first, second in zip(*lines, strict=True)] if bucket_by_length else None
         super().__init__(order, self._pairs.spec, feature_processors, mode, lengths)
         self._lines = [Resident(tf.constant(side, tf.string)) for side in lines]
         self._cache = cache
         self._encoded: list[tuple[Resident, Resident, Resident]] | None = None
+
+    def counters(self) -> Mapping[str, int]:
+        """How many pairs were left out because a line of them is not UTF-8."""
+        return {"corrupt_pairs": self._left_out} if self._skips else {}
 
     def _prepare(self) -> bool:
         if self._cache and self._encoded is None:
@@ -241,6 +248,29 @@ class ParallelTextPipeline(IndexedPipeline):
         if self._encoded is None:
             return self._pairs(*self._texts(indices))
         return self._pairs.arrange(*(_gather_ragged(*parts, indices) for parts in self._encoded))
+
+
+def read_parallel(source: Sequence[str], target: Sequence[str], budget: int | None) -> tuple[list[list[bytes]], int]:
+    """The lines of both sides, and how many pairs were left out.
+
+    Args:
+        source: the files of one side.
+        target: those of the other.
+        budget: how many pairs with a line that is not UTF-8 may be left out; None makes the first one an error.
+
+    Raises:
+        DataError: a file cannot be read, or the sides differ in length.
+        CorruptData: more lines are not UTF-8 than may be left out.
+    """
+    sides = [read_lines(files, check=budget is None) for files in (source, target)]
+    if len(sides[0]) != len(sides[1]):
+        raise DataError(f"the source has {len(sides[0])} lines and the target {len(sides[1])}; each line belongs to one of the other")
+    if budget is None:
+        return sides, 0
+    bad = {place for side in sides for place in find_undecodable(side)}
+    if len(bad) > budget:
+        raise CorruptData(f"pair {min(bad) + 1} of {', '.join(source)} is not UTF-8; {len(bad)} are more than corrupt_budget: {budget}")
+    return [[line for place, line in enumerate(side) if place not in bad] for side in sides], len(bad)
 
 
 class PairEncoder:

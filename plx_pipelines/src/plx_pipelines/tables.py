@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from plx_core.annotations import DataFiles, ExistingPath, PositiveInt
-from plx_core.errors import DataError, did_you_mean
+from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
+from plx_core.errors import CorruptData, DataError, did_you_mean
 from plx_core.graphs import Graph
 from plx_core.inputs import Resident, make_order
 from plx_core.interfaces import Modes
 from plx_pipelines.indexed import IndexedPipeline
 from plx_pipelines.records import find_files
+from plx_pipelines.sources import OnCorrupt
 from plx_pipelines.vocabularies import UNKNOWN, Vocabulary
 
 
@@ -32,6 +33,8 @@ class TablePipeline(IndexedPipeline):
         num_epochs: how often the rows are gone through; None for without end in training, and once otherwise.
         shuffle: whether each epoch has an order of its own; None for in training only.
         drop_remainder: leave out the last batch if it is short.
+        on_corrupt: whether a row with too few or too many values, or none where one is used, is an error, or left out and counted.
+        corrupt_budget: with `skip`, how many such rows are put up with.
         feature_processors: layers applied to features, a graph for each feature by name.
         seed: what the order and random layers follow from.
         mode: one of `Modes`.
@@ -48,16 +51,24 @@ class TablePipeline(IndexedPipeline):
         num_epochs: PositiveInt | None = None,
         shuffle: bool | None = None,
         drop_remainder: bool = False,
+        on_corrupt: OnCorrupt = "error",
+        corrupt_budget: NonNegativeInt = 100,
         feature_processors: dict[str, Graph] | None = None,
         seed: int | None = None,
         mode: str = Modes.TRAIN,
     ) -> None:
-        table, files = read_tables(data_files, delimiter)
+        self._skips = on_corrupt == "skip"
+        table, files, faults = read_tables(data_files, delimiter, self._skips)
         label_columns = [labels] if isinstance(labels, str) else list(labels or ())
         groups = features if isinstance(features, Mapping) else None
         plain = [name for name in table.column_names if name not in label_columns] if features is None else list(features)
         used = [column for columns in groups.values() for column in columns] if groups is not None else plain
         _check_columns([*used, *label_columns, *(vocabularies or {})], table.column_names, files)
+        if self._skips:
+            table, faults = _drop_incomplete(table, list(dict.fromkeys([*used, *label_columns])), files, faults)
+        if len(faults) > corrupt_budget:
+            raise CorruptData(f"{faults[0]}; {len(faults)} are more than corrupt_budget: {corrupt_budget}")
+        self._left_out = len(faults)
         encoded = {name: Vocabulary.load(path) for name, path in (vocabularies or {}).items()}
         values = {name: column_values(table, name, encoded.get(name), files) for name in dict.fromkeys([*used, *label_columns])}
         if groups is not None:
@@ -68,6 +79,10 @@ class TablePipeline(IndexedPipeline):
         order = make_order(table.num_rows, batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
         super().__init__(order, tf.nest.map_structure(lambda part: part.spec, self._parts), feature_processors, mode)
 
+    def counters(self) -> Mapping[str, int]:
+        """How many rows were left out because values of them are missing, or too many."""
+        return {"corrupt_rows": self._left_out} if self._skips else {}
+
     def _prepare(self) -> bool:
         return True
 
@@ -75,8 +90,13 @@ class TablePipeline(IndexedPipeline):
         return tf.nest.map_structure(lambda part: part.gather(indices), self._parts)
 
 
-def read_tables(data_files: str | Sequence[str], delimiter: str | None) -> tuple[Any, list[str]]:
-    """The rows of files one after the other, a `pyarrow.Table`, and the files.
+def read_tables(data_files: str | Sequence[str], delimiter: str | None, skip: bool) -> tuple[Any, list[str], list[str]]:
+    """The rows of files one after the other, a `pyarrow.Table`; the files; and what is wrong with each row that was left out.
+
+    Args:
+        data_files: the files, or patterns.
+        delimiter: what stands between the values of a CSV file.
+        skip: whether rows of a CSV file that have too few or too many values are left out.
 
     Raises:
         DataError: pyarrow is not installed, a file cannot be read, or files have different columns.
@@ -87,19 +107,41 @@ def read_tables(data_files: str | Sequence[str], delimiter: str | None) -> tuple
     except ImportError as error:
         raise DataError("tables are read by pyarrow, which is not installed: pip install 'plx-pipelines[tables]'") from error
     files = find_files(data_files)
-    tables = []
+    tables, faults = [], []
+
+    def leave_out(row: Any) -> str:
+        faults.append(f"{path}: row {row.number} has {row.actual_columns} values, and there are {row.expected_columns} columns")
+        return "skip"
+
     for path in files:
         bare = path.removesuffix(".gz")
-        options = csv.ParseOptions(delimiter=delimiter or ("\t" if bare.endswith(".tsv") else ","))
+        options = csv.ParseOptions(
+            delimiter=delimiter or ("\t" if bare.endswith(".tsv") else ","), invalid_row_handler=leave_out if skip else None
+        )
+        alone = csv.ReadOptions(use_threads=False)  # with threads, rows have no numbers
         try:
-            tables.append(csv.read_csv(path, parse_options=options) if bare.endswith((".csv", ".tsv")) else parquet.read_table(path))
+            if bare.endswith((".csv", ".tsv")):
+                tables.append(csv.read_csv(path, parse_options=options, read_options=alone if skip else None))
+            else:
+                tables.append(parquet.read_table(path))
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(f"{path} cannot be read as a table: {error}") from error
         if tables[-1].column_names != tables[0].column_names:
             raise DataError(
                 f"{path} has the columns {', '.join(tables[-1].column_names)}, and {files[0]} {', '.join(tables[0].column_names)}"
             )
-    return pyarrow.concat_tables(tables, promote_options="permissive"), files
+    return pyarrow.concat_tables(tables, promote_options="permissive"), files, faults
+
+
+def _drop_incomplete(table: Any, columns: Sequence[str], files: Sequence[str], faults: Sequence[str]) -> tuple[Any, list[str]]:
+    """The rows that have a value in each of these columns, and what is wrong with the others."""
+    import pyarrow
+
+    whole = np.ones(table.num_rows, bool)
+    for name in columns:
+        whole &= table.column(name).is_valid().to_numpy()
+    missing = [f"{', '.join(files)}: row {row + 1} lacks a value" for row in np.flatnonzero(~whole)]
+    return table.filter(pyarrow.array(whole)), [*faults, *missing]
 
 
 def column_values(table: Any, name: str, vocabulary: Vocabulary | None, files: Sequence[str]) -> np.ndarray:

@@ -99,8 +99,12 @@ def mask(lengths: tf.Tensor, longest: tf.Tensor) -> tf.Tensor:
     return tf.sequence_mask(lengths, longest, tf.float32)
 
 
-def read_lines(paths: Sequence[str]) -> list[bytes]:
+def read_lines(paths: Sequence[str], check: bool = True) -> list[bytes]:
     """The lines of text files, `.gz` or not, one file after the other; without their ends.
+
+    Args:
+        paths: the files.
+        check: whether a line that is not UTF-8 is refused.
 
     Raises:
         DataError: a file cannot be read, or is not UTF-8.
@@ -109,12 +113,26 @@ def read_lines(paths: Sequence[str]) -> list[bytes]:
     for path in paths:
         try:
             content = gzip.decompress(Path(path).read_bytes()) if path.endswith(".gz") else Path(path).read_bytes()
-            content.decode("utf-8")
-        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{path} cannot be read as text: {error}") from error
         found = content.replace(b"\r\n", b"\n").split(b"\n")
         lines += found[:-1] if found[-1] == b"" else found
+        if check and (bad := find_undecodable(found)):
+            raise DataError(f"{path} cannot be read as text: line {bad[0] + 1} is not UTF-8")
     return lines
+
+
+def find_undecodable(lines: Sequence[bytes]) -> list[int]:
+    """The places of lines that are not UTF-8."""
+
+    def is_text(line: bytes) -> bool:
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError:
+            return False
+        return True
+
+    return [place for place, line in enumerate(lines) if not is_text(line)]
 
 
 def read_pairs(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> tuple[list[bytes], list[bytes]]:
