@@ -660,3 +660,34 @@ def test_a_batch_is_left_when_the_policy_has_moved_too_far(tmp_path, target_kl, 
     params = {"epochs": 4, "minibatch_size": 8, "target_kl": target_kl, "optimizer": {"SGD": {"learning_rate": 0.5}}}
     agent = make_agent(tmp_path, "ppo", BATCH, **params).train(cart_pole(), max_timesteps=3 * 16)
     assert agent.global_step == updates  # with the least of targets, the first update of each batch alone
+
+
+REGULARIZED = {
+    "dqn": (MEMORY, {"optimizer": {"SGD": {"learning_rate": 0.1}}}),
+    "naf": (MEMORY, {"optimizer": {"SGD": {"learning_rate": 0.1}}}),
+    "vpg": (BATCH, {"optimizer": {"SGD": {"learning_rate": 0.1}}, "value_optimizer": {"SGD": {"learning_rate": 0.1}}, "value_epochs": 1}),
+    "a2c": (BATCH, {"optimizer": {"SGD": {"learning_rate": 0.1}}, "clip_gradients": None}),
+    "ppo": (BATCH, {"optimizer": {"SGD": {"learning_rate": 0.1}}, "clip_gradients": None, "epochs": 1, "minibatch_size": None}),
+    "trpo": (BATCH, {"optimizer": {"SGD": {"learning_rate": 0.1}}, "value_epochs": 1}),
+}
+
+
+@pytest.mark.parametrize("model", REGULARIZED)
+def test_penalties_of_regularizers_are_part_of_the_loss(tmp_path, model):
+    memory, params = REGULARIZED[model]
+    env_id, first, last = ("Pendulum-v1" if model == "naf" else "CartPole-v1"), {}, {}
+    for strength in (0.0, 0.25):
+        graph = {"layers": [{"Dense": {"units": 8, "activation": "tanh", "kernel_regularizer": {"L2": {"l2": strength}}}}]}
+        agent = make_agent(tmp_path / str(strength), model, memory, graph=graph, **params)
+        for goal, found in ((4, first), (16, last)):
+            agent.train(GymEnvironment(env_id, seed=1), 16, 16, max_timesteps=goal)
+            found[strength] = saved(agent)["program"]["variables"]
+    assert agent.global_step == 1
+    kernels = [name for name in first[0.0] if name.startswith("dense") and "kernel" in name]
+    assert len(kernels) == (1 if MEMORY is memory else 2)
+    for name in kernels:
+        found, change = last[0.25][name] - last[0.0][name], -0.1 * 2 * 0.25 * first[0.0][name]
+        if model == "trpo" and name == kernels[0]:  # a step of the policy is as long as its divergence allows
+            assert np.abs(found).max() > 1e-4
+        else:
+            np.testing.assert_allclose(found, change, rtol=1e-3, atol=1e-5)

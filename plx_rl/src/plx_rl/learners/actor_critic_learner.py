@@ -15,6 +15,7 @@ from plx_core.training import clip
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.learners.fused_actor_critic import FusedActorCritic
 from plx_rl.learners.on_policy_learner import ActorCritic, OnPolicyLearner, first_batch, inputs
+from plx_rl.learners.optimized import penalties
 from plx_rl.policies import explained_variance
 from plx_rl.randomness import generator_state, restore_generator
 
@@ -168,6 +169,7 @@ class ActorCriticLearner(OnPolicyLearner):
         weights = self.actor_critic.weights
         with tf.GradientTape() as tape:
             loss, metrics = self._loss_fn(batch, clip_range)
+            loss += penalties(weights)
             scaled = self._optimizer.scale_loss(loss)
         gradients = clip(tape.gradient(scaled, weights), weights, *self._clips)
         is_near = tf.constant(True) if self._target_kl is None else metrics["approximate_kl"] <= 1.5 * self._target_kl

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from plx_core import Learner, State
 from plx_core.naming import variables_by_name
@@ -56,6 +57,12 @@ class OptimizedLearner(Learner):
         """
         for group, variables in self._groups.items():
             assign_variables(variables, state.get(group, {}), group)
+
+
+def penalties(weights: Sequence[Any]) -> Any:
+    """What the regularizers of these weights add to a loss, a scalar."""
+    found = [tf.cast(weight.regularizer(weight), tf.float32) for weight in weights if weight.regularizer is not None]
+    return tf.add_n(found) if found else 0.0
 
 
 def _is_finite(variable: Any) -> bool:

@@ -12,6 +12,7 @@ from plx_core import Learnt, State
 from plx_core.errors import ComponentError
 from plx_core.graphs import as_features
 from plx_rl.learners.on_policy_learner import ActorCritic, Estimates, OnPolicyLearner, first_batch, inputs
+from plx_rl.learners.optimized import penalties
 from plx_rl.policies import explained_variance, value_loss
 from plx_rl.randomness import generator_state, restore_generator
 from plx_rl.returns import returns_on_host
@@ -125,6 +126,8 @@ class PolicyLearner(OnPolicyLearner):
             features = tf.nest.map_structure(lambda column, rows=rows: tf.gather(column, rows), as_features(state))
             with tf.GradientTape() as tape:
                 loss = value_loss(self.actor_critic.value(features), tf.gather(returns, rows), tf.gather(weights, rows))
-            optimizer.apply(tape.gradient(loss, variables), variables)
+                loss += penalties(variables)
+                scaled = optimizer.scale_loss(loss)
+            optimizer.apply(tape.gradient(scaled, variables), variables)
             total += loss
         return total / tf.cast(tf.shape(minibatches)[0], tf.float32)

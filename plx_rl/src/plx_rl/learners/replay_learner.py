@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from plx_core import Learnt
 from plx_core.training import clip
-from plx_rl.learners.optimized import OptimizedLearner
+from plx_rl.learners.optimized import OptimizedLearner, penalties
 
 LossFn = Callable[[Mapping[str, Any]], tuple[Any, Any, Any]]
 
@@ -85,6 +85,7 @@ class ReplayLearner(OptimizedLearner):
     def _update(self, batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
         with tf.GradientTape() as tape:
             loss, error, value = self._loss_fn(batch)
+            loss += penalties(self._weights)
             scaled = self._optimizer.scale_loss(loss)
         gradients = clip(tape.gradient(scaled, self._weights), self._weights, *self._clips)
         self._optimizer.apply(gradients, self._weights)

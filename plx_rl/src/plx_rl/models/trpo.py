@@ -13,6 +13,7 @@ from plx_core.components import make
 from plx_core.interfaces import Learner
 from plx_core.specs import with_older_names
 from plx_rl.learners.on_policy_learner import ActorCritic
+from plx_rl.learners.optimized import penalties
 from plx_rl.learners.policy_learner import PolicyLearner
 from plx_rl.models.policy_model import PolicyModel
 from plx_rl.policies import standardize, surrogate, weighted_mean
@@ -70,7 +71,7 @@ class TRPOModel(PolicyModel):
         def loss_and_kl() -> tuple[Any, Any]:
             parameters = actor_critic.parameters(batch)
             loss = surrogate(distribution.log_prob(parameters, batch["action"]), log_prob_old, advantages, counts)
-            return loss, weighted_mean(distribution.kl(old, parameters), counts)
+            return loss + penalties(variables), weighted_mean(distribution.kl(old, parameters), counts)
 
         def product(vector: Any) -> Any:
             return fisher_vector_product(lambda: loss_and_kl()[1], variables, vector, self.damping)

@@ -14,6 +14,7 @@ from plx_core.interfaces import Learner
 from plx_core.specs import with_older_names
 from plx_core.training import clip
 from plx_rl.learners.on_policy_learner import ActorCritic
+from plx_rl.learners.optimized import penalties
 from plx_rl.learners.policy_learner import PolicyLearner
 from plx_rl.models.policy_model import PolicyModel
 from plx_rl.policies import policy_gradient, standardize, weighted_mean
@@ -57,7 +58,7 @@ class VPGModel(PolicyModel):
             with tf.GradientTape() as tape:
                 parameters = actor_critic.parameters(batch)
                 entropy = weighted_mean(distribution.entropy(parameters), counts)
-                loss = policy_gradient(distribution.log_prob(parameters, batch["action"]), advantages, counts)
+                loss = policy_gradient(distribution.log_prob(parameters, batch["action"]), advantages, counts) + penalties(weights)
                 total = optimizer.scale_loss(loss - self.entropy_coefficient * entropy)
             gradients = clip(tape.gradient(total, weights), weights, self.clip_gradients, self.clip_embed_gradients)
             optimizer.apply(gradients, weights)
