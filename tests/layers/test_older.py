@@ -169,6 +169,43 @@ def test_an_activation_that_doubles_the_features(tmp_path):
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            ["Flatten", {"Dense": {"units": 10, "activation": "crelu"}}],
+            r"the last layer announces the shape (None, 10) and gives (None, 20)",
+        ),
+        (
+            ["Flatten", {"Dense": {"units": 4, "activation": "crelu"}}, {"Dense": {"units": 10}}],
+            "the network cannot be computed: Input 0 with name 'None' of layer 'dense_1' is incompatible with the layer: expected axis -1",
+        ),
+    ],
+)
+def test_an_activation_that_doubles_the_features_of_a_layer_of_keras_is_refused(layers, message, digits):
+    config = yaml.safe_load(YAML_OF_2017.format(digits))
+    config["model"]["classifier"]["graph"]["layers"] = layers
+    with pytest.raises(ConfigError) as caught:
+        check_shapes(check(config))
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        ({"SoftmaxCrossEntropy": {"class_weights": [1.0, 2.0]}}, "class_weights: expected 10 numbers, one a class, got 2"),
+        ({"MeanSquaredError": {"wieghts": 1.0}}, "unknown parameter; did you mean weights?"),
+        ({"LogLoss": {"weights": -1.0}}, "expected a number at least 0, got -1"),
+    ],
+)
+def test_mistakes_in_a_loss_are_explained(loss, message, digits):
+    config = yaml.safe_load(YAML_OF_2017.format(digits))
+    config["model"]["classifier"] |= {"loss": loss, "graph": {"input_layers": "image", "layers": ["Flatten", {"Dense": {"units": 10}}]}}
+    with pytest.raises(ConfigError) as caught:
+        check_shapes(check(config))
+    assert message in str(caught.value)
+
+
 def test_reshape_takes_what_is_left():
     assert plx.layers.Reshape([-1, 2])(keras.Input((2, 3))).shape == (None, 3, 2)
     assert plx.layers.Reshape.from_config(plx.layers.Reshape(6).get_config())(np.ones((2, 2, 3))).shape == (2, 6)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from plx_core.checking import Checked
 from plx_core.components import Component, make
-from plx_core.errors import ComponentError
+from plx_core.errors import ComponentError, reason_of
 from plx_core.estimators import Estimator
 from plx_core.experiments import RLExperiment, create_experiment, input_fn_of, located, model_fn_of
 from plx_core.interfaces import Modes
@@ -39,14 +38,7 @@ def _build_estimator(checked: Checked, scratch: str) -> None:
             continue
         pipeline = input_fn_of(checked, section.data_pipeline)(mode=mode, seed=sections.environment.seed)
         spec = estimator.build(mode, pipeline)
-        try:
-            tf.function(_loss_of(spec)).get_concrete_function(*pipeline.element_spec)
-        except (TypeError, ValueError) as error:
-            output = spec.network.output_shape
-            reason = " ".join(str(error).strip().splitlines()[-1:])[:300]
-            raise checked.locate(
-                ComponentError(f"the loss or a metric cannot take outputs of shape {output}: {reason}"), sections.model
-            ) from error
+        located(checked, sections.model, functools.partial(_trace, spec, *pipeline.element_spec))
     _build_hooks(checked, spec)
 
 
@@ -71,10 +63,38 @@ def _build_agent(checked: Checked, scratch: str) -> None:
         located(checked, checked.config.train.env or checked.config.eval.env, experiment.try_out)
 
 
-def _loss_of(spec: EstimatorSpec) -> Callable[[Any, Any], Any]:
-    def loss(features: Any, labels: Any) -> Any:
-        outputs = spec.network(features, training=False)
+def _trace(spec: EstimatorSpec, features: Any, labels: Any) -> None:
+    """Compute the outputs, then the loss and the metrics, of a symbolic batch.
+
+    Raises:
+        ComponentError: one of them cannot take what it is given.
+    """
+
+    def compute(features: Any) -> Any:
+        return spec.network(features, training=False)
+
+    def measure(features: Any, labels: Any, outputs: Any) -> Any:
         spec.update_metrics(features, labels, outputs)
         return total_loss(spec, features, labels, outputs)
 
-    return loss
+    try:
+        outputs = tf.function(compute).get_concrete_function(features).structured_outputs
+    except (TypeError, ValueError) as error:
+        raise ComponentError(f"the network cannot be computed: {reason_of(error)}") from error
+    _compare(spec, outputs)
+    try:
+        tf.function(measure).get_concrete_function(features, labels, outputs)
+    except (TypeError, ValueError) as error:
+        raise ComponentError(
+            f"the loss or a metric cannot take outputs of shape {spec.network.output_shape}: {reason_of(error)}"
+        ) from error
+
+
+def _compare(spec: EstimatorSpec, outputs: Any) -> None:
+    """Refuse a network whose layers announce other shapes than they give."""
+    for announced, given in zip(tf.nest.flatten(spec.network.output), tf.nest.flatten(outputs), strict=True):
+        if not given.shape.is_compatible_with(announced.shape):
+            raise ComponentError(
+                f"the last layer announces the shape {tuple(announced.shape)} and gives {tuple(given.shape)}; an activation that changes "
+                "shapes, as crelu does, goes into an Activation layer"
+            )

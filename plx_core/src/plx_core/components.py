@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import evolve, field, frozen
 
-from plx_core.errors import ComponentError, ConfigError, Place, PlxError, Problem
+from plx_core.errors import ComponentError, ConfigError, Place, PlxError, Problem, reason_of
 from plx_core.plugins import load_plugins
 from plx_core.registry import SINGULAR, Entry, Registry
 from plx_core.schema import is_mode
@@ -141,5 +141,4 @@ def _missing(factory: Any, params: Mapping[str, Any], supplied: Mapping[str, Any
 def _first_line(error: Exception) -> str:
     if isinstance(error, PlxError):
         return str(error)
-    text = str(error).strip()
-    return text.split("\n\nArguments received")[0].strip() or type(error).__name__
+    return reason_of(error)

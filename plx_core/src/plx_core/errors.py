@@ -1,6 +1,7 @@
 """The mistakes plx explains to a person: each says where, what was received, and what would be accepted."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 
 from attrs import frozen
@@ -94,6 +95,15 @@ class CorruptData(RunFailed, DataError):
 
 class CheckpointError(RunFailed):
     """A checkpoint cannot be written, or no longer fits what it is restored into."""
+
+
+def reason_of(error: Exception) -> str:
+    """The message of an error of Keras or TensorFlow in one line, without the frame: bold type, arguments, and lines of code."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    text = re.split(r"\n\s*(?:Arguments received by|Call arguments received)", text)[0]
+    for frame in (r"Exception encountered(?: when calling \S+|:)\s", r"\n\s+\w+(?:Error|Exception): "):
+        text = re.split(frame, text)[-1]
+    return " ".join(text.split())[:300] or type(error).__name__
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, cast
 
@@ -11,7 +10,7 @@ from attrs import field, frozen
 
 from plx_core.annotations import Layer, Of
 from plx_core.components import Component, parameter_names
-from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
+from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean, reason_of
 from plx_core.naming import snake_case
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ INBOUND = "inbound_nodes"
 LayerData: TypeAlias = Annotated[Component, Of("layers")]
 """A layer that is made later: in a graph it may be made in several modes."""
 
-KERAS_FRAME = re.compile(r"\x1b\[\d*m|^Exception encountered when calling \S+\s+")
-"""What Keras sets around the message of a layer: which one it was, and bold type."""
 FILLED_IN = ("training", "mask")
 """What no tensor of a graph is meant for."""
 
@@ -224,9 +221,7 @@ def _call(layer: Any, source: Any, item: Any) -> Any:
         return layer(*_arguments(layer, source))
     except (TypeError, ValueError) as error:
         shapes = ", ".join(f"{_origin(tensor)} of shape {tuple(tensor.shape)}" for tensor in _as_list(source))
-        text = KERAS_FRAME.sub("", str(error).split("\n\nArguments received")[0].split("\nCall arguments")[0])
-        reason = re.sub(r"\s+", " ", text).strip()
-        raise _refused(item, f"layer {layer.name} cannot take {shapes}: {reason}") from error
+        raise _refused(item, f"layer {layer.name} cannot take {shapes}: {reason_of(error)}") from error
 
 
 def _arguments(layer: Any, source: Any) -> list[Any]:

@@ -10,7 +10,7 @@ import keras
 
 from plx_core.bound_activation import BoundActivation
 from plx_core.components import default_registry
-from plx_core.errors import ComponentError, DataError, PluginError
+from plx_core.errors import ComponentError, DataError, PluginError, reason_of
 from plx_core.registry import Registry
 
 SAVED_KINDS = (
@@ -59,6 +59,4 @@ def load_model(path: str | Path, registry: Registry | None = None) -> keras.Mode
         try:
             return keras.models.load_model(path, compile=False)
         except (TypeError, ValueError, KeyError, OSError) as error:
-            # Keras puts the cause last, behind the configurations of all that holds it.
-            reason = " ".join(str(error).rpartition("Exception encountered: ")[2].split())[:300]
-            raise ComponentError(f"{path} cannot be read with the installed plug-ins: {reason}") from error
+            raise ComponentError(f"{path} cannot be read with the installed plug-ins: {reason_of(error)}") from error

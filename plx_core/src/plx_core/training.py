@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from plx_core.errors import CheckpointError, ComponentError, did_you_mean
+from plx_core.errors import CheckpointError, ComponentError, did_you_mean, reason_of
 from plx_core.interfaces import State, Stateful
 from plx_core.naming import variables_by_name
 from plx_core.specs import EstimatorSpec
@@ -202,8 +202,7 @@ def build_metrics(spec: EstimatorSpec, features: Any, labels: Any) -> None:
     try:
         tf.function(update).get_concrete_function(features, labels)
     except (TypeError, ValueError) as error:
-        reason = " ".join(str(error).strip().splitlines()[-1:])[:300]
-        raise ComponentError(f"a metric cannot take outputs of shape {spec.network.output_shape}: {reason}") from error
+        raise ComponentError(f"a metric cannot take outputs of shape {spec.network.output_shape}: {reason_of(error)}") from error
 
 
 def total_loss(spec: EstimatorSpec, features: Any, labels: Any, outputs: Any) -> tf.Tensor:
