@@ -11,7 +11,9 @@ from plx_core.hookspecs import KINDS, Factory
 from plx_core.plugins import Plugin, Plugins
 
 SINGULAR = (
-    {kind: kind[:-1] for kind in KINDS} | {"losses": "loss", "memories": "memory", "activations": "activation"} | {"commands": "command", "dynamics": "dynamics"}
+    {kind: kind[:-1] for kind in KINDS}
+    | {"losses": "loss", "memories": "memory", "activations": "activation"}
+    | {"commands": "command", "dynamics": "dynamics"}
 )
 INSTALL_HINTS = {
     "plx-layers": ("layers", "losses", "optimizers", "metrics", "schedules", "initializers", "regularizers", "constraints",
