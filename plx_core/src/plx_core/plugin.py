@@ -63,5 +63,5 @@ def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
         "pipelines": {"ArrayPipeline": "plx_core.testing.own_examples:array_pipeline"},
         "callbacks": {name: {"params": {"every_n_episodes": 1}} for name in of_episodes}
         | {"StopAtStep": {"params": {"last_step": 6}}, "GlobalStepWaiter": {"params": {"wait_until_step": 0}}}
-        | {"FinalOps": "plx_core.testing.own_examples:final_ops"},
+        | {"StopAtEpisode": {"params": {"last_episode": 2}}, "FinalOps": "plx_core.testing.own_examples:final_ops"},
     }

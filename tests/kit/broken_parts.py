@@ -1,0 +1,218 @@
+"""Parts with one fault each, as people make them."""
+
+import random
+
+import keras
+import numpy as np
+from keras import ops
+
+import plx_core as plx
+from plx_core.inputs import ArrayPipeline
+
+
+class Layer(keras.layers.Layer):
+    """A layer without a fault."""
+
+    def __init__(self, by: float = 2.0, name: str | None = None):
+        super().__init__(name=name)
+        self.by = by
+
+    def call(self, inputs):
+        return inputs * self.by
+
+    def get_config(self):
+        return {"by": self.by, "name": self.name}
+
+
+class ForgetfulLayer(Layer):
+    """Does not save what it multiplies with."""
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+class RandomLayer(Layer):
+    """Draws its noise from NumPy's own generator."""
+
+    def call(self, inputs):
+        return inputs + np.random.normal(size=1).astype("float32")
+
+
+class FixedLayer(Layer):
+    """Knows how many examples there are."""
+
+    def call(self, inputs):
+        return inputs + ops.zeros((4, 1)) if len(inputs.shape) == 2 and inputs.shape[0] else inputs
+
+
+class UnusedWeightLayer(Layer):
+    """Has a weight that it does not use."""
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(shape=(1,), name="scale")
+        self.unused = self.add_weight(shape=(1,), name="unused")
+
+    def call(self, inputs):
+        return inputs * self.scale
+
+
+class SinglePrecisionLayer(Layer):
+    """Takes a constant of its own type."""
+
+    def call(self, inputs):
+        import tensorflow as tf
+
+        return tf.matmul(inputs, tf.eye(int(inputs.shape[-1])))
+
+
+class UnannotatedLayer(Layer):
+    """Says nothing of what it takes."""
+
+    def __init__(self, by=2.0, name: str | None = None):
+        super().__init__(by, name)
+
+
+class Loss(keras.losses.Loss):
+    """Does not save its factor."""
+
+    def __init__(self, factor: float = 1.0, name: str = "loss"):
+        super().__init__(name=name)
+        self.factor = factor
+
+    def call(self, y_true, y_pred):
+        return ops.mean(self.factor * ops.square(y_pred - ops.cast(y_true, y_pred.dtype)), axis=-1)
+
+    def get_config(self):
+        return {"name": self.name}
+
+
+class InfiniteLoss(Loss):
+    """Divides by nothing."""
+
+    def call(self, y_true, y_pred):
+        return ops.sum(y_pred / 0.0, axis=-1)
+
+
+class CutLoss(Loss):
+    """Leaves TensorFlow on its way."""
+
+    def call(self, y_true, y_pred):
+        return ops.mean(ops.stop_gradient(y_pred), axis=-1)
+
+
+class BatchMeanMetric(keras.metrics.Metric):
+    """Keeps the last batch alone."""
+
+    def __init__(self, name: str = "batch_mean"):
+        super().__init__(name=name)
+        self.last = self.add_variable((), "zeros", name="last")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        self.last.assign(ops.cast(ops.reshape(y_pred, (-1,))[0], "float32"))
+
+    def result(self):
+        return self.last + 0.0
+
+
+class ClimbingOptimizer(keras.optimizers.SGD):
+    """Goes up."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        variable.assign(variable + learning_rate * gradient)
+
+
+class DivingSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Falls below 0."""
+
+    def __init__(self, start: float = 1.0):
+        self.start = start
+
+    def __call__(self, step):
+        return self.start - ops.cast(step, "float32") * 1e-3
+
+    def get_config(self):
+        return {"start": self.start}
+
+
+class ShuffledPipeline(ArrayPipeline):
+    """Has an order of its own each time."""
+
+    def __init__(self, batch_size: int = 2, num_epochs: int | None = None, mode: str = "train", seed: int | None = None):
+        self._calls = 0
+        super().__init__({"x": np.arange(10.0)}, np.arange(10), batch_size, num_epochs, shuffle=False, seed=seed, mode=mode)
+
+    def dataset(self, start=0):
+        return super().dataset(0)
+
+
+class MistypedPipeline(ShuffledPipeline):
+    """Yields what it does not announce."""
+
+    def dataset(self, start=0):
+        import tensorflow as tf
+
+        return ArrayPipeline.dataset(self, start).map(lambda features, labels: ({"x": tf.cast(features["x"], tf.int32)}, labels))
+
+
+class Exploration(plx.Exploration):
+    """Without a fault."""
+
+    def __init__(self, probability: float = 0.5, seed: int | None = None):
+        self.probability, self.seed = probability, seed
+        self.rng = np.random.default_rng(seed)
+
+    def rate(self, timestep):
+        return self.probability
+
+    def explore(self, greedy, timestep, scores=None, masks=None):
+        if scores is None:
+            raise plx.errors.ComponentError("discrete actions alone")
+        weights = np.ones_like(scores) if masks is None else masks.astype(float)
+        drawn = (weights * self.rng.random(scores.shape)).argmax(axis=1)
+        return np.where(self.rng.random(len(greedy)) < self.probability, drawn, greedy)
+
+    def state(self):
+        state = self.rng.bit_generator.state
+        return {"generator": {**state, "state": {name: str(value) for name, value in state["state"].items()}}}
+
+    def restore(self, state):
+        words = {name: int(value) for name, value in state["generator"]["state"].items()}
+        self.rng.bit_generator.state = {**state["generator"], "state": words}
+
+
+class GlobalExploration(Exploration):
+    """Throws everybody's coins."""
+
+    def explore(self, greedy, timestep, scores=None, masks=None):
+        chosen = super().explore(greedy, timestep, scores, masks)
+        random.random()
+        return chosen
+
+
+class LawlessExploration(Exploration):
+    """Does not know that actions may be illegal."""
+
+    def explore(self, greedy, timestep, scores=None, masks=None):
+        return super().explore(greedy, timestep, scores, None)
+
+
+class ForgetfulExploration(Exploration):
+    """Keeps its generator to itself."""
+
+    def state(self):
+        return {}
+
+    def restore(self, state):
+        pass
+
+
+class Callback(plx.Callback):
+    """Counts blocks, and keeps what no checkpoint can."""
+
+    def state(self):
+        return {"seen": {1, 2}}
+
+
+def with_any(**params):
+    """Takes whatever it is given."""
+    return Layer(**params)

@@ -1,0 +1,39 @@
+"""The parts of plx itself pass the checks that a stranger's have to pass."""
+
+import functools
+
+import pytest
+
+from plx_core.components import default_registry
+from plx_core.hookspecs import KINDS
+from plx_core.testing import plugin_modules
+
+from .builtin_examples import EXAMPLES, FILES, STOCK, UNTRIED
+
+pytest.importorskip("gymnasium")
+SLOW = {"models": "trains several times"}
+
+
+def own_entries():
+    """Every part that is ours; Keras's are known by where they are defined, so that nothing is imported to list them."""
+    for kind in KINDS:
+        for entry in default_registry().entries(kind):
+            if not entry.plugin.name.startswith("plx_"):
+                continue
+            is_keras = str(entry.target).startswith("keras.") or (entry.plugin.name == "plx_layers" and kind == "optimizers")
+            if not is_keras or entry.name in STOCK.get(kind, ()):
+                marks = [pytest.mark.slow] if kind in SLOW else []
+                yield pytest.param(entry, id=f"{kind}/{entry.name}", marks=marks)
+
+
+@pytest.mark.parametrize("entry", list(own_entries()))
+def test_a_part_passes_its_check(entry, tmp_path):
+    examples = EXAMPLES
+    if write := FILES.get((entry.kind, entry.name)):
+        examples = {entry.kind: {entry.name: write(tmp_path)}}
+    check = functools.partial(plugin_modules.check_entry, default_registry(), entry, examples)
+    result = plugin_modules.tried(entry.kind, entry.name, check)
+    if f"{entry.kind}/{entry.name}" in UNTRIED:
+        assert result.outcome == "not tried", f"{result.message}\nit can be tried: take it out of UNTRIED"
+        return
+    assert result.outcome == "passed", result.message

@@ -1,0 +1,80 @@
+"""What a check says of parts with a fault; a part without one passes."""
+
+import random
+
+import keras
+import numpy as np
+import pytest
+
+from plx_core import testing
+from plx_core.errors import PluginError
+
+from . import broken_parts as parts
+
+FAULTS = [
+    (testing.check_layer, parts.ForgetfulLayer, {"by": 3.0}, "saved it, read it again, and called it", "let get_config() return those"),
+    (testing.check_layer, parts.RandomLayer, {}, "the state of numpy.random changed", "keras.random.SeedGenerator"),
+    (testing.check_layer, parts.FixedLayer, {}, "called it with 3 examples after 4", "take the batch size from keras.ops.shape"),
+    (testing.check_layer, parts.UnusedWeightLayer, {}, "none for unused_weight_layer", "use the weight in call()"),
+    (testing.check_layer, parts.SinglePrecisionLayer, {}, "called it in mixed_float16", "make constants of the inputs' dtype"),
+    (testing.check_layer, parts.UnannotatedLayer, {}, "by has no annotation", "plx_core.annotations"),
+    (testing.check_layer, parts.with_any, {}, "it takes **params", "a misspelt one would go unnoticed"),
+    (testing.check_layer, parts.Layer, {"by": "two"}, "expected a number, got two", "admits"),
+    (testing.check_loss, parts.Loss, {"factor": 3.0}, "saved it, read it again", "get_config"),
+    (testing.check_loss, parts.InfiniteLoss, {}, "a finite number", "keep logarithms and divisions away from 0"),
+    (testing.check_loss, parts.CutLoss, {}, "took its gradient by the outputs", "keras.ops alone"),
+    (testing.check_metric, parts.BatchMeanMetric, {}, "two halves of a batch in turn", "keep sums and counts over examples"),
+    (testing.check_optimizer, parts.ClimbingOptimizer, {}, "a lower loss", "the sign of the gradient"),
+    (testing.check_schedule, parts.DivingSchedule, {}, "finite rates, none below 0", "hold the step between"),
+    (testing.check_pipeline, parts.ShuffledPipeline, {}, "read dataset(1)", "a function of (seed, epoch, position)"),
+    (testing.check_pipeline, parts.MistypedPipeline, {}, "compared a batch with element_spec", "int32"),
+    (testing.check_exploration, parts.GlobalExploration, {}, "the state of random changed", "np.random.default_rng(seed)"),
+    (testing.check_exploration, parts.LawlessExploration, {}, "an illegal one", "the actions that masks allows"),
+    (testing.check_exploration, parts.ForgetfulExploration, {}, "restored its state in another one and went on", "generators with it"),
+    (testing.check_callback, parts.Callback, {}, "a checkpoint", "NumPy arrays, numbers, texts"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "part", "params", "fault", "remedy"), FAULTS, ids=[f"{part.__name__}" for _, part, *_ in FAULTS])
+@pytest.mark.filterwarnings("ignore:divide by zero")
+def test_a_fault_is_found_and_a_remedy_given(check, part, params, fault, remedy):
+    with pytest.raises(testing.CheckFailed) as caught:
+        check(part, params)
+    message = str(caught.value)
+    assert fault in message
+    assert remedy in message
+    assert all(word in message for word in ("came:", "expected:", "mend it:", part.__name__))
+
+
+def test_parts_without_a_fault_pass_and_leave_the_process_as_it_was():
+    random.seed(1)
+    np.random.seed(1)
+    before = random.getstate(), np.random.get_state()[1].tolist(), keras.config.dtype_policy().name
+    testing.check_layer(parts.Layer, {"by": 3.0}, input_shape=(2, 3))
+    testing.check_exploration(parts.Exploration)
+    assert (random.getstate(), np.random.get_state()[1].tolist(), keras.config.dtype_policy().name) == before
+
+
+def test_a_part_by_its_name_or_as_a_mapping():
+    testing.check_loss("Huber", {"delta": 2.0})
+    testing.check_schedule({"ExponentialDecay": {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5}})
+    with pytest.raises(testing.CheckFailed, match="did you mean Huber"):
+        testing.check_loss("Hubert")
+    with pytest.raises(TypeError, match="a check takes a loss's class or function, or its name; got 3"):
+        testing.check_loss(3)
+
+
+def test_a_model_without_a_graph_is_given_one():
+    testing.check_model("Regressor")
+
+
+def test_every_check_has_a_docstring_that_says_what_it_takes():
+    for name in testing.__all__:
+        if name.startswith("check_"):
+            text = getattr(testing, name).__doc__
+            assert "Args:" in text and "Raises:" in text
+
+
+def test_there_is_no_such_plugin():
+    with pytest.raises(PluginError, match="there is no plug-in nowhere, and no module of that name can be imported"):
+        testing.check_plugin("nowhere")
