@@ -157,6 +157,14 @@ def test_pairs_of_texts(pair_files, kind, fixed):
         assert not fixed or said.shape == heard.shape == (4,)
 
 
+def test_features_by_other_names(tmp_path):
+    write_records(tmp_path / "x", [encode_example({"en": bytes_feature([b"a b"]), "de": bytes_feature([b"c"])})])
+    pipeline = TFRecordSourceSequencePipeline(str(tmp_path / "x"), "en", "de", mode="eval")
+    ((features, labels),) = batches_of(pipeline)
+    assert features["source_token"].tolist() == [[b"a", b"b"]]
+    assert labels["label"].tolist() == [[b"c", b"</s>"]]
+
+
 def test_text_without_vocabularies_stays_text(pair_files):
     make = pipelines(pair_files, source_vocabulary=None, target_vocabulary=None, target_delimiter="")["texts"]
     pipeline = make(num_epochs=1, batch_size=3, shuffle=False)
@@ -204,6 +212,17 @@ def test_a_vocabulary_is_made_by_count_then_alphabet():
     assert vocabulary.tokens == (*SPECIALS, "b", "c", "a")
     assert vocabulary.encode(["c", "d", "<s>"]) == [5, 1, 2]
     assert Vocabulary.fit(["b", "a", "b"], min_count=2, specials=()).tokens == ("b",)
+
+
+def test_counts_are_scikit_learns():
+    text = pytest.importorskip("sklearn.feature_extraction.text")
+    lines = ["a dog and a cat", "the cat", "a bird, the bird and the cat", "dog"]
+    vectorizer = text.CountVectorizer(token_pattern=r"\w+|[^\w\s]")
+    counts = dict(zip(vectorizer.fit(lines).get_feature_names_out(), vectorizer.transform(lines).sum(0).A1, strict=True))
+    tokens = list(iterate_tokens([line.encode() for line in lines], Tokenizer(split_punctuation=True)))
+    assert Vocabulary.fit(tokens, specials=()).tokens == tuple(sorted(counts, key=lambda token: (-counts[token], token)))
+    kept = text.CountVectorizer(token_pattern=r"\w+|[^\w\s]", max_features=3).fit(lines).vocabulary_
+    assert set(Vocabulary.fit(tokens, 3, specials=()).tokens) == set(kept)
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1), unique=True))

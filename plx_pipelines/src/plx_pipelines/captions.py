@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -19,20 +20,21 @@ from plx_pipelines.sources import OnCorrupt, RecordSource
 
 CAPTION = "caption"
 CAPTION_IDS = "image/caption_ids"
-_SEQUENCES = {CAPTION_IDS: tf.io.FixedLenSequenceFeature((), tf.int64)}
 
 
 class ImageCaptioningPipeline(RecordPipeline):
     """Images and captions from TFRecord files of `tf.train.SequenceExample`s.
 
-    A record has `image/encoded` and `image/format` in its context, and in its feature lists `image/caption_ids`: the numbers of a
-    caption's tokens, from its start mark to its stop mark. A batch is `{"image": uint8 [batch, height, width, channels],
+    A record has an image (PNG, JPEG, or the pixels themselves) and `image/format` in its context, and in its feature lists the numbers
+    of a caption's tokens, from its start mark to its stop mark. A batch is `{"image": uint8 [batch, height, width, channels],
     "caption_token": int64 [batch, longest], "caption_len": int64 [batch]}` and `{"label": int64 [batch, longest]}`: what a decoder
     reads, without the last token, and what it has to say, without the first; padded with zeros.
 
     Args:
         data_files: the record files, or patterns.
         meta_data_file: a JSON file with `height`, `width` and `channels`.
+        image_field: the feature of a record that holds the image.
+        caption_ids_field: the feature list that holds the numbers.
         batch_size: examples in a batch.
         num_epochs: how often the examples are gone through; None for without end in training, and once otherwise.
         shuffle: whether each epoch has an order of its own, over all files; None for in training only.
@@ -52,6 +54,8 @@ class ImageCaptioningPipeline(RecordPipeline):
         self,
         data_files: DataFiles,
         meta_data_file: ExistingPath,
+        image_field: str = IMAGE,
+        caption_ids_field: str = CAPTION_IDS,
         batch_size: PositiveInt = 64,
         num_epochs: PositiveInt | None = None,
         shuffle: bool | None = None,
@@ -69,6 +73,7 @@ class ImageCaptioningPipeline(RecordPipeline):
         self.meta_data = read_metadata(meta_data_file, {"height": int, "width": int, "channels": int})
         self._shape = tuple(self.meta_data[key] for key in ("height", "width", "channels"))
         self._max_length, self._width = max_length, padded_width(dynamic_pad, max_length)
+        self._image, self._caption_ids = image_field, caption_ids_field
         source = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
         order = make_order(len(source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
         tokens = tf.TensorSpec([None, self._width], tf.int64)
@@ -77,18 +82,17 @@ class ImageCaptioningPipeline(RecordPipeline):
             CAPTION + TOKEN: tokens,
             CAPTION + LENGTH: tf.TensorSpec([None], tf.int64),
         }
-        lengths = read_caption_lengths(source) if bucket_by_length else None
+        lengths = read_caption_lengths(source, caption_ids_field) if bucket_by_length else None
         super().__init__(source, order, (features, {"label": tokens}), feature_processors, mode, lengths)
 
     def _read(self, indices: tf.Tensor) -> Any:
-        contexts = {name: tf.io.FixedLenFeature((), tf.string) for name in (IMAGE, FORMAT)}
-        context, sequence, lengths = tf.io.parse_sequence_example(self._source.read(indices), contexts, _SEQUENCES)
-        said = tf.maximum(lengths[CAPTION_IDS] - 1, 0)
+        contexts = {name: tf.io.FixedLenFeature((), tf.string) for name in (self._image, FORMAT)}
+        context, ids, lengths = parse_captions(self._source.read(indices), self._caption_ids, contexts)
+        said = tf.maximum(lengths - 1, 0)
         kept = said if self._max_length is None else tf.minimum(said, self._max_length)
-        ids = sequence[CAPTION_IDS]
         heard = tf.sequence_mask(kept, tf.maximum(tf.shape(ids)[1] - 1, 0), tf.int64)
         read, label = (fit_width(values * heard, self._max_length, self._width) for values in (ids[:, :-1], ids[:, 1:]))
-        features = {"image": self._images(context[IMAGE], context[FORMAT]), CAPTION + TOKEN: read, CAPTION + LENGTH: kept}
+        features = {"image": self._images(context[self._image], context[FORMAT]), CAPTION + TOKEN: read, CAPTION + LENGTH: kept}
         return features, {"label": label}
 
     def _images(self, data: tf.Tensor, formats: tf.Tensor) -> tf.Tensor:
@@ -99,8 +103,15 @@ class ImageCaptioningPipeline(RecordPipeline):
         return tf.ensure_shape(images, [None, *self._shape])
 
 
-def read_caption_lengths(source: RecordSource) -> tf.Tensor:
+def parse_captions(records: tf.Tensor, field: str, contexts: Mapping[str, Any] | None = None) -> tuple[Any, tf.Tensor, tf.Tensor]:
+    """What records, string [b], hold: the context, the captions' numbers, int64 [b, longest], and their lengths, int64 [b]."""
+    sequences = {field: tf.io.FixedLenSequenceFeature((), tf.int64)}
+    context, found, lengths = tf.io.parse_sequence_example(records, contexts, sequences)
+    return context, found[field], lengths[field]
+
+
+def read_caption_lengths(source: RecordSource, field: str) -> tf.Tensor:
     """How many tokens the caption of each record has: int64 [n]."""
     once = Order(len(source), min(len(source), 1024), 1)
-    parts = batches(once, lambda indices: tf.io.parse_sequence_example(source.read(indices), None, _SEQUENCES)[2][CAPTION_IDS])
+    parts = batches(once, lambda indices: parse_captions(source.read(indices), field)[2])
     return tf.concat(list(parts), axis=0)

@@ -47,6 +47,12 @@ def provide_layers() -> Factories:
 
 
 @hookimpl
+def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
+    """What polyaxon-lib called the files of two pipelines."""
+    return {"pipelines": {name: {"files": "data_files"} for name in ("ImageCaptioningPipeline", "TFRecordSourceSequencePipeline")}}
+
+
+@hookimpl
 def provide_commands() -> Mapping[str, str]:
     """Commands that make record files and look into them."""
     return {f"data {name}": f"plx_pipelines.commands:{name}" for name in ("convert", "show", "verify")}

@@ -99,7 +99,7 @@ class TFRecordSequencePipeline(RecordPipeline):
 
 
 class TFRecordSourceSequencePipeline(RecordPipeline):
-    """Pairs of texts from TFRecord files of `tf.train.Example`s with the features `source` and `target`.
+    """Pairs of texts from TFRecord files of `tf.train.Example`s.
 
     Its batches are `{"source_token": [batch, longest], "source_len": int64 [batch], "target_token", "target_len"}` and `{"label":
     [batch, longest]}`. With a vocabulary tokens are numbers, int64, else text. `target_token` is what a decoder reads, beginning with
@@ -107,6 +107,8 @@ class TFRecordSourceSequencePipeline(RecordPipeline):
 
     Args:
         data_files: the record files, or patterns.
+        source_field: the feature of a record that holds the source.
+        target_field: the one that holds the target.
         source_delimiter: what stands between tokens; a space is any white space, and nothing splits into characters.
         target_delimiter: the same for the target.
         source_vocabulary: a file with one token a line; text is left as it is without.
@@ -131,6 +133,8 @@ class TFRecordSourceSequencePipeline(RecordPipeline):
     def __init__(
         self,
         data_files: DataFiles,
+        source_field: str = SOURCE,
+        target_field: str = TARGET,
         source_delimiter: str = " ",
         target_delimiter: str = " ",
         source_vocabulary: ExistingPath | None = None,
@@ -154,15 +158,16 @@ class TFRecordSourceSequencePipeline(RecordPipeline):
         source = Tokenizer(source_delimiter, lowercase, split_punctuation)
         target = Tokenizer(target_delimiter, lowercase, split_punctuation)
         self._pairs = PairEncoder(source, target, source_vocabulary, target_vocabulary, max_length, padded_width(dynamic_pad, max_length))
+        self._fields = (source_field, target_field)
         records = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
         order = make_order(len(records), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
         lengths = records.lengths if bucket_by_length else None
         super().__init__(records, order, self._pairs.spec, feature_processors, mode, lengths)
 
     def _read(self, indices: tf.Tensor) -> Any:
-        keys = {name: tf.io.FixedLenFeature((), tf.string) for name in (SOURCE, TARGET)}
+        keys = {name: tf.io.FixedLenFeature((), tf.string) for name in self._fields}
         rows = tf.io.parse_example(self._source.read(indices), keys)
-        return self._pairs(rows[SOURCE], rows[TARGET])
+        return self._pairs(*(rows[name] for name in self._fields))
 
 
 class ParallelTextPipeline(IndexedPipeline):
