@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from plx_core.cli import main
-from plx_core.errors import ComponentError, DataError
+from plx_core.errors import CheckpointError, ComponentError, DataError
 from plx_rl.environments.gym_environment import GymEnvironment
 
 from .agents import make_agent
@@ -59,6 +59,7 @@ TABLE = [
     ("actions of another kind", {MODEL: f"    is_continuous: true\n{MODEL}"}, "<dqn", ["is_continuous is True, and the environment's actions are Discrete(2)"]),
     ("a discount above 1", {MODEL: f"    discount: 1.5\n{MODEL}"}, "<1.5", ["discount: expected a number at least 0 and at most 1, got 1.5"]),
     ("an unknown way of duelling", {MODEL: f"    dueling: median\n{MODEL}"}, "<median", ["dueling: expected one of True, mean, max, naive"]),
+    ("metrics of labels", {MODEL: f"    metrics: [Accuracy]\n{MODEL}"}, "<dqn", ["DQNModel is measured by the returns of its episodes; leave metrics out"]),
     ("an unknown exploration", {MODEL: f"    exploration: Decai\n{MODEL}"}, "<Decai", ["there is no exploration called Decai; did you mean Decay?"]),
     ("a negative rate of exploration", {MODEL: f"    exploration: {{Decay: {{exploration_rate: -1}}}}\n{MODEL}"}, "<-1", ["expected a number at least 0, got -1"]),
     ("noise on discrete actions", {MODEL: f"    exploration: OrnsteinUhlenbeck\n{MODEL}"}, "  <dqn", ["OrnsteinUhlenbeck explores continuous actions; these are discrete"]),
@@ -186,3 +187,28 @@ def test_masks_of_actions_that_cannot_be_masked_are_refused():
 
     with pytest.raises(DataError, match=r'info\["action_mask"\] .* only Discrete and MultiDiscrete'):
         GymEnvironment(lambda: Masked(space=gymnasium.spaces.MultiBinary(2))).reset()
+
+
+CART_POLE = {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 2}}
+OTHERS = {
+    "more environments": ({"num_envs": 4}, {}, "the run went on in 2 environments, and these are 4"),
+    "fewer environments": ({"num_envs": 1}, {}, "the run went on in 2 environments, and these are 1"),
+    "another wrapper": ({"wrappers": ["NormalizeObservation"]}, {}, "environment of the checkpoint is another than this run's"),
+    "another way of stepping": ({"vectorization": "own"}, {}, "environment of the checkpoint is another than this run's"),
+    "another memory": ({}, {"memory": {"PrioritizedMemory": {"size": 50, "batch_size": 8}}}, "memory of the checkpoint is another"),
+    "another network": ({}, {"graph": {"layers": [{"Dense": {"units": 9}}]}}, r"dense/kernel has shape \(4, 8\) in the checkpoint"),
+    "another exploration": ({}, {"exploration": "Greedy"}, None),
+}
+
+
+@pytest.mark.parametrize(("env", "params", "said"), OTHERS.values(), ids=OTHERS)
+def test_a_run_directory_of_another_agent(tmp_path, env, params, said):
+    memory = {"Memory": {"size": 50, "batch_size": 8}}
+    make_agent(tmp_path, "dqn", memory).train(CART_POLE, 20, 4, max_timesteps=30)
+    agent = make_agent(tmp_path, "dqn", **{"memory": memory, **params})
+    changed = {"GymEnvironment": {**CART_POLE["GymEnvironment"], **env}}
+    if said is None:
+        assert agent.train(changed, 20, 4, max_timesteps=40).global_timestep == 40
+        return
+    with pytest.raises(CheckpointError, match=said):
+        agent.train(changed, 20, 4, max_timesteps=40)

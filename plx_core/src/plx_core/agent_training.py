@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from plx_core.configs import WarmStartConfig
 from plx_core.episodes import Episodes
-from plx_core.errors import ComponentError
+from plx_core.errors import CheckpointError, ComponentError
 from plx_core.interfaces import Callback, Environment, Learner, Memory, State
 from plx_core.naming import variables_by_name
 from plx_core.specs import AgentSpec
@@ -130,11 +131,22 @@ class Training:
             callbacks: get their own states back.
             is_new_env: whether the environment is another than the one the checkpoint was written with.
             seed: of a reset, where the environments cannot go on where they were.
+
+        Raises:
+            CheckpointError: it is that of another network, memory or policy, or of other environments.
         """
+        count = len(state["episodes"]["returns"])
+        if count != self.env.num_envs:
+            raise CheckpointError(
+                f"the run went on in {count} environments, and these are {self.env.num_envs}: take as many, "
+                "or begin another run with this one's weights (warm_start)"
+            )
         self.learner.restore(state["program"])
-        self.spec.policy.restore(state["policy"])
+        with _explained("policy"):
+            self.spec.policy.restore(state["policy"])
         self.spec.policy.refresh()
-        self.memory.restore(state["memory"])
+        with _explained("memory"):
+            self.memory.restore(state["memory"])
         self.episodes.restore(state["episodes"])
         self.means.restore(state["means"])
         self.timestep = state["counters"]["timestep"]
@@ -145,7 +157,8 @@ class Training:
             self._restart(seed)
         else:
             self.observations, self.masks = state["observations"], state["masks"]
-            self.give_back(state["environment"], seed)
+            with _explained("environment"):
+                self.give_back(state["environment"], seed)
 
     def give_back(self, state: State, seed: int) -> None:
         """Go on in environments that have been somewhere else; where that cannot be exact, they are reset."""
@@ -159,3 +172,15 @@ class Training:
         self.observations, self.masks = self.env.reset(seed=seed + self.timestep), self.env.action_masks
         self.memory.interrupt()
         self.episodes.interrupt()
+
+
+@contextmanager
+def _explained(part: str) -> Iterator[None]:
+    """Say of which part a checkpoint's state is another's."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"the {part} of the checkpoint is another than this run's ({type(error).__name__}: {error}): take the one that it was "
+            "written with, or begin another run with its weights (warm_start)"
+        ) from error

@@ -43,6 +43,8 @@ class ReinforcementModel(Model):
             params: unused.
             config: unused.
         """
+        if self.metrics:
+            raise ComponentError(f"{type(self).__name__} is measured by the returns of its episodes; leave metrics out")
         space = self._own_space() if labels is None else labels
         self._check_spaces(features, space)
         return self._agent_spec(features, space)
