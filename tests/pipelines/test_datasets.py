@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import json
 import struct
 import subprocess
@@ -132,6 +133,20 @@ def test_downloads_are_checked_and_kept(served):
     assert download("file:///nowhere/", [remote], "test") == folder  # it is there
     (folder / "x.bin").write_bytes(b"damaged")
     assert (download(address, [remote], "test") / "x.bin").read_bytes() == content
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_download_shows_how_far_it_is(served, monkeypatch):
+    address, content = served
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    download(address, [Remote("x.bin", hashlib.sha256(content).hexdigest())], "test")
+    assert "x.bin" in terminal.getvalue()
+    assert "7/7 bytes" in terminal.getvalue()
 
 
 def test_downloads_that_fail(served):
