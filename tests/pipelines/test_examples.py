@@ -84,18 +84,6 @@ def test_text_classifier(shared):
     assert metrics["loss"] < 0.5 < np.log(2)
 
 
-def test_text_classifier_imdb():
-    for part in ("train", "test"):
-        for label, word in (("neg", "dull"), ("pos", "great")):
-            folder = Path("source", part, label)
-            folder.mkdir(parents=True)
-            for number in range(8):
-                (folder / f"{number}_1.txt").write_text(f"A {word} film, " * (number + 1))
-    plx("data", "imdb", "--source", "source")
-    metrics = run("text_classifier_imdb", train__train_steps=12, train__data_pipeline__TFRecordSequencePipeline__batch_size=16)
-    assert metrics["loss"] < 0.6 < np.log(2)
-
-
 def test_translation(shared):
     """Learnt by heart, from a few sentences."""
     Path("source").mkdir()
