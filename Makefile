@@ -55,6 +55,20 @@ unit: $(READY) ## Run the tests; PYTEST_ARGS='-k name' chooses
 docs: $(READY) ## Build the docs in docs/_build/html; a warning is an error
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
+.PHONY: bench
+bench: $(READY) .venv-peers/.ready ## Measure plx against what else there is, half an hour: benchmarks/RESULTS.md
+	$(BIN)/python benchmarks/run.py
+
+.PHONY: bench-quick
+bench-quick: $(READY) .venv-peers/.ready ## The same with less work, a few minutes
+	$(BIN)/python benchmarks/run.py --quick --turns 1
+
+.venv-peers/.ready: benchmarks/peers.txt
+	@echo "setting up .venv-peers (PyTorch, Stable-Baselines3 and SBX)"
+	@$(PYTHON) -m venv .venv-peers
+	@.venv-peers/bin/pip install --quiet -r benchmarks/peers.txt
+	@touch $@
+
 .PHONY: constraints
 constraints: ## Resolve the newest versions of everything, and pin them in constraints.txt
 	$(PYTHON) -m venv --clear .venv-constraints
@@ -65,7 +79,7 @@ constraints: ## Resolve the newest versions of everything, and pin them in const
 
 .PHONY: clean
 clean: ## Remove .venv, caches and built files; data and runs stay
-	rm -rf $(VENV) .venv-constraints .mypy_cache .pytest_cache .ruff_cache .hypothesis docs/_build
+	rm -rf $(VENV) .venv-constraints .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis docs/_build
 	find plx_* tests examples benchmarks docs -type d \( -name __pycache__ -o -name build -o -name dist \) -prune -exec rm -rf {} +
 
 # The build backend comes first, so that the four packages are built with the pinned one and not each in an environment of its own.

@@ -88,7 +88,7 @@ class AgentRun:
         self._schedule = schedule
         self._in_order = training.memory.is_cleared_by_sample
         schedule.check(training.memory)
-        self._fused = training.learner.fuse(training.env, training.memory.batch_size) if self._in_order else None
+        self._fused = training.fused if self._in_order else None
         run = self._periods = agent.config.run_config
         no_period = run.save_checkpoints_steps is None and run.save_checkpoints_secs is None
         self._clock = Clock(600.0 if no_period else run.save_checkpoints_secs)

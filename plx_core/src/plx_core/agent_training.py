@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import numpy as np
 from plx_core.configs import WarmStartConfig
 from plx_core.episodes import Episodes
 from plx_core.errors import CheckpointError, ComponentError
-from plx_core.interfaces import Callback, Environment, Learner, Memory, State
+from plx_core.interfaces import Callback, Environment, Fused, Learner, Memory, State
 from plx_core.naming import variables_by_name
 from plx_core.specs import AgentSpec
 from plx_core.training_run import named_callbacks, warm_start
@@ -75,6 +76,11 @@ class Training:
     def global_step(self) -> int:
         """How many updates there have been."""
         return self.learner.global_step
+
+    @functools.cached_property
+    def fused(self) -> Fused | None:
+        """Acting and learning in one program, where the environment is one and the learner can."""
+        return self.learner.fuse(self.env, self.memory.batch_size)
 
     def check(self) -> None:
         """Refuse a memory that does not fit the model or the environments."""

@@ -1,16 +1,13 @@
-"""Steps per second of training: plx, Keras `fit`, and a loop written by hand, in turns and in processes of their own.
+"""Steps per second of training: plx, Keras `fit`, a loop written by hand, and PyTorch.
 
-Run it with `python benchmarks/keras_fit.py [mlp|lenet] [--turns 5]`. plx is measured through its public interface, with metrics,
+plx is measured through its public interface, with metrics,
 summaries and checkpoints at their defaults; the peers shuffle and measure accuracy too, and neither save nor summarise. Each says
-which loss it reached on the same data, so that the work can be compared. What is printed is the median of the ratios of the turns.
+which loss it reached on the same data, so that the work can be compared.
 """
 
 import argparse
 import json
 import os
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 
@@ -20,7 +17,7 @@ WORKLOADS = {
     "mlp": {"batch": 32, "warm": 500, "steps": 3000, "per_call": 50},
     "lenet": {"batch": 64, "warm": 100, "steps": 300, "per_call": 20},
 }
-VARIANTS = ("fit", "fit-best", "loop")
+VARIANTS = ("fit", "fit-best", "loop", "torch", "torch-channels-last")
 
 
 def make_data(workload):
@@ -124,39 +121,59 @@ def by_hand(network, data):
     return lambda steps: train(tf.constant(steps)).numpy()
 
 
-def measure(workload, variant):
-    """Steps per second and the loss reached, measured in a process of its own."""
-    done = subprocess.run([sys.executable, __file__, workload, "--only", variant], capture_output=True, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+def run_torch(settings, channels_last):
+    """LeNet; its loss is of the same data, with PyTorch's own initial weights."""
+    import torch
+    from torch import nn
 
+    torch.manual_seed(0)
+    images, labels = make_data("lenet")
+    x, y = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels)
+    network = nn.Sequential(
+        *(nn.Conv2d(1, 32, 5), nn.MaxPool2d(2), nn.Conv2d(32, 64, 5), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(1024, 1024), nn.Tanh(), nn.Linear(1024, 10)),
+    )
+    if channels_last:
+        network, x = network.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    optimizer, loss_fn = torch.optim.Adam(network.parameters(), 1e-3), nn.CrossEntropyLoss()
 
-def compare(workload, turns):
-    """Measure in turns, and print a line for each peer."""
-    rates = {"plx": [], **{variant: [] for variant in VARIANTS}}
-    for turn in range(turns):
-        for variant, found in rates.items():
-            rate, loss = measure(workload, variant)
-            found.append(rate)
-            print(f"{workload} turn {turn + 1} {variant:9} {rate:9.1f} steps/s  loss {loss:.4f}", flush=True)
-    for variant in VARIANTS:
-        ratios = [ours / theirs for ours, theirs in zip(rates["plx"], rates[variant], strict=True)]
-        spread = f"{statistics.median(ratios):.2f}x {variant} ({min(ratios):.2f} to {max(ratios):.2f})"
-        print(f"{workload}: plx {statistics.median(rates['plx']):.0f} steps/s, {spread}")
+    def train(steps):
+        right = 0
+        for _ in range(steps):
+            rows = torch.randint(0, len(x), (settings["batch"],))
+            logits = network(x[rows])
+            loss = loss_fn(logits, y[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            right += int((logits.argmax(1) == y[rows]).sum())
+        return right
+
+    train(settings["warm"])
+    start = time.perf_counter()
+    train(settings["steps"])
+    seconds = time.perf_counter() - start
+    with torch.no_grad():
+        losses = [loss_fn(network(part), truth) for part, truth in zip(x.split(512), y.split(512), strict=True)]
+    return seconds, float(sum(losses) / len(losses))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("workload", nargs="?", choices=tuple(WORKLOADS), help="both when left out")
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--only", choices=("plx", *VARIANTS), help="measure this one alone, in this process")
+    parser.add_argument("workload", choices=tuple(WORKLOADS))
+    parser.add_argument("--only", choices=("plx", *VARIANTS), required=True, help="the side")
+    parser.add_argument("--quick", action="store_true", help="do a third of the work")
     args = parser.parse_args()
-    if args.only:
-        settings = WORKLOADS[args.workload]
-        run = run_plx(args.workload, settings) if args.only == "plx" else run_keras(args.workload, settings, args.only)
-        print(json.dumps([settings["steps"] / run[0], run[1]]))
-        return
-    for workload in [args.workload] if args.workload else WORKLOADS:
-        compare(workload, args.turns)
+    settings = dict(WORKLOADS[args.workload])
+    if args.quick:
+        settings["steps"] //= 3
+    if args.only == "plx":
+        seconds, loss = run_plx(args.workload, settings)
+    elif args.only.startswith("torch"):
+        seconds, loss = run_torch(settings, args.only.endswith("last"))
+    else:
+        seconds, loss = run_keras(args.workload, settings, args.only)
+    print(json.dumps({"rate": settings["steps"] / seconds, "loss": loss}))
 
 
 if __name__ == "__main__":

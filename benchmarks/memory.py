@@ -1,0 +1,79 @@
+"""Replay memories: one transition added and one batch of 64 drawn, as often as a second allows; states of four numbers.
+
+`uniform` is plx's Memory, `sb3` is Stable-Baselines3's ReplayBuffer. `blocks` draws 32 batches at once, as plx's agents do where
+updates come in blocks. `prioritized` adds, draws and updates priorities; there is no peer for it in this table.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+SIZE, BATCH, WARM = 100_000, 64, 5_000
+
+
+def pairs(add, draw, quick, per_draw=1):
+    """Additions, and as many batches, a second."""
+    count = 5_000 if quick else 30_000
+    for _ in range(WARM):
+        add()
+    draw()
+    start = time.perf_counter()
+    for index in range(count):
+        add()
+        if index % per_draw == 0:
+            draw()
+    return {"rate": count / (time.perf_counter() - start)}
+
+
+def transition():
+    state, flag = np.zeros((1, 4), np.float32), np.zeros(1, bool)
+    return {
+        "state": state,
+        "action": np.zeros(1, int),
+        "reward": np.zeros(1, np.float32),
+        "next_state": state,
+        "terminated": flag,
+        "truncated": flag,
+    }
+
+
+def uniform(quick):
+    from plx_rl.memories.memory import Memory
+
+    memory, row = Memory(SIZE, BATCH, seed=0), transition()
+    return pairs(lambda: memory.step(**row), memory.sample, quick)
+
+
+def blocks(quick):
+    from plx_rl.memories.memory import Memory
+
+    memory, row = Memory(SIZE, BATCH, seed=0), transition()
+    return pairs(lambda: memory.step(**row), lambda: memory.sample(32), quick, 32)
+
+
+def prioritized(quick):
+    from plx_rl.memories.prioritized_memory import PrioritizedMemory
+
+    memory, row, errors = PrioritizedMemory(SIZE, BATCH, seed=0), transition(), np.random.default_rng(0).random((1, BATCH))
+    return pairs(lambda: memory.step(**row), lambda: memory.update_priorities(memory.sample()["indices"], errors), quick)
+
+
+def sb3(quick):
+    import gymnasium
+    from stable_baselines3.common.buffers import ReplayBuffer
+
+    buffer = ReplayBuffer(SIZE, gymnasium.spaces.Box(-1, 1, (4,), np.float32), gymnasium.spaces.Discrete(2), n_envs=1)
+    state, action, reward, done = np.zeros((1, 4), np.float32), np.zeros((1, 1), int), np.zeros(1, np.float32), np.zeros(1, bool)
+    return pairs(lambda: buffer.add(state, state, action, reward, done, [{}]), lambda: buffer.sample(BATCH), quick)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    from sides import run
+
+    run({"uniform": uniform, "blocks": blocks, "prioritized": prioritized, "sb3": sb3}, __doc__)

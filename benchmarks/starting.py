@@ -1,0 +1,43 @@
+"""Commands per second, one after the other, against the bare import of TensorFlow."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+BIN = Path(sys.executable).parent
+EXAMPLE = Path(__file__).parents[1] / "examples" / "ppo_cartpole.yml"
+
+
+def command(*words):
+    def measure(quick):
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "XDG_CACHE_HOME": folder}
+
+            def once():
+                subprocess.run(words, check=True, capture_output=True, env=environment, cwd=folder)
+
+            once()
+            count = 2 if quick else 5
+            start = time.perf_counter()
+            for _ in range(count):
+                once()
+        return {"rate": count / (time.perf_counter() - start)}
+
+    return measure
+
+
+SIDES = {
+    "help": command(str(BIN / "plx"), "--help"),
+    "components": command(str(BIN / "plx"), "components"),
+    "check": command(str(BIN / "plx"), "check", str(EXAMPLE)),
+    "tensorflow": command(sys.executable, "-c", "import tensorflow"),
+}
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parent))
+    from sides import run
+
+    run(SIDES, __doc__)
