@@ -203,12 +203,16 @@ def components(kind: str | None, name: str | None, plugins: Sequence[str]) -> No
 
 @main.command("plugins")
 @PLUGINS
-def list_plugins(plugins: Sequence[str]) -> None:
+@click.option("--check", "checked", metavar="NAME", help="Try each part of this plug-in: an installed one's name, or a module.")
+@click.pass_context
+def list_plugins(ctx: click.Context, plugins: Sequence[str], checked: str | None) -> None:
     """List the installed plug-ins, and what is wrong with those that cannot be used."""
     from plx_core import listing
 
-    registry = _registry(plugins)
-    listing.print_plugins(registry)
+    if checked is None:
+        listing.print_plugins(_registry(plugins))
+    elif not listing.print_checks(checked):
+        ctx.exit(1)
 
 
 def _data_command(name: str) -> click.Command:
@@ -234,6 +238,24 @@ def _data_command(name: str) -> click.Command:
 @main.group(cls=DataSets, registry=lambda: _registry(()), path="data", prepare=_data_command, subcommand_metavar="NAME|COMMAND [ARGS]...")
 def data() -> None:
     """Prepare a known data set, or look after data of your own."""
+
+
+@main.group()
+def new() -> None:
+    """Write the beginnings of something of your own."""
+
+
+@new.command("plugin")
+@click.argument("name")
+@click.option("--kinds", default="layers", show_default=True, metavar="A,B", help="Of which kinds it has a part, such as layers,losses.")
+@click.option("--output-dir", default=".", metavar="DIR", type=click.Path(file_okay=False), help="The folder to write it in; this one.")
+def new_plugin(name: str, kinds: str, output_dir: str) -> None:
+    """Write a package that offers a part of each kind: it installs, and passes its own tests."""
+    from plx_core.new_plugin import write_plugin
+
+    folder = write_plugin(name, [kind.strip() for kind in kinds.split(",") if kind.strip()], Path(output_dir))
+    click.echo(str(folder))
+    click.echo(f"next: pip install -e {folder} · pytest {folder} · plx plugins --check {name.replace('-', '_')} · plx components")
 
 
 @main.command()

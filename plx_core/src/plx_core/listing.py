@@ -70,6 +70,20 @@ def print_plugins(registry: Registry) -> None:
     _table(("plug-in", "version", "offers"), rows)
 
 
+def print_checks(plugin: str) -> bool:
+    """What comes of checking a plug-in and each of its parts; whether nothing failed."""
+    from plx_core.testing import try_plugin
+
+    results = try_plugin(plugin)
+    _table(("part", "", "check"), [(result.name, SINGULAR.get(result.kind, result.kind), result.outcome) for result in results])
+    for result in results:
+        if result.message:
+            click.echo(f"\n{result.outcome}: {result.message}")
+    counts = {outcome: sum(result.outcome == outcome for result in results) for outcome in ("passed", "failed", "not tried")}
+    click.echo(f"\n{', '.join(f'{count} {outcome}' for outcome, count in counts.items() if count)}")
+    return not counts["failed"]
+
+
 def _warn_of_broken(registry: Registry) -> None:
     for plugin in registry.plugins.broken:
         click.echo(f"plug-in {plugin.name} ({plugin.origin}) is broken: {plugin.error}", err=True)

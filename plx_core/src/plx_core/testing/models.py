@@ -72,7 +72,8 @@ def _check_estimator(part: Part, features: dict[str, np.ndarray], labels: Any) -
         _check_runs(part.about, model_fn, features, given)
         return
     if labels is None:
-        raise CannotTry(f"{part.about} could not be trained on made-up labels; give features and labels. {failures[0].came}")
+        needs = "give features and labels, or env for an agent's model"
+        raise CannotTry(f"{part.about} could not be trained on made-up labels; {needs}. {failures[0].came}")
     raise failures[0]
 
 

@@ -162,7 +162,7 @@ def _check_module(plugin: Plugin) -> None:
         not answer.stdout.split(),
         about,
         did,
-        f"it imports {', '.join(answer.stdout.split())}",
+        f"it imports {', '.join(sorted(answer.stdout.split()))}",
         "an import that is light",
         "write places, 'package.module:Name', in the mappings that its hooks return: each is imported when a config uses it",
     )

@@ -1,0 +1,102 @@
+"""What `plx new plugin` writes: it installs, passes its own tests and lints, and shows its parts; wrong requests are explained."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from plx_core.cli import main
+from plx_core.new_plugin import kinds, write_plugin
+
+QUIET = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory):
+    """A package with a part of every kind that there is a template of."""
+    return write_plugin("plx-acme-parts", kinds(), tmp_path_factory.mktemp("new"))
+
+
+def test_its_own_tests_pass(package):
+    answer = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore"],
+        cwd=package, env=QUIET, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stdout[-3000:]
+    assert f"{2 * len(kinds()) + 1} passed" in answer.stdout
+
+
+def test_ruff_finds_nothing_in_it(package):
+    pytest.importorskip("ruff")
+    config = Path(__file__).parents[2] / "pyproject.toml"
+    answer = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "--config", str(config), "--no-cache", "src"],
+        cwd=package, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stdout
+
+
+def test_it_installs_and_shows_its_parts(tmp_path):
+    folder = write_plugin("acme-tool", ["layers", "explorations"], tmp_path)
+    venv.create(tmp_path / "env", symlinks=os.name != "nt")
+    paths = sysconfig.get_paths(vars={"base": str(tmp_path / "env"), "platbase": str(tmp_path / "env")})
+    (Path(paths["purelib"]) / "outer.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    python = Path(paths["scripts"]) / "python"
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+    ]
+    subprocess.run([*install, str(folder)], check=True, capture_output=True)
+    environ = QUIET | {"PLX_CACHE_DIR": str(tmp_path / "cache")}
+
+    def plx(*words):
+        return subprocess.run(
+            [str(python), "-m", "plx_core", *words], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+        )
+
+    assert "acme_tool" in plx("components", "layers").stdout
+    shown = plx("components", "explorations", "AcmeToolSecondBest").stdout
+    assert "acme-tool 0.1.0" in shown
+    assert "Takes the second best of some discrete actions" in shown
+    checked = plx("plugins", "--check", "acme_tool")
+    assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "3 passed"), checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["Acme"], "Acme cannot be a package's name; give small letters, digits and dashes, such as plx-acme"),
+        (["plx-core"], "plx-core cannot be a package's name"),
+        (["acme", "--kinds", "layer"], "there is no template for layer; did you mean layers?"),
+        (["acme", "--kinds", "layers,layers"], "name each kind once; got layers, layers"),
+        (["acme", "--kinds", ""], "name each kind once; got none"),
+    ],
+)
+def test_wrong_requests(words, message, tmp_path):
+    answer = CliRunner().invoke(main, ["new", "plugin", *words, "--output-dir", str(tmp_path)])
+    assert answer.exit_code == 2
+    assert message in answer.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_there_is_left_alone(tmp_path):
+    words = ["new", "plugin", "acme", "--output-dir", str(tmp_path)]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    (tmp_path / "acme" / "README.md").write_text("mine")
+    answer = CliRunner().invoke(main, words)
+    assert answer.exit_code == 2
+    assert "is there already; give another name, or another --output-dir" in answer.output
+    assert (tmp_path / "acme" / "README.md").read_text() == "mine"
