@@ -330,6 +330,8 @@ class Agent(Trainer):
         self._memory = memory
         training = Training(env, spec, memory)
         training.check()
+        if self.config.xla == "auto":
+            raise ComponentError("xla: auto is for estimators; say true or false for an agent")
         training.learner.compile(xla=self.config.xla)
         return training
 

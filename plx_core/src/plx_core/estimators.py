@@ -24,6 +24,7 @@ from plx_core.specs import EstimatorSpec
 from plx_core.trainers import Trainer
 from plx_core.training import TrainingProgram, build_metrics
 from plx_core.training_run import Training, TrainingRun, named_callbacks, warm_start
+from plx_core.xla_trial import is_quicker
 
 __all__ = ["Agent", "Estimator", "PGAgent", "TRPOAgent"]
 
@@ -233,7 +234,7 @@ class Estimator(Trainer):
         if known is not None and known.input_fn is input_fn and known.program.global_step == self.global_step:
             return known
         pipeline = as_pipeline(input_fn, Modes.TRAIN, self.config.seed)
-        program = TrainingProgram(self.build(Modes.TRAIN, pipeline), xla=self.config.xla)
+        program = self._new_program(pipeline)
         position = 0
         latest = self.checkpoints.latest()
         if latest is not None:
@@ -247,6 +248,12 @@ class Estimator(Trainer):
             warm_start(program.variables, self.warm_start)
         self.run_directory.forget_after(program.global_step)
         return Training(input_fn, pipeline, program, iter(pipeline.dataset(position)), position)
+
+    def _new_program(self, pipeline: Pipeline) -> TrainingProgram:
+        def make(xla: bool) -> TrainingProgram:
+            return TrainingProgram(self.build(Modes.TRAIN, pipeline), xla=xla)
+
+        return make(is_quicker(self.model_dir, make, pipeline) if self.config.xla == "auto" else self.config.xla)
 
     def _generator(self, input_fn: Any, checkpoint_path: str | Path | None) -> EvaluationProgram:
         path = self._checkpoint(checkpoint_path)

@@ -1,0 +1,71 @@
+"""`xla: auto`: what is quicker is found out once, and kept."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import plx_core as plx
+from plx_core import xla_trial
+from plx_core.errors import ComponentError
+from plx_core.feeding import as_pipeline
+from plx_core.interfaces import Modes
+
+X = np.linspace(-1, 1, 64, dtype=np.float32).reshape(32, 2)
+INPUT = plx.inputs.numpy_input_fn({"x": X}, X[:, 0], batch_size=8, num_epochs=None, shuffle=True)
+
+
+class Program:
+    """Takes as long as it is told."""
+
+    def __init__(self, seconds, log):
+        self.seconds, self.log = seconds, log
+
+    def run(self, iterator, steps):
+        if self.seconds is None:
+            raise tf.errors.InvalidArgumentError(None, None, "no kernel")
+        self.log.append(steps)
+        time.sleep(self.seconds)
+
+
+@pytest.mark.parametrize(("without", "compiled", "expected"), [(0.02, 0.001, True), (0.001, 0.02, False), (0.001, None, False)])
+def test_the_quicker_one_is_chosen_once(tmp_path, without, compiled, expected):
+    log = []
+    make = {False: Program(without, log), True: Program(compiled, log)}.__getitem__
+    pipeline = as_pipeline(INPUT, Modes.TRAIN, 0)
+    assert xla_trial.is_quicker(tmp_path, make, pipeline) is expected
+    assert json.loads((tmp_path / "xla.json").read_text())["xla"] is expected
+    tried = len(log)
+    assert tried >= 1 + xla_trial.TURNS
+    assert xla_trial.is_quicker(tmp_path, make, pipeline) is expected
+    assert len(log) == tried
+
+
+def estimator_of(directory, xla="auto"):
+    def model_fn(features, labels, mode):
+        graph = plx.Graph(layers=[{"Dense": {"units": 4, "activation": "relu"}}, {"Dense": {"units": 1}}])
+        return plx.models.Regressor(mode, graph=graph, optimizer="Adam")(features, labels)
+
+    return plx.Estimator(model_fn, directory, plx.EnvironmentConfig(seed=1, xla=xla))
+
+
+def test_a_run_that_tried_is_the_run_of_its_answer(tmp_path):
+    """The trial leaves no trace in the weights, and a resumed run is the same program."""
+    tried = estimator_of(tmp_path / "tried").train(INPUT, steps=20)
+    answer = json.loads((tmp_path / "tried" / "xla.json").read_text())
+    told = estimator_of(tmp_path / "told", answer["xla"]).train(INPUT, steps=20)
+    resumed = estimator_of(tmp_path / "tried").train(INPUT, steps=20)
+    told.train(INPUT, steps=20)
+    assert (tmp_path / "tried" / "xla.json").read_text() == json.dumps(answer)
+    for name in tried.get_variable_names():
+        np.testing.assert_array_equal(resumed.get_variable_value(name), told.get_variable_value(name))
+
+
+def test_agents_are_told(tmp_path):
+    graph = plx.Graph(layers=[{"Dense": {"units": 4}}], input_layers=["state"])
+    config = plx.EnvironmentConfig(xla="auto")
+    agent = plx.Agent(lambda features, labels, mode: plx.models.DQNModel(mode, graph=graph)(features, labels), None, tmp_path, config)
+    with pytest.raises(ComponentError, match="say true or false"):
+        agent.train({"GymEnvironment": {"env_id": "CartPole-v1"}}, max_steps=1)
