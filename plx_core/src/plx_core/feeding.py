@@ -86,7 +86,8 @@ def explained(pipeline: Pipeline) -> Iterator[None]:
     except tf.errors.OutOfRangeError:
         raise
     except tf.errors.OpError as error:
-        failure = pipeline.failure()
+        # Looking for what is wrong with data may take reading all of it.
+        failure = pipeline.failure() if "Iterator::" in str(error) else None
         if failure is None:
             raise
         raise failure from error
