@@ -151,7 +151,7 @@ class Agent(Trainer):
             env = self._training.env
         else:
             self._described, env = env, make("environments", env, seed=self.config.seed, mode=Modes.TRAIN)
-        with self.run_directory.writing():
+        with self.run_directory.writing(), self.announced(callbacks):
             training = self._prepare(env, callbacks)
             first, frequency = 1000 if first_update is None else first_update, 10 if update_frequency is None else update_frequency
             schedule = UpdateSchedule(first, frequency, updates_per_block, pretrain_steps)
@@ -217,6 +217,7 @@ class Agent(Trainer):
             tracker.close()
         for hook in hooks or ():
             as_callback(make("callbacks", hook)).on_evaluate(self, step, metrics)
+        self.events.tell("evaluated", run=self, step=step, split=split, metrics=metrics)
         return metrics | {"global_step": step}
 
     def predict(

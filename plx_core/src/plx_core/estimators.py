@@ -90,7 +90,7 @@ class Estimator(Trainer):
         if steps is not None and max_steps is not None:
             raise ComponentError("give steps (how many more) or max_steps (the global step to stop at), not both")
         callbacks = [as_callback(make("callbacks", hook)) for hook in hooks or ()]
-        with self.run_directory.writing():
+        with self.run_directory.writing(), self.announced(callbacks):
             training = self._prepare(input_fn, callbacks)
             self._run = TrainingRun(self, training, callbacks, self.make_trackers())
             self._training = None  # if this call fails, memory holds what no checkpoint does: the next call goes on from the checkpoint
@@ -136,6 +136,7 @@ class Estimator(Trainer):
             tracker.close()
         for hook in hooks or ():
             as_callback(make("callbacks", hook)).on_evaluate(self, step, metrics)
+        self.events.tell("evaluated", run=self, step=step, split=split, metrics=metrics)
         return metrics | {"global_step": step}
 
     def predict(

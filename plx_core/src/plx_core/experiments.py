@@ -196,12 +196,14 @@ def create_experiment(
     """
     checked = config if isinstance(config, Checked) else check(config)
     experiment = (_rl_experiment if checked.is_reinforcement else _supervised_experiment)(checked, run_path(checked, output_dir))
+    trainer = experiment.trainer
+    trainer.plugins = checked.registry.plugins
     if keep:
-        trainer = experiment.trainer
         text = Path(config).read_text(encoding="utf-8") if isinstance(config, (str, Path)) else given
         with trainer.run_directory.writing():
             trainer.run_directory.write_config(text or yaml.safe_dump(checked.resolved, sort_keys=False), checked.resolved)
             trainer.run_directory.write_manifest(trainer.config.seed, checked.plugins)
+        trainer.events.tell("run_resolved", run=trainer, config=checked.resolved)
     return experiment
 
 

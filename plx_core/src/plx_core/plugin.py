@@ -21,7 +21,11 @@ def provide_layers() -> Factories:
 @hookimpl
 def provide_trackers() -> Factories:
     """Where metrics go."""
-    return {"TensorBoard": "plx_core.tracking:TensorBoardTracker", "CSV": "plx_core.tracking:CSVTracker"}
+    return {
+        "CSV": "plx_core.tracking:CSVTracker",
+        "MLflow": "plx_core.mlflow_tracking:MLflowTracker",
+        "TensorBoard": "plx_core.tracking:TensorBoardTracker",
+    }
 
 
 @hookimpl

@@ -18,7 +18,7 @@ from plx_core.errors import PluginError, did_you_mean
 
 GROUP = "plx"
 DISABLE_VARIABLE = "PLX_DISABLE_PLUGINS"
-HOOKS = (*(f"provide_{kind}" for kind in hookspecs.KINDS), *hookspecs.FURTHER)
+HOOKS = (*(f"provide_{kind}" for kind in hookspecs.KINDS), *hookspecs.FURTHER, *hookspecs.EVENTS)
 
 
 @frozen
@@ -123,7 +123,10 @@ def _add_entry_point(plugins: Plugins, point: importlib_metadata.EntryPoint) -> 
 def _fault(module: ModuleType, manager: pluggy.PluginManager) -> str:
     wanted = getattr(module, "PLX_API_VERSION", hookspecs.API_VERSION)
     if wanted != hookspecs.API_VERSION:
-        return f"was written for version {wanted} of the hooks; this plx_core has version {hookspecs.API_VERSION}"
+        return (
+            f"was written for version {wanted} of the hooks; this plx_core has version {hookspecs.API_VERSION}: "
+            f"install a version of it for these, or a plx-core for those"
+        )
     for name in dir(module):
         if name not in HOOKS and manager.parse_hookimpl_opts(module, name) is not None:
             return f"has a hook that plx does not know, {name}{did_you_mean(name, HOOKS)}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ from attrs import evolve
 
 from plx_core import checkpoints as checkpoint_files
 from plx_core.checkpoints import Checkpoints
-from plx_core.components import make, parameter_names
+from plx_core.components import default_registry, make, parameter_names
 from plx_core.configs import EnvironmentConfig, RunConfig, WarmStartConfig
 from plx_core.errors import CheckpointError, ComponentError
 from plx_core.graphs import symbolic_inputs
-from plx_core.interfaces import Tracker
+from plx_core.interfaces import Callback, Tracker
+from plx_core.plugins import Plugins
 from plx_core.run_directory import RunDirectory
+from plx_core.run_events import RunEvents
 from plx_core.specs import EstimatorSpec
 from plx_core.tracking import TensorBoardTracker
 
@@ -59,6 +62,8 @@ class Trainer(ABC):
         self.run_directory = RunDirectory(Path(model_dir))
         self.config = _environment(config)
         self.params = params
+        self.plugins: Plugins | None = None
+        self._events: RunEvents | None = None
         self._trackers = trackers
         self.warm_start = WarmStartConfig(path=str(warm_start_from)) if isinstance(warm_start_from, (str, Path)) else warm_start_from
         run = self.config.run_config
@@ -107,6 +112,24 @@ class Trainer(ABC):
         if name not in saved:
             raise ComponentError(f"there is no variable called {name}; there are {', '.join(saved)}")
         return saved[name]
+
+    @property
+    def events(self) -> RunEvents:
+        """Tells plug-ins of this run: the installed ones, and those that its config names."""
+        if self._events is None:
+            self._events = RunEvents(default_registry().plugins if self.plugins is None else self.plugins)
+        return self._events
+
+    @contextmanager
+    def announced(self, callbacks: list[Callback]) -> Iterator[None]:
+        """Tell plug-ins of the training in the body, which calls these callbacks."""
+        if self.events.has_listeners:
+            callbacks.append(self.events)
+        try:
+            yield
+        except BaseException as error:
+            self.events.tell("run_failed", run=self, error=error)
+            raise
 
     def make_trackers(self) -> list[Tracker]:
         """Where metrics go besides `metrics.jsonl`."""
