@@ -80,6 +80,38 @@ def test_a_stop_within_a_block_of_updates_loses_none_of_them(tmp_path, memory):
     assert train(tmp_path / "parts", [1, 8, 9, 26]) == train(tmp_path / "whole", [26])
 
 
+RANDOM = {"layers": [{"Dense": {"units": 8}}, "BatchNormalization", {"Dropout": {"rate": 0.3}}, {"GaussianNoise": {"stddev": 0.1}}]}
+SMALL = {"Memory": {"size": 64, "batch_size": 8}}
+PARTS = {
+    "random layers": ("dqn", SMALL, {"graph": RANDOM}, "CartPole-v1"),
+    "Boltzmann": ("dqn", SMALL, {"exploration": "Boltzmann"}, "CartPole-v1"),
+    "RandomDecay": ("dqn", SMALL, {"exploration": "RandomDecay"}, "CartPole-v1"),
+    "Gaussian": ("naf", SMALL, {"exploration": "Gaussian"}, "Pendulum-v1"),
+    "files": ("ddqn", {"PrioritizedMemory": {"size": 64, "batch_size": 8, "n_step": 3, "path": "store"}}, {}, "CartPole-v1"),
+    "schedules": (
+        "ppo",
+        {"BatchMemory": {"batch_size": 16}},
+        {"minibatch_size": 8, "target_kl": 0.01, "clip_range": {"PolynomialDecay": {"initial_learning_rate": 0.2, "decay_steps": 100}}},
+        "CartPole-v1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_whatever_is_random_or_scheduled_goes_on(tmp_path, monkeypatch, name):
+    model, memory, params, env_id = PARTS[name]
+    found = []
+    for goals in ([120], [30, 47, 120]):
+        path = tmp_path / str(len(goals))
+        path.mkdir()
+        monkeypatch.chdir(path)  # where a memory in files has its folder
+        for goal in goals:
+            agent = make_agent(path / "run", model, memory, **params)
+            agent.train({"GymEnvironment": {"env_id": env_id, "num_envs": 2, "max_episode_steps": 17}}, 20, 4, max_timesteps=goal)
+        found.append(fingerprint(agent))
+    assert found[0] == found[1]
+
+
 def test_a_run_that_failed_before_its_first_checkpoint_begins_anew(tmp_path):
     class Crash(Returns):
         def on_episode(self, run, episode):
