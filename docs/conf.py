@@ -1,7 +1,9 @@
+import sys
 import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "docs"))
 
 project = "plx"
 author = "The plx authors"
@@ -17,4 +19,18 @@ myst_heading_anchors = 3
 
 html_theme = "furo"
 html_title = f"plx {release}"
+html_static_path = ["_static"]
+html_css_files = ["plx.css"]
 html_copy_source = False
+
+
+def setup(app):  # noqa: ANN001, ANN201 (Sphinx calls it)
+    """Write what is made from the code before the pages are read."""
+    import diagrams
+    import reference
+
+    def write(app):  # noqa: ANN001, ANN202
+        diagrams.write(Path(app.srcdir) / "diagrams")
+        reference.write(Path(app.srcdir) / "reference")
+
+    app.connect("builder-inited", write)

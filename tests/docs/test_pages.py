@@ -4,38 +4,51 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.docs.pages import ROOT, Page, blocks_of
 
-from plx_core.checking import check
-from plx_core.shapes import check_shapes
-
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts)]
-BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-
-
-def blocks(language, marker):
-    return [
-        pytest.param(text, id=f"{path.relative_to(ROOT)}-{number}")
-        for path in PAGES
-        for number, (kind, text) in enumerate(BLOCK.findall(path.read_text(encoding="utf-8")))
-        if kind == language and marker in text
-    ]
+GENERATED = ("_build", "reference", "diagrams")
+TESTED_ELSEWHERE = ("tutorial.md",)
+DOCS = ROOT / "docs"
+PAGES = [
+    ROOT / "README.md",
+    *sorted(path for path in DOCS.rglob("*.md") if path.relative_to(DOCS).parts[0] not in GENERATED and path.name not in TESTED_ELSEWHERE),
+]
+LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#]+)(?:#[^)]*)?\)")
 
 
 @pytest.fixture
 def workplace(digits, tmp_path, monkeypatch):
+    """A folder to work in, where data/digits is what `plx data digits` makes."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "digits").symlink_to(digits)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
 
 
-@pytest.mark.parametrize("text", blocks("yaml", "model:"))
-def test_a_yaml_block_is_a_correct_experiment(workplace, text):
-    Path("block.yml").write_text(text)
-    check_shapes(check("block.yml"))
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_block_of_a_page_works(workplace, path):
+    if not any(blocks_of(path)):
+        pytest.skip("the page has no blocks")
+    Page(path).work_through()
 
 
-@pytest.mark.parametrize("text", blocks("python", "train"))
-def test_a_python_block_runs(workplace, text):
-    exec(compile(text, "block.py", "exec"), {"__name__": "__main__"})
-    assert list(Path("runs").glob("*/metrics.jsonl"))
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_within_the_repository_leads_somewhere(path):
+    missing = [link for link in LINK.findall(path.read_text(encoding="utf-8")) if not (path.parent / link).exists()]
+    assert [link for link in missing if not link.startswith(("reference/", "../reference/", "diagrams/", "../diagrams/"))] == []
+
+
+def test_a_wrong_block_is_told_with_its_place(workplace):
+    page = Path(workplace, "page.md")
+    page.write_text("words\n\n```yaml\nversion: 1\nmodel: {clasifier: {}}\ntrain: {}\n```\n")
+    with pytest.raises(AssertionError, match=r"page\.md:4: ConfigError: block\.yml:2:9 model: there is no model called clasifier"):
+        Page(page).work_through()
+
+
+def test_what_is_not_printed_is_noticed(workplace):
+    page = Path(workplace, "page.md")
+    page.write_text("```sh\nplx components schedules Warmup\n```\n\n```text\nschedule Warm…\nno such line\n```\n")
+    with pytest.raises(AssertionError, match=r"page\.md:6: .*this line is not printed: no such line"):
+        Page(page).work_through()

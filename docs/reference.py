@@ -1,0 +1,318 @@
+"""Writes the reference from the code: every component, hook and command, the config's keys, and the public names of Python.
+
+Sphinx calls `write` at the beginning of each build. What is written is not committed: it is never older than the code.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import inspect
+import re
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+import plx_core
+from plx_core import hookspecs
+from plx_core.cli import main
+from plx_core.configs import ExperimentConfig
+from plx_core.example_lines import yaml_line
+from plx_core.hookspecs import KINDS
+from plx_core.plugins import load_plugins
+from plx_core.reading import describe
+from plx_core.registry import Entry, Registry
+from plx_core.schema import Schema, schema_of
+from plx_core.signatures import Signatures
+
+SECTION = re.compile(r"^(?P<title>[A-Z][\w ]+):\n(?P<body>(?:(?: {2,}.*)?\n?)+)", re.MULTILINE)
+ARGUMENT = re.compile(r"^(?P<name>\*{0,2}\w+)\s*(?:\([^)]*\))?:\s*(?P<text>.*(?:\n(?: {2,}.*|\s*))*)", re.MULTILINE)
+HIDDEN = ("name", "inbound_nodes", "dtype", "trainable", "autocast", "seed_generator", "activity_regularizer", "input_shape", "sparse")
+"""Parameters of all of Keras's layers, said once at the top of the page."""
+INTRODUCTIONS: Mapping[str, str] = {
+    "layers": "What a graph is made of. Every layer also takes `name`, by which `inbound_nodes` of others and `output_layers` refer to it, "
+    "`inbound_nodes`, the layers or features that it reads instead of the layer before it, and Keras's `dtype`, `trainable` and "
+    "`activity_regularizer`. Shapes are shown for an example, without the batch.",
+    "datasets": "Each is prepared by `plx data NAME`; parameters are given with `--set`.",
+    "schedules": "A schedule can stand wherever a learning rate can, and in some parameters of reinforcement learning.",
+    "activations": "Given by name to an `activation` parameter, or as the layer `Activation`.",
+}
+TRIED_SHAPES = ((6, 4), (8,), (8, 8, 3), (4, 8, 8, 3), (6, 8, 8, 3))
+
+
+def write(target: Path) -> None:
+    """Write all pages into a folder, which need not exist."""
+    registry, signatures = Registry(load_plugins()), Signatures()
+    pages = {f"components/{kind}.md": kind_page(kind, registry, signatures) for kind in KINDS}
+    signatures.save()
+    pages |= {"hooks.md": hooks_page(), "commands.md": commands_page(registry), "config.md": config_page()}
+    pages |= {"python.md": python_page(), "testing.md": testing_page(), "index.md": index_page(registry)}
+    for name, text in pages.items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists() or path.read_text(encoding="utf-8") != text:  # Sphinx reads again what is newer
+            path.write_text(text, encoding="utf-8")
+
+
+def index_page(registry: Registry) -> str:
+    """The kinds, and the other pages."""
+    rows = [(f"[{kind}](components/{kind}.md)", str(len(registry.entries(kind))), plain(hook_summary(kind))) for kind in KINDS]
+    others = ("commands", "config", "hooks", "testing", "python")
+    tree = "\n".join([*(f"components/{kind}" for kind in KINDS), *others])
+    return (
+        "# Reference\n\nWritten from the code when this documentation was built.\n\n"
+        "- [Commands](commands.md) of `plx`\n- [Keys](config.md) of an experiment file\n- [Hooks](hooks.md) of a plug-in\n"
+        "- [Checks](testing.md) for parts of your own\n- [Python](python.md): the names of `plx_core`\n"
+        "- [Files](../concepts/run-directory.md) of a run directory\n\n## Components\n\n"
+        f"{table(('kind', 'how many', 'what they are'), rows)}\n"
+        f"```{{toctree}}\n:hidden:\n\n{tree}\n```\n"
+    )
+
+
+def hook_summary(kind: str) -> str:
+    """The first sentence on the hook of a kind."""
+    return (inspect.getdoc(getattr(hookspecs, f"provide_{kind}")) or "").partition("\n\n")[0]
+
+
+def kind_page(kind: str, registry: Registry, signatures: Signatures) -> str:
+    """Every component of a kind."""
+    parts = [f"# {kind.capitalize()}\n\n{hook_summary(kind)}\n"]
+    if kind in INTRODUCTIONS:
+        parts.append(f"{INTRODUCTIONS[kind]}\n")
+    entries = registry.entries(kind)
+    if not entries:
+        parts.append("No installed plug-in offers any.\n")
+    return "\n".join([*parts, *(component_section(entry, registry, signatures) for entry in entries)])
+
+
+def component_section(entry: Entry, registry: Registry, signatures: Signatures) -> str:
+    """One component: what it is, a line that works, its parameters."""
+    schema = signatures.parameters(entry)
+    factory = entry.load()
+    aliases = registry.aliases(entry)
+    origin = f"Of `{entry.plugin.name}`." + (f" Also called {', '.join(f'`{alias}`' for alias in aliases)}." if aliases else "")
+    line = f"plx data {entry.name}" if entry.kind == "datasets" else yaml_line(entry.name, schema)
+    parts = [f"## {plain(entry.name)}", description(factory), origin, fenced("text", line)]
+    if entry.kind == "layers" and (shapes := layer_shapes(entry, schema)):
+        parts.append(shapes)
+    shown = {name: child for name, child in schema["properties"].items() if entry.kind != "layers" or name not in HIDDEN}
+    if shown:
+        meanings = argument_texts(factory)
+        older = {today: name for name, today in registry.older_parameters(entry).items() if today in shown and name not in shown}
+        rows = [parameter_row(name, child, schema, meanings, older.get(name)) for name, child in shown.items()]
+        parts.append(table(("parameter", "default", "takes", "meaning"), rows))
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def parameter_row(name: str, child: Schema, schema: Schema, meanings: Mapping[str, str], older: str | None) -> tuple[str, ...]:
+    """A parameter's row."""
+    default = "**required**" if name in schema["required"] else "" if child.get("default") is None else f"`{child['default']}`"
+    written = f"`{name}`" + (f" or `{older}`" if older else "")
+    return written, default, plain(describe(child)), meanings.get(name, "")
+
+
+def layer_shapes(entry: Entry, schema: Schema) -> str:
+    """What a layer makes of an example's shape; nothing where its line cannot be tried on one tensor."""
+    import keras
+    import yaml
+
+    from plx_core.components import make
+
+    for shape in TRIED_SHAPES:
+        try:
+            (written,) = yaml.safe_load(yaml_line(entry.name, schema))
+            outputs = make("layers", written)(keras.Input(shape))
+            if isinstance(outputs, keras.KerasTensor):
+                return f"An input of shape {shape_text(shape)} gives {shape_text(outputs.shape[1:])}."
+        except Exception:  # whatever a layer has against a shape, the next may suit it
+            continue
+    return ""
+
+
+def shape_text(shape: Sequence[int | None]) -> str:
+    """A shape, an axis of any length as `…`."""
+    return f"`[{', '.join('…' if size is None else str(size) for size in shape)}]`"
+
+
+def description(factory: Any) -> str:
+    """A docstring's paragraphs above its first section."""
+    text = inspect.getdoc(factory) or ""
+    head = text[: match.start()] if (match := SECTION.search(text)) else text
+    paragraphs = [part for part in head.split("\n\n") if part.strip() and not re.search(r"^(\s*>>>|```|\.\. |Example)", part, re.MULTILINE)]
+    return "\n\n".join(plain(part) for part in paragraphs[:4])
+
+
+def argument_texts(factory: Any) -> dict[str, str]:
+    """What the docstrings of a factory, and of the classes it is made of, say of each parameter."""
+    texts: dict[str, str] = {}
+    for owner in inspect.getmro(factory) if inspect.isclass(factory) else (factory,):
+        for document in (owner.__doc__, getattr(owner, "__init__", None) and owner.__init__.__doc__):
+            for name, text in arguments_of(document):
+                texts.setdefault(name, text)
+    return texts
+
+
+def arguments_of(document: str | None) -> Iterator[tuple[str, str]]:
+    """The names and texts of an `Args:` section."""
+    for section in SECTION.finditer(inspect.cleandoc(document or "")):
+        if section["title"] in ("Args", "Arguments"):
+            for argument in ARGUMENT.finditer(textwrap.dedent(section["body"])):
+                yield argument["name"].lstrip("*"), plain(argument["text"])
+
+
+def hooks_page() -> str:
+    """Every hook of a plug-in."""
+    head = (
+        "# Hooks\n\nA plug-in is a module that an entry point in the group `plx` names. Each function in it that "
+        "`plx_core.hookimpl` marks is one of these hooks, takes nothing and returns a mapping. A module may say `PLX_API_VERSION = "
+        f"{hookspecs.API_VERSION}`, the version of the hooks that it was written for.\n"
+    )
+    names = [f"provide_{kind}" for kind in KINDS] + list(hookspecs.FURTHER)
+    return "\n".join([head, *(f"## {name}\n\n{prose(inspect.getdoc(getattr(hookspecs, name)) or '')}\n" for name in names)])
+
+
+def commands_page(registry: Registry) -> str:
+    """Every command's help, as it is printed."""
+    parts = [
+        "# Commands\n\nExit codes: 0 done; 1 the run failed; 2 the command or config is wrong; 130 or 143 stopped by a signal, after a "
+        "checkpoint.\n"
+    ]
+    parts += [f"## {path}\n\n{fenced('text', help_of(command, path))}\n" for path, command in commands(main, "plx")]
+    for entry in [*registry.commands(), *registry.commands("data")]:
+        command: Any = entry.load()
+        parts.append(f"## plx {entry.name}\n\nOf `{entry.plugin.name}`.\n\n{fenced('text', help_of(command, f'plx {entry.name}'))}\n")
+    return "\n".join(parts)
+
+
+def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    """The commands of a group and of the groups in it, with the words that call them."""
+    yield path, group
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def help_of(command: click.Command, path: str) -> str:
+    """What `--help` prints."""
+    context = click.Context(command, info_name=path, terminal_width=96, max_content_width=96)
+    return command.get_help(context)
+
+
+def config_page() -> str:
+    """Every key of an experiment file."""
+    head = "# Keys of an experiment file\n\nA file may also say `extends: base.yml`, or a list of files, and is then laid on them.\n"
+    return "\n".join([head, *config_sections(ExperimentConfig, "")])
+
+
+def config_sections(cls: type, path: str) -> Iterator[str]:
+    """A section's table, and those of the sections in it."""
+    hints = inspect.get_annotations(cls, eval_str=True)
+    rows, below = [], []
+    for attribute in attrs.fields(cls):
+        annotation = hints[attribute.name]
+        nested = next((kind for kind in (annotation, *getattr(annotation, "__args__", ())) if attrs.has(kind)), None)
+        if nested is not None:
+            below.append((nested, f"{path}.{attribute.name}".lstrip(".")))
+        alias = attribute.metadata.get("alias")
+        written = f"`{attribute.name}`" + (f" or `{alias}`" if alias else "")
+        takes = f"a section, see below: {nested.__doc__}" if nested is not None else describe(schema_of(annotation))
+        rows.append((written, default_text(attribute), plain(takes), plain(attribute.metadata.get("help", ""))))
+    title = f"## {path}\n\n" if path else ""
+    yield f"{title}{plain(inspect.getdoc(cls) or '')}\n\n{table(('key', 'default', 'takes', 'meaning'), rows)}"
+    for nested, where in below:
+        yield from config_sections(nested, where)
+
+
+def default_text(attribute: Any) -> str:
+    """A key's default, where it is a plain value."""
+    if attribute.default is attrs.NOTHING:
+        return "**required**"
+    return "" if isinstance(attribute.default, attrs.Factory) or attribute.default in (None, "") else f"`{attribute.default}`"  # type: ignore[arg-type]
+
+
+def python_page() -> str:
+    """Every public name of `plx_core`."""
+    head = (
+        "# Python\n\nThe names of `plx_core`. Besides them, each kind is a namespace of its components: `plx_core.layers.Dense`, "
+        "`plx_core.memories.Memory`; `plx_core.envs` is `plx_core.environments`, and `plx_core.configs.SGDConfig(learning_rate=0.01)` "
+        "names a component with its parameters.\n"
+    )
+    return "\n".join([head, *(public_section(name, getattr(plx_core, name)) for name in plx_core.__all__)])
+
+
+def testing_page() -> str:
+    """The checks for parts of one's own."""
+    module = importlib.import_module("plx_core.testing")
+    head = f"# Checks for parts of your own\n\n{prose(inspect.getdoc(module) or '')}\n"
+    return "\n".join([head, *(public_section(name, getattr(module, name)) for name in module.__all__)])
+
+
+def public_section(name: str, value: Any) -> str:
+    """A public name: how it is called, and what its docstring says."""
+    parts = [f"## {plain(name)}\n"]
+    if callable(value) and not isinstance(value, type(Any)):
+        with contextlib.suppress(TypeError, ValueError):
+            parts.append(fenced("text", f"{name}{inspect.signature(value)}") + "\n")
+    own = inspect.isclass(value) or inspect.isroutine(value)
+    parts.append(prose(inspect.getdoc(value) or "") if own else f"{plain(repr(value))}\n")
+    if inspect.isclass(value):
+        methods = [(f"`{key}`", plain((inspect.getdoc(member) or "").partition("\n\n")[0])) for key, member in public_members(value)]
+        parts += ["", table(("member", "what it is"), methods)] if methods else []
+    return "\n".join(parts) + "\n"
+
+
+def public_members(cls: type) -> Iterator[tuple[str, Any]]:
+    """The methods and properties that a class defines for others."""
+    for name, member in vars(cls).items():
+        if not name.startswith("_") and (inspect.isroutine(member) or isinstance(member, property)):
+            yield name, member
+
+
+def prose(text: str) -> str:
+    """A docstring in Google style as Markdown: paragraphs, code that is indented, and its sections as lists."""
+    match = SECTION.search(text)
+    head = text[: match.start()] if match else text
+    parts = []
+    for part in head.split("\n\n"):
+        if part.startswith("    ") or part.lstrip().startswith(">>>"):
+            parts.append(fenced("text", textwrap.dedent(part)))
+        elif part.strip():
+            parts.append(plain(part))
+    for section in SECTION.finditer(text):
+        parts.append(section_text(section["title"], textwrap.dedent(section["body"]).strip("\n")))
+    return "\n\n".join(parts) + "\n"
+
+
+def section_text(title: str, body: str) -> str:
+    """One section of a docstring."""
+    if title in ("Example", "Examples"):
+        return f"{title}:\n\n{fenced('text', body)}"
+    found = list(ARGUMENT.finditer(body)) if title in ("Args", "Raises") else []
+    if found:
+        return f"{title}:\n\n" + "\n".join(f"- `{one['name']}`: {plain(one['text'])}" for one in found)
+    return f"{title}: {plain(body)}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells that are Markdown already."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace(chr(10), ' ').replace('|', chr(92) + '|') for cell in row)} |" for row in lines) + "\n"
+
+
+def fenced(language: str, text: str) -> str:
+    """A block of code."""
+    return f"```{language}\n{text.rstrip()}\n```"
+
+
+def plain(text: str) -> str:
+    """A text of one paragraph with its code in backticks kept, and all else that Markdown would take for its own escaped."""
+    pieces = re.split(r"(`+[^`]+`+)", " ".join(text.split()))
+    return "".join(
+        f"`{piece.strip('`')}`" if index % 2 else re.sub(r"([\\*_<>\[\]#$~^{}])", r"\\\1", piece) for index, piece in enumerate(pieces)
+    )
