@@ -212,3 +212,20 @@ def test_a_run_directory_of_another_agent(tmp_path, env, params, said):
         return
     with pytest.raises(CheckpointError, match=said):
         agent.train(changed, 20, 4, max_timesteps=40)
+
+
+def test_mistakes_of_parts_that_do_not_depend_on_each_other_come_together(tmp_path):
+    path = tmp_path / "wrong.yml"
+    path.write_text(
+        """version: 1
+project: {name: wrong}
+model: {dqn: {graph: {input_layers: stat, layers: [{Dense: {units: 8}}]}}}
+agent: {memory: {Memory: {size: 10, batch_size: 8}}}
+train: {env: {GymEnvironment: {env_id: CartPole-v1}}, train_timesteps: 100, first_update: 50}
+eval: {env: {GymEnvironment: {env_id: CartPole-v7}}}
+"""
+    )
+    result = CliRunner().invoke(main, ["check", str(path)])
+    assert result.exit_code == 2
+    places = [line.split(" ")[0].rsplit("wrong.yml:")[1] for line in result.output.splitlines()]
+    assert places == ["3:37", "5:91", "6:14"]

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
-from plx_core.checking import Checked
+from plx_core.agent import Agent
+from plx_core.agent_run import UpdateSchedule
+from plx_core.checking import Checked, in_order
 from plx_core.components import Component, make
-from plx_core.errors import ComponentError, reason_of
+from plx_core.errors import ComponentError, ConfigError, Problem, reason_of
 from plx_core.estimators import Estimator
-from plx_core.experiments import RLExperiment, create_experiment, input_fn_of, located, model_fn_of
+from plx_core.experiments import RLExperiment, create_experiment, environment_of, input_fn_of, located, model_fn_of
 from plx_core.interfaces import Modes
 from plx_core.run_hooks import as_callback
 from plx_core.specs import EstimatorSpec
@@ -26,7 +29,51 @@ def build(checked: Checked) -> None:
         ConfigError: what is wrong, at the config's place.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        (_build_agent if checked.is_reinforcement else _build_estimator)(checked, scratch)
+        try:
+            (_build_agent if checked.is_reinforcement else _build_estimator)(checked, scratch)
+        except ConfigError as error:
+            further = _parts_of_agent(checked, scratch) if checked.is_reinforcement else _parts_of_estimator(checked)
+            raise ConfigError(sorted({*error.problems, *_problems(further)}, key=in_order)) from error
+
+
+def _problems(parts: Iterable[Callable[[], Any]]) -> Iterator[Problem]:
+    """What is wrong with parts that can be built each by itself."""
+    for part in parts:
+        try:
+            part()
+        except ConfigError as error:
+            yield from error.problems
+
+
+def _parts_of_estimator(checked: Checked) -> Iterator[Callable[[], Any]]:
+    sections = checked.config
+    for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
+        if section.data_pipeline is not None:
+            yield functools.partial(input_fn_of(checked, section.data_pipeline), mode=mode, seed=sections.environment.seed)
+    yield from _hooks(checked, None)
+
+
+def _parts_of_agent(checked: Checked, scratch: str) -> Iterator[Callable[[], Any]]:
+    sections = checked.config
+    train, seed = sections.train, sections.environment.seed
+    memory = sections.agent.memory if sections.agent is not None else None
+
+    def model() -> None:
+        env = environment_of(checked, train.env, Modes.TRAIN, seed)
+        if env is not None:
+            agent = Agent(model_fn_of(checked), None, scratch, sections.environment)
+            located(checked, sections.model, lambda: agent.build(Modes.TRAIN, env))
+
+    def schedule() -> None:
+        kept = make("memories", memory, seed=seed)
+        located(checked, train.env, lambda: UpdateSchedule(train.first_update, train.update_frequency).check(kept))
+
+    yield lambda: environment_of(checked, sections.eval.env, Modes.EVAL, seed)
+    yield lambda: located(checked, memory, lambda: make("memories", memory, seed=seed))
+    yield model
+    if memory is not None:
+        yield schedule
+    yield from _hooks(checked, None)
 
 
 def _build_estimator(checked: Checked, scratch: str) -> None:
@@ -44,11 +91,16 @@ def _build_estimator(checked: Checked, scratch: str) -> None:
 
 def _build_hooks(checked: Checked, spec: EstimatorSpec | None) -> None:
     """Make what is called during a run, and ask it whether it can work with the specification of the last section."""
+    for part in _hooks(checked, spec):
+        part()
+
+
+def _hooks(checked: Checked, spec: EstimatorSpec | None) -> Iterator[Callable[[], Any]]:
     sections = checked.config
     for component in (*sections.train.hooks, *sections.eval.hooks):
-        located(checked, component, functools.partial(_try_hook, component, spec))
+        yield functools.partial(located, checked, component, functools.partial(_try_hook, component, spec))
     for component in sections.eval.export_strategies:
-        located(checked, component, functools.partial(make, "exporters", component))
+        yield functools.partial(located, checked, component, functools.partial(make, "exporters", component))
 
 
 def _try_hook(component: Component, spec: EstimatorSpec | None) -> None:

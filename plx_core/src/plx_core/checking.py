@@ -96,7 +96,7 @@ def check(
     if not problems:
         problems = _sections(values, reader.places)
     if problems:
-        raise ConfigError(sorted(problems, key=_order))
+        raise ConfigError(sorted(problems, key=in_order))
     checked = structure(values, ExperimentConfig)
     resolved = plain(converter.unstructure(structure({**values, "model": None}, ExperimentConfig)) | _components(checked), signatures)
     signatures.save()
@@ -153,7 +153,8 @@ def _components(config: ExperimentConfig) -> dict[str, Any]:
     return {"model": config.model}
 
 
-def _order(problem: Problem) -> tuple[str, int, int]:
+def in_order(problem: Problem) -> tuple[str, int, int]:
+    """Where a mistake stands among the others: by its file, line and column."""
     return (problem.place.source, problem.place.line, problem.place.column) if problem.place else ("", 0, 0)
 
 
