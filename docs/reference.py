@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import itertools
 import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -168,11 +169,23 @@ def hooks_page() -> str:
     """Every hook of a plug-in."""
     head = (
         "# Hooks\n\nA plug-in is a module that an entry point in the group `plx` names. Each function in it that "
-        "`plx_core.hookimpl` marks is one of these hooks, takes nothing and returns a mapping. A module may say `PLX_API_VERSION = "
-        f"{hookspecs.API_VERSION}`, the version of the hooks that it was written for.\n"
+        "`plx_core.hookimpl` marks is one of these hooks: those of the first two groups return a mapping. A module may say "
+        f"`PLX_API_VERSION = {hookspecs.API_VERSION}`, the version of the hooks that it was written for.\n"
     )
-    names = [f"provide_{kind}" for kind in KINDS] + list(hookspecs.FURTHER)
-    return "\n".join([head, *(f"## {name}\n\n{prose(inspect.getdoc(getattr(hookspecs, name)) or '')}\n" for name in names)])
+    groups = {
+        "Parts": [f"provide_{kind}" for kind in KINDS],
+        "What else a plug-in offers": hookspecs.FURTHER,
+        "What a plug-in is told of a run": hookspecs.EVENTS,
+    }
+    parts = [head]
+    for title, names in groups.items():
+        parts += [f"## {title}\n", *(f"### {name}\n\n{hook_text(getattr(hookspecs, name))}" for name in names)]
+    return "\n".join(parts)
+
+
+def hook_text(hook: Any) -> str:
+    """How a hook is called, and what its docstring says."""
+    return f"{fenced('text', f'{hook.__name__}{inspect.signature(hook)}')}\n\n{prose(inspect.getdoc(hook) or '')}"
 
 
 def commands_page(registry: Registry) -> str:
@@ -313,6 +326,6 @@ def fenced(language: str, text: str) -> str:
 def plain(text: str) -> str:
     """A text of one paragraph with its code in backticks kept, and all else that Markdown would take for its own escaped."""
     pieces = re.split(r"(`+[^`]+`+)", " ".join(text.split()))
-    return "".join(
-        f"`{piece.strip('`')}`" if index % 2 else re.sub(r"([\\*_<>\[\]#$~^{}])", r"\\\1", piece) for index, piece in enumerate(pieces)
-    )
+    escaped = (re.sub(r"([\\*<>\[\]#$~^{}]|\b_|_\b)", r"\\\1", piece) for piece in pieces[::2])
+    code = (f"`{piece.strip('`')}`" for piece in pieces[1::2])
+    return "".join(itertools.chain.from_iterable(itertools.zip_longest(escaped, code, fillvalue="")))

@@ -29,6 +29,25 @@ SCHEDULE_PARAMETERS = _schedule_parameters()
 """`decay_type` and the other parameters of `Decay`, and `warmup_steps`."""
 
 
+SCHEDULE_ARGS = """
+
+Args:
+    decay_type: how the learning rate decays: a formula of the schedule `Decay`; not at all when left out.
+    decay_rate: how much is lost in `decay_steps` steps.
+    decay_steps: the steps after which that much is lost.
+    start_decay_at: the step before which there is no decay.
+    stop_decay_at: the step after which there is no further decay.
+    min_learning_rate: the least rate.
+    staircase: whether the rate falls in stairs of `decay_steps` steps.
+    end_learning_rate: what `polynomial_decay` and `cosine_decay` end at; 0.0001 and 0 when left out.
+    power: the exponent of `polynomial_decay`.
+    boundaries: the steps at which `piecewise_constant` changes.
+    values: its rates, one more than there are boundaries.
+    warmup_steps: over how many steps the rate rises from 0 at first.
+"""
+"""What the parameters mean that `with_schedule` adds, for a docstring."""
+
+
 def with_schedule(optimizer: Callable[..., Any]) -> Callable[..., Any]:
     """An optimizer's factory that also takes the parameters of `schedules.Decay`, and `warmup_steps`.
 
@@ -49,6 +68,7 @@ def with_schedule(optimizer: Callable[..., Any]) -> Callable[..., Any]:
             params["learning_rate"] = scheduled(rate, **settings)
         return optimizer(**params)
 
+    make.__doc__ = inspect.cleandoc(optimizer.__doc__ or "") + SCHEDULE_ARGS
     parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY) for parameter in own] + added
     make.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     hints = type_hints(optimizer) if inspect.isfunction(optimizer) else {}
@@ -68,6 +88,19 @@ def scheduled(learning_rate: Any, *, warmup_steps: int = 0, **decay: Any) -> Any
     elif described := sorted(name for name in decay if name != "decay_type"):
         raise ValueError(f"{', '.join(described)}: these have no effect without decay_type")
     return Warmup(learning_rate, warmup_steps) if warmup_steps else learning_rate
+
+
+MOMENTUM_ARGS = """
+
+Args:
+    learning_rate: the rate, or a schedule of it.
+    momentum: how much of the step before goes on.
+    weight_decay: the share of the weights that each step takes away, times the rate.
+    clipnorm: the largest norm of each gradient.
+    clipvalue: the largest size of each of a gradient's numbers.
+    global_clipnorm: the largest norm of all gradients together.
+    name: the optimizer's name.
+"""
 
 
 def _momentum(name: str, nesterov: bool, what: str) -> Callable[..., Any]:
@@ -91,7 +124,7 @@ def _momentum(name: str, nesterov: bool, what: str) -> Callable[..., Any]:
             name=name,
         )
 
-    momentum_sgd.__doc__ = what
+    momentum_sgd.__doc__ = inspect.cleandoc(what) + MOMENTUM_ARGS
     return with_schedule(momentum_sgd)
 
 

@@ -85,6 +85,28 @@ class FullyConnected(keras.layers.Dense):
         return cls(**{name: objects[name].get(value) if name in objects else value for name, value in config.items()})
 
 
+CONVOLUTION_ARGS = """
+
+Args:
+    num_filter: how many filters, which are the channels of the output.
+    filter_size: the size of a filter along each axis, or along all.
+    strides: how far apart the filter's places are.
+    padding: `same` keeps places at the edge by padding with zeros, `valid` leaves them out.
+    activation: what is applied to the outputs.
+    bias: whether a bias is added.
+    weights_init: the initial weights.
+    bias_init: the initial bias.
+    regularizer: the penalty on the weights.
+"""
+POOLING_ARGS = """
+
+Args:
+    kernel_size: the size of a window along each axis, or along all.
+    strides: how far apart windows are; as far as they are large when left out.
+    padding: `same` keeps windows that reach over the edge, `valid` leaves them out.
+"""
+
+
 def _convolution(layer: Callable[..., Any], shapes: str) -> Callable[..., Any]:
     def convolve(
         mode: str = Modes.TRAIN,
@@ -115,7 +137,7 @@ def _convolution(layer: Callable[..., Any], shapes: str) -> Callable[..., Any]:
             name=name,
         )
 
-    convolve.__doc__ = f"A convolution of `num_filter` filters of size `filter_size`: {shapes}."
+    convolve.__doc__ = f"A convolution of `num_filter` filters of size `filter_size`: {shapes}.{CONVOLUTION_ARGS}"
     return convolve
 
 
@@ -125,7 +147,7 @@ def _pooling(layer: Callable[..., Any], what: str, shapes: str) -> Callable[...,
     ) -> Any:
         return layer(kernel_size, strides=strides, padding=padding.lower(), name=name)
 
-    pool.__doc__ = f"The {what} of each window of size `kernel_size`: {shapes}."
+    pool.__doc__ = f"The {what} of each window of size `kernel_size`: {shapes}.{POOLING_ARGS}"
     return pool
 
 
@@ -148,5 +170,11 @@ AvgPool3d = _pooling(keras.layers.AveragePooling3D, "mean", _VOLUMES.format("cha
 
 
 def Upsample2d(mode: str = Modes.TRAIN, *, kernel_size: Size, name: str | None = None) -> Any:  # noqa: N802 (a layer's name)
-    """Repeat rows and columns: [batch, height, width, channels] to [batch, height · kernel_size, width · kernel_size, channels]."""
+    """Repeat rows and columns: [batch, height, width, channels] to [batch, height · kernel_size, width · kernel_size, channels].
+
+    Args:
+        mode: unused; polyaxon-lib gave it first.
+        kernel_size: how often, along each of the two axes or along both.
+        name: the layer's name.
+    """
     return keras.layers.UpSampling2D(kernel_size, name=name)

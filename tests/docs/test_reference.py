@@ -1,0 +1,173 @@
+"""The reference has every component, hook, command and key, and says something of each."""
+
+import importlib.util
+import inspect
+import json
+import re
+import sys
+from pathlib import Path
+
+import attrs
+import click
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from tests.docs.pages import ROOT
+
+import plx_core
+from plx_core.cli import main
+from plx_core.configs import ExperimentConfig
+from plx_core.hookspecs import KINDS
+from plx_core.plugins import HOOKS, load_plugins
+from plx_core.registry import Registry
+from plx_core.signatures import Signatures
+
+OURS = ("plx_core", "plx_layers", "plx_rl", "plx_pipelines")
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def reference():
+    return load("reference")
+
+
+@pytest.fixture(scope="module")
+def pages(reference, tmp_path_factory):
+    """The pages as they are written at each build; the shapes of layers, which take a while, are looked at elsewhere."""
+    folder = tmp_path_factory.mktemp("reference")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reference, "layer_shapes", lambda entry, schema: "")
+        reference.write(folder)
+    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
+
+
+def unexplained(reference, registry):
+    """Components without a summary, and parameters of those that are defined here without a meaning."""
+    signatures = Signatures()
+    for kind in KINDS:
+        for entry in registry.entries(kind):
+            schema, factory = signatures.parameters(entry), entry.load()
+            if not schema.get("description", "").strip():
+                yield f"{kind} {entry.name}"
+            if inspect.unwrap(factory).__module__.partition(".")[0] in (*OURS, "parts"):
+                known = reference.argument_texts(factory)
+                hidden = reference.HIDDEN if kind == "layers" else ()
+                yield from (f"{kind} {entry.name}.{name}" for name in schema["properties"] if name not in known and name not in hidden)
+
+
+def test_every_component_is_explained_and_so_are_the_parameters_of_ours(reference):
+    assert list(unexplained(reference, Registry(load_plugins()))) == []
+
+
+def test_a_component_without_an_explanation_is_noticed(reference, tmp_path):
+    (tmp_path / "parts.py").write_text(
+        "import keras\nfrom plx_core import hookimpl\n"
+        "def mute(by: float = 1.0):\n    return keras.layers.Rescaling(by)\n"
+        "def half(by: float = 1.0):\n    '''Scales.'''\n    return keras.layers.Rescaling(by)\n"
+        "@hookimpl\ndef provide_layers():\n    return {'Mute': mute, 'Half': half}\n"
+    )
+    found = list(unexplained(reference, Registry(load_plugins([str(tmp_path / "parts.py")], entry_points=False))))
+    assert found == ["layers Half.by", "layers Mute", "layers Mute.by"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_of_a_kind_has_each_of_its_components(pages, kind):
+    registry, signatures = Registry(load_plugins()), Signatures()
+    sections = re.split(r"^## ", pages[f"components/{kind}.md"], flags=re.MULTILINE)[1:]
+    entries = registry.entries(kind)
+    assert len(sections) == len(entries)
+    for entry, section in zip(entries, sections, strict=True):
+        assert section.splitlines()[0].replace("\\", "") == entry.name
+        assert (f"plx data {entry.name}" if kind == "datasets" else f"- {entry.name}") in section
+        for name in signatures.parameters(entry)["properties"]:
+            assert f"`{name}`" in section or kind == "layers"
+
+
+def test_every_hook_has_a_section_with_its_docstring(pages):
+    for name in HOOKS:
+        _, _, section = pages["hooks.md"].partition(f"### {name}\n")
+        assert len(re.split(r"^#", section, flags=re.MULTILINE)[0].split("```")[-1].split()) >= 2, f"the hook {name} is not explained"
+
+
+def every_command(group, path):
+    for name, command in group.commands.items():
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from every_command(command, f"{path} {name}")
+
+
+def test_every_command_is_explained_and_so_are_its_options(pages):
+    registry = Registry(load_plugins())
+    added = [(f"plx {entry.name}", entry.load()) for entry in [*registry.commands(), *registry.commands("data")]]
+    for path, command in [*every_command(main, "plx"), *added]:
+        assert f"## {path}\n" in pages["commands.md"]
+        assert command.help, f"{path} has no help"
+        assert [option.name for option in command.params if isinstance(option, click.Option) and not option.help] == []
+
+
+def test_every_key_of_a_file_is_explained(pages):
+    def keys(cls):
+        hints = inspect.get_annotations(cls, eval_str=True)
+        for attribute in attrs.fields(cls):
+            assert attribute.metadata.get("help"), f"{cls.__name__}.{attribute.name} is not explained"
+            yield attribute.name
+            for choice in (hints[attribute.name], *getattr(hints[attribute.name], "__args__", ())):
+                if attrs.has(choice):
+                    yield from keys(choice)
+
+    for name in keys(ExperimentConfig):
+        assert f"| `{name}`" in pages["config.md"]
+
+
+def test_every_public_name_is_explained(pages):
+    for name in plx_core.__all__:
+        assert f"## {name}\n" in pages["python.md"]
+    for name in importlib.import_module("plx_core.testing").__all__:
+        assert f"## {name}\n" in pages["testing.md"]
+
+
+def test_what_a_layer_makes_of_a_shape(reference):
+    registry, signatures = Registry(load_plugins()), Signatures()
+    wanted = {"Dense": "`[6, 4]` gives `[6, 8]`", "Conv2D": "`[8, 8, 3]` gives `[6, 6, 8]`", "Flatten": "`[6, 4]` gives `[24]`"}
+    for name, text in wanted.items():
+        entry = registry.find("layers", name)
+        assert reference.layer_shapes(entry, signatures.parameters(entry)) == f"An input of shape {text}."
+
+
+def test_a_paragraph_says_in_markdown_what_it_says_in_plain_text(reference):
+    assert reference.plain("a_b [c]: `x_[1]` < 2 * _3") == r"a_b \[c\]: `x_[1]` \< 2 \* \_3"
+
+
+@pytest.mark.parametrize("name", ["plugins", "config", "engine", "reinforcement", "data", "run-directory"])
+def test_an_arrow_joins_boxes_that_there_are(name, tmp_path):
+    diagrams = load("diagrams")
+    boxes, arrows = diagrams.DIAGRAMS[name]
+    assert {end for arrow in arrows for end in (arrow.start, arrow.end)} == set(boxes)
+    diagrams.write(tmp_path)
+    assert (tmp_path / f"{name}.svg").read_text(encoding="utf-8").count("<rect") == len(boxes) + 1
+
+
+def test_the_page_of_the_run_directory_names_every_file_of_a_run(digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sets = (f"{split}.data_pipeline.TFRecordImagePipeline.{key}={digits}/{name}" for split in ("train", "eval") for key, name in (
+        ("data_files", f"digits_{split}.tfrecord"), ("meta_data_file", "meta_data.json")
+    ))  # fmt: skip
+    layers = json.dumps([{"Cast": {"dtype": "float32"}}, "Flatten", {"Dense": {"units": 10}}])
+    sets = [*sets, f"model.classifier.graph.layers={layers}", "train.train_steps=2", "eval.eval_steps=1"]
+    sets.append("eval.export_strategies=[FinalExporter]")
+    options = [option for value in sets for option in ("--set", value)]
+    result = CliRunner().invoke(main, ["run", str(ROOT / "examples" / "lenet_digits.yml"), "--output-dir", "run", *options])
+    assert result.exit_code == 0, result.output
+    page = (ROOT / "docs" / "concepts" / "run-directory.md").read_text(encoding="utf-8")
+    checkpoint = max(Path("run/checkpoints").iterdir())
+    found = {path.name for path in [*Path("run").iterdir(), *checkpoint.iterdir()] if not path.name.startswith(".")}
+    assert len(found) >= 9
+    assert [name for name in found if f"`{name}" not in page] == []
+    assert np.isfinite(json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["metrics"]["loss"])
