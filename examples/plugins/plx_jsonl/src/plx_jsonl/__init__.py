@@ -1,0 +1,1 @@
+"""JSON lines as a pipeline of plx."""

@@ -1,0 +1,1 @@
+"""Scores of scikit-learn as metrics of plx."""
