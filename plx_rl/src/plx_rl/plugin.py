@@ -98,7 +98,7 @@ def provide_models() -> Factories:
 @hookimpl
 def provide_commands() -> Mapping[str, str]:
     """What is typed after `plx`."""
-    return {"record": "plx_rl.commands:record"}
+    return {"record": "plx_rl.commands:record", "seeds": "plx_rl.commands:seeds"}
 
 
 @hookimpl

@@ -61,8 +61,9 @@ class ActorCriticLearner(OnPolicyLearner):
         gae_lambda: float,
     ) -> None:
         super().__init__(actor_critic, {"optimizer": (optimizer, actor_critic.weights)}, discount=discount, gae_lambda=gae_lambda)
-        self._optimizer, self._loss_fn, self._names = optimizer, loss_fn, ("loss", *metric_names)
-        self._epochs, self._size, self._clip_range, self._target_kl = epochs, minibatch_size, clip_range, target_kl
+        self.optimizer, self.loss_fn, self._names = optimizer, loss_fn, ("loss", *metric_names)
+        self.epochs, self.minibatch_size, self.clip_range, self.target_kl = epochs, minibatch_size, clip_range, target_kl
+        self.clip_gradients = clip_gradients
         self._clips = (clip_gradients, clip_embed_gradients)
         self._rng = np.random.default_rng(seed)
         self.compile(xla=False)
@@ -79,9 +80,9 @@ class ActorCriticLearner(OnPolicyLearner):
             ComponentError: the memory's are, or it makes transitions over several steps.
         """
         super().check(memory)
-        if self._size is not None and self._size > memory.batch_size:
+        if self.minibatch_size is not None and self.minibatch_size > memory.batch_size:
             raise ComponentError(
-                f"minibatch_size is {self._size}, and a batch of the {type(memory).__name__} has {memory.batch_size} transitions: "
+                f"minibatch_size is {self.minibatch_size}, and a batch of the {type(memory).__name__} has {memory.batch_size} transitions: "
                 "make minibatch_size smaller, or batch_size larger",
                 about="agent.memory",
             )
@@ -92,17 +93,17 @@ class ActorCriticLearner(OnPolicyLearner):
             return None
 
         def updates(batch: Mapping[str, Any], seed: Any, clip_range: Any) -> dict[str, Any]:
-            return self._updates(batch, self._drawn_minibatches(batch_size, self._size or batch_size, seed), clip_range)
+            return self._updates(batch, self._drawn_minibatches(batch_size, self.minibatch_size or batch_size, seed), clip_range)
 
         return FusedActorCritic(
             env,
             self.actor_critic,
             updates,
             lambda: self._rng.integers(0, 2**31, 2, np.int32),
-            lambda: self._clip_range(self.global_step),
+            lambda: self.clip_range(self.global_step),
             steps=batch_size // env.num_envs,
-            discount=self._discount,
-            gae_lambda=self._lambda,
+            discount=self.discount,
+            gae_lambda=self.gae_lambda,
             xla=self._xla,
         )
 
@@ -116,8 +117,8 @@ class ActorCriticLearner(OnPolicyLearner):
             "value": estimates.values,
             "weights": estimates.weights,
         }
-        size = self._size or len(estimates.returns)
-        found = self._program(columns, self._minibatches(len(estimates.returns), size), np.float32(self._clip_range(self.global_step)))
+        size = self.minibatch_size or len(estimates.returns)
+        found = self._program(columns, self._minibatches(len(estimates.returns), size), np.float32(self.clip_range(self.global_step)))
         metrics = {name: float(value) for name, value in found.items()}
         return Learnt(metrics | {"value": float(estimates.values.mean())})
 
@@ -133,15 +134,15 @@ class ActorCriticLearner(OnPolicyLearner):
     def _minibatches(self, count: int, size: int) -> np.ndarray:
         """Which transitions each minibatch has, int32 [epochs · minibatches, size]; a rest that fills none is left out."""
         if size == count:
-            return np.zeros((self._epochs, 0), np.int32)
-        orders = [self._rng.permutation(count)[: count // size * size].reshape(-1, size) for _ in range(self._epochs)]
+            return np.zeros((self.epochs, 0), np.int32)
+        orders = [self._rng.permutation(count)[: count // size * size].reshape(-1, size) for _ in range(self.epochs)]
         return np.concatenate(orders).astype(np.int32)
 
     def _drawn_minibatches(self, count: int, size: int, seed: Any) -> Any:
         """`_minibatches`, within a program."""
         if size == count:
-            return tf.zeros((self._epochs, 0), tf.int32)
-        keys = tf.random.stateless_uniform((self._epochs, count), tf.bitwise.invert(seed))
+            return tf.zeros((self.epochs, 0), tf.int32)
+        keys = tf.random.stateless_uniform((self.epochs, count), tf.bitwise.invert(seed))
         orders = tf.argsort(keys, axis=-1)[:, : count // size * size]
         return tf.reshape(orders, [-1, size])
 
@@ -168,11 +169,11 @@ class ActorCriticLearner(OnPolicyLearner):
         """What came of a minibatch, and whether it was learnt from: not where the policy has moved too far already."""
         weights = self.actor_critic.weights
         with tf.GradientTape() as tape:
-            loss, metrics = self._loss_fn(batch, clip_range)
+            loss, metrics = self.loss_fn(batch, clip_range)
             loss += penalties(weights)
-            scaled = self._optimizer.scale_loss(loss)
+            scaled = self.optimizer.scale_loss(loss)
         gradients = clip(tape.gradient(scaled, weights), weights, *self._clips)
-        is_near = tf.constant(True) if self._target_kl is None else metrics["approximate_kl"] <= 1.5 * self._target_kl
-        if self._target_kl is None or is_near:
-            self._optimizer.apply(gradients, weights)
+        is_near = tf.constant(True) if self.target_kl is None else metrics["approximate_kl"] <= 1.5 * self.target_kl
+        if self.target_kl is None or is_near:
+            self.optimizer.apply(gradients, weights)
         return {"loss": loss, **metrics}, is_near

@@ -78,7 +78,7 @@ class OnPolicyLearner(OptimizedLearner):
     def __init__(self, actor_critic: ActorCritic, optimizers: Mapping[str, tuple[Any, Any]], *, discount: float, gae_lambda: float) -> None:
         super().__init__({"variables": actor_critic.network}, optimizers)
         self.actor_critic = actor_critic
-        self._discount, self._lambda = discount, gae_lambda
+        self.discount, self.gae_lambda = discount, gae_lambda
         self._value_pairs = tf.function(self._values, reduce_retracing=True)
 
     def check(self, memory: Memory) -> None:
@@ -103,10 +103,10 @@ class OnPolicyLearner(OptimizedLearner):
         """
         v_tm1, v_t = (self._rows(part.numpy(), num_envs) for part in self._value_pairs(batch["state"], batch["next_state"]))
         ended = batch["terminated"] | batch["truncated"]
-        discount_t = self._rows(np.where(batch["terminated"], 0.0, self._discount), num_envs)
-        carry_t = self._rows(np.where(ended, 0.0, self._discount), num_envs)
+        discount_t = self._rows(np.where(batch["terminated"], 0.0, self.discount), num_envs)
+        carry_t = self._rows(np.where(ended, 0.0, self.discount), num_envs)
         rewards = self._rows(batch["reward"], num_envs)
-        advantages = generalized_advantages_on_host(rewards, discount_t, carry_t, v_tm1, v_t, self._lambda)
+        advantages = generalized_advantages_on_host(rewards, discount_t, carry_t, v_tm1, v_t, self.gae_lambda)
         weights = batch["valid"].astype(np.float32)
         return Estimates(advantages.ravel(), (advantages + v_tm1).ravel(), v_tm1.ravel(), weights)
 

@@ -99,7 +99,7 @@ class PolicyLearner(OnPolicyLearner):
     def _returns(self, batch: Mapping[str, Any], num_envs: int) -> Estimates:
         """Discounted returns, where there is no value function; an episode that the batch cuts has none, and does not count."""
         ended = batch["terminated"] | batch["truncated"]
-        carry_t = self._rows(np.where(ended, 0.0, self._discount), num_envs)
+        carry_t = self._rows(np.where(ended, 0.0, self.discount), num_envs)
         returns = returns_on_host(self._rows(batch["reward"], num_envs), carry_t).ravel()
         is_complete = np.flip(np.logical_or.accumulate(np.flip(ended.reshape(-1, num_envs), 0)), 0).ravel()
         weights = (batch["valid"] & is_complete).astype(np.float32)
