@@ -213,6 +213,7 @@ def draw(looks: Sequence[Look], path: Path) -> None:
     returns = np.stack([look.returns for look in looks])
     low, middle, high = np.percentile(returns, [25, 50, 75], axis=1)
     figure = Figure(figsize=(7, 4), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.plot(timesteps, returns, color="#b9c4d0", linewidth=0.6)
     axes.fill_between(timesteps, low, high, color="#4269d0", alpha=0.25, linewidth=0)
@@ -220,7 +221,7 @@ def draw(looks: Sequence[Look], path: Path) -> None:
     axes.set_title(f"greedy return of {returns.shape[1]} seeds: median, middle half, each", fontsize=10)
     axes.set_xlabel("actions of each seed", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
-    FigureCanvasAgg(figure).print_png(str(path))
+    figure.savefig(path)
 
 
 def _learner(agent: Agent, env: CompiledEnvironment, seed: int) -> ActorCriticLearner:
