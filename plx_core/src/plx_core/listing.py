@@ -66,7 +66,8 @@ def print_plugins(registry: Registry) -> None:
     rows = []
     for plugin in registry.plugins.plugins.values():
         offers = ", ".join(f"{count} {kind if count > 1 else SINGULAR[kind]}" for kind, count in offered.get(plugin.name, {}).items())
-        rows.append((plugin.name, plugin.version, f"broken: {plugin.error}" if plugin.error else offers or "nothing"))
+        slow = f"; slow: its import takes {plugin.import_seconds:.1f} s" if plugin.is_slow else ""
+        rows.append((plugin.name, plugin.version, f"broken: {plugin.error}" if plugin.error else (offers or "nothing") + slow))
     _table(("plug-in", "version", "offers"), rows)
 
 

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import os
 import sys
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -11,25 +12,33 @@ from typing import Any
 
 import importlib_metadata
 import pluggy
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from plx_core import hookspecs
 from plx_core.errors import PluginError, did_you_mean
 
 GROUP = "plx"
 DISABLE_VARIABLE = "PLX_DISABLE_PLUGINS"
+SLOW_SECONDS = 0.5
+"""A plug-in whose import takes longer is said to be slow; one that only names its parts takes a thousandth of it."""
 HOOKS = (*(f"provide_{kind}" for kind in hookspecs.KINDS), *hookspecs.FURTHER, *hookspecs.EVENTS)
 
 
 @frozen
 class Plugin:
-    """One plug-in: its name, where it comes from, and what is wrong with it, if anything."""
+    """One plug-in: its name, where it comes from, what is wrong with it, if anything, and how long its import took."""
 
     name: str
     module: str
     distribution: str = ""
     version: str = ""
     error: str = ""
+    import_seconds: float = 0.0
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether every start of plx waits for it noticeably."""
+        return self.import_seconds > SLOW_SECONDS
 
     @property
     def origin(self) -> str:
@@ -112,8 +121,10 @@ def _manager() -> pluggy.PluginManager:
 def _add_entry_point(plugins: Plugins, point: importlib_metadata.EntryPoint) -> None:
     metadata: Any = point.dist.metadata if point.dist else {}
     plugin = Plugin(point.name, point.value, metadata["Name"] if metadata else "", metadata["Version"] if metadata else "")
+    began = time.perf_counter()
     try:
-        plugins.add(plugin, point.load())
+        module = point.load()
+        plugins.add(evolve(plugin, import_seconds=time.perf_counter() - began), module)
     except PluginError as error:
         plugins.plugins[f"{point.name} ({plugin.origin})"] = _with_error(plugin, str(error))
     except Exception as error:  # one plug-in that cannot be imported must not harm the others
@@ -150,7 +161,7 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def _with_error(plugin: Plugin, error: str) -> Plugin:
-    return Plugin(plugin.name, plugin.module, plugin.distribution, plugin.version, error)
+    return evolve(plugin, error=error)
 
 
 def _describe(error: BaseException) -> str:
