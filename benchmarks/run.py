@@ -48,6 +48,7 @@ COMPARISONS = (
         "LeNet, batch 64, arrays", "training.py lenet --only", "steps/s", "plx",
         {"fit": ("Keras fit", 1.3), "torch": ("PyTorch eager", 1.5), "torch-channels-last": ("PyTorch channels-last", 1.05)},
     ),
+    Comparison("LeNet, MNIST from records, `plx run`", "records_training.py", "steps/s", "plx", {"fit": ("Keras fit, same records", 1.3)}),
     Comparison(
         "DQN CartPole-v1, zoo settings", "rl_training.py", "env steps/s", "plx-dqn",
         {"sb3-dqn": ("Stable-Baselines3", 4.0), "sbx-dqn": ("SBX", 1.3)},
