@@ -96,8 +96,8 @@ def component_section(entry: Entry, registry: Registry, signatures: Signatures) 
     factory = entry.load()
     aliases = registry.aliases(entry)
     origin = f"Of `{entry.plugin.name}`." + (f" Also called {', '.join(f'`{alias}`' for alias in aliases)}." if aliases else "")
-    line = f"plx data {entry.name}" if entry.kind == "datasets" else yaml_line(entry.name, schema)
-    parts = [f"## {plain(entry.name)}", description(factory), origin, fenced("text", line)]
+    line = ("sh", f"plx data {entry.name}") if entry.kind == "datasets" else ("yaml", yaml_line(entry.name, schema))
+    parts = [f"## {plain(entry.name)}", description(factory), origin, fenced(*line)]
     if entry.kind == "layers" and (shapes := layer_shapes(entry, schema)):
         parts.append(shapes)
     shown = {name: child for name, child in schema["properties"].items() if entry.kind != "layers" or name not in HIDDEN}

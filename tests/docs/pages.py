@@ -22,6 +22,8 @@ NAME = re.compile(r"^# ([\w./-]+\.(?:py|yml|toml))\n")
 SECTIONS = {attribute.name for attribute in fields(ExperimentConfig)}
 TRAINING = ("run", "train")
 RUNNABLE = (*TRAINING, "check", "evaluate", "predict", "export", "record", "convert", "components", "plugins", "runs", "compare", "schema")
+INVENTED = "acme"
+"""What a reader has to think of; the tutorial's test makes such a package."""
 FEW_STEPS = {
     "supervised": ("train.train_steps=3", "eval.eval_steps=1"),
     "reinforcement": ("train.train_timesteps=600", "eval.eval_episodes=1"),
@@ -55,7 +57,8 @@ class Page:
 
     A block whose first line is `# name.yml` or `# name.py` is that file. Any other YAML is an experiment, or a part of one, which
     is laid on the page's last. Any other Python is run, after what was run before it. Of the shell only lines of `plx` are typed,
-    with as few steps of training as can be; a block of text after them is what they print, `…` standing for anything.
+    with as few steps of training as can be; a block of text after them is what they print, `…` standing for anything. What is
+    wrong on purpose says so: in the file's name, or in the line.
     """
 
     path: Path
@@ -91,11 +94,12 @@ class Page:
             self.output = "".join(self._type(line) for line in block.text.splitlines())
         elif block.language == "text" and self.output:
             self._expect(block.text)
+            self.output = ""
 
     def _check(self, block):
         content = yaml.safe_load(block.text)
         name = block.name or "block.yml"
-        if not {"model", "train"} <= set(content) and "extends" not in content:
+        if not {"model", "train"} <= set(content) and not {"extends", "model_config"} & set(content):
             content = {"extends": self.base} | self._at_its_place(content)
             Path("fragment.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
             name = "fragment.yml"
@@ -121,8 +125,9 @@ class Page:
         return {"model": {model.name: content}}
 
     def _type(self, line):
-        words = shlex.split(line, comments=True)
-        if not words or words[0] != "plx" or not (words[1] in RUNNABLE or words[1:3] == ["data", "digits"]):
+        typed, _, target = line.partition(" > ")
+        words = shlex.split(typed, comments=True)
+        if not words or words[0] != "plx" or INVENTED in line or not (words[1] in RUNNABLE or words[1:3] == ["data", "digits"]):
             return ""
         if words[1] in TRAINING:
             words += [word for value in FEW_STEPS[self._learning(words[2])] for word in ("--set", value)]
@@ -130,6 +135,8 @@ class Page:
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == 0 or "wrong" in line, f"{line}: exit code {result.exit_code}: {result.output[-2000:]}"
+        if target:
+            Path(target).write_text(result.output, encoding="utf-8")
         return result.output
 
     def _learning(self, file):
