@@ -42,6 +42,8 @@ INTRODUCTIONS: Mapping[str, str] = {
     "schedules": "A schedule can stand wherever a learning rate can, and in some parameters of reinforcement learning.",
     "activations": "Given by name to an `activation` parameter, or as the layer `Activation`.",
 }
+WIDTH = 88
+"""Of a line of code; longer ones have to be scrolled."""
 TRIED_SHAPES = ((6, 4), (8,), (8, 8, 3), (4, 8, 8, 3), (6, 8, 8, 3))
 
 
@@ -184,8 +186,27 @@ def hooks_page() -> str:
 
 
 def hook_text(hook: Any) -> str:
-    """How a hook is called, and what its docstring says."""
-    return f"{fenced('text', f'{hook.__name__}{inspect.signature(hook)}')}\n\n{prose(inspect.getdoc(hook) or '')}"
+    """How a hook is called, where it is given something, and what its docstring says."""
+    called = f"{fenced('text', signature_text(hook.__name__, hook))}\n\n" if inspect.signature(hook).parameters else ""
+    return f"{called}{prose(inspect.getdoc(hook) or '')}"
+
+
+def signature_text(name: str, factory: Any) -> str:
+    """How something is called: in a line, or with a line for each parameter where that is too long."""
+    parts, last = [], None
+    for parameter in inspect.signature(factory).parameters.values():
+        if parameter.kind is parameter.KEYWORD_ONLY and last not in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL):
+            parts.append("*")
+        last = parameter.kind
+        hint = parameter.annotation
+        written = "" if hint is parameter.empty else hint if isinstance(hint, str) else inspect.formatannotation(hint)
+        text = str(parameter.replace(annotation=parameter.empty, default=parameter.empty)) + (f": {written}" if written else "")
+        if parameter.default is not parameter.empty:
+            default = "…" if " at 0x" in repr(parameter.default) or parameter.default is attrs.NOTHING else repr(parameter.default)
+            text += f" = {default}" if written else f"={default}"
+        parts.append(text)
+    line = f"{name}({', '.join(parts)})"
+    return line if len(line) <= WIDTH else "\n".join([f"{name}(", *(f"    {part}," for part in parts), ")"])
 
 
 def commands_page(registry: Registry) -> str:
@@ -213,7 +234,7 @@ def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command
 
 def help_of(command: click.Command, path: str) -> str:
     """What `--help` prints."""
-    context = click.Context(command, info_name=path, terminal_width=96, max_content_width=96)
+    context = click.Context(command, info_name=path, terminal_width=WIDTH, max_content_width=WIDTH)
     return command.get_help(context)
 
 
@@ -271,13 +292,24 @@ def public_section(name: str, value: Any) -> str:
     parts = [f"## {plain(name)}\n"]
     if callable(value) and not isinstance(value, type(Any)):
         with contextlib.suppress(TypeError, ValueError):
-            parts.append(fenced("text", f"{name}{inspect.signature(value)}") + "\n")
+            parts.append(fenced("text", signature_text(name, value)) + "\n")
     own = inspect.isclass(value) or inspect.isroutine(value)
-    parts.append(prose(inspect.getdoc(value) or "") if own else f"{plain(repr(value))}\n")
+    parts.append(
+        prose(inspect.getdoc(value) or "")
+        if own
+        else f"{', '.join(f'`{item}`' for item in value) if isinstance(value, tuple) else plain(repr(value))}\n"
+    )
     if inspect.isclass(value):
         methods = [(f"`{key}`", plain((inspect.getdoc(member) or "").partition("\n\n")[0])) for key, member in public_members(value)]
         parts += ["", table(("member", "what it is"), methods)] if methods else []
     return "\n".join(parts) + "\n"
+
+
+def value_text(value: Any) -> str:
+    """What a public value is: its items, or what its class says where nothing can be read in the value itself."""
+    if isinstance(value, (tuple, Mapping)):
+        return ", ".join(f"`{item}`" for item in value)
+    return plain((inspect.getdoc(type(value)) or "").partition("\n\n")[0] if " at 0x" in repr(value) else repr(value))
 
 
 def public_members(cls: type) -> Iterator[tuple[str, Any]]:
@@ -305,7 +337,7 @@ def prose(text: str) -> str:
 def section_text(title: str, body: str) -> str:
     """One section of a docstring."""
     if title in ("Example", "Examples"):
-        return f"{title}:\n\n{fenced('text', body)}"
+        return f"{title}:\n\n{fenced('text', re.sub(r' *# doctest:.*', '', body))}"
     found = list(ARGUMENT.finditer(body)) if title in ("Args", "Raises") else []
     if found:
         return f"{title}:\n\n" + "\n".join(f"- `{one['name']}`: {plain(one['text'])}" for one in found)
