@@ -3,6 +3,8 @@
 import importlib.util
 import inspect
 import json
+import operator
+import pydoc
 import re
 import sys
 from pathlib import Path
@@ -171,3 +173,26 @@ def test_the_page_of_the_run_directory_names_every_file_of_a_run(digits, tmp_pat
     assert len(found) >= 9
     assert [name for name in found if f"`{name}" not in page] == []
     assert np.isfinite(json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["metrics"]["loss"])
+
+
+def test_the_facade_reads_well_in_pydoc():
+    text = pydoc.render_doc(plx_core, renderer=pydoc.plaintext)
+    assert "class Estimator" in text
+    assert "Args:" in text
+    names = re.findall(r"`plx\.([\w.]+)`", plx_core.__doc__)
+    assert len(names) > 20
+    for name in names:
+        assert operator.attrgetter(name)(plx_core) is not None
+
+
+def test_every_name_of_the_facade_has_a_docstring_of_its_own():
+    for name in plx_core.__all__:
+        value = getattr(plx_core, name)
+        if inspect.isclass(value) or inspect.isroutine(value):
+            assert value.__doc__ and value.__doc__[0] != " ", f"{name} has no docstring"
+            own = (
+                [member for key, member in vars(value).items() if not key.startswith("_") and callable(member)]
+                if inspect.isclass(value)
+                else []
+            )
+            assert [member.__name__ for member in own if not inspect.getdoc(member)] == []

@@ -1,9 +1,19 @@
 """plx: deep-learning and reinforcement-learning experiments on TensorFlow, made of plug-ins.
 
-import plx_core as plx
+    import plx_core as plx
 
-`plx.layers`, `plx.losses`, … hold every installed component of a kind; `plx.Estimator`, `plx.Experiment` and `plx.Agent` run
-them. Nothing imports TensorFlow until it is used.
+Parts, by kind and name: `plx.layers`, `plx.losses`, `plx.optimizers`, `plx.models`, `plx.memories`, `plx.envs`, … hold every
+installed component of a kind, and `dir()` lists them. `plx.configs` names a component without making it.
+
+To run: `plx.Estimator` and `plx.Experiment` for supervised learning, `plx.Agent` and `plx.RLExperiment` for reinforcement learning,
+`plx.RunConfig` and `plx.EnvironmentConfig` for how; `plx.create_experiment` makes what a file describes, and `plx.inputs` feeds arrays.
+`plx.load_model` reads a saved network.
+
+To extend: `plx.hookimpl` marks the hooks of a plug-in (`plx_core.hookspecs` has them all), `plx.Callback`, `plx.Pipeline`,
+`plx.Environment`, `plx.Memory`, `plx.Exploration`, `plx.Model`, `plx.Tracker` and `plx.Exporter` are what its parts implement,
+`plx_core.annotations` has the words for their signatures, and `plx.testing` checks them.
+
+Mistakes are `plx.errors.PlxError`. Nothing imports TensorFlow until it is used.
 """
 
 from __future__ import annotations
@@ -34,6 +44,7 @@ if TYPE_CHECKING:
     from plx_core.agent import Agent
     from plx_core.bridge import Bridge, BridgeSpec, Crossing
     from plx_core.components import Component
+    from plx_core.configs import EnvironmentConfig, RunConfig
     from plx_core.estimators import Estimator
     from plx_core.experiments import Experiment, RLExperiment, create_experiment, create_rl_experiment
     from plx_core.graphs import Graph
@@ -75,6 +86,7 @@ __all__ = [
     "Component",
     "Crossing",
     "Environment",
+    "EnvironmentConfig",
     "Estimator",
     "EstimatorSpec",
     "Experiment",
@@ -91,6 +103,7 @@ __all__ = [
     "Pipeline",
     "Policy",
     "RLExperiment",
+    "RunConfig",
     "State",
     "Stateful",
     "Step",
