@@ -5,6 +5,7 @@ Sphinx calls `write` at the beginning of each build. What is written is not comm
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib
 import inspect
@@ -42,6 +43,7 @@ INTRODUCTIONS: Mapping[str, str] = {
     "schedules": "A schedule can stand wherever a learning rate can, and in some parameters of reinforcement learning.",
     "activations": "Given by name to an `activation` parameter, or as the layer `Activation`.",
 }
+BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 WIDTH = 88
 """Of a line of code; longer ones have to be scrolled."""
 TRIED_SHAPES = ((6, 4), (8,), (8, 8, 3), (4, 8, 8, 3), (6, 8, 8, 3))
@@ -54,6 +56,7 @@ def write(target: Path) -> None:
     signatures.save()
     pages |= {"hooks.md": hooks_page(), "commands.md": commands_page(registry), "config.md": config_page()}
     pages |= {"python.md": python_page(), "testing.md": testing_page(), "index.md": index_page(registry)}
+    pages["benchmarks.md"] = benchmarks_page()
     for name, text in pages.items():
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -285,6 +288,24 @@ def testing_page() -> str:
     module = importlib.import_module("plx_core.testing")
     head = f"# Checks for parts of your own\n\n{prose(inspect.getdoc(module) or '')}\n"
     return "\n".join([head, *(public_section(name, getattr(module, name)) for name in module.__all__)])
+
+
+def benchmarks_page() -> str:
+    """What is measured, and the results where there are any."""
+    head = (
+        "# Benchmarks\n\n`make bench` measures plx against what else there is, each side in a process of its own and in turns, and "
+        "`make bench-quick` does less of the same. The peers are installed in an environment of their own.\n"
+    )
+    rows = []
+    for path in sorted(BENCHMARKS.glob("*.py")):
+        summary = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n\n")[0]
+        rows.append((f"`{path.name}`", plain(summary)))
+    parts = [head, table(("file", "measures"), [row for row in rows if row[0] not in ("`run.py`", "`sides.py`")])]
+    results = BENCHMARKS / "RESULTS.md"
+    if results.exists():
+        text = re.sub(r"!?\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", results.read_text(encoding="utf-8"))
+        parts.append(re.sub(r"^#", "##", text, flags=re.MULTILINE))
+    return "\n".join(parts)
 
 
 def public_section(name: str, value: Any) -> str:
