@@ -2,8 +2,6 @@
 
 import numpy as np
 
-CARTPOLE = {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 2}}
-PENDULUM = {"GymEnvironment": {"env_id": "Pendulum-v1", "num_envs": 2}}
 SPECIES = (np.arange(16) % 3).astype("int64")
 HEADS = {
     "graph": {
@@ -77,13 +75,9 @@ EXAMPLES = {
         "ToBoundingBox": {"params": {"offset_height": 1, "offset_width": 1, "target_height": 12, "target_width": 12}, "input_shape": (8, 8, 3)},
     },
     "models": {
-        **{f"{name}Model": {"env": CARTPOLE} for name in ("A2C", "DDQN", "DQN", "PPO", "TRPO", "VPG")},
-        "NAFModel": {"env": PENDULUM},
         "MultiHead": {"params": HEADS, "labels": {"species": SPECIES, "size": SPECIES[:, None].astype("float32")}},
         "Generator": {"params": CODER},
     },
-    "environments": {"GymEnvironment": {"params": {"env_id": "CartPole-v1", "num_envs": 2}},
-                     "CompiledEnvironment": {"params": {"env_id": "CartPole", "num_envs": 2}}},
 }  # fmt: skip
 UNTRIED = {
     "layers/Shared": "it stands for another layer of its graph",

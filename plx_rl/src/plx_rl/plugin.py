@@ -1,6 +1,7 @@
 """What plx_rl offers, by the names that a config uses."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from plx_core import hookimpl
 from plx_core.hookspecs import Factories
@@ -112,5 +113,20 @@ def provide_aliases() -> Mapping[str, Mapping[str, str]]:
             "MountainCar-v0": "MountainCar",
             "MountainCarContinuous-v0": "MountainCarContinuous",
             "Pendulum-v1": "Pendulum",
+        },
+    }
+
+
+@hookimpl
+def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
+    """How those are tried that need an environment."""
+    pole = {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 2}}
+    pendulum = {"GymEnvironment": {"env_id": "Pendulum-v1", "num_envs": 2}}
+    return {
+        "models": {f"{name}Model": {"env": pole} for name in ("A2C", "DDQN", "DQN", "TRPO", "VPG")}
+        | {"NAFModel": {"env": pendulum}, "PPOModel": {"env": pole, "params": {"minibatch_size": 8}}},
+        "environments": {
+            "CompiledEnvironment": {"params": {"env_id": "CartPole", "num_envs": 2}},
+            "GymEnvironment": {"params": {"env_id": "CartPole-v1", "num_envs": 2}},
         },
     }

@@ -20,6 +20,7 @@ from attrs import frozen
 
 from plx_core import checkpoints
 from plx_core.components import Component, active_registry
+from plx_core.errors import PlxError
 from plx_core.hookspecs import hookimpl
 from plx_core.nodes import parse
 from plx_core.plugins import Plugin, load_plugins
@@ -27,7 +28,7 @@ from plx_core.reading import Reader
 from plx_core.registry import SINGULAR, Registry
 from plx_core.schema import is_mode, type_hints
 from plx_core.signatures import Signatures
-from plx_core.testing.failures import CheckFailed, expecting, require
+from plx_core.testing.failures import CannotTry, CheckFailed, expecting, require
 
 UNDER_TEST = "under_test"
 """The name of the plug-in that offers a class or function which no installed one does."""
@@ -64,7 +65,12 @@ class Part:
         with expecting(
             self.about, f"made it with {_shown(self.component.params)}", "an object", "give it parameters that its constructor accepts"
         ):
-            return self.component.build(**supplied)
+            try:
+                return self.component.build(**supplied)
+            except PlxError as error:
+                if isinstance(error.__cause__, ImportError):
+                    raise CannotTry(f"{self.about} needs a package that is not installed: {error}") from error
+                raise
 
     def varied(self, **params: Any) -> Part:
         """The same part with other values of those of these parameters that it has."""
