@@ -258,7 +258,7 @@ def config_sections(cls: type, path: str) -> Iterator[str]:
             below.append((nested, f"{path}.{attribute.name}".lstrip(".")))
         alias = attribute.metadata.get("alias")
         written = f"`{attribute.name}`" + (f" or `{alias}`" if alias else "")
-        takes = f"a section, see below: {nested.__doc__}" if nested is not None else describe(schema_of(annotation))
+        takes = "a section, below" if nested is not None else describe(schema_of(annotation))
         rows.append((written, default_text(attribute), plain(takes), plain(attribute.metadata.get("help", ""))))
     title = f"## {path}\n\n" if path else ""
     yield f"{title}{plain(inspect.getdoc(cls) or '')}\n\n{table(('key', 'default', 'takes', 'meaning'), rows)}"
