@@ -69,6 +69,10 @@ bench-quick: $(READY) .venv-peers/.ready ## The same with less work, a few minut
 	@.venv-peers/bin/pip install --quiet -r benchmarks/peers.txt
 	@touch $@
 
+.PHONY: links
+links: $(READY) ## Ask every address in the docs whether it is there; this needs the network
+	$(BIN)/sphinx-build -q -b linkcheck docs docs/_build/links
+
 .PHONY: constraints
 constraints: ## Resolve the newest versions of everything, and pin them in constraints.txt
 	$(PYTHON) -m venv --clear .venv-constraints

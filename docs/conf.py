@@ -17,6 +17,8 @@ nitpicky = True
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
+smartquotes_action = "qe"  # quotes and dots; two hyphens begin an option here, they are no dash
+
 html_theme = "furo"
 html_title = f"plx {release}"
 html_static_path = ["_static"]
