@@ -1,6 +1,7 @@
 """What plx_pipelines offers, by the names that a config uses."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from plx_core.hookspecs import Factories, hookimpl
 
@@ -56,3 +57,26 @@ def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]
 def provide_commands() -> Mapping[str, str]:
     """Commands that make record files and look into them."""
     return {f"data {name}": f"plx_pipelines.commands:{name}" for name in ("convert", "show", "verify")}
+
+
+@hookimpl
+def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
+    """How those are tried that need files, or an image."""
+    image = (8, 8, 3)
+    box = {"offset_height": 1, "offset_width": 1, "target_height": 12, "target_width": 12}
+    pipelines = {
+        "ImageFolderPipeline": "image_folder",
+        "ParallelTextPipeline": "texts",
+        "TablePipeline": "table",
+        "TFDatasetPipeline": "dataset",
+        "TFRecordImagePipeline": "image_records",
+        "TFRecordSequencePipeline": "sequence_records",
+    }
+    return {
+        "pipelines": {name: f"plx_pipelines.examples:{function}" for name, function in pipelines.items()},
+        "layers": {
+            "DrawBoundingBoxes": {"params": {"boxes": [[0.1, 0.1, 0.5, 0.5]]}, "input_shape": image},
+            "ExtractGlimpse": {"params": {"size": [4, 4], "offset": [0, 0]}, "input_shape": image},
+            "ToBoundingBox": {"params": box, "input_shape": image},
+        },
+    }
