@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from plx_core import hookimpl
 from plx_core.hookspecs import Factories
@@ -153,6 +154,13 @@ def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]
         "optimizers": {"*": {"beta1": "beta_1", "beta2": "beta_2"}, "RMSprop": {"decay": "rho"}},
         "regularizers": {"L1": {"l": "l1"}, "L2": {"l": "l2"}},
     }
+
+
+@hookimpl
+def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
+    """How those are tried that take more than a graph of one output."""
+    models = {"Generator": "plx_layers.examples:generator", "MultiHead": "plx_layers.examples:multi_head"}
+    return {"models": models}
 
 
 def _snake(name: str) -> str:

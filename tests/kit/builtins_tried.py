@@ -1,34 +1,5 @@
-"""How those built-in parts are tried that need more than their defaults; by kind and name, as `provide_examples` says it."""
+"""Which built-in parts are tried, and which are not."""
 
-import numpy as np
-
-SPECIES = (np.arange(16) % 3).astype("int64")
-HEADS = {
-    "graph": {
-        "layers": [
-            {"Dense": {"units": 4, "name": "hidden"}},
-            {"Dense": {"units": 3, "name": "species", "inbound_nodes": "hidden"}},
-            {"Dense": {"units": 1, "name": "size", "inbound_nodes": "hidden"}},
-        ],
-        "output_layers": ["species", "size"],
-    },
-    "heads": {"species": "Classifier", "size": "Regressor"},
-}
-CODER = {
-    "encoder": {"layers": [{"Dense": {"units": 3}}]},
-    "bridge": "NoOpBridge",
-    "decoder": {"layers": [{"Dense": {"units": 8}}]},
-    "loss": "MeanSquaredError",
-}
-
-
-EXAMPLES = {
-    "metrics": {name: {"params": {"k": 2}} for name in ("PrecisionAtK", "RecallAtK")},
-    "models": {
-        "MultiHead": {"params": HEADS, "labels": {"species": SPECIES, "size": SPECIES[:, None].astype("float32")}},
-        "Generator": {"params": CODER},
-    },
-}  # fmt: skip
 UNTRIED = {
     "layers/Shared": "it stands for another layer of its graph",
     "callbacks/GeneratedImages": "it needs a Generator; tests/layers/test_generator.py",
