@@ -46,7 +46,12 @@ INTRODUCTIONS: Mapping[str, str] = {
 BENCHMARKS = Path(__file__).resolve().parent.parent / "benchmarks"
 WIDTH = 88
 """Of a line of code; longer ones have to be scrolled."""
-TRIED_SHAPES = ((6, 4), (8,), (8, 8, 3), (4, 8, 8, 3), (6, 8, 8, 3))
+SHAPES = ((6, 4), (8,), (8, 8, 3), (4, 8, 8, 3), (64, 64, 32), (4, 4, 8, 8, 3))
+TRIED = [
+    *(((shape,), lambda layer, inputs: layer(*inputs)) for shape in SHAPES),
+    *((((6, 4), (6, 4)), call) for call in (lambda layer, inputs: layer(inputs), lambda layer, inputs: layer(*inputs))),
+]
+"""Shapes on which a layer is tried, without the batch, and how it is called: with inputs, or with a list of them."""
 
 
 def write(target: Path) -> None:
@@ -122,18 +127,20 @@ def parameter_row(name: str, child: Schema, schema: Schema, meanings: Mapping[st
 
 
 def layer_shapes(entry: Entry, schema: Schema) -> str:
-    """What a layer makes of an example's shape; nothing where its line cannot be tried on one tensor."""
+    """What a layer makes of an example's shape, or of two; nothing where its line cannot be tried on them."""
     import keras
     import yaml
 
     from plx_core.components import make
 
-    for shape in TRIED_SHAPES:
+    for shapes, call in TRIED:
         try:
             (written,) = yaml.safe_load(yaml_line(entry.name, schema))
-            outputs = make("layers", written)(keras.Input(shape))
+            outputs = call(make("layers", written), [keras.Input(shape) for shape in shapes])
             if isinstance(outputs, keras.KerasTensor):
-                return f"An input of shape {shape_text(shape)} gives {shape_text(outputs.shape[1:])}."
+                given = " and ".join(shape_text(shape) for shape in shapes)
+                subject, verb = ("An input of shape", "gives") if len(shapes) == 1 else ("Inputs of shapes", "give")
+                return f"{subject} {given} {verb} {shape_text(outputs.shape[1:])}."
         except Exception:  # whatever a layer has against a shape, the next may suit it
             continue
     return ""
