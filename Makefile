@@ -83,7 +83,7 @@ constraints: ## Resolve the newest versions of everything, and pin them in const
 
 .PHONY: clean
 clean: ## Remove .venv, caches and built files; data and runs stay
-	rm -rf $(VENV) .venv-constraints .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis docs/_build
+	rm -rf $(VENV) .venv-constraints .venv-peers .mypy_cache .pytest_cache .ruff_cache .hypothesis docs/_build docs/reference docs/diagrams
 	find plx_* tests examples benchmarks docs -type d \( -name __pycache__ -o -name build -o -name dist \) -prune -exec rm -rf {} +
 
 # The build backend comes first, so that the four packages are built with the pinned one and not each in an environment of its own.
