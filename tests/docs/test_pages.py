@@ -27,10 +27,8 @@ def workplace(digits, tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [path for path in PAGES if any(blocks_of(path))], ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_block_of_a_page_works(workplace, path):
-    if not any(blocks_of(path)):
-        pytest.skip("the page has no blocks")
     Page(path).work_through()
 
 
