@@ -15,7 +15,7 @@ from plx_core.saving import custom_objects, load_model
 from plx_core.testing.failures import CannotTry, CheckFailed, describe, expecting, require
 from plx_core.testing.making import Part, close, no_global_randomness, own_settings, part_of, plain, short
 
-SHAPES: tuple[Any, ...] = ((8,), (6, 4), (8, 8, 3), (6, 6, 6, 2), (2, 5, 5, 3), (2, 5, 3), [(6, 4), (6, 4)], [(8,), (8,)])
+SHAPES: tuple[Any, ...] = ((8,), (8, 8, 3), (6, 4), (6, 6, 6, 2), (2, 5, 5, 3), (2, 5, 3), [(6, 4), (6, 4)], [(8,), (8,)])
 """What a layer is tried with where its check is given no shape."""
 BATCH, OTHER_BATCH = 4, 3
 STEPS = (0, 1, 10, 1_000, 1_000_000)
@@ -251,7 +251,9 @@ def _shape_for(part: Part, dtype: str) -> Any:
         try:
             network = _network(part, shape, dtype)
             connected = connected or shape
-            network(_inputs(shape, dtype, BATCH), training=False)
+            for training in (True, False):
+                outputs = network(_inputs(shape, dtype, BATCH), training=training)
+            _check_shapes(part.about, network, outputs)
         except Exception as error:  # which shape it takes is what is being found out
             tried.append(f"{shape}: {error.came if isinstance(error, CheckFailed) else describe(error)}")
             continue

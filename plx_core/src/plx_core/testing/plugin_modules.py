@@ -175,11 +175,24 @@ def check_entry(registry: Registry, entry: Entry, examples: Examples) -> None:
         params = example.pop("params", None)
         if params is None and entry.kind not in UNBUILT:
             params = _default_params(entry)
-        part = Component(entry.kind, entry.qualified_name, registry=registry)
-        if entry.kind in CHECKS:
-            CHECKS[entry.kind](part, params, **example)
-        else:
-            check_part(entry.kind, part, params)
+        check = CHECKS.get(entry.kind, functools.partial(check_part, entry.kind))
+        try:
+            check(Component(entry.kind, entry.qualified_name, registry=registry), params, **example)
+        except CannotTry:
+            raise
+        except Exception as error:
+            if example or not _is_keras_own(entry):
+                raise
+            reason = error.came if isinstance(error, CheckFailed) else describe(error)
+            raise CannotTry(
+                f"{SINGULAR[entry.kind]} {entry.name} is Keras's own, and needs an example in provide_examples: {reason}"
+            ) from error
+
+
+def _is_keras_own(entry: Entry) -> bool:
+    """Whether a plug-in only passes on a part of Keras's: its author can say how it is tried, and not mend it."""
+    factory = entry.load()
+    return factory.__module__.startswith("keras.") or hasattr(factory, "__signature__")
 
 
 def _example(registry: Registry, entry: Entry, examples: Examples, folder: Path) -> dict[str, Any]:
