@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from plx_core.agent_run import AgentRun, Goals, UpdateSchedule
 from plx_core.agent_training import Training
 from plx_core.components import make
 from plx_core.configs import EnvironmentConfig, RunConfig, WarmStartConfig
-from plx_core.episodes import evaluate_policy
+from plx_core.episodes import evaluate_policy, play_greedily
 from plx_core.errors import ComponentError
 from plx_core.evaluating import EvaluationProgram
 from plx_core.feeding import as_pipeline
@@ -178,14 +177,10 @@ class Agent(Trainer):
             What was observed, by name; `action`, `reward`, `terminated` and `truncated`.
         """
         env, policy = self.restored(env, checkpoint_path, seed)
-        observations, masks, ended = env.reset(seed=seed), env.action_masks, False
-        while not ended:
-            actions = policy.greedy(observations, masks)
-            step = env.step(actions)
-            ended = bool(step.ended[0])
-            seen = {name: part[0] for name, part in as_features(observations).items()}
-            yield seen | {"action": actions[0], "reward": step.rewards[0], "terminated": step.terminated[0], "truncated": step.truncated[0]}
-            observations, masks = step.observations, step.action_masks
+        for played in play_greedily(env, policy, 1, seed):
+            seen, step = {name: part[0] for name, part in as_features(played.observations).items()}, played.step
+            ends = {"terminated": step.terminated[0], "truncated": step.truncated[0]}
+            yield seen | {"action": played.actions[0], "reward": step.rewards[0]} | ends
 
     def evaluate(
         self,
@@ -210,15 +205,7 @@ class Agent(Trainer):
         path = self._checkpoint(checkpoint_path)
         metrics = self._evaluate(env, episodes, path, EVALUATION_SEED)
         step = checkpoint_files.step_of(path)
-        split = f"eval_{name}" if name else "eval"
-        self.run_directory.append_metrics(step, split, metrics, time=time.time())
-        for tracker in self.make_trackers():
-            tracker.log(step, split, metrics)
-            tracker.close()
-        for hook in hooks or ():
-            as_callback(make("callbacks", hook)).on_evaluate(self, step, metrics)
-        self.events.tell("evaluated", run=self, step=step, split=split, metrics=metrics)
-        return metrics | {"global_step": step}
+        return self._evaluated(step, f"eval_{name}" if name else "eval", metrics, hooks)
 
     def predict(
         self, input_fn: Any, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None, env: Any = None

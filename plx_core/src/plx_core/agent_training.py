@@ -88,12 +88,6 @@ class Training:
         if memory.is_cleared_by_sample is not needs_order:
             wanted = "a memory that hands over what just happened, BatchMemory" if needs_order else "a replay memory, Memory"
             raise ComponentError(f"the model learns from {wanted}; it was given a {type(memory).__name__}", about="agent.memory")
-        if self.spec.needs_demonstrations and not memory.holds_demonstrations:
-            raise ComponentError(
-                "the model learns from an expert's demonstrations; "
-                f"take a memory that has some, such as DemonstrationMemory, in place of {type(memory).__name__}",
-                about="agent.memory",
-            )
         memory.check_spaces(self.env.observation_space, self.env.action_space)
         if needs_order and memory.batch_size % self.env.num_envs:
             raise ComponentError(

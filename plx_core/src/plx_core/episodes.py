@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from attrs import frozen
 
 from plx_core.interfaces import Environment, Policy, State, Stateful, Step
 
@@ -62,8 +64,27 @@ class Episodes(Stateful):
         return episode
 
 
-def evaluate_policy(env: Environment, policy: Policy, episodes: int, seed: int) -> dict[str, float]:
-    """Greedy episodes.
+@frozen
+class Played:
+    """A greedy step of N environments.
+
+    Args:
+        observations: what was acted on.
+        masks: which actions were legal.
+        actions: what was done.
+        step: what came of it.
+        counts: where it belongs to an episode that was asked for, bool [N].
+    """
+
+    observations: Any
+    masks: np.ndarray | None
+    actions: np.ndarray
+    step: Step
+    counts: np.ndarray
+
+
+def play_greedily(env: Environment, policy: Policy, episodes: int, seed: int) -> Iterator[Played]:
+    """The steps of greedy episodes.
 
     Each of N environments plays its share of the episodes, so that a short episode is as likely to be counted as a long one.
 
@@ -72,23 +93,28 @@ def evaluate_policy(env: Environment, policy: Policy, episodes: int, seed: int) 
         policy: acts.
         episodes: how many.
         seed: of the environments.
+    """
+    left = np.full(env.num_envs, episodes // env.num_envs)
+    left[: episodes % env.num_envs] += 1
+    observations, masks = env.reset(seed=seed), env.action_masks
+    while (left > 0).any():
+        actions = policy.greedy(observations, masks)
+        step, counts = env.step(actions), left > 0
+        yield Played(observations, masks, actions, step, counts)
+        left -= (counts & step.ended).astype(left.dtype)
+        observations, masks = step.observations, step.action_masks
+
+
+def evaluate_policy(env: Environment, policy: Policy, episodes: int, seed: int) -> dict[str, float]:
+    """What comes of greedy episodes; the arguments are those of `play_greedily`.
 
     Returns:
         `episode_return` (the mean), its `_std`, `_min` and `_max`, `episode_length`, and `episodes`.
     """
-    shares = np.full(env.num_envs, episodes // env.num_envs)
-    shares[: episodes % env.num_envs] += 1
     tally, found = Episodes(env.num_envs), []
-    observations: Any = env.reset(seed=seed)
-    masks = env.action_masks
-    while (shares > 0).any():
-        step = env.step(policy.greedy(observations, masks))
-        ended = np.flatnonzero(step.ended)
-        for index, episode in zip(ended, tally.add(step), strict=True):
-            if shares[index] > 0:
-                shares[index] -= 1
-                found.append(episode)
-        observations, masks = step.observations, step.action_masks
+    for played in play_greedily(env, policy, episodes, seed):
+        ended = np.flatnonzero(played.step.ended)
+        found += [episode for index, episode in zip(ended, tally.add(played.step), strict=True) if played.counts[index]]
     returns = np.array([episode["return"] for episode in found])
     return {
         "episode_return": float(returns.mean()),

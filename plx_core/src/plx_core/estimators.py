@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import logging
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -129,15 +128,8 @@ class Estimator(Trainer):
         metrics |= {key: float(count) for key, count in pipeline.counters().items()}
         self.evaluated_on = input_fn
         split = f"eval_{name}" if name else "eval"
-        self.run_directory.append_metrics(step, split, metrics, time=time.time())
         self.run_directory.note_data(split, pipeline.counters())
-        for tracker in self.make_trackers():
-            tracker.log(step, split, metrics)
-            tracker.close()
-        for hook in hooks or ():
-            as_callback(make("callbacks", hook)).on_evaluate(self, step, metrics)
-        self.events.tell("evaluated", run=self, step=step, split=split, metrics=metrics)
-        return metrics | {"global_step": step}
+        return self._evaluated(step, split, metrics, hooks)
 
     def predict(
         self,

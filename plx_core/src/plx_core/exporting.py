@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from plx_core.annotations import PositiveInt
-from plx_core.errors import ComponentError, did_you_mean
 from plx_core.interfaces import Exporter
 from plx_core.run_directory import EXPORT
+from plx_core.run_hooks import metric_called
 
 Format = Literal["saved_model", "keras", "onnx", "litert"]
 ABOUT = "export.json"
@@ -75,12 +75,9 @@ class BestExporter(Exporter):
 
     def export(self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool) -> Path | None:
         """Write the model, if it is better than those written before."""
-        if self._metric not in metrics:
-            raise ComponentError(
-                f"there is no metric called {self._metric}{did_you_mean(self._metric, metrics)}; there are {', '.join(metrics)}"
-            )
+        value = metric_called(metrics, self._metric)
         earlier = [about["metrics"][self._metric] for about in _written(_folder(run, self._name)).values() if about["step"] != step]
-        if any(self._sign * (value - metrics[self._metric]) <= 0 for value in earlier):
+        if any(self._sign * (before - value) <= 0 for before in earlier):
             return None
         return write_export(run, input_fn, step, metrics, self._name, self._format, self._keep)
 

@@ -108,7 +108,7 @@ def provide_environments() -> Factories:  # type: ignore[empty-body]
 
 @hookspec
 def provide_dynamics() -> Factories:  # type: ignore[empty-body]
-    """How environments move, as TensorFlow programs: `plx_rl.dynamics.Dynamics` subclasses, which `CompiledEnvironment` runs."""
+    """How environments move, as TensorFlow programs: pure functions of states and actions."""
 
 
 @hookspec

@@ -59,7 +59,7 @@ class StepLogging(Callback):
 
     def on_steps(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
         """Write a line."""
-        chosen = {name: _pick(metrics, name) for name in self._names} if self._names else metrics
+        chosen = {name: metric_called(metrics, name) for name in self._names} if self._names else metrics
         logger.info("step %d  %s", step, "  ".join(f"{name} {value:.6g}" for name, value in chosen.items()))
 
 
@@ -129,7 +129,7 @@ class NanGuard(Callback):
 
     def on_steps(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
         """Look at it."""
-        value = _pick(metrics, self._metric)
+        value = metric_called(metrics, self._metric)
         if math.isfinite(value):
             return
         if self._fail:
@@ -249,7 +249,7 @@ class _Watcher:
 
     def see(self, metrics: Mapping[str, float]) -> bool:
         """Whether the metric is the best so far."""
-        value = _pick(metrics, self.metric)
+        value = metric_called(metrics, self.metric)
         if self.best is None or self._sign * (self.best - value) > self._min_delta:
             self.best, self.waited = value, 0
             return True
@@ -412,7 +412,12 @@ def as_callback(value: Any) -> Callback:
     raise ComponentError(f"a hook is a plx_core.Callback or a keras.callbacks.Callback, not a {type(value).__name__}")
 
 
-def _pick(metrics: Mapping[str, float], name: str) -> float:
+def metric_called(metrics: Mapping[str, float], name: str) -> float:
+    """The value of a metric.
+
+    Raises:
+        ComponentError: there is none of this name.
+    """
     if name not in metrics:
         raise ComponentError(f"there is no metric called {name}{did_you_mean(name, metrics)}; there are {', '.join(metrics)}")
     return metrics[name]

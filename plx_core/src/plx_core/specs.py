@@ -70,14 +70,12 @@ class AgentSpec(EstimatorSpec):
         learner: changes the weights; needed in training only.
         memory: what transitions are kept in where the agent is given no memory.
         discount: γ, for a memory that adds up the rewards of several steps.
-        needs_demonstrations: whether the learner wants to know which transitions are an expert's.
     """
 
     policy: Policy
     learner: Learner | None = None
     memory: str = "Memory"
     discount: float | None = None
-    needs_demonstrations: bool = False
 
 
 def _summaries(value: Any) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from plx_core.interfaces import Callback, Tracker
 from plx_core.plugins import Plugins
 from plx_core.run_directory import RunDirectory
 from plx_core.run_events import RunEvents
+from plx_core.run_hooks import as_callback
 from plx_core.specs import EstimatorSpec
 from plx_core.tracking import TensorBoardTracker
 
@@ -96,7 +98,7 @@ class Trainer(ABC):
 
     @abstractmethod
     def save_checkpoint(self) -> None:
-        """Save a checkpoint now, amid training."""
+        """Save a checkpoint amid training: at once, or as soon as it can be gone on from exactly."""
 
     def latest_checkpoint(self) -> Path | None:
         """The newest whole checkpoint."""
@@ -157,6 +159,17 @@ class Trainer(ABC):
                 f"a model_fn returns an EstimatorSpec, as a model does when it is called; this one returned {type(spec).__name__}"
             )
         return spec
+
+    def _evaluated(self, step: int, split: str, metrics: dict[str, float], hooks: Sequence[Any] | None) -> dict[str, float]:
+        """Keep what an evaluation gave, and tell of it; the metrics with their step."""
+        self.run_directory.append_metrics(step, split, metrics, time=time.time())
+        for tracker in self.make_trackers():
+            tracker.log(step, split, metrics)
+            tracker.close()
+        for hook in hooks or ():
+            as_callback(make("callbacks", hook)).on_evaluate(self, step, metrics)
+        self.events.tell("evaluated", run=self, step=step, split=split, metrics=metrics)
+        return metrics | {"global_step": step}
 
     def _checkpoint(self, path: str | Path | None) -> Path:
         found = Path(path) if path is not None else self.checkpoints.latest()

@@ -29,18 +29,39 @@ class _NetworkPolicy(Policy):
         return self._network(as_features(observations))
 
 
-@final
-class ValuePolicy(_NetworkPolicy):
-    """The action of the highest value, or another that the exploration chooses.
+class _ExploringPolicy(_NetworkPolicy):
+    """Departs from the best actions as an exploration says.
 
     Args:
-        network: gives action values [B, A].
-        exploration: departs from the best action.
+        network: what is trained.
+        exploration: departs from the best actions.
+        function: of the features, gives what the actions are chosen by; the network itself when None.
     """
 
-    def __init__(self, network: Any, exploration: Exploration) -> None:
-        super().__init__(network)
+    def __init__(self, network: Any, exploration: Exploration, function: Callable[[Any], Any] | None = None) -> None:
+        super().__init__(network, function)
         self._exploration = exploration
+
+    def restart(self, ended: np.ndarray) -> None:
+        """Episodes have ended."""
+        self._exploration.restart(ended)
+
+    def metrics(self, timestep: int) -> Mapping[str, float]:
+        """How much is explored."""
+        return {"exploration_rate": float(np.mean(self._exploration.rate(timestep)))}
+
+    def state(self) -> State:
+        """The exploration's."""
+        return {"exploration": self._exploration.state()}
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        self._exploration.restore(state["exploration"])
+
+
+@final
+class ValuePolicy(_ExploringPolicy):
+    """The action of the highest value, of values [B, A], or another that the exploration chooses."""
 
     def act(self, observations: Any, timestep: int, masks: np.ndarray | None = None) -> np.ndarray:
         """The actions to take while learning, int [N]."""
@@ -51,36 +72,10 @@ class ValuePolicy(_NetworkPolicy):
         """The best actions, int [N]."""
         return np.asarray(mask_values_on_host(self._outputs(observations), masks).argmax(axis=-1))
 
-    def restart(self, ended: np.ndarray) -> None:
-        """Episodes have ended."""
-        self._exploration.restart(ended)
-
-    def metrics(self, timestep: int) -> Mapping[str, float]:
-        """How much is explored."""
-        return {"exploration_rate": float(np.mean(self._exploration.rate(timestep)))}
-
-    def state(self) -> State:
-        """The exploration's."""
-        return {"exploration": self._exploration.state()}
-
-    def restore(self, state: State) -> None:
-        """Go on from a state."""
-        self._exploration.restore(state["exploration"])
-
 
 @final
-class DeterministicPolicy(_NetworkPolicy):
-    """The continuous action that a network gives, with what the exploration adds.
-
-    Args:
-        network: what is trained.
-        function: of the features, gives the best actions [B, D].
-        exploration: departs from them.
-    """
-
-    def __init__(self, network: Any, function: Callable[[Any], Any], exploration: Exploration) -> None:
-        super().__init__(network, function)
-        self._exploration = exploration
+class DeterministicPolicy(_ExploringPolicy):
+    """The continuous action [B, D] that a network gives, with what the exploration adds."""
 
     def act(self, observations: Any, timestep: int, masks: np.ndarray | None = None) -> np.ndarray:
         """The actions to take while learning, float [N, D], between -1 and 1."""
@@ -89,22 +84,6 @@ class DeterministicPolicy(_NetworkPolicy):
     def greedy(self, observations: Any, masks: np.ndarray | None = None) -> np.ndarray:
         """The best actions, float [N, D]."""
         return np.asarray(self._outputs(observations))
-
-    def restart(self, ended: np.ndarray) -> None:
-        """Episodes have ended."""
-        self._exploration.restart(ended)
-
-    def metrics(self, timestep: int) -> Mapping[str, float]:
-        """How much is explored."""
-        return {"exploration_rate": float(np.mean(self._exploration.rate(timestep)))}
-
-    def state(self) -> State:
-        """The exploration's."""
-        return {"exploration": self._exploration.state()}
-
-    def restore(self, state: State) -> None:
-        """Go on from a state."""
-        self._exploration.restore(state["exploration"])
 
 
 @final

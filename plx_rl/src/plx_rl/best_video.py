@@ -10,8 +10,8 @@ from typing import Any
 from plx_core import Exporter
 from plx_core.annotations import EnvironmentLike, PositiveInt
 from plx_core.components import make
-from plx_core.errors import ComponentError, did_you_mean
 from plx_core.interfaces import Modes
+from plx_core.run_hooks import metric_called
 from plx_rl.wrappers.record_video import write_gif
 
 
@@ -42,13 +42,9 @@ class BestVideo(Exporter):
 
     def export(self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool) -> Path | None:
         """Write the picture, if the checkpoint is better than the one that the last shows."""
-        if self._metric not in metrics:
-            raise ComponentError(
-                f"there is no metric called {self._metric}{did_you_mean(self._metric, metrics)}; there are {', '.join(metrics)}"
-            )
         target = Path(run.model_dir) / "videos" / f"{self._name}.gif"
         about = target.with_suffix(".json")
-        value = metrics[self._metric]
+        value = metric_called(metrics, self._metric)
         if about.exists() and self._sign * (value - json.loads(about.read_text(encoding="utf-8"))[self._metric]) <= 0:
             return None
         write_gif(target, self._episode(run, run.checkpoints.directory / f"{step:09d}"), self._fps)

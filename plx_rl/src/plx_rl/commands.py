@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -33,7 +32,7 @@ def record(file: str, to: str, episodes: int, checkpoint: str | None, output_dir
     from plx_rl import demonstrations
 
     experiment = create_rl_experiment(check(file, sets), output_dir)
-    env, policy = experiment.agent.restored(_evaluation(experiment), checkpoint, seed)
+    env, policy = experiment.agent.restored(experiment.export_source, checkpoint, seed)
     columns = demonstrations.record(env, policy, episodes, seed)
     demonstrations.save(to, columns)
     total = columns["reward"].sum() / episodes
@@ -72,10 +71,3 @@ def seeds(file: str, count: int, looks: int, output_dir: str | None, sets: Seque
             click.echo(f"actions {look.timesteps:9,d}  return: median {middle:.5g}, middle half {low:.5g} to {high:.5g}")
     draw(seen, directory / "seeds.png")
     click.echo(f"curves: {directory / 'seeds.png'}")
-
-
-def _evaluation(experiment: Any) -> Any:
-    env = experiment.eval_env or experiment.env
-    if env is None:
-        raise ConfigError([Problem("eval.env", "an environment is needed to play in")])
-    return env

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from plx_core.episodes import play_greedily
 from plx_core.errors import DataError
 from plx_core.interfaces import Environment, Policy
 from plx_rl.memories.columns import flatten, nest
@@ -22,7 +23,7 @@ def record(env: Environment, policy: Policy, episodes: int, seed: int) -> Transi
     """Greedy episodes as columns, one row a step, each episode's rows together and in order.
 
     Args:
-        env: reset first, with the seed; its copies share the episodes evenly.
+        env: as `play_greedily` takes it, and so are the others.
         policy: acts.
         episodes: how many.
         seed: of the environments.
@@ -31,23 +32,17 @@ def record(env: Environment, policy: Policy, episodes: int, seed: int) -> Transi
         `state` and `next_state` (or `state/NAME` where an observation has parts), `action`, `reward`, `terminated`, `truncated`, and
         the masks of legal actions where there are any.
     """
-    shares = np.full(env.num_envs, episodes // env.num_envs)
-    shares[: episodes % env.num_envs] += 1
     running: list[list[Transition]] = [[] for _ in range(env.num_envs)]
     recorded: list[Transition] = []
-    observations, masks = env.reset(seed=seed), env.action_masks
-    while (shares > 0).any():
-        actions = policy.greedy(observations, masks)
-        step = env.step(actions)
-        columns = dict(flatten(step.transition(observations, actions, masks)))
-        for index in np.flatnonzero(shares > 0):
+    for played in play_greedily(env, policy, episodes, seed):
+        step = played.step
+        columns = dict(flatten(step.transition(played.observations, played.actions, played.masks)))
+        for index in np.flatnonzero(played.counts):
             if step.valid is None or step.valid[index]:
                 running[index].append({name: column[index] for name, column in columns.items()})
             if step.ended[index]:
                 recorded += running[index]
                 running[index] = []
-                shares[index] -= 1
-        observations, masks = step.observations, step.action_masks
     return {name: np.stack([row[name] for row in recorded]) for name in recorded[0]}
 
 

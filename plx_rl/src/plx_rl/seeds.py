@@ -18,9 +18,9 @@ from plx_core.experiments import RLExperiment
 from plx_core.graphs import as_features
 from plx_core.interfaces import Modes
 from plx_rl.dynamics.dynamics import advance, stretch
+from plx_rl.dynamics.rollout import roll_out, with_advantages
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.learners.actor_critic_learner import ActorCriticLearner
-from plx_rl.returns import generalized_advantages
 
 GREEDY_COPIES = 16
 """How many greedy episodes each seed plays whenever it is looked at."""
@@ -115,13 +115,15 @@ class Seeds:
 
     def _iterate(self, states: Any, ages: Any, seed: Any, clip_range: Any) -> tuple[Any, Any]:
         """A rollout and its updates."""
-        rows, states, ages = self._roll_out(states, ages, seed)
-        batch = self._estimated(rows)
-        before = self._each(lambda part: self._log_probs(part), batch)
-        batch["log_prob"] = tf.stop_gradient(before)
+        learner = self._learner
+        rows, states, ages = roll_out(self._env, self._act, states, ages, seed, self._steps)
+        values = self._values(rows["state"]), self._values(rows["next_state"])
+        columns = with_advantages(rows, *values, learner.discount, learner.gae_lambda)
+        batch = {name: self._seed_major(column) for name, column in columns.items()}
+        batch["log_prob"] = tf.stop_gradient(self._each(self._log_probs, batch))
         count = batch["returns"].shape[1]
-        size = self._learner.minibatch_size or count
-        for epoch in tf.range(self._learner.epochs):
+        size = learner.minibatch_size or count
+        for epoch in tf.range(learner.epochs):
             keys = tf.random.stateless_uniform((self._count, count), tf.stack([seed[0], seed[1] ^ (epoch + 1)]))
             orders = tf.argsort(keys, axis=-1)
             for index in tf.range(count // size):
@@ -142,44 +144,8 @@ class Seeds:
             gradients = _clipped(gradients, self._learner.clip_gradients)
         self._optimizer.apply(gradients, self._weights)
 
-    def _roll_out(self, states: Any, ages: Any, seed: Any) -> tuple[dict[str, Any], Any, Any]:
-        env, distribution = self._env, self._actor_critic.distribution
-        dynamics = env.dynamics
-        seeds = tf.random.stateless_uniform((self._steps, 2, 2), seed, None, None, tf.int32)
-        dtypes = dict.fromkeys(("state", "next_state", "reward"), tf.float32) | dict.fromkeys(("terminated", "truncated"), tf.bool)
-        dtypes["action"] = tf.float32 if env.is_continuous else tf.int64
-        columns = {name: tf.TensorArray(dtype, self._steps) for name, dtype in dtypes.items()}
-        observations = dynamics.observe(states)
-        for t in tf.range(self._steps):
-            actions = distribution.draw(self._parameters(observations), seeds[t, 0])
-            moved = advance(dynamics, states, ages, stretch(actions, dynamics.action_space), seeds[t, 1], env.max_episode_steps)
-            row = {
-                "state": observations,
-                "action": actions,
-                "reward": moved.rewards,
-                "next_state": moved.final_observations,
-                "terminated": moved.terminated,
-                "truncated": moved.truncated,
-            }
-            columns = {name: column.write(t, row[name]) for name, column in columns.items()}
-            states, ages, observations = moved.states, moved.ages, moved.observations
-        return {name: column.stack() for name, column in columns.items()}, states, ages
-
-    def _estimated(self, rows: Mapping[str, Any]) -> dict[str, Any]:
-        """What a loss reads, [S, T · N, …] by name."""
-        v_tm1, v_t = self._values(rows["state"]), self._values(rows["next_state"])
-        ended = rows["terminated"] | rows["truncated"]
-        discount_t, carry_t = (tf.where(over, 0.0, self._learner.discount) for over in (rows["terminated"], ended))
-        advantages = generalized_advantages(rows["reward"], discount_t, carry_t, v_tm1, v_t, self._learner.gae_lambda)
-        columns = {
-            "state": rows["state"],
-            "action": rows["action"],
-            "advantage": advantages,
-            "returns": advantages + v_tm1,
-            "value": v_tm1,
-            "weights": tf.ones_like(v_tm1),
-        }
-        return {name: self._seed_major(column) for name, column in columns.items()}
+    def _act(self, observations: Any, seed: Any) -> Any:
+        return self._actor_critic.distribution.draw(self._parameters(observations), seed)
 
     def _seed_major(self, column: Any) -> Any:
         """[T, S · N, …] as [S, T · N, …]."""

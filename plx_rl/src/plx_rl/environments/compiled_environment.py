@@ -77,10 +77,6 @@ class CompiledEnvironment(interfaces.Environment):
         observations, rewards, terminated, truncated, finals = (part.numpy() for part in moved[2:])
         return Step(observations, rewards, terminated, truncated, finals)
 
-    def observe(self) -> Any:
-        """What is seen now, [N, O]."""
-        return self.dynamics.observe(self.states).numpy()
-
     def state(self) -> State:
         """Where each copy is, and how far the random numbers have come."""
         states = {} if self.states is None else {"states": self.states.numpy(), "ages": self.ages.numpy()}

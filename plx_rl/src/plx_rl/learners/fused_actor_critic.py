@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, final
 
-import gymnasium
 import numpy as np
 import tensorflow as tf
 
 from plx_core import Learnt
 from plx_core.graphs import as_features
 from plx_core.interfaces import Fused, Step
-from plx_rl.dynamics.dynamics import advance, stretch
+from plx_rl.dynamics.rollout import roll_out, with_advantages
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.learners.on_policy_learner import ActorCritic
-from plx_rl.returns import generalized_advantages
 
 
 @final
@@ -49,9 +47,6 @@ class FusedActorCritic(Fused):
     ) -> None:
         self._env, self._actor_critic, self._updates, self._draw, self._clip_range = env, actor_critic, updates, draw, clip_range
         self._steps, self._discount, self._lambda = steps, discount, gae_lambda
-        action = tf.int64 if isinstance(env.action_space, gymnasium.spaces.Discrete) else tf.float32
-        floats = dict.fromkeys(("state", "next_state", "reward"), tf.float32)
-        self._dtypes = floats | {"action": action, "terminated": tf.bool, "truncated": tf.bool}
         self._program = tf.function(self._run, jit_compile=xla)
 
     def run(self) -> tuple[Learnt, Sequence[Step], Any]:
@@ -71,42 +66,18 @@ class FusedActorCritic(Fused):
 
     def _roll_out(self, states: Any, ages: Any, seed: Any) -> tuple[dict[str, Any], Any, Any]:
         """T steps in each copy: columns [T, N, …] by name, and where they led."""
-        env, actor_critic = self._env, self._actor_critic
-        dynamics = env.dynamics
-        seeds = tf.random.stateless_uniform((self._steps, 2, 2), seed, None, None, tf.int32)
-        columns = {name: tf.TensorArray(dtype, self._steps) for name, dtype in self._dtypes.items()}
-        observations = dynamics.observe(states)
-        for t in tf.range(self._steps):
-            actions = actor_critic.distribution.draw(actor_critic.policy(as_features(observations)), seeds[t, 0])
-            taken = stretch(actions, dynamics.action_space)
-            moved = advance(dynamics, states, ages, taken, seeds[t, 1], env.max_episode_steps)
-            row = {
-                "state": observations,
-                "action": actions,
-                "reward": moved.rewards,
-                "next_state": moved.final_observations,
-                "terminated": moved.terminated,
-                "truncated": moved.truncated,
-            }
-            columns = {name: column.write(t, row[name]) for name, column in columns.items()}
-            states, ages, observations = moved.states, moved.ages, moved.observations
-        return {name: column.stack() for name, column in columns.items()}, states, ages
+        actor_critic = self._actor_critic
+
+        def act(observations: Any, seed: Any) -> Any:
+            return actor_critic.distribution.draw(actor_critic.policy(as_features(observations)), seed)
+
+        return roll_out(self._env, act, states, ages, seed, self._steps)
 
     def _estimated(self, rows: Mapping[str, Any]) -> dict[str, Any]:
         """What a loss reads, [T · N, …] by name."""
         both = tf.concat([_flat(rows["state"]), _flat(rows["next_state"])], 0)
         v_tm1, v_t = tf.split(tf.reshape(self._actor_critic.value(as_features(both)), [2 * self._steps, -1]), 2)
-        ended = rows["terminated"] | rows["truncated"]
-        discount_t, carry_t = (tf.where(over, 0.0, self._discount) for over in (rows["terminated"], ended))
-        advantages = generalized_advantages(rows["reward"], discount_t, carry_t, v_tm1, v_t, self._lambda)
-        columns = {
-            "state": rows["state"],
-            "action": rows["action"],
-            "advantage": advantages,
-            "returns": advantages + v_tm1,
-            "value": v_tm1,
-            "weights": tf.ones_like(v_tm1),
-        }
+        columns = with_advantages(rows, v_tm1, v_t, self._discount, self._lambda)
         return {name: _flat(column) for name, column in columns.items()}
 
 

@@ -7,7 +7,8 @@ from typing import Any, final
 
 import tensorflow as tf
 
-from plx_core import Learnt
+from plx_core import Learnt, Memory
+from plx_core.errors import ComponentError
 from plx_core.training import clip
 from plx_rl.learners.optimized import OptimizedLearner, penalties
 
@@ -26,6 +27,7 @@ class ReplayLearner(OptimizedLearner):
             mean value.
         target_update_frequency: the target follows before each update whose number is a multiple of this.
         tau: how far it goes each time: 1 makes it equal to the network. Source: Lillicrap et al. 2016, section 3.
+        needs_demonstrations: whether the loss reads which transitions are an expert's.
         clip_gradients: the largest global norm of the gradients.
         clip_embed_gradients: the largest norm of each embedding's gradient.
     """
@@ -39,6 +41,7 @@ class ReplayLearner(OptimizedLearner):
         *,
         target_update_frequency: int,
         tau: float,
+        needs_demonstrations: bool = False,
         clip_gradients: float | None = None,
         clip_embed_gradients: float | None = None,
     ) -> None:
@@ -48,6 +51,7 @@ class ReplayLearner(OptimizedLearner):
         self._weights, self._optimizer, self._loss_fn = weights, optimizer, loss_fn
         self._pairs = [] if target is None else list(zip(target.variables, network.variables, strict=True))
         self._frequency, self._tau = target_update_frequency, tau
+        self._needs_demonstrations = needs_demonstrations
         self._clips = (clip_gradients, clip_embed_gradients)
         self.begin_from_weights()
         self.compile(xla=False)
@@ -55,6 +59,19 @@ class ReplayLearner(OptimizedLearner):
     def compile(self, *, xla: bool) -> None:
         """Whether the program of updates is to be compiled with XLA."""
         self._program = tf.function(self._updates, jit_compile=xla, reduce_retracing=True)
+
+    def check(self, memory: Memory) -> None:
+        """Refuse a memory without an expert's transitions where the loss needs them.
+
+        Raises:
+            ComponentError: it is one.
+        """
+        if self._needs_demonstrations and not memory.holds_demonstrations:
+            raise ComponentError(
+                "the model learns from an expert's demonstrations; "
+                f"take a memory that has some, such as DemonstrationMemory, in place of {type(memory).__name__}",
+                about="agent.memory",
+            )
 
     def begin_from_weights(self) -> None:
         """Make the target equal to the network."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, final
 
-import gymnasium
 import numpy as np
 
 from plx_core import interfaces
 from plx_core.annotations import Fraction, MemoryLike, PositiveInt
 from plx_core.components import make
 from plx_core.errors import DataError
+from plx_core.graphs import STATE, features_of
 from plx_rl.demonstrations import in_order, load
 from plx_rl.memories.columns import SEPARATOR, flatten, nest
 from plx_rl.memories.transitions import Transitions
@@ -90,7 +90,9 @@ class DemonstrationMemory(interfaces.Memory):
         Raises:
             DataError: it is one.
         """
-        expected = {"action": action_space.shape} | {name: space.shape for name, space in flatten_spaces("state", observation_space)}
+        seen = {name: tuple(spec.shape[1:]) for name, spec in features_of(observation_space).items()}
+        expected = {"action": action_space.shape}
+        expected |= seen if set(seen) == {STATE} else {f"{STATE}{SEPARATOR}{name}": shape for name, shape in seen.items()}
         differing = sorted(name for name, shape in expected.items() if self._shapes.get(name) != shape)
         if differing:
             theirs, ours = ({name: shapes.get(name) for name in differing} for shapes in (self._shapes, expected))
@@ -159,12 +161,3 @@ class DemonstrationMemory(interfaces.Memory):
         numbers = self._rng.integers(0, self._expert.written, size=(batches, count))
         ones = np.ones((batches, count))
         return self._expert.gather(numbers, self.discount) | {"demonstration": ones.astype(bool), "weights": ones.astype(np.float32)}
-
-
-def flatten_spaces(name: str, space: Any) -> Iterator[tuple[str, Any]]:
-    """The spaces of a Dict by the names of their columns."""
-    if isinstance(space, gymnasium.spaces.Dict):
-        for key, part in space.spaces.items():
-            yield from flatten_spaces(f"{name}{SEPARATOR}{key}", part)
-    else:
-        yield name, space

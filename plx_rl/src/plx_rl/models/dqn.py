@@ -61,10 +61,9 @@ class DQNModel(ValueModel):
 
         return AgentSpec(
             **self._fields(),
-            needs_demonstrations=self.use_expert_demo,
             network=network,
             policy=ValuePolicy(network, self._exploration()),
-            learner=self._learner(network, target, loss_fn),
+            learner=self._learner(network, target, loss_fn, needs_demonstrations=self.use_expert_demo),
             predict_fn=lambda features, outputs: {"action": tf.argmax(outputs, axis=-1), "q": outputs},
         )
 

@@ -62,7 +62,7 @@ class NAFModel(ValueModel):
         return AgentSpec(
             **self._fields(),
             network=network,
-            policy=DeterministicPolicy(network, lambda features: network(features)["mu"], self._exploration()),
+            policy=DeterministicPolicy(network, self._exploration(), lambda features: network(features)["mu"]),
             learner=self._learner(network, target, loss_fn),
             predict_fn=lambda features, outputs: {"action": outputs["mu"], "value": outputs["value"]},
         )

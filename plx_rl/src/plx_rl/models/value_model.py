@@ -42,7 +42,7 @@ class ValueModel(ReinforcementModel):
             exploration.reseed(seed)
         return exploration
 
-    def _learner(self, network: Any, target: Any, loss_fn: Any) -> ReplayLearner | None:
+    def _learner(self, network: Any, target: Any, loss_fn: Any, *, needs_demonstrations: bool = False) -> ReplayLearner | None:
         if self.mode != Modes.TRAIN:
             return None
         return ReplayLearner(
@@ -52,6 +52,7 @@ class ValueModel(ReinforcementModel):
             loss_fn,
             target_update_frequency=self.target_update_frequency,
             tau=self.tau,
+            needs_demonstrations=needs_demonstrations,
             clip_gradients=self.clip_gradients,
             clip_embed_gradients=self.clip_embed_gradients,
         )

@@ -87,7 +87,7 @@ class C51Model(ValueModel):
         return AgentSpec(
             **self._fields(),
             network=network,
-            policy=ValuePolicy(keras.Model(features, expectation(network(features)), name=self.name), self._exploration()),
+            policy=ValuePolicy(network, self._exploration(), lambda features: expectation(network(features))),
             learner=self._learner(network, target, loss_fn),
             predict_fn=lambda features, outputs: {
                 "action": tf.argmax(expectation(outputs), axis=-1),

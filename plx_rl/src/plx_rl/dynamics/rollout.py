@@ -1,0 +1,73 @@
+"""Acting in environments that are programs, within a program: what on-policy learners learn from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from plx_rl.dynamics.dynamics import advance, stretch
+from plx_rl.environments.compiled_environment import CompiledEnvironment
+from plx_rl.returns import generalized_advantages
+
+
+def roll_out(
+    env: CompiledEnvironment, act: Callable[[Any, Any], Any], states: Any, ages: Any, seed: Any, steps: int
+) -> tuple[dict[str, Any], Any, Any]:
+    """T steps in each of N copies.
+
+    Args:
+        env: how they move.
+        act: of observations [N, O] and a seed, the actions to take.
+        states: where the copies are, [N, S].
+        ages: how many steps their episodes have had, [N].
+        seed: of all that is random, int32 [2].
+        steps: T.
+
+    Returns:
+        Columns [T, N, …] by the names that a memory has for them, and the states and ages that follow.
+    """
+    dynamics = env.dynamics
+    dtypes = dict.fromkeys(("state", "next_state", "reward"), tf.float32) | dict.fromkeys(("terminated", "truncated"), tf.bool)
+    dtypes["action"] = tf.float32 if env.is_continuous else tf.int64
+    columns = {name: tf.TensorArray(dtype, steps) for name, dtype in dtypes.items()}
+    seeds = tf.random.stateless_uniform((steps, 2, 2), seed, None, None, tf.int32)
+    observations = dynamics.observe(states)
+    for t in tf.range(steps):
+        actions = act(observations, seeds[t, 0])
+        moved = advance(dynamics, states, ages, stretch(actions, dynamics.action_space), seeds[t, 1], env.max_episode_steps)
+        row = {
+            "state": observations,
+            "action": actions,
+            "reward": moved.rewards,
+            "next_state": moved.final_observations,
+            "terminated": moved.terminated,
+            "truncated": moved.truncated,
+        }
+        columns = {name: column.write(t, row[name]) for name, column in columns.items()}
+        states, ages, observations = moved.states, moved.ages, moved.observations
+    return {name: column.stack() for name, column in columns.items()}, states, ages
+
+
+def with_advantages(rows: Mapping[str, Any], v_tm1: Any, v_t: Any, discount: float, gae_lambda: float) -> dict[str, Any]:
+    """What the loss of an actor and critic reads, [T, N, …] by name.
+
+    Args:
+        rows: what `roll_out` gave.
+        v_tm1: V(s) [T, N].
+        v_t: V(s') [T, N].
+        discount: γ.
+        gae_lambda: λ of generalised advantage estimates.
+    """
+    ended = rows["terminated"] | rows["truncated"]
+    discount_t, carry_t = (tf.where(over, 0.0, discount) for over in (rows["terminated"], ended))
+    advantages = generalized_advantages(rows["reward"], discount_t, carry_t, v_tm1, v_t, gae_lambda)
+    return {
+        "state": rows["state"],
+        "action": rows["action"],
+        "advantage": advantages,
+        "returns": advantages + v_tm1,
+        "value": v_tm1,
+        "weights": tf.ones_like(v_tm1),
+    }
