@@ -17,7 +17,7 @@ BY_NAME: Mapping[str, str] = {
     "pool_size": "2", "precision": "0.5", "rate": "0.5", "recall": "0.5", "scale": "0.5", "stddev": "0.1", "target_class_ids": "[1]",
     "threshold": "0.5", "units": "8", "values": "[0.1, 0.01, 0.001]", "width": "24", "width_factor": "0.2",
     "filters": "8", "num_tokens": "10", "Bidirectional.layer": "{LSTM: {units: 8}}", "RandomPosterization.factor": "4",
-    "PrecisionAtK.k": "1", "RecallAtK.k": "3", "Shared.layer": "dense",
+    "Shared.layer": "dense",
 }  # fmt: skip
 """Values for parameters whose signature says nothing of what they take, as Keras's; or for one component's parameter."""
 BY_KIND: Mapping[str, str] = {
@@ -73,7 +73,7 @@ def _by_type(schema: Schema) -> str:
 
 
 def _number(schema: Schema, whole: bool) -> str:
-    usual = 8.0 if whole else 0.5
+    usual = 3.0 if whole else 0.5
     low, high = (next((schema[name] for name in names if name in schema), usual) for names in (LOWER, UPPER))
     value = min(max(usual, low), high)
     return str(int(value) if whole else value)
