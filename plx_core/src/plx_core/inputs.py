@@ -30,6 +30,9 @@ _ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"
 """TensorFlow's name for a resource that lives as long as its handle."""
 MOST_BATCHES, MOST_INDICES = 64, 2**16
 """The order of at most so many batches, and of about so many examples, is found at once."""
+MOST_BYTES = 2**21
+"""So much is gathered from memory at once: several batches, where they are small, since a call costs more than their copying."""
+_STRING_BYTES = 64
 _ENDLESS = np.iinfo(np.int64).max
 
 
@@ -131,6 +134,7 @@ def batches(
     process: Callable[..., Any] | None = None,
     parallel: bool = True,
     lengths: Resident | None = None,
+    example_bytes: int | None = None,
 ) -> tf.data.Dataset:
     """The batches of an order from number `start` on; reaching it costs nothing.
 
@@ -142,39 +146,78 @@ def batches(
         parallel: whether batches are read on several threads; an array is gathered quicker than threads are woken.
         lengths: the length of each example, if batches are to hold examples of like lengths: among those of some 64 batches, the
             shortest make up one batch, the next shortest another, and so on; these batches then come in a random order.
+        example_bytes: how large an example is, if `read` merely gathers rows of one shape: it is then called for several batches at
+            once. None where an example's shape depends on the batch it is in, or reading it takes longer.
     """
 
     def make(number: tf.Tensor, indices: tf.Tensor) -> Any:
         batch = read(indices)
         return batch if process is None else process(number, batch)
 
+    def make_block(number: tf.Tensor, indices: tf.Tensor) -> Any:
+        rows = read(tf.reshape(indices, [-1]))
+        return tf.nest.map_structure(lambda part: tf.reshape(part, tf.concat([tf.shape(indices), tf.shape(part)[1:]], 0)), rows)
+
     options = tf.data.Options()
     options.deterministic = True
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    calls = tf.data.AUTOTUNE if parallel else None
-    dataset = _numbered_indices(order, start, lengths).map(make, num_parallel_calls=calls, deterministic=True if parallel else None)
+    if example_bytes is not None and process is None and lengths is None:
+        size = _block_size(order, MOST_BYTES // max(1, example_bytes))
+        dataset = _blocks(order, start, size, make_block, make)
+    else:
+        calls = tf.data.AUTOTUNE if parallel else None
+        dataset = _numbered_indices(order, start, lengths).map(make, num_parallel_calls=calls, deterministic=True if parallel else None)
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+
+
+def bytes_per_example(spec: ElementSpec) -> int | None:
+    """How many bytes an example has in a batch of this specification; None where that depends on the batch."""
+    parts = tf.nest.flatten(spec)
+    if not all(part.shape[1:].is_fully_defined() for part in parts):
+        return None
+    return sum(part.shape[1:].num_elements() * (_STRING_BYTES if part.dtype == tf.string else part.dtype.size) for part in parts)
 
 
 def _numbered_indices(order: Order, start: int, lengths: Resident | None) -> tf.data.Dataset:
     """(number, indices) of each batch from `start` on; those of many batches are found at once, which costs little more than one."""
+    size = _block_size(order, MOST_INDICES)
+
+    def number_block(block: tf.Tensor, indices: tf.Tensor) -> Any:
+        if lengths is not None:
+            indices = _bucket(indices, lengths.gather(tf.reshape(indices, [-1])), order.seed, block)
+        return block * size + tf.range(tf.shape(indices, tf.int64)[0]), indices
+
+    return _blocks(order, start, size, number_block, lambda number, indices: (number, indices))
+
+
+def _block_size(order: Order, examples: int) -> int:
+    """How many batches of about so many examples are taken together."""
+    return max(1, min(MOST_BATCHES, examples // order.batch_size))
+
+
+def _blocks(order: Order, start: int, size: int, together: Callable[..., Any], alone: Callable[..., Any]) -> tf.data.Dataset:
+    """The batches of an order from `start` on, found `size` at once.
+
+    Args:
+        order: which examples make up each batch.
+        start: the first batch.
+        size: how many batches make up a block.
+        together: from a block's number and its indices, int64 [at most size, batch_size], to what it yields, a row for each batch.
+        alone: the same for one of the last batches, which may be shorter or longer: from its number and its indices, int64 [b].
+    """
     end, even = order.num_batches, order.num_even_batches
     blocked = _ENDLESS if even is None else even
-    size = max(1, min(MOST_BATCHES, MOST_INDICES // order.batch_size))
 
     def block(number: tf.Tensor) -> tf.data.Dataset:
         first = number * size
         count = tf.minimum(np.int64(size), blocked - first)
-        indices = order.full_batches(first, count)
-        if lengths is not None:
-            indices = _bucket(indices, lengths.gather(tf.reshape(indices, [-1])), order.seed, number)
-        return tf.data.Dataset.from_tensor_slices((first + tf.range(count), indices))
+        return tf.data.Dataset.from_tensor_slices(together(number, order.full_batches(first, count)))
 
     first = start // size
     last = max(first, blocked // size if even is None else -(-blocked // size))
     dataset = tf.data.Dataset.range(first, last).flat_map(block).skip(start - first * size)
     for number in range(max(start, blocked), blocked if end is None else end):  # the last one or two
-        dataset = dataset.concatenate(tf.data.Dataset.from_tensors((np.int64(number), order.indices(number))))
+        dataset = dataset.concatenate(tf.data.Dataset.from_tensors((np.int64(number), order.indices(number))).map(alone))
     return dataset
 
 
@@ -308,7 +351,9 @@ class ArrayPipeline(Pipeline):
     def dataset(self, start: int = 0) -> tf.data.Dataset:
         """The batches from number `start` on."""
         process = processing(self._processors)
-        return batches(self._order, self._read, start, process=process, parallel=process is not None)
+        return batches(
+            self._order, self._read, start, process=process, parallel=process is not None, example_bytes=bytes_per_example(self._spec)
+        )
 
     def processing_network(self) -> keras.Model | None:
         """The feature processors as a network."""

@@ -33,8 +33,9 @@ class TrainingProgram(Stateful):
             raise ComponentError("training needs a loss and an optimizer; the EstimatorSpec lacks one of them")
         spec.optimizer.build(self._weights)
         self._loss_sum = tf.Variable(0.0, trainable=False)
-        self._loss_count = tf.Variable(0.0, trainable=False)
-        self._bad_step = tf.Variable(FINITE, trainable=False, dtype=tf.int64)
+        # How many losses were added up before the sum was no longer finite: the place of the first bad one, without a test of each.
+        self._loss_count = tf.Variable(0, trainable=False, dtype=tf.int64)
+        self._counted = 0
         self._run = tf.function(self._run_steps, reduce_retracing=True)
         self._step = tf.function(self._train_step, jit_compile=True) if xla else self._train_step
         self._read = tf.function(self._results)
@@ -62,7 +63,7 @@ class TrainingProgram(Stateful):
     @property
     def bad_step(self) -> int:
         """The first step of the last call, counted from 0, whose loss was not finite, or `FINITE`."""
-        return int(self._bad_step.numpy())
+        return FINITE if np.isfinite(self._loss_sum.numpy()) else int(self._loss_count.numpy()) - self._counted
 
     def run(self, iterator: Any, steps: int) -> None:
         """Take steps; `bad_step` tells whether their losses were finite.
@@ -70,15 +71,13 @@ class TrainingProgram(Stateful):
         Raises:
             tf.errors.OutOfRangeError: the data ended before the last of them; `global_step` says where.
         """
+        self._counted = int(self._loss_count.numpy())
         self._run(iterator, tf.constant(steps, tf.int64))
 
     def run_and_summarise(self, iterator: Any, steps: int) -> dict[str, np.ndarray]:
         """Take steps, and return what the specification's summaries ask for of the last of them: arrays by tag."""
         self.run(iterator, steps - 1)
-        loss, found = self._summarise(iterator)
-        if self.bad_step == FINITE and not np.isfinite(loss.numpy()):
-            self._bad_step.assign(steps - 1)
-        return {tag: value.numpy() for tag, value in found.items()}
+        return {tag: value.numpy() for tag, value in self._summarise(iterator).items()}
 
     def find_non_finite(self) -> str:
         """The name of a trainable variable that holds a number that is not finite; an empty text when there is none."""
@@ -115,22 +114,20 @@ class TrainingProgram(Stateful):
         optimizer = {f"{index:04d}": variable for index, variable in enumerate(self.spec.optimizer.variables)}
         return {"variables": self.variables, "optimizer": optimizer, "metrics": metrics | counters}
 
-    def _run_steps(self, iterator: Any, steps: tf.Tensor) -> None:
-        self._bad_step.assign(FINITE)
-        for step in tf.range(steps):
+    def _run_steps(self, iterator: Any, steps: tf.Tensor) -> tf.Tensor:
+        for _ in tf.range(steps):
             features, labels = next(iterator)
             # Nothing of a step may run when there is no batch for it, a counter that needs no batch neither.
             with tf.control_dependencies(tf.nest.flatten((features, labels))):
-                loss = self._step(features, labels)
-            # A variable, since a loop that is left by the end of the data returns nothing.
-            self._bad_step.assign(tf.where(tf.math.is_finite(loss) | (self._bad_step >= 0), self._bad_step, step))
+                self._step(features, labels)
+        # TensorFlow leaves a graph that returns nothing as it is, unoptimised: a small model's step then takes a third longer.
+        return self._loss_count.read_value()
 
-    def _train_step(self, features: Any, labels: Any) -> tf.Tensor:
+    def _train_step(self, features: Any, labels: Any) -> None:
         with tf.GradientTape() as tape:
             outputs = self.spec.network(features, training=True)
             loss, scaled = self._losses(features, labels, outputs)
         self._update(features, labels, outputs, loss, tape.gradient(scaled, self._weights))
-        return loss
 
     def _losses(self, features: Any, labels: Any, outputs: Any) -> tuple[tf.Tensor, tf.Tensor]:
         loss = total_loss(self.spec, features, labels, outputs)
@@ -141,20 +138,20 @@ class TrainingProgram(Stateful):
         clipped = clip(gradients, self._weights, spec.clip_gradients, spec.clip_embed_gradients)
         spec.optimizer.apply(clipped, self._weights)
         spec.update_metrics(features, labels, outputs)
-        self._loss_sum.assign_add(tf.cast(loss, tf.float32))
-        self._loss_count.assign_add(1.0)
+        total = self._loss_sum.assign_add(tf.cast(loss, tf.float32), read_value=True)
+        self._loss_count.assign_add(tf.cast(tf.math.is_finite(total), tf.int64))
 
     def _results(self) -> dict[str, tf.Tensor]:
-        loss = tf.math.divide_no_nan(self._loss_sum, self._loss_count)
+        loss = tf.math.divide_no_nan(self._loss_sum, tf.cast(self._loss_count, tf.float32))
         return {"loss": loss} | {name: tf.convert_to_tensor(metric.result()) for name, metric in self.spec.metrics.items()}
 
     def _reset_metrics(self) -> None:
         self._loss_sum.assign(0.0)
-        self._loss_count.assign(0.0)
+        self._loss_count.assign(0)
         for metric in self.spec.metrics.values():
             metric.reset_state()
 
-    def _summary_step(self, iterator: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    def _summary_step(self, iterator: Any) -> dict[str, tf.Tensor]:
         spec = self.spec
         features, labels = next(iterator)
         # One forward pass gives the layers' outputs too: a second one would draw other random numbers and update moving means.
@@ -171,7 +168,7 @@ class TrainingProgram(Stateful):
         if "image_result" in spec.summaries:
             found |= {f"image_result/{name}": value[:4] for name, value in spec.predict_fn(features, outputs).items() if _is_image(value)}
         self._update(features, labels, outputs, loss, gradients)
-        return loss, found
+        return found
 
     def _gradients_by_name(self, gradients: list[Any]) -> dict[str, tf.Tensor]:
         names = {id(variable): name for name, variable in self.variables.items()}

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from plx_core.errors import CorruptData
 from plx_core.graphs import Graph
-from plx_core.inputs import ElementSpec, Order, Processors, Resident, batches, processing
+from plx_core.inputs import ElementSpec, Order, Processors, Resident, batches, bytes_per_example, processing
 from plx_core.interfaces import Pipeline
 from plx_pipelines.sources import RecordSource
 
@@ -68,8 +68,9 @@ class IndexedPipeline(Pipeline):
     def dataset(self, start: int = 0) -> tf.data.Dataset:
         """The batches from number `start` on."""
         process = processing(self._processors)
-        parallel = not self._prepared() or process is not None
-        return batches(self._order, self._read, start, process=process, parallel=parallel, lengths=self._lengths)
+        gathers = self._prepared()
+        reading = {"parallel": process is not None, "example_bytes": bytes_per_example(self._spec)} if gathers else {}
+        return batches(self._order, self._read, start, process=process, lengths=self._lengths, **reading)
 
     def shard(self, worker: int, num_workers: int) -> Self:
         """The part of one of several workers; see `Pipeline.shard`."""
