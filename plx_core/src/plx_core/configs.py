@@ -80,7 +80,7 @@ class EnvironmentConfig:
     run_config: RunConfig = _section(RunConfig, "when the run saves, logs and summarises")
     deterministic: bool = _key(True, "the same seed gives the same weights, bit for bit, at some cost in speed on GPUs")
     xla: bool | Literal["auto"] = _key(
-        False, "compile the training step with XLA; auto tries both first, for estimators, and keeps the answer in the run directory"
+        False, "compile training with XLA; auto tries both first, for estimators, and keeps the answer in the run directory"
     )
     mixed_precision: Literal["float32", "mixed_float16", "mixed_bfloat16", "float64"] = _key("float32", "the dtype policy of the layers")
     steps_per_call: PositiveInt | None = _key(

@@ -240,7 +240,7 @@ class Estimator(Trainer):
         elif self.warm_start is not None:
             warm_start(program.variables, self.warm_start)
         self.run_directory.forget_after(program.global_step)
-        return Training(input_fn, pipeline, program, iter(pipeline.dataset(position)), position)
+        return Training(input_fn, pipeline, program, program.read(pipeline.dataset(position)), position)
 
     def _new_program(self, pipeline: Pipeline) -> TrainingProgram:
         def make(xla: bool) -> TrainingProgram:

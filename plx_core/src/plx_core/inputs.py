@@ -175,7 +175,7 @@ def bytes_per_example(spec: ElementSpec) -> int | None:
     parts = tf.nest.flatten(spec)
     if not all(part.shape[1:].is_fully_defined() for part in parts):
         return None
-    return sum(part.shape[1:].num_elements() * (_STRING_BYTES if part.dtype == tf.string else part.dtype.size) for part in parts)
+    return sum(int(part.shape[1:].num_elements()) * (_STRING_BYTES if part.dtype == tf.string else part.dtype.size) for part in parts)
 
 
 def _numbered_indices(order: Order, start: int, lengths: Resident | None) -> tf.data.Dataset:

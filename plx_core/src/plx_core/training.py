@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from plx_core.chunks import Chunks, have_one_shape
 from plx_core.errors import CheckpointError, ComponentError, did_you_mean, reason_of
 from plx_core.interfaces import State, Stateful
 from plx_core.naming import variables_by_name
@@ -22,7 +23,8 @@ class TrainingProgram(Stateful):
 
     Args:
         spec: what to run; its optimizer is built here.
-        xla: whether each step is compiled with XLA.
+        xla: whether the steps are compiled with XLA: all those of a call as one loop where the batches have one shape, and each
+            for itself otherwise.
     """
 
     def __init__(self, spec: EstimatorSpec, *, xla: bool = False) -> None:
@@ -36,11 +38,13 @@ class TrainingProgram(Stateful):
         # How many losses were added up before the sum was no longer finite: the place of the first bad one, without a test of each.
         self._loss_count = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._counted = 0
+        self._xla = xla
         self._run = tf.function(self._run_steps, reduce_retracing=True)
+        self._run_compiled = tf.function(self._run_chunk, jit_compile=True)
         self._step = tf.function(self._train_step, jit_compile=True) if xla else self._train_step
         self._read = tf.function(self._results)
         self._reset = tf.function(self._reset_metrics)
-        self._summarise = tf.function(self._summary_step)
+        self._summarise = tf.function(self._summary_step, reduce_retracing=True)
         self._observed: Any = None
 
     @property
@@ -65,19 +69,33 @@ class TrainingProgram(Stateful):
         """The first step of the last call, counted from 0, whose loss was not finite, or `FINITE`."""
         return FINITE if np.isfinite(self._loss_sum.numpy()) else int(self._loss_count.numpy()) - self._counted
 
-    def run(self, iterator: Any, steps: int) -> None:
+    def read(self, dataset: tf.data.Dataset) -> Any:
+        """The batches of a data set, as `run` takes them."""
+        return Chunks(dataset) if self._xla and have_one_shape(dataset) else iter(dataset)
+
+    def run(self, batches: Any, steps: int) -> None:
         """Take steps; `bad_step` tells whether their losses were finite.
+
+        Args:
+            batches: what `read` returned.
+            steps: how many.
 
         Raises:
             tf.errors.OutOfRangeError: the data ended before the last of them; `global_step` says where.
         """
         self._counted = int(self._loss_count.numpy())
-        self._run(iterator, tf.constant(steps, tf.int64))
+        if not isinstance(batches, Chunks):
+            self._run(batches, tf.constant(steps, tf.int64))
+            return
+        while steps > 0:
+            chunk, first, count = batches.take(steps)
+            self._run_compiled(chunk, tf.constant(first), tf.constant(count))
+            steps -= count
 
-    def run_and_summarise(self, iterator: Any, steps: int) -> dict[str, np.ndarray]:
+    def run_and_summarise(self, batches: Any, steps: int) -> dict[str, np.ndarray]:
         """Take steps, and return what the specification's summaries ask for of the last of them: arrays by tag."""
-        self.run(iterator, steps - 1)
-        return {tag: value.numpy() for tag, value in self._summarise(iterator).items()}
+        self.run(batches, steps - 1)
+        return {tag: value.numpy() for tag, value in self._summarise(*batches.get_next()).items()}
 
     def find_non_finite(self) -> str:
         """The name of a trainable variable that holds a number that is not finite; an empty text when there is none."""
@@ -123,6 +141,14 @@ class TrainingProgram(Stateful):
         # TensorFlow leaves a graph that returns nothing as it is, unoptimised: a small model's step then takes a third longer.
         return self._loss_count.read_value()
 
+    def _run_chunk(self, chunk: Any, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
+        # Not a range, whose ends XLA takes for constants: it would compile anew for each pair of them.
+        index = first
+        while index < first + count:
+            self._train_step(*tf.nest.map_structure(lambda part: tf.gather(part, index), chunk))  # noqa: B023
+            index += 1
+        return self._loss_count.read_value()
+
     def _train_step(self, features: Any, labels: Any) -> None:
         with tf.GradientTape() as tape:
             outputs = self.spec.network(features, training=True)
@@ -151,9 +177,8 @@ class TrainingProgram(Stateful):
         for metric in self.spec.metrics.values():
             metric.reset_state()
 
-    def _summary_step(self, iterator: Any) -> dict[str, tf.Tensor]:
+    def _summary_step(self, features: Any, labels: Any) -> dict[str, tf.Tensor]:
         spec = self.spec
-        features, labels = next(iterator)
         # One forward pass gives the layers' outputs too: a second one would draw other random numbers and update moving means.
         self._observed = self._observed or observed(spec.network, "activations" in spec.summaries)
         with tf.GradientTape() as tape:

@@ -40,7 +40,7 @@ class Training:
     input_fn: Any
     pipeline: Pipeline
     program: TrainingProgram
-    iterator: Any
+    batches: Any
     position: int
 
     @property
@@ -146,9 +146,9 @@ class TrainingRun:
     def _take(self, step: int, count: int) -> None:
         wanted = bool(TENSOR_SUMMARIES & self.program.spec.summaries)
         if wanted and _is_due(step + count, self._periods.save_summary_steps):
-            self._tensors = self.program.run_and_summarise(self.training.iterator, count)
+            self._tensors = self.program.run_and_summarise(self.training.batches, count)
         else:
-            self.program.run(self.training.iterator, count)
+            self.program.run(self.training.batches, count)
 
     def _report(self, step: int) -> None:
         """Tell of a block of steps, and log and summarise if that is due."""

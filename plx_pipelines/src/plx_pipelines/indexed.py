@@ -69,8 +69,11 @@ class IndexedPipeline(Pipeline):
         """The batches from number `start` on."""
         process = processing(self._processors)
         gathers = self._prepared()
-        reading = {"parallel": process is not None, "example_bytes": bytes_per_example(self._spec)} if gathers else {}
-        return batches(self._order, self._read, start, process=process, lengths=self._lengths, **reading)
+        parallel = not gathers or process is not None
+        example_bytes = bytes_per_example(self._spec) if gathers else None
+        return batches(
+            self._order, self._read, start, process=process, parallel=parallel, lengths=self._lengths, example_bytes=example_bytes
+        )
 
     def shard(self, worker: int, num_workers: int) -> Self:
         """The part of one of several workers; see `Pipeline.shard`."""
