@@ -2,6 +2,8 @@
 
 import gc
 import os
+import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,14 @@ def pytest_collection_finish():
     """Let the collector of garbage leave out what has been imported: TensorFlow's half a million objects cost it a tenth of the time."""
     gc.collect()
     gc.freeze()
+
+
+if "plx_layers" not in entry_points(group="plx").names:
+    # The other distributions need layers and losses to be offered, and not by plx_layers: a small plug-in offers Keras's, as a folder of
+    # installed packages, here and in the processes that tests start.
+    stand_in = str(Path(__file__).parent / "stand_in")
+    sys.path.append(stand_in)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), stand_in)))
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,13 @@
 """The layers of polyaxon-lib's JSON dialect."""
 
-import json
 import operator
 
 import keras
 import numpy as np
 import pytest
-import yaml
 
 import plx_core as plx
-from plx_core.checking import check
 from plx_core.components import default_registry, make
-from plx_core.errors import ConfigError
-from plx_core.shapes import check_shapes
 
 
 @pytest.mark.parametrize(
@@ -113,49 +108,6 @@ def test_config_objects_of_2017(config, kind, name):
     component.build()
 
 
-YAML_OF_2017 = """
-version: 1
-model:
-  classifier:
-    loss: {{SigmoidCrossEntropy: }}
-    optimizer: {{Momentum: {{learning_rate: 0.001}}}}
-    metrics: [Accuracy, Precision]
-    one_hot_encode: true
-    n_classes: 10
-    graph:
-      input_layers: image
-      layers:
-        - Conv2D: {{filters: 4, kernel_size: 3, activation: elu, regularizer: {{L2: {{l: 0.02}}}}}}
-        - Flatten:
-        - Dense: {{units: 8, activation: relu, dropout: 0.5}}
-        - Dense: {{units: 10}}
-train:
-  train_steps: 2
-  data_pipeline:
-    TFRecordImagePipeline:
-      data_files: ["{0}/digits_train.tfrecord"]
-      meta_data_file: "{0}/meta_data.json"
-      feature_processors:
-        image:
-          input_layers: [image]
-          layers: [{{Cast: {{dtype: float32}}}}, Standardization, {{GaussianNoise: {{scale: 0.5}}}}, {{Reshape: {{target_shape: 784}}}}, {{Reshape: {{new_shape: [28, 28, 1]}}}}]
-"""
-
-
-def test_the_spellings_of_2017s_yaml_files_are_correct(tmp_path, digits):
-    (tmp_path / "old.yml").write_text(YAML_OF_2017.format(digits))
-    check_shapes(check(tmp_path / "old.yml"))
-
-
-def test_a_message_of_keras_stands_without_its_frame(digits):
-    text = YAML_OF_2017.format(digits).replace("target_shape: 784", "target_shape: 64")
-    with pytest.raises(ConfigError) as caught:
-        check_shapes(check(yaml.safe_load(text)))
-    message = str(caught.value)
-    assert "cannot take gaussian_noise of shape (None, 28, 28, 1): The total size of the tensor must be unchanged" in message
-    assert "\x1b" not in message
-
-
 def test_an_activation_that_doubles_the_features(tmp_path):
     inputs = keras.Input((2, 3))
     activated = plx.Component("layers", "Activation", {"activation": "crelu"}).build()(inputs)
@@ -169,74 +121,6 @@ def test_an_activation_that_doubles_the_features(tmp_path):
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("layers", "message"),
-    [
-        (
-            ["Flatten", {"Dense": {"units": 10, "activation": "crelu"}}],
-            r"the last layer announces the shape (None, 10) and gives (None, 20)",
-        ),
-        (
-            ["Flatten", {"Dense": {"units": 4, "activation": "crelu"}}, {"Dense": {"units": 10}}],
-            "the network cannot be computed: Input 0 with name 'None' of layer 'dense_1' is incompatible with the layer: expected axis -1",
-        ),
-    ],
-)
-def test_an_activation_that_doubles_the_features_of_a_layer_of_keras_is_refused(layers, message, digits):
-    config = yaml.safe_load(YAML_OF_2017.format(digits))
-    config["model"]["classifier"]["graph"]["layers"] = layers
-    with pytest.raises(ConfigError) as caught:
-        check_shapes(check(config))
-    assert message in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("loss", "message"),
-    [
-        ({"SoftmaxCrossEntropy": {"class_weights": [1.0, 2.0]}}, "class_weights: expected 10 numbers, one a class, got 2"),
-        ({"MeanSquaredError": {"wieghts": 1.0}}, "unknown parameter; did you mean weights?"),
-        ({"LogLoss": {"weights": -1.0}}, "expected a number at least 0, got -1"),
-    ],
-)
-def test_mistakes_in_a_loss_are_explained(loss, message, digits):
-    config = yaml.safe_load(YAML_OF_2017.format(digits))
-    config["model"]["classifier"] |= {"loss": loss, "graph": {"input_layers": "image", "layers": ["Flatten", {"Dense": {"units": 10}}]}}
-    with pytest.raises(ConfigError) as caught:
-        check_shapes(check(config))
-    assert message in str(caught.value)
-
-
 def test_reshape_takes_what_is_left():
     assert plx.layers.Reshape([-1, 2])(keras.Input((2, 3))).shape == (None, 3, 2)
     assert plx.layers.Reshape.from_config(plx.layers.Reshape(6).get_config())(np.ones((2, 2, 3))).shape == (2, 6)
-
-
-def test_the_seeds_json_is_correct(tmp_path, digits):
-    files = {"data_files": f"{digits}/digits_train.tfrecord", "meta_data_file": f"{digits}/meta_data.json"}
-    definition = [
-        ["Conv2d", {"regularizer": "l2_regularizer", "num_filter": 32, "filter_size": 5, "strides": 1}],
-        ["MaxPool2d", {"kernel_size": 2}],
-        ["FullyConnected", {"num_units": 64, "activation": "tanh"}],
-        ["FullyConnected", {"num_units": 10}],
-    ]
-    seed = {
-        "name": "MyModel",
-        "run_config": {"save_checkpoints_steps": 100},
-        "train_input_data_config": {
-            "pipeline_config": {"module": "TFRecordImagePipeline", "batch_size": 64, "dynamic_pad": False, "params": files}
-        },
-        "model_config": {
-            "summaries": ["loss", "gradients", "activations"],
-            "module": "Classifier",
-            "loss_config": {"module": "softmax_cross_entropy"},
-            "eval_metrics_config": [
-                {"module": f"streaming_{name}"} for name in ("true_positives", "recall", "auc", "accuracy", "precision")
-            ],
-            "optimizer_config": {"module": "adam", "learning_rate": 0.007, "decay_type": "exponential_decay", "decay_rate": 0.2},
-            "one_hot_encode": True,
-            "n_classes": 10,
-            "graph_config": {"name": "lenet", "features": ["image"], "definition": definition},
-        },
-    }
-    (tmp_path / "seed.json").write_text(json.dumps(seed))
-    check_shapes(check(tmp_path / "seed.json"))

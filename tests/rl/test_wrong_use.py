@@ -81,7 +81,6 @@ TABLE = [
     ("no environment to train in", {f"  env: {{GymEnvironment: {{{ENV}}}}}\n": ""}, "<GymEnvironment", ["nothing to train on"]),
     ("no episode to evaluate", {"eval_episodes: 3": "eval_episodes: 0"}, "episodes: <0\n", ["expected an integer at least 1, got 0"]),
     ("no action between updates", {"first_update: 100": "update_frequency: 0"}, "frequency: <0\n", ["expected an integer at least 1, got 0"]),
-    ("an agent that learns from data", {"  env: {GymEnvironment: {env_id: CartPole-v1, num_envs: 4}}\n": "  data_pipeline: {TFRecordImagePipeline: {data_files: wrong.yml, meta_data_file: wrong.yml}}\n"}, "  <memory", ["an agent learns from train.env, not from a data_pipeline"]),
 ]  # fmt: skip
 
 

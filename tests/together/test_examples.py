@@ -39,10 +39,6 @@ def metrics_of(run, split):
     return [line["metrics"] for line in lines if line["split"] == split]
 
 
-def test_linear_regression_finds_the_slope(tmp_path):
-    assert run_script("linear_regression", str(tmp_path / "run")) == pytest.approx(2, abs=0.1)
-
-
 def test_lenet_digits(workplace, digits):
     Path("data/digits").symlink_to(digits)
     result = plx("run", str(EXAMPLES / "lenet_digits.yml"), "--set", "train.train_steps=60")

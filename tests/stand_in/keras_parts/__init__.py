@@ -1,0 +1,1 @@
+"""A stranger's plug-in that offers Keras's parts, in place of plx_layers."""
