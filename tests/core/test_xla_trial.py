@@ -9,7 +9,6 @@ import tensorflow as tf
 
 import plx_core as plx
 from plx_core import xla_trial
-from plx_core.errors import ComponentError
 from plx_core.feeding import as_pipeline
 from plx_core.interfaces import Modes
 
@@ -18,32 +17,41 @@ INPUT = plx.inputs.numpy_input_fn({"x": X}, X[:, 0], batch_size=8, num_epochs=No
 
 
 class Program:
-    """Takes as long as it is told."""
+    """Takes as long as it is told for a step."""
 
-    def __init__(self, seconds, log):
-        self.seconds, self.log = seconds, log
+    def __init__(self, seconds):
+        self.seconds, self.log = seconds, []
 
     def read(self, dataset):
         return dataset
 
-    def run(self, iterator, steps):
+    def run(self, batches, steps):
         if self.seconds is None:
             raise tf.errors.InvalidArgumentError(None, None, "no kernel")
         self.log.append(steps)
-        time.sleep(self.seconds)
+        time.sleep(self.seconds * steps)
 
 
-@pytest.mark.parametrize(("without", "compiled", "expected"), [(0.02, 0.001, True), (0.001, 0.02, False), (0.001, None, False)])
+@pytest.mark.parametrize(("without", "compiled", "expected"), [(2e-3, 1e-4, True), (1e-4, 2e-3, False), (1e-3, None, False)])
 def test_the_quicker_one_is_chosen_once(tmp_path, without, compiled, expected):
-    log = []
-    make = {False: Program(without, log), True: Program(compiled, log)}.__getitem__
+    programs = {False: Program(without), True: Program(compiled)}
     pipeline = as_pipeline(INPUT, Modes.TRAIN, 0)
-    assert xla_trial.is_quicker(tmp_path, make, pipeline) is expected
-    assert json.loads((tmp_path / "xla.json").read_text())["xla"] is expected
-    tried = len(log)
-    assert tried >= 1 + xla_trial.TURNS
-    assert xla_trial.is_quicker(tmp_path, make, pipeline) is expected
-    assert len(log) == tried
+
+    def rate(xla, rival):
+        return xla_trial.steps_per_second(programs[xla], pipeline, rival)
+
+    assert xla_trial.is_quicker(tmp_path, rate) is expected
+    assert json.loads((tmp_path / "xla.json").read_text())["xla"] is xla_trial.answer(tmp_path) is expected
+    tried = list(programs[False].log)
+    assert tried == [1, 1, *[xla_trial.STEPS] * (1 + xla_trial.TURNS)]
+    assert xla_trial.is_quicker(tmp_path, rate) is expected
+    assert programs[False].log == tried
+
+
+def test_what_is_far_slower_is_given_up_early():
+    slow = Program(0.02)
+    assert xla_trial.steps_per_second(slow, as_pipeline(INPUT, Modes.TRAIN, 0), rival=1000.0) < 50
+    assert slow.log == [1, 1]
 
 
 def estimator_of(directory, xla="auto"):
@@ -64,11 +72,3 @@ def test_a_run_that_tried_is_the_run_of_its_answer(tmp_path):
     assert (tmp_path / "tried" / "xla.json").read_text() == json.dumps(answer)
     for name in tried.get_variable_names():
         np.testing.assert_array_equal(resumed.get_variable_value(name), told.get_variable_value(name))
-
-
-def test_agents_are_told(tmp_path):
-    graph = plx.Graph(layers=[{"Dense": {"units": 4}}], input_layers=["state"])
-    config = plx.EnvironmentConfig(xla="auto")
-    agent = plx.Agent(lambda features, labels, mode: plx.models.DQNModel(mode, graph=graph)(features, labels), None, tmp_path, config)
-    with pytest.raises(ComponentError, match="say true or false"):
-        agent.train({"GymEnvironment": {"env_id": "CartPole-v1"}}, max_steps=1)

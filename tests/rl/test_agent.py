@@ -15,6 +15,7 @@ from plx_core.checkpoints import load
 from plx_core.errors import CheckpointError, ComponentError, DataError, NonFiniteLoss
 from plx_core.inputs import numpy_input_fn
 from plx_core.interfaces import Modes
+from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.environments.gym_environment import GymEnvironment
 
 from .agents import RESUMED, Returns, Rows, fingerprint, make_agent
@@ -552,6 +553,29 @@ def test_updates_compiled_with_xla(tmp_path, name):
     assert agent.global_step >= 1
     for variable, value in found[0].items():
         np.testing.assert_allclose(found[1][variable], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_quicker", [False, True])
+@pytest.mark.parametrize(("name", "env"), [("ddqn", GymEnvironment), ("ppo", GymEnvironment), ("ppo", CompiledEnvironment)])
+def test_a_trial_of_xla_leaves_no_trace_but_its_answer(tmp_path, monkeypatch, name, env, is_quicker):
+    model, memory, params, env_id = RESUMED[name]
+    rates = iter([1.0, 2.0 if is_quicker else 0.5])
+
+    def rate(work):
+        for _ in range(2):
+            work()
+        return next(rates)
+
+    monkeypatch.setattr("plx_core.agent_training.best_rate", rate)
+    found = []
+    for folder, xla in (("tried", "auto"), ("told", is_quicker)):
+        for goal in (40, 64):  # the second call goes on from the first one's checkpoint
+            agent = make_agent(tmp_path / folder, model, memory, environment={"xla": xla}, **params)
+            agent.train(env(env_id, 2, seed=1), 20, 4, max_timesteps=goal)
+        found.append(fingerprint(agent))
+    assert found[0] == found[1]
+    assert json.loads((tmp_path / "tried" / "xla.json").read_text())["xla"] is is_quicker
 
 
 # What goes on between calls

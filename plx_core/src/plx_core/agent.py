@@ -319,8 +319,9 @@ class Agent(Trainer):
         training = Training(env, spec, memory)
         training.check()
         if self.config.xla == "auto":
-            raise ComponentError("xla: auto is for estimators; say true or false for an agent")
-        training.learner.compile(xla=self.config.xla)
+            training.trial = self.model_dir
+        else:
+            training.learner.compile(xla=self.config.xla)
         return training
 
     def _evaluate(self, env: Any, episodes: int, checkpoint_path: str | Path | None, seed: int) -> dict[str, float]:

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 
 from plx_core.agent_training import Training
 from plx_core.errors import ComponentError
-from plx_core.interfaces import Callback, Fused, Learnt, Memory, Step, Tracker
+from plx_core.interfaces import Callback, Learnt, Memory, Step, Tracker
 from plx_core.schedule import Clock, Interrupted, stop_on_signals
 from plx_core.tracking import TensorBoardTracker
 from plx_core.training_run import named_callbacks, non_finite
@@ -88,7 +88,6 @@ class AgentRun:
         self._schedule = schedule
         self._in_order = training.memory.is_cleared_by_sample
         schedule.check(training.memory)
-        self._fused = training.fused if self._in_order else None
         run = self._periods = agent.config.run_config
         no_period = run.save_checkpoints_steps is None and run.save_checkpoints_secs is None
         self._clock = Clock(600.0 if no_period else run.save_checkpoints_secs)
@@ -141,8 +140,8 @@ class AgentRun:
                 self._learn_from(training.rest, goals)
             elif step < self._schedule.pretraining:
                 self._learn_from(training.memory.sample(min(PRETRAINING_BLOCK, self._schedule.pretraining - step)), goals)
-            elif self._fused is not None:
-                self._advance(self._fused)
+            elif self._in_order and training.fused is not None:
+                self._advance()
             else:
                 self._act()
                 self._learn(before, goals)
@@ -173,17 +172,15 @@ class AgentRun:
             or any(callback.stop_training for callback in self.callbacks)
         )
 
-    def _advance(self, fused: Fused) -> None:
+    def _advance(self) -> None:
         """A batch of actions, and what is learnt of it."""
-        training, before = self.training, self.training.global_step
-        learnt, steps, training.observations = fused.run()
+        training = self.training
+        learnt, steps = training.advance()
         self._check_finite(learnt)
         for step in steps:
             training.timestep += training.env.num_envs
             for episode in training.episodes.add(step):
                 self._tell_episode(episode)
-        training.spec.policy.refresh()
-        training.means.add(learnt.metrics, training.global_step - before)
 
     def _act(self) -> None:
         """One action in each environment."""
@@ -227,12 +224,10 @@ class AgentRun:
             cut = goals.steps - step
             training.rest = {name: _rows(value, slice(cut, None)) for name, value in batches.items()}
             batches = {name: _rows(value, slice(cut)) for name, value in batches.items()}
-        learnt = training.learner.update(batches, training.env.num_envs)
+        learnt = training.learn(batches)
         self._check_finite(learnt)
         if learnt.errors is not None and "indices" in batches:
             memory.update_priorities(batches["indices"], learnt.errors)
-        training.spec.policy.refresh()
-        training.means.add(learnt.metrics, training.global_step - step)
 
     def _check_finite(self, learnt: Learnt) -> None:
         if not math.isfinite(learnt.metrics["loss"]):

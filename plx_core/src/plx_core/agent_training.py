@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ import numpy as np
 from plx_core.configs import WarmStartConfig
 from plx_core.episodes import Episodes
 from plx_core.errors import CheckpointError, ComponentError
-from plx_core.interfaces import Callback, Environment, Fused, Learner, Memory, State
+from plx_core.interfaces import Callback, Environment, Fused, Learner, Learnt, Memory, State, Step
 from plx_core.naming import variables_by_name
 from plx_core.specs import AgentSpec
 from plx_core.training_run import named_callbacks, warm_start
+from plx_core.xla_trial import answer, best_rate, is_quicker
 
 logger = logging.getLogger(__name__)
 
@@ -62,20 +64,19 @@ class Training:
         self.spec = spec
         self.memory = memory
         self.learner: Learner = spec.learner
+        self.global_step = self.learner.global_step
+        """How many updates there have been. The learner's own count is TensorFlow's, and too slow to be asked at each action."""
         self.episodes = Episodes(env.num_envs)
         self.means = Means()
         self.timestep = 0
         self.observations: Any = None
         self.masks: np.ndarray | None = None
+        self.trial: Path | None = None
+        """The directory of a run of which it is to be found out, before its first update, whether XLA is quicker."""
         self.rest: Mapping[str, Any] = {}
         """Batches that were drawn and are still to be learnt from: training stopped at a step within its block of updates."""
         if memory.discount is None:
             memory.discount = spec.discount
-
-    @property
-    def global_step(self) -> int:
-        """How many updates there have been."""
-        return self.learner.global_step
 
     @functools.cached_property
     def fused(self) -> Fused | None:
@@ -96,6 +97,52 @@ class Training:
                 about="agent.memory",
             )
         self.learner.check(memory)
+
+    def learn(self, batches: Mapping[str, Any]) -> Learnt:
+        """One update for each batch."""
+        if self.trial is not None:
+            self._try_xla(self.trial, lambda: self.learner.update(batches, self.env.num_envs))
+        return self._learnt(self.learner.update(batches, self.env.num_envs))
+
+    def advance(self) -> tuple[Learnt, Sequence[Step]]:
+        """A batch of actions in all environments, and the updates that are learnt of it, in one program."""
+        if self.trial is not None:
+            self._try_xla(self.trial, self._run_fused)
+        learnt, steps, self.observations = self._run_fused()
+        return self._learnt(learnt), steps
+
+    def _run_fused(self) -> tuple[Learnt, Sequence[Step], Any]:
+        if self.fused is None:
+            raise ComponentError("the learner has no program that acts in these environments")
+        return self.fused.run()
+
+    def _try_xla(self, directory: Path, learn: Callable[[], object]) -> None:
+        """Find out whether XLA makes learning quicker; all but the program is left as it was."""
+        learnt, lived = self.learner.state(), self.env.state() if self.fused else None
+
+        def compile(xla: bool) -> None:
+            self.learner.compile(xla=xla)
+            self.__dict__.pop("fused", None)
+
+        def rate(xla: bool, rival: float) -> float:
+            compile(xla)
+            found = best_rate(learn)
+            self.learner.restore(learnt)
+            if lived is not None:
+                self.env.restore(lived)
+            return found
+
+        known = answer(directory)
+        is_chosen = is_quicker(directory, rate)
+        if known is not None or not is_chosen:
+            compile(is_chosen)
+        self.trial = None
+
+    def _learnt(self, learnt: Learnt) -> Learnt:
+        before, self.global_step = self.global_step, self.learner.global_step
+        self.spec.policy.refresh()
+        self.means.add(learnt.metrics, self.global_step - before)
+        return learnt
 
     def begin(self, seed: int) -> None:
         """Reset the environments for the first time."""
@@ -142,6 +189,7 @@ class Training:
                 "or begin another run with this one's weights (warm_start)"
             )
         self.learner.restore(state["program"])
+        self.global_step = self.learner.global_step
         with _explained("policy"):
             self.spec.policy.restore(state["policy"])
         self.spec.policy.refresh()

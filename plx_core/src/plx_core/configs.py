@@ -79,9 +79,7 @@ class EnvironmentConfig:
     seed: NonNegativeInt = _key(0, "the seed of everything random")
     run_config: RunConfig = _section(RunConfig, "when the run saves, logs and summarises")
     deterministic: bool = _key(True, "the same seed gives the same weights, bit for bit, at some cost in speed on GPUs")
-    xla: bool | Literal["auto"] = _key(
-        False, "compile training with XLA; auto tries both first, for estimators, and keeps the answer in the run directory"
-    )
+    xla: bool | Literal["auto"] = _key(False, "compile training with XLA; auto tries both first, and keeps the answer in the run directory")
     mixed_precision: Literal["float32", "mixed_float16", "mixed_bfloat16", "float64"] = _key("float32", "the dtype policy of the layers")
     steps_per_call: PositiveInt | None = _key(
         None, "at most this many steps in one call of TensorFlow; chosen by the periods when left out"

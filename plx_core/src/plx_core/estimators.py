@@ -23,7 +23,7 @@ from plx_core.specs import EstimatorSpec
 from plx_core.trainers import Trainer
 from plx_core.training import TrainingProgram, build_metrics
 from plx_core.training_run import Training, TrainingRun, named_callbacks, warm_start
-from plx_core.xla_trial import is_quicker
+from plx_core.xla_trial import is_quicker, steps_per_second
 
 __all__ = ["Agent", "Estimator", "PGAgent", "TRPOAgent"]
 
@@ -246,7 +246,10 @@ class Estimator(Trainer):
         def make(xla: bool) -> TrainingProgram:
             return TrainingProgram(self.build(Modes.TRAIN, pipeline), xla=xla)
 
-        return make(is_quicker(self.model_dir, make, pipeline) if self.config.xla == "auto" else self.config.xla)
+        def rate(xla: bool, rival: float) -> float:
+            return steps_per_second(make(xla), pipeline, rival)
+
+        return make(is_quicker(self.model_dir, rate) if self.config.xla == "auto" else self.config.xla)
 
     def _generator(self, input_fn: Any, checkpoint_path: str | Path | None) -> EvaluationProgram:
         path = self._checkpoint(checkpoint_path)

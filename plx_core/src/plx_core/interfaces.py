@@ -465,7 +465,7 @@ class Learner(Stateful):
         """The learning rate of the next update."""
 
     def compile(self, *, xla: bool) -> None:
-        """Called once, before the first update: whether programs are to be compiled with XLA."""
+        """Called between updates, before the first at least: whether programs are to be compiled with XLA from now on."""
 
     def check(self, memory: Memory) -> None:
         """Called before the first step: raise where what this memory samples cannot be learnt from."""

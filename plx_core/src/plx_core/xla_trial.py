@@ -1,4 +1,4 @@
-"""Whether a training step is quicker when XLA compiles it: tried once for a run, and remembered in its directory."""
+"""Whether training is quicker when XLA compiles it: tried once for a run, and remembered in its directory."""
 
 from __future__ import annotations
 
@@ -30,40 +30,50 @@ class Steps(Protocol):
         """Take steps."""
 
 
-def is_quicker(directory: Path, make: Callable[[bool], Steps], pipeline: Pipeline) -> bool:
+def is_quicker(directory: Path, rate: Callable[[bool, float], float]) -> bool:
     """Whether to compile with XLA: what the run directory says, else what a trial finds, which the directory then says.
 
     Args:
         directory: of the run; a resumed one is the same program.
-        make: a program, compiled or not; its weights are thrown away.
-        pipeline: gives the batches.
+        rate: of compiling or not, and of the rate that is to be beaten; how quick it is, 0 where XLA cannot.
     """
-    answer = directory / ANSWER
-    if not answer.exists():
-        without = _rate(make(False), pipeline)
-        rates = {"without": without, "with": _rate(make(True), pipeline, without)}
-        found = {"xla": rates["with"] > rates["without"], "steps_per_second": rates}
-        write_text(answer, json.dumps(found))
-        logger.info("xla: %s, after a trial: %s", found["xla"], found["steps_per_second"])
-    return bool(json.loads(answer.read_text(encoding="utf-8"))["xla"])
+    if (known := answer(directory)) is not None:
+        return known
+    without = rate(False, 0.0)
+    rates = {"without": without, "with": rate(True, without)}
+    found = {"xla": rates["with"] > rates["without"], "per_second": {name: round(value, 3) for name, value in rates.items()}}
+    write_text(directory / ANSWER, json.dumps(found))
+    logger.info("xla: %s, after a trial: %s", found["xla"], found["per_second"])
+    return bool(found["xla"])
 
 
-def _rate(program: Steps, pipeline: Pipeline, rival: float = 0.0) -> float:
-    """The best number of steps a second in a few turns; a first impression where that is far below a rival's; 0 where XLA cannot."""
+def answer(directory: Path) -> bool | None:
+    """What the run directory says; None where there has been no trial."""
+    path = directory / ANSWER
+    return bool(json.loads(path.read_text(encoding="utf-8"))["xla"]) if path.exists() else None
+
+
+def best_rate(work: Callable[[], object], turns: int = TURNS) -> float:
+    """How often a second work is done, in the quickest of a few turns; 0 where XLA cannot compile it."""
     try:
-        batches = program.read(pipeline.dataset().repeat())
-        program.run(batches, 1)
-        impression = _steps_per_second(program, batches, 1)
-        # Compiled convolutions can be forty times as slow on a CPU, and their trial would take longer than the training.
-        if impression < rival / 4:
-            return impression
-        return max(_steps_per_second(program, batches, STEPS) for _ in range(1 + TURNS))
+        work()
+        return max(_rate(work) for _ in range(turns))
     except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
         logger.info("no XLA: %s", str(error).splitlines()[0])
         return 0.0
 
 
-def _steps_per_second(program: Steps, batches: object, steps: int) -> float:
+def steps_per_second(program: Steps, pipeline: Pipeline, rival: float) -> float:
+    """How quick a program is; a first impression where that is far below a rival's rate."""
+    batches = program.read(pipeline.dataset().repeat())
+    impression = best_rate(lambda: program.run(batches, 1), turns=1)
+    # Compiled convolutions can be forty times as slow on a CPU, and their trial would take longer than the training.
+    if impression < rival / 4:
+        return impression
+    return STEPS * best_rate(lambda: program.run(batches, STEPS))
+
+
+def _rate(work: Callable[[], object]) -> float:
     start = time.perf_counter()
-    program.run(batches, steps)
-    return steps / (time.perf_counter() - start)
+    work()
+    return 1 / (time.perf_counter() - start)

@@ -15,7 +15,7 @@ from plx_core.training import clip
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.learners.fused_actor_critic import FusedActorCritic
 from plx_rl.learners.on_policy_learner import ActorCritic, OnPolicyLearner, first_batch, inputs
-from plx_rl.learners.optimized import penalties
+from plx_rl.learners.optimized import penalties, programs
 from plx_rl.policies import explained_variance
 from plx_rl.randomness import generator_state, restore_generator
 
@@ -66,12 +66,13 @@ class ActorCriticLearner(OnPolicyLearner):
         self.clip_gradients = clip_gradients
         self._clips = (clip_gradients, clip_embed_gradients)
         self._rng = np.random.default_rng(seed)
+        self._programs = programs(self._updates)
         self.compile(xla=False)
 
     def compile(self, *, xla: bool) -> None:
         """Whether the program of updates is to be compiled with XLA."""
         self._xla = xla
-        self._program = tf.function(self._updates, jit_compile=xla, reduce_retracing=True)
+        self._program = self._programs[xla]
 
     def check(self, memory: Memory) -> None:
         """Refuse batches that are smaller than a minibatch.
@@ -153,7 +154,8 @@ class ActorCriticLearner(OnPolicyLearner):
         sums = {name: tf.constant(0.0) for name in self._names}
         count, going = tf.constant(0.0), tf.constant(True)
         for index in tf.range(tf.shape(minibatches)[0]):
-            if going:
+            # Without a target_kl no branch is built, whose many operands cost more than a small network's update.
+            if self.target_kl is None or going:
                 found, going = self._update(self._take(batch, minibatches[index]), clip_range)
                 sums = {name: sums[name] + found[name] for name in sums}
                 count += 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,11 @@ class OptimizedLearner(Learner):
         """
         for group, variables in self._groups.items():
             assign_variables(variables, state.get(group, {}), group)
+
+
+def programs(function: Callable[..., Any]) -> dict[bool, Any]:
+    """A function as TensorFlow's program and, under True, as one that XLA compiles; each is traced when it is first called."""
+    return {xla: tf.function(function, jit_compile=xla, reduce_retracing=True) for xla in (False, True)}
 
 
 def penalties(weights: Sequence[Any]) -> Any:

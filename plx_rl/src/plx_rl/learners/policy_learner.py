@@ -12,7 +12,7 @@ from plx_core import Learnt, State
 from plx_core.errors import ComponentError
 from plx_core.graphs import as_features
 from plx_rl.learners.on_policy_learner import ActorCritic, Estimates, OnPolicyLearner, first_batch, inputs
-from plx_rl.learners.optimized import penalties
+from plx_rl.learners.optimized import penalties, programs
 from plx_rl.policies import explained_variance, value_loss
 from plx_rl.randomness import generator_state, restore_generator
 from plx_rl.returns import returns_on_host
@@ -58,10 +58,11 @@ class PolicyLearner(OnPolicyLearner):
         if value_optimizer is not None:
             optimizers["value_optimizer"] = (value_optimizer, actor_critic.value_weights)
         super().__init__(actor_critic, optimizers, discount=discount, gae_lambda=gae_lambda)
-        self._policy_step, self._value_optimizer = policy_step, value_optimizer
+        self._value_optimizer = value_optimizer
         self._epochs, self._size = value_epochs, minibatch_size
         self._steps = 0
         self._rng = np.random.default_rng(seed)
+        self._steps_of_policy, self._fits = programs(policy_step), programs(self._fit_value)
         self.compile(xla=False)
 
     @property
@@ -71,8 +72,7 @@ class PolicyLearner(OnPolicyLearner):
 
     def compile(self, *, xla: bool) -> None:
         """Whether the programs are to be compiled with XLA."""
-        self._improve = tf.function(self._policy_step, jit_compile=xla, reduce_retracing=True)
-        self._fit = tf.function(self._fit_value, jit_compile=xla, reduce_retracing=True)
+        self._improve, self._fit = self._steps_of_policy[xla], self._fits[xla]
 
     def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:
         """One step of the policy, and the value function's updates."""

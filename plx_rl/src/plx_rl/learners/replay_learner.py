@@ -10,7 +10,7 @@ import tensorflow as tf
 from plx_core import Learnt, Memory
 from plx_core.errors import ComponentError
 from plx_core.training import clip
-from plx_rl.learners.optimized import OptimizedLearner, penalties
+from plx_rl.learners.optimized import OptimizedLearner, penalties, programs
 
 LossFn = Callable[[Mapping[str, Any]], tuple[Any, Any, Any]]
 
@@ -53,12 +53,13 @@ class ReplayLearner(OptimizedLearner):
         self._frequency, self._tau = target_update_frequency, tau
         self._needs_demonstrations = needs_demonstrations
         self._clips = (clip_gradients, clip_embed_gradients)
+        self._programs = programs(self._updates)
         self.begin_from_weights()
         self.compile(xla=False)
 
     def compile(self, *, xla: bool) -> None:
         """Whether the program of updates is to be compiled with XLA."""
-        self._program = tf.function(self._updates, jit_compile=xla, reduce_retracing=True)
+        self._program = self._programs[xla]
 
     def check(self, memory: Memory) -> None:
         """Refuse a memory without an expert's transitions where the loss needs them.
