@@ -6,6 +6,7 @@ import sys
 from importlib.metadata import entry_points
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 
@@ -50,3 +51,11 @@ def mnist(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data") / "mnist"
     prepare(str(folder), str(shared))
     return folder
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    """Two classes of points in four dimensions: float32 [96, 4] and int64 [96]."""
+    rng = np.random.default_rng(3)
+    labels = np.arange(96) % 2
+    return (rng.normal(size=(96, 4)) + labels[:, None] * 1.5).astype("float32"), labels

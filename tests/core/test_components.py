@@ -75,8 +75,8 @@ def test_what_is_supplied_fills_what_is_left_out():
 
 def test_namespaces_list_what_is_installed():
     assert "Dense" in dir(plx.layers)
-    assert plx.envs is not None
-    assert plx.rl.memories.Memory is plx.memories.Memory
+    assert dir(plx.envs) == dir(plx.environments)
+    assert dir(plx.rl.memories) == dir(plx.memories)
     with pytest.raises(AttributeError, match="there is no layer called Dens; did you mean Dense"):
         plx.layers.Dens
     with pytest.raises(AttributeError):

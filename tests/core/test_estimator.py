@@ -471,7 +471,9 @@ def test_the_learning_rate_is_set_and_kept_unless_it_follows_a_schedule(tmp_path
     estimator.save_checkpoint()
     again = make_estimator(tmp_path / "fixed").train(feed(blobs), steps=1)
     assert again.learning_rate == 0.125
-    decaying = classify(optimizer={"Adam": {"learning_rate": 0.1, "decay_type": "exponential_decay", "decay_rate": 0.5, "decay_steps": 2}})
+    decaying = classify(
+        optimizer={"Adam": {"learning_rate": {"ExponentialDecay": {"initial_learning_rate": 0.1, "decay_rate": 0.5, "decay_steps": 2}}}}
+    )
     scheduled = make_estimator(tmp_path / "decaying", decaying).train(feed(blobs), max_steps=4)
     assert scheduled.learning_rate == pytest.approx(0.025)
     with pytest.raises(ComponentError, match="follows a schedule"):

@@ -157,8 +157,8 @@ def test_a_file_that_breaks_says_how(tmp_path, text, message):
 
 def test_plugins_can_be_turned_off():
     assert not load_plugins(environ={"PLX_DISABLE_PLUGINS": "1"}).plugins
-    assert "plx_rl" not in load_plugins(environ={"PLX_DISABLE_PLUGINS": "plx_rl, other"}).plugins
-    assert "plx_rl" in load_plugins(environ={}).plugins
+    assert "plx_core" not in load_plugins(environ={"PLX_DISABLE_PLUGINS": "plx_core, other"}).plugins
+    assert "plx_core" in load_plugins(environ={}).plugins
 
 
 def scale(factor: float = 1.0, by: float = 0.0) -> tuple[float, float]:

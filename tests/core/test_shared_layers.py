@@ -4,10 +4,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from click.testing import CliRunner
 
 import plx_core as plx
-from plx_core.cli import main
 from plx_core.errors import ConfigError
 from plx_core.inputs import numpy_input_fn
 from plx_core.training import clip
@@ -128,39 +126,6 @@ def test_a_sub_graph_used_once_is_its_layers():
 def test_what_cannot_be_shared(layers, message):
     with pytest.raises((ConfigError, plx.errors.ComponentError), match=message):
         network_of({"layers": layers}, x=(2, 2))
-
-
-def test_check_places_mistakes_within_a_sub_graph(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "data.csv").write_text("a,b,y\n" + "0.5,1,2.0\n" * 4)
-    text = """\
-version: 1
-model:
-  Regressor:
-    graph:
-      layers:
-        - SubGraph:
-            name: tower
-            inbound_nodes: left
-            layers:
-              - Dense: {units: 2}
-              - Reshape: {target_shape: [2]}
-        - Shared: {layer: tower, inbound_nodes: right}
-        - Subtract: {inbound_nodes: [tower, shared]}
-        - Dense: {units: 1}
-train:
-  train_steps: 2
-  data_pipeline:
-    TablePipeline: {data_files: data.csv, features: {left: [a], right: [b]}, labels: y, batch_size: 2}
-"""
-    for old, new, message in (
-        ("", "", "correct"),
-        ("units: 2", "unit: 2", "config.yml:10:25 model.Regressor.graph.layers[0].SubGraph.layers[0].Dense.unit: unknown parameter; did you mean units?"),
-        ("[2]", "[3]", "config.yml:11:17 model.Regressor.graph.layers[0].SubGraph.layers[1].Reshape: "),
-        ("layer: tower", "layer: towr", "config.yml:12:27 model.Regressor.graph.layers[1].Shared.layer: there is no earlier layer called towr; did you mean tower?"),
-    ):  # fmt: skip
-        (tmp_path / "config.yml").write_text(text.replace(old, new))
-        assert message in CliRunner().invoke(main, ["check", "config.yml"]).output
 
 
 def test_gradients_of_embeddings_are_clipped_each_by_its_own_norm():

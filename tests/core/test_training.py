@@ -12,7 +12,7 @@ from plx_core.errors import ComponentError
 from plx_core.schedule import BlockSize, Clock
 from plx_core.training import clip
 
-from .engine import Recorder, classify, feed, fingerprint, make_estimator
+from .engine import Recorder, classify, feed, make_estimator
 
 PLAIN = {"layers": [{"Dense": {"units": 8, "activation": "relu"}}, {"Dense": {"units": 2}}]}
 
@@ -74,34 +74,6 @@ def test_a_last_batch_that_is_short_is_no_reason_to_trace_again(tmp_path, blobs)
     estimator = make_estimator(tmp_path).train(feed(blobs, batch_size=20, num_epochs=3))
     assert estimator.global_step == 15  # 288 examples, 14 full batches and one of 8
     assert estimator._running.program._run.experimental_get_tracing_count() == 1
-
-
-THREE = np.random.default_rng(8).normal(size=(120, 4)).astype("float32"), np.random.default_rng(9).integers(0, 3, 120)
-
-
-@pytest.mark.parametrize(("data", "classes"), [("blobs", 2), ("three", 3)])
-def test_metrics_equal_scikit_learns(tmp_path, blobs, data, classes):
-    measures = pytest.importorskip("sklearn.metrics")
-    data = blobs if data == "blobs" else THREE
-    names = ["TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives", "Recall", "AUC", "Accuracy", "Precision"]
-    graph = {"layers": [{"Dense": {"units": classes}}]}
-    estimator = make_estimator(tmp_path, classify(graph, metrics=[*names[:5], {"AUC": {"num_thresholds": 20_000}}, *names[6:]]))
-    estimator.train(feed(data), max_steps=20)
-    held_out = feed(data, batch_size=32, num_epochs=1, shuffle=False)
-    found = estimator.evaluate(held_out)
-    rows = list(estimator.predict(held_out))
-    decided, odds = (np.stack([row[name] for row in rows]) for name in ("classes", "probabilities"))
-    truth, guess = data[1], decided
-    if classes > 2:  # each class against the rest, all counted together
-        truth, guess, odds = np.eye(classes)[truth].ravel(), np.eye(classes)[decided].ravel(), odds.ravel()
-    else:
-        odds = odds[:, 1]
-    (tn, fp), (fn, tp) = measures.confusion_matrix(truth, guess)
-    assert (found["true_positives"], found["true_negatives"], found["false_positives"], found["false_negatives"]) == (tp, tn, fp, fn)
-    assert found["recall"] == pytest.approx(measures.recall_score(truth, guess))
-    assert found["precision"] == pytest.approx(measures.precision_score(truth, guess))
-    assert found["accuracy"] == pytest.approx(measures.accuracy_score(data[1], decided))
-    assert found["auc"] == pytest.approx(measures.roc_auc_score(truth, odds), abs=2e-4)
 
 
 def test_metrics_of_training_are_those_since_they_were_last_logged(tmp_path, blobs):
@@ -199,16 +171,6 @@ def test_the_last_steps_are_logged_when_the_data_ends_without_a_warning(tmp_path
     make_estimator(tmp_path, log_step_count_steps=5).train(lambda: data, hooks=[recorder])
     assert recorder.at("log") == sorted({*range(5, batches + 1, 5), batches})
     assert recorder.at("save") == [batches]
-
-
-def test_metrics_that_make_their_variables_late_are_restored(tmp_path, blobs):
-    model_fn = classify(metrics=["F1Score", "Accuracy"])
-    whole = make_estimator(tmp_path / "whole", model_fn)
-    whole.train(feed(blobs), steps=8)
-    for _ in range(2):
-        parts = make_estimator(tmp_path / "parts", model_fn)
-        parts.train(feed(blobs), steps=4)
-    assert fingerprint(parts) == fingerprint(whole)
 
 
 def test_a_metric_that_cannot_take_the_outputs_is_named_before_training(tmp_path, blobs):

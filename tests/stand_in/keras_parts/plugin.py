@@ -4,13 +4,13 @@ from plx_core import hookimpl
 
 LAYERS = (
     "Activation", "Add", "BatchNormalization", "Bidirectional", "Concatenate", "Conv2D", "Dense", "Dropout", "Embedding", "Flatten",
-    "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GRU", "Identity", "LSTM", "MaxPooling2D", "Permute", "RandomFlip",
-    "Rescaling", "Reshape", "Softmax",
+    "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GRU", "Identity", "LSTM", "LSTMCell", "MaxPooling2D", "Permute", "RandomFlip",
+    "Rescaling", "Reshape", "RNN", "Softmax", "Subtract", "TimeDistributed",
 )  # fmt: skip
 LOSSES = (
     "BinaryCrossentropy", "CategoricalCrossentropy", "Huber", "MeanAbsoluteError", "MeanSquaredError", "SparseCategoricalCrossentropy",
 )  # fmt: skip
-METRICS = ("AUC", "Accuracy", "MeanAbsoluteError", "MeanSquaredError", "Precision", "Recall", "SparseCategoricalAccuracy")
+METRICS = ("AUC", "Accuracy", "MeanAbsoluteError", "MeanSquaredError", "Precision", "R2Score", "Recall", "SparseCategoricalAccuracy")
 
 
 def _of(module, names):
@@ -59,7 +59,7 @@ def provide_constraints():
 
 @hookimpl
 def provide_activations():
-    return _of("activations", ("relu", "sigmoid", "softmax", "tanh"))
+    return _of("activations", ("leaky_relu", "relu", "sigmoid", "softmax", "tanh"))
 
 
 @hookimpl
