@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PYTEST_ARGS ?= -n 2 --dist loadscope --durations=20
+PYTEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder --durations=20
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
@@ -23,9 +23,9 @@ demo: $(READY) ## Train LeNet on scikit-learn's digits, which needs no download
 .PHONY: test
 test: $(READY) ## Run every check: lint, format, types, docs, tests
 	@failed=; \
-	for check in lint format-check types docs unit; do \
+	for check in lint format-check "types docs" unit; do \
 		echo "== make $$check"; \
-		$(MAKE) --no-print-directory $$check || failed="$$failed $$check"; \
+		$(MAKE) --no-print-directory --keep-going -j2 $$check || failed="$$failed $$check"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "make test: FAILED:$$failed" >&2; exit 1; fi; \
 	echo "make test: all checks passed"
