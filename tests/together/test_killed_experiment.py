@@ -1,17 +1,14 @@
 """An experiment that is killed again and again evaluates and exports what it would have."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 
 import pytest
+from tests import forking
 
 
 @pytest.mark.slow
-def test_train_and_evaluate_survives_kill_9(tmp_path, digits):
+def test_train_and_evaluate_survives_kill_9(tmp_path, digits, monkeypatch):
     config = tmp_path / "a.yml"
     config.write_text(
         f"""
@@ -24,15 +21,19 @@ eval:
   data_pipeline: {{TFRecordImagePipeline: {{data_files: {digits}/digits_eval.tfrecord, meta_data_file: {digits}/meta_data.json}}}}
 """
     )
-    command = [sys.executable, "-m", "plx_core", "run", "a.yml"]
-    environment = {**os.environ, "PLX_CACHE_DIR": str(tmp_path / "cache")}
-    for wait in (7.5, 9.0, 8.2):
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PLX_CACHE_DIR", str(tmp_path / "cache"))
+    metrics = tmp_path / "runs/experiment/metrics.jsonl"
+    for evaluations, wait in ((1, 0.05), (4, 0.0), (6, 0.1)):
+        process = forking.start("run", "a.yml")
+        while process.is_alive() and not (metrics.exists() and metrics.read_text().count('"eval"') >= evaluations):
+            time.sleep(0.01)
         time.sleep(wait)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
-    lines = [json.loads(line) for line in (tmp_path / "runs/experiment/metrics.jsonl").read_text().splitlines()]
+        assert process.is_alive()
+        process.kill()
+        process.join()
+    forking.finish("run", "a.yml")
+    lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     losses = {line["step"]: line["metrics"]["loss"] for line in lines if line["split"] == "eval"}
     assert [line["step"] for line in lines if line["split"] == "eval"] == list(range(100, 1501, 100))
     best = [step for step in losses if losses[step] == min(value for other, value in losses.items() if other <= step)]

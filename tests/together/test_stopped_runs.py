@@ -9,6 +9,7 @@ import time
 
 import pytest
 import yaml
+from tests import forking
 
 from plx_core.checkpoints import Checkpoints
 
@@ -39,7 +40,7 @@ CONFIG = {
 
 @pytest.fixture
 def command(tmp_path, digits):
-    """A config of a small network on the digits, and the command that runs it."""
+    """A config of a small network on the digits, and the arguments of the command that runs it."""
 
     def make(run, steps):
         pipeline = {
@@ -51,23 +52,20 @@ def command(tmp_path, digits):
         train = {"train_steps": steps, "data_pipeline": {"TFRecordImagePipeline": {**pipeline, "shuffle": True}}}
         file = tmp_path / "killed.yml"
         file.write_text(yaml.safe_dump({**CONFIG, "train": train}))
-        return [sys.executable, "-m", "plx_core", "run", str(file), "--output-dir", str(run)]
+        return ["run", str(file), "--output-dir", str(run)]
 
     return make
 
 
 def start(command):
+    """The command in a process that nothing has prepared, unlike those of `forking`."""
+    command = [sys.executable, "-m", "plx_core", *command]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
-def finish(command):
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def wait_for(condition, process, seconds=60):
+def wait_for(condition, is_over, seconds=60):
     until = time.monotonic() + seconds
-    while not condition() and process.poll() is None and time.monotonic() < until:
+    while not condition() and not is_over() and time.monotonic() < until:
         time.sleep(0.005)
 
 
@@ -79,35 +77,37 @@ def arrays_of(run):
 def test_kill_9_ten_times_changes_no_bit(tmp_path, command):
     rng = random.Random(int.from_bytes(os.urandom(4)))
     steps = 1500
-    finish(command(tmp_path / "whole", steps))
+    assert start(command(tmp_path / "whole", steps)).wait(200) == 0
     run, kills, seen = tmp_path / "killed", 0, []
     while kills < 10:
         before = Checkpoints(run / "checkpoints").latest()
-        process = start(command(run, steps))
+        process = forking.start(*command(run, steps))
         if kills % 3:  # amid the steps; else while the program starts
-            wait_for(lambda before=before: Checkpoints(run / "checkpoints").latest() != before, process)
+            wait_for(
+                lambda before=before: Checkpoints(run / "checkpoints").latest() != before, lambda process=process: not process.is_alive()
+            )
             time.sleep(rng.uniform(0, 0.15))
         else:
-            time.sleep(rng.uniform(0.2, 3.0))
-        assert process.poll() is None, f"the run of {steps} steps ended before it was killed ten times; stopped at {seen}"
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+            time.sleep(rng.uniform(0.1, 2.0))
+        assert process.is_alive(), f"the run of {steps} steps ended before it was killed ten times; stopped at {seen}"
+        process.kill()
+        process.join()
         kills += 1
         latest = Checkpoints(run / "checkpoints").latest()
         seen.append(int(latest.name) if latest else 0)
     assert seen == sorted(seen) and len(set(seen)) > 4, seen
-    finish(command(run, steps))
+    forking.finish(*command(run, steps))
     assert arrays_of(run) == arrays_of(tmp_path / "whole"), seen
 
 
 def test_sigterm_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path, command):
     steps, run = 400, tmp_path / "stopped"
     process = start(command(run, steps))
-    wait_for(lambda: Checkpoints(run / "checkpoints").latest() is not None, process)
+    wait_for(lambda: Checkpoints(run / "checkpoints").latest() is not None, lambda: process.poll() is not None)
     os.killpg(process.pid, signal.SIGTERM)
     assert process.wait(60) == 143
     stopped_at = int(Checkpoints(run / "checkpoints").latest().name)
     assert 20 <= stopped_at < steps
-    finish(command(run, steps))
-    finish(command(tmp_path / "whole", steps))
+    forking.finish(*command(run, steps))
+    forking.finish(*command(tmp_path / "whole", steps))
     assert arrays_of(run) == arrays_of(tmp_path / "whole")
