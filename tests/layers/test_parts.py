@@ -1,14 +1,17 @@
 """Losses, schedules, optimizers and layers of plx_layers against numbers worked out by hand."""
 
+import functools
 import math
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import plx_core as plx
 from plx_core.components import make
 from plx_layers import stock
+from plx_layers.fused_adam import FUSED_SIZE
 from plx_layers.schedules import Decay
 
 LOGITS = np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 0.0]], "float32")
@@ -140,10 +143,41 @@ def test_every_optimizer_takes_a_decay(name):
 
 def test_without_a_decay_an_optimizer_is_keras_own():
     optimizer = plx.optimizers.adam(0.02, beta_1=0.8)
-    assert type(optimizer) is keras.optimizers.Adam
+    assert isinstance(optimizer, keras.optimizers.Adam) and type(plx.optimizers.SGD()) is keras.optimizers.SGD
     assert (float(optimizer.learning_rate), optimizer.beta_1) == (pytest.approx(0.02), 0.8)
     with pytest.raises(ValueError, match="decay_rate: these have no effect without decay_type"):
         plx.optimizers.SGD(decay_rate=0.5)
+
+
+def one_step(optimizer, weights, is_dense, large, small):
+    rows = tf.IndexedSlices(tf.ones((3, 8)), tf.constant([1, 5, 7]), weights[0].shape)
+    optimizer.apply([tf.convert_to_tensor(rows) if is_dense else rows, large, small], weights)
+
+
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("params", [{}, {"amsgrad": True}, {"weight_decay": 0.1}, {"clipnorm": 0.5, "use_ema": True}, {"epsilon": 0.1}])
+@pytest.mark.parametrize("name", ["Adam", "AdamW"])
+def test_large_variables_get_kerass_updates_in_one_operation(name, params, xla):
+    """The rows of an embedding, a large variable and a small one, for five steps."""
+    rng = np.random.default_rng(0)
+    shapes = [(FUSED_SIZE // 8, 8), (FUSED_SIZE,), (FUSED_SIZE - 1,)]
+    begin = [rng.normal(size=shape).astype("float32") for shape in shapes]
+    gradients = [[rng.normal(size=shape).astype("float32") for shape in shapes[1:]] for _ in range(5)]
+    found, operations = [], []
+    for factory in (getattr(keras.optimizers, name), getattr(plx.optimizers, name)):
+        optimizer, weights = factory(learning_rate=0.1, **params), [keras.Variable(value) for value in begin]
+        optimizer.build(weights)
+
+        step = tf.function(functools.partial(one_step, optimizer, weights, xla), jit_compile=xla)
+        for each in gradients:
+            step(*each)
+        operations.append([operation.type for operation in step.get_concrete_function(*gradients[0]).graph.get_operations()])
+        found.append([np.asarray(weight) for weight in weights])
+    for own, keras_own in zip(found[1], found[0], strict=True):
+        # The operation takes 1 - beta_2 in float32, which is 5e-5 off; a step is 0.1.
+        np.testing.assert_allclose(own, keras_own, rtol=1e-5, atol=1e-5)
+    assert "ResourceApplyAdam" not in operations[0]
+    assert operations[1].count("ResourceApplyAdam") == (0 if "amsgrad" in params else 1 + xla)
 
 
 def test_cast():

@@ -11,6 +11,7 @@ import keras
 
 from plx_core.annotations import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, ScheduleLike
 from plx_core.schema import type_hints
+from plx_layers import fused_adam
 from plx_layers.schedules import Decay, Warmup
 
 WARMUP = "warmup_steps"
@@ -147,7 +148,7 @@ Nesterov = _momentum(
 
 @functools.cache
 def __getattr__(name: str) -> Callable[..., Any]:
-    optimizer = getattr(keras.optimizers, name, None)
+    optimizer = getattr(fused_adam, name, None) or getattr(keras.optimizers, name, None)
     if optimizer is None or not inspect.isclass(optimizer):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return with_schedule(optimizer) if "learning_rate" in inspect.signature(optimizer).parameters else optimizer
