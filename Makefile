@@ -51,6 +51,10 @@ types: $(READY) ## Check the types of the four packages with mypy --strict
 unit: $(READY) ## Run the tests; PYTEST_ARGS='-k name' chooses
 	$(BIN)/pytest $(PYTEST_ARGS)
 
+.PHONY: test-alone
+test-alone: $(READY) ## Run the tests of each package where it and plx_core alone are installed
+	PLX_TEST_ALONE=1 $(BIN)/pytest tests/install/test_wheels.py -k own_tests
+
 .PHONY: docs
 docs: $(READY) ## Build the docs in docs/_build/html; a warning is an error
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html

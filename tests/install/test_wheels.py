@@ -19,6 +19,13 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ("plx_layers", "plx_pipelines", "plx_rl")
 PACKAGES = ("plx_core", *PLUGINS)
+TESTS = {
+    "plx_core": ("core", "test_components.py", "test_saving.py"),
+    "plx_layers": ("layers", "test_examples.py"),
+    "plx_pipelines": ("pipelines", "test_folders.py"),
+    "plx_rl": ("rl", "test_seeds.py"),
+}
+"""The folder of each package's tests, and the files in it that are tried wherever `make test-alone` does not ask for all."""
 
 
 def run(*command: str | Path) -> str:
@@ -137,6 +144,16 @@ def test_core_with_one_plugin_works_without_the_others(wheels: dict[str, Path], 
     environment.install(wheels["plx_core"], wheels[package])
     program = "from plx_core.plugins import load_plugins\nresult = {name: plugin.error for name, plugin in load_plugins().plugins.items()}"
     assert environment.evaluate(program) == {"plx_core": "", package: ""}
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_passes_its_own_tests_where_only_core_is_installed_besides(wheels: dict[str, Path], tmp_path: Path, package: str) -> None:
+    environment = Environment(tmp_path)
+    environment.install(*{wheels["plx_core"], wheels[package]})
+    folder, *files = TESTS[package]
+    chosen = [""] if "PLX_TEST_ALONE" in os.environ else files
+    settings = ("-c", ROOT / "pyproject.toml", "--rootdir", ROOT, "-p", "no:cacheprovider", "-q", "-m", "not slow")
+    run(environment.python, "-I", "-m", "pytest", *settings, *(ROOT / "tests" / folder / file for file in chosen))
 
 
 def test_all_four_together_load_every_component(all_four: Environment) -> None:

@@ -4,7 +4,7 @@ from plx_core import hookimpl
 
 LAYERS = (
     "Activation", "Add", "BatchNormalization", "Bidirectional", "Concatenate", "Conv2D", "Dense", "Dropout", "Embedding", "Flatten",
-    "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GRU", "Identity", "LSTM", "LSTMCell", "MaxPooling2D", "Permute", "RandomFlip",
+    "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GRU", "Identity", "LSTM", "LSTMCell", "MaxPooling2D", "Permute", "RandomFlip", "RandomTranslation",
     "Rescaling", "Reshape", "RNN", "Softmax", "Subtract", "TimeDistributed",
 )  # fmt: skip
 LOSSES = (
@@ -19,7 +19,7 @@ def _of(module, names):
 
 @hookimpl
 def provide_layers():
-    return _of("layers", LAYERS)
+    return _of("layers", LAYERS) | {"Cast": "keras_parts.cast:Cast"}
 
 
 @hookimpl
