@@ -4,6 +4,7 @@ Each line of standard input, `NAME START COUNT`, starts such a process, a fork, 
 SIGKILL, or left to go on to its end where COUNT is -1. The hashes of the batches that were read until then are the answer.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -51,6 +52,7 @@ PIPELINES = {
 }
 
 
+@tf.autograph.experimental.do_not_convert  # no pipeline needs it, and each fork would spend most of its time on it
 def read(name, start, file):
     for batch in PIPELINES[name]().dataset(start).as_numpy_iterator():
         os.write(file, fingerprint(batch).encode() + b"\n")
@@ -75,6 +77,7 @@ def read_and_kill(name, start, count):
 
 
 if __name__ == "__main__":
+    gc.freeze()  # else each fork copies the pages that its collector of garbage writes to
     for job in sys.stdin:
         name, start, count = job.rsplit(maxsplit=2)
         hashes, end = read_and_kill(name, int(start), int(count))
