@@ -2,9 +2,7 @@
 
 import json
 import logging
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -13,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from tests import forking
 
 from plx_core.checkpoints import Checkpoints, load, step_of
 from plx_core.experiments import create_experiment
@@ -216,39 +215,34 @@ CONFIG = {
 }
 
 
-def start(file, run):
-    command = [sys.executable, "-m", "plx_core", "train", str(file), "--output-dir", str(run)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-
-
-def wait_for_checkpoint(run, process, after=-1, seconds=60):
+def wait_for_checkpoint(run, is_over, after=-1, seconds=60):
     """Wait until there is a checkpoint later than the step `after`."""
     until = time.monotonic() + seconds
-    while process.poll() is None and time.monotonic() < until:
+    while not is_over() and time.monotonic() < until:
         latest = Checkpoints(run / "checkpoints").latest()
         if latest is not None and step_of(latest) > after:
             break
         time.sleep(0.01)
-    assert process.poll() is None
+    assert not is_over()
 
 
 @pytest.mark.slow
 def test_sigterm_and_kill_9_of_the_command_change_no_bit(tmp_path):
     file, run = tmp_path / "stopped.yml", tmp_path / "run"
     file.write_text(yaml.safe_dump(CONFIG))
-    process = start(file, run)
-    wait_for_checkpoint(run, process)
-    os.killpg(process.pid, signal.SIGTERM)
+    command = ["train", str(file), "--output-dir", str(run)]
+    process = subprocess.Popen([sys.executable, "-m", "plx_core", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for_checkpoint(run, lambda: process.poll() is not None)
+    process.terminate()
     assert process.wait(60) == 143
     stopped_at = step_of(Checkpoints(run / "checkpoints").latest())
-    process = start(file, run)
-    wait_for_checkpoint(run, process, stopped_at)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    fork = forking.start(*command)
+    wait_for_checkpoint(run, lambda: not fork.is_alive(), stopped_at)
+    fork.kill()
+    fork.join()
     killed_at = step_of(Checkpoints(run / "checkpoints").latest())
     assert 0 < stopped_at < killed_at < 700
-    process = start(file, run)
-    assert process.wait(200) == 0
+    forking.finish(*command)
     experiment = create_experiment(file, tmp_path / "whole")
     experiment.train()
     files = [Checkpoints(path / "checkpoints").latest() / "state.safetensors" for path in (run, tmp_path / "whole")]
