@@ -1,11 +1,13 @@
 """Code from outside the installed plug-ins runs on the person's word, never on the config's."""
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from plx_core import cli
+from plx_core.tracking import JSONLTracker
 
 PARTS = """
 from plx_core import hookimpl
@@ -78,7 +80,7 @@ def test_what_is_asked_for_must_be_there(workplace):
 
 
 def test_trackers_are_chosen_by_name(workplace):
-    Path("a.yml").write_text(CONFIG.replace("train: {", "settings: {trackers: [CSV]}\ntrain: {train_steps: 4, "))
+    Path("a.yml").write_text(CONFIG.replace("train: {", "settings: {trackers: [CSV, JSONL]}\ntrain: {train_steps: 4, "))
     answer = plx(
         "train", "a.yml", "--plugin", "my_line.py", "--plugin", "my_parts.py", "--set", "environment.run_config.save_summary_steps=2"
     )
@@ -86,4 +88,12 @@ def test_trackers_are_chosen_by_name(workplace):
     lines = Path("runs/experiment/train.csv").read_text().splitlines()
     assert lines[0] == "step,learning_rate,loss"
     assert [line.split(",")[0] for line in lines[1:]] == ["2", "4"]
+    rows = [json.loads(line) for line in Path("runs/experiment/train.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == [2, 4]
+    assert rows[0].keys() == {"step", "learning_rate", "loss"}
     assert not Path("runs/experiment/events").exists()
+
+
+def test_a_line_of_json_says_null_for_what_is_no_number(tmp_path):
+    JSONLTracker(str(tmp_path)).log(3, "eval", {"loss": float("nan"), "accuracy": 0.5})
+    assert (tmp_path / "eval.jsonl").read_text() == '{"step": 3, "loss": null, "accuracy": 0.5}\n'

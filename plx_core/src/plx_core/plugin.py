@@ -23,6 +23,7 @@ def provide_trackers() -> Factories:
     """Where metrics go."""
     return {
         "CSV": "plx_core.tracking:CSVTracker",
+        "JSONL": "plx_core.tracking:JSONLTracker",
         "MLflow": "plx_core.mlflow_tracking:MLflowTracker",
         "TensorBoard": "plx_core.tracking:TensorBoardTracker",
     }

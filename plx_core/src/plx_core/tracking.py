@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,3 +95,20 @@ class CSVTracker(Tracker):
                 if next(csv.reader(file), None) == columns:
                     return path
             number += 1
+
+
+class JSONLTracker(Tracker):
+    """One file of JSON lines a split, each `{"step": 100, "loss": 0.5}`; `metrics.jsonl`, which has every split, is there without asking.
+
+    Args:
+        directory: the run directory; filled in by core.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = Path(directory)
+
+    def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
+        """Add a line; a number that is not finite is null, which JSON can say."""
+        finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+        with (self._directory / f"{split}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(f"{json.dumps({'step': step, **finite})}\n")
