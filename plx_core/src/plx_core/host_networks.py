@@ -74,10 +74,15 @@ class HostFunction:
             self._add(operation)
         self._structure = concrete.structured_outputs
         self._outputs = [self._slots[tensor.name] for tensor in tf.nest.flatten(concrete.outputs)]
-        self.refresh()
+        self._is_stale = True
 
     def refresh(self) -> None:
+        """The weights have changed: the next call copies them."""
+        self._is_stale = True
+
+    def _copy_weights(self) -> None:
         """Copy the weights, and compute anew what depends on nothing else."""
+        self._is_stale = False
         values = self._values
         for slot, variable in self._weights:
             values[slot] = variable.numpy()
@@ -86,6 +91,8 @@ class HostFunction:
 
     def __call__(self, features: Mapping[str, np.ndarray]) -> Any:
         """The outputs, as arrays."""
+        if self._is_stale:
+            self._copy_weights()
         values = self._values
         for name, slot in self._inputs.items():
             values[slot] = features[name]

@@ -74,8 +74,7 @@ class Seeds:
         iterations = -(-timesteps // self._batch_size)
         stops = {round(iterations * (look + 1) / looks) for look in range(looks)}
         for iteration in range(1, iterations + 1):
-            clip_range = np.float32(self._learner.clip_range(int(self._optimizer.iterations.numpy())))
-            self._states, self._ages = self._program(self._states, self._ages, self._draw(), clip_range)
+            self._states, self._ages = self._program(self._states, self._ages, self._draw())
             if iteration in stops:
                 yield Look(iteration * self._batch_size, self._greedy(self._draw()).numpy())
 
@@ -113,9 +112,10 @@ class Seeds:
         found = tf.transpose(tf.reshape(found, [self._count, self._steps, -1]), [1, 0, 2])
         return tf.reshape(found, [self._steps, -1])
 
-    def _iterate(self, states: Any, ages: Any, seed: Any, clip_range: Any) -> tuple[Any, Any]:
+    def _iterate(self, states: Any, ages: Any, seed: Any) -> tuple[Any, Any]:
         """A rollout and its updates."""
         learner = self._learner
+        clip_range = learner.clip_range(tf.convert_to_tensor(self._optimizer.iterations))
         rows, states, ages = roll_out(self._env, self._act, states, ages, seed, self._steps)
         values = self._values(rows["state"]), self._values(rows["next_state"])
         columns = with_advantages(rows, *values, learner.discount, learner.gae_lambda)

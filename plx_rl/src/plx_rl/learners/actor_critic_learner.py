@@ -34,7 +34,7 @@ class ActorCriticLearner(OnPolicyLearner):
         metric_names: the names of those metrics.
         epochs: how many times each transition is learnt from.
         minibatch_size: how many transitions a minibatch has; the whole batch when None.
-        clip_range: how far the policy may move, by global step.
+        clip_range: how far the policy may move, a scalar tensor, of the global step, another.
         target_kl: no further update of a batch once the policy has moved so far; never when None.
         clip_gradients: the largest global norm of the gradients.
         clip_embed_gradients: the largest norm of each embedding's gradient.
@@ -52,7 +52,7 @@ class ActorCriticLearner(OnPolicyLearner):
         *,
         epochs: int,
         minibatch_size: int | None,
-        clip_range: Callable[[int], float],
+        clip_range: Callable[[Any], Any],
         target_kl: float | None,
         clip_gradients: float | None,
         clip_embed_gradients: float | None,
@@ -93,15 +93,14 @@ class ActorCriticLearner(OnPolicyLearner):
         if not isinstance(env, CompiledEnvironment):
             return None
 
-        def updates(batch: Mapping[str, Any], seed: Any, clip_range: Any) -> dict[str, Any]:
-            return self._updates(batch, self._drawn_minibatches(batch_size, self.minibatch_size or batch_size, seed), clip_range)
+        def updates(batch: Mapping[str, Any], seed: Any) -> dict[str, Any]:
+            return self._updates(batch, self._drawn_minibatches(batch_size, self.minibatch_size or batch_size, seed))
 
         return FusedActorCritic(
             env,
             self.actor_critic,
             updates,
             lambda: self._rng.integers(0, 2**31, 2, np.int32),
-            lambda: self.clip_range(self.global_step),
             steps=batch_size // env.num_envs,
             discount=self.discount,
             gae_lambda=self.gae_lambda,
@@ -119,7 +118,7 @@ class ActorCriticLearner(OnPolicyLearner):
             "weights": estimates.weights,
         }
         size = self.minibatch_size or len(estimates.returns)
-        found = self._program(columns, self._minibatches(len(estimates.returns), size), np.float32(self.clip_range(self.global_step)))
+        found = self._program(columns, self._minibatches(len(estimates.returns), size))
         metrics = {name: float(value) for name, value in found.items()}
         return Learnt(metrics | {"value": float(estimates.values.mean())})
 
@@ -147,8 +146,8 @@ class ActorCriticLearner(OnPolicyLearner):
         orders = tf.argsort(keys, axis=-1)[:, : count // size * size]
         return tf.reshape(orders, [-1, size])
 
-    def _updates(self, batch: Mapping[str, Any], minibatches: Any, clip_range: Any) -> dict[str, Any]:
-        actor_critic = self.actor_critic
+    def _updates(self, batch: Mapping[str, Any], minibatches: Any) -> dict[str, Any]:
+        actor_critic, clip_range = self.actor_critic, self.clip_range(tf.convert_to_tensor(self.optimizer.iterations))
         before = actor_critic.distribution.log_prob(actor_critic.parameters(batch), batch["action"])
         batch = {**batch, "log_prob": tf.stop_gradient(before)}
         sums = {name: tf.constant(0.0) for name in self._names}

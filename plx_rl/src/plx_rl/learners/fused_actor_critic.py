@@ -23,9 +23,8 @@ class FusedActorCritic(Fused):
     Args:
         env: the copies.
         actor_critic: acts and learns.
-        updates: of a batch of T · N transitions, a seed and the clip range; metrics by name.
+        updates: of a batch of T · N transitions and a seed; metrics by name.
         draw: the seed of the next run, int32 [2].
-        clip_range: of the next run.
         steps: T.
         discount: γ.
         gae_lambda: λ of generalised advantage estimates.
@@ -36,31 +35,30 @@ class FusedActorCritic(Fused):
         self,
         env: CompiledEnvironment,
         actor_critic: ActorCritic,
-        updates: Callable[[Mapping[str, Any], Any, Any], dict[str, Any]],
+        updates: Callable[[Mapping[str, Any], Any], dict[str, Any]],
         draw: Callable[[], np.ndarray],
-        clip_range: Callable[[], float],
         *,
         steps: int,
         discount: float,
         gae_lambda: float,
         xla: bool,
     ) -> None:
-        self._env, self._actor_critic, self._updates, self._draw, self._clip_range = env, actor_critic, updates, draw, clip_range
+        self._env, self._actor_critic, self._updates, self._draw = env, actor_critic, updates, draw
         self._steps, self._discount, self._lambda = steps, discount, gae_lambda
         self._program = tf.function(self._run, jit_compile=xla)
 
     def run(self) -> tuple[Learnt, Sequence[Step], Any]:
         """A rollout, and the updates of its batch."""
         env = self._env
-        found, ends, env.states, env.ages, observations = self._program(env.states, env.ages, self._draw(), np.float32(self._clip_range()))
+        found, ends, env.states, env.ages, observations = self._program(env.states, env.ages, self._draw())
         rewards, terminated, truncated = (part.numpy() for part in ends)
         steps = [Step(None, *row, None) for row in zip(rewards, terminated, truncated, strict=True)]
         return Learnt({name: float(value) for name, value in found.items()}), steps, observations.numpy()
 
-    def _run(self, states: Any, ages: Any, seed: Any, clip_range: Any) -> tuple[Any, ...]:
+    def _run(self, states: Any, ages: Any, seed: Any) -> tuple[Any, ...]:
         rows, states, ages = self._roll_out(states, ages, seed)
         batch = self._estimated(rows)
-        found = self._updates(batch, seed, clip_range)
+        found = self._updates(batch, seed)
         ends = rows["reward"], rows["terminated"], rows["truncated"]
         return found | {"value": tf.reduce_mean(batch["value"])}, ends, states, ages, self._env.dynamics.observe(states)
 

@@ -83,7 +83,7 @@ class A2CModel(ActorCriticModel):
             ("policy_loss", "value_loss", "entropy"),
             epochs=1,
             minibatch_size=None,
-            clip_range=lambda step: 0.0,
+            clip_range=lambda step: tf.constant(0.0),
             target_kl=None,
             clip_gradients=self.clip_gradients,
             clip_embed_gradients=self.clip_embed_gradients,
@@ -156,9 +156,9 @@ class PPOModel(ActorCriticModel):
         return clipped_value_loss(value, batch["value"], batch["returns"], self.clip_range_value, batch["weights"])
 
 
-def _by_step(value: Any) -> Callable[[int], float]:
-    """A number, or a schedule, as a function of the global step."""
+def _by_step(value: Any) -> Callable[[Any], Any]:
+    """A number, or a schedule, as a function of the global step, a tensor."""
     if isinstance(value, (int, float)):
-        return lambda step: float(value)
+        return lambda step: tf.constant(value, tf.float32)
     schedule = make("schedules", value)
-    return lambda step: float(schedule(tf.constant(step)))
+    return lambda step: tf.cast(schedule(step), tf.float32)
