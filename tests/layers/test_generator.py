@@ -330,6 +330,20 @@ def test_pictures_need_a_generator(tmp_path):
     assert [path.name for path in (Path(estimator.model_dir) / "images").iterdir()] == ["000000001_reconstructions.png"]
 
 
+def test_an_experiment_asks_its_hooks_before_it_trains(tmp_path):
+    estimator = estimator_of(tmp_path / "run")
+    experiment = plx.Experiment(
+        estimator=estimator,
+        train_input_fn=fed(images()),
+        eval_input_fn=fed(images(), num_epochs=1, shuffle=False),
+        train_steps=1,
+        eval_hooks=["GeneratedImages"],
+    )
+    with pytest.raises(ComponentError, match="knows no distribution"):
+        experiment.train_and_evaluate()
+    assert estimator.global_step == 0
+
+
 def test_a_mistake_of_config_kind_is_not_swallowed():
     with pytest.raises(ConfigError, match="Dense"):
         autoencoder(encoder=plx.Graph(layers=[{"Dense": {"units": -1}}]))(symbolic())

@@ -101,10 +101,12 @@ def test_check_explains_a_hook_that_cannot_work(digits, tmp_path, hook, message)
     config = json.loads(Path(file).read_text())
     config["eval"]["hooks"] = [hook]
     Path(file).write_text(json.dumps(config))
-    result = CliRunner().invoke(main, ["check", file])
-    assert result.exit_code == 2
-    assert message in result.output
-    assert "vae.json:" in result.output
+    for arguments in (["check", file], ["run", file, "--output-dir", str(tmp_path / "run")]):
+        result = CliRunner().invoke(main, arguments)
+        assert result.exit_code == 2
+        assert message in result.output
+        assert "vae.json:" in result.output
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()
 
 
 @pytest.mark.parametrize(

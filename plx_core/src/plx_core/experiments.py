@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from attrs import define
+from attrs import define, field
 
 from plx_core.agent import EVALUATION_SEED, Agent
 from plx_core.alternating import Alternating
@@ -38,6 +38,7 @@ class Experiment(Alternating):
     estimator: Estimator
     train_input_fn: Any = None
     eval_input_fn: Any = None
+    _asked: list[Callback] = field(factory=list, init=False, repr=False)
 
     @property
     def trainer(self) -> Estimator:
@@ -48,7 +49,27 @@ class Experiment(Alternating):
     def _has_ended(self) -> bool:
         return self.estimator.is_out_of_data
 
+    def check_hooks(self, ask: Callable[[Callback, EstimatorSpec], None] = lambda hook, spec: hook.check(spec)) -> None:
+        """Ask each callback that has a `check` whether it can work with this model and data; each is asked once.
+
+        Args:
+            ask: how one is asked.
+
+        Raises:
+            ComponentError: one cannot.
+        """
+        hooks = [hook for hook in (*self.train_hooks, *self.eval_hooks) if type(hook).check is not Callback.check]
+        unasked = [hook for hook in hooks if not any(hook is other for other in self._asked)]
+        if not unasked or self.export_source is None:
+            return
+        mode = Modes.EVAL if self.can_evaluate else Modes.TRAIN
+        spec = self.estimator.build(mode, as_pipeline(self.export_source, mode, self.estimator.config.seed))
+        for hook in unasked:
+            ask(hook, spec)
+        self._asked = hooks
+
     def _train_to(self, max_steps: int | None, hooks: Sequence[Callback]) -> None:
+        self.check_hooks()
         self.estimator.train(_needed(self.train_input_fn, "train"), max_steps=max_steps, hooks=hooks)
 
     def _evaluate_on(self, split: str, steps: int | None, checkpoint_path: str | Path | None, name: str | None) -> dict[str, float]:
@@ -198,6 +219,8 @@ def create_experiment(
     experiment = (_rl_experiment if checked.is_reinforcement else _supervised_experiment)(checked, run_path(checked, output_dir))
     trainer = experiment.trainer
     trainer.plugins = checked.registry.plugins
+    if keep and isinstance(experiment, Experiment):
+        _check_hooks(checked, experiment)
     if keep:
         text = Path(config).read_text(encoding="utf-8") if isinstance(config, (str, Path)) else given
         with trainer.run_directory.writing():
@@ -205,6 +228,14 @@ def create_experiment(
             trainer.run_directory.write_manifest(trainer.config.seed, checked.plugins)
         trainer.events.tell("run_resolved", run=trainer, config=checked.resolved)
     return experiment
+
+
+def _check_hooks(checked: Checked, experiment: Experiment) -> None:
+    """Ask the callbacks of a config, whose mistakes get their places."""
+    sections = checked.config
+    hooks = zip((*experiment.train_hooks, *experiment.eval_hooks), (*sections.train.hooks, *sections.eval.hooks), strict=True)
+    components = {id(hook): component for hook, component in hooks}
+    experiment.check_hooks(lambda hook, spec: located(checked, components[id(hook)], lambda: hook.check(spec)))
 
 
 def create_rl_experiment(config: str | Path | Mapping[str, Any] | Checked, output_dir: str | Path | None = None) -> RLExperiment:

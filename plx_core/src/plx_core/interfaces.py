@@ -112,7 +112,7 @@ class Callback:
     """Set it, and training ends after the current block of steps, with a checkpoint."""
 
     def check(self, spec: Any) -> None:
-        """Raise a `ComponentError` where an `EstimatorSpec` lacks what this callback needs; `plx check` calls it."""
+        """Raise a `ComponentError` where an `EstimatorSpec` lacks what this callback needs; called by `plx check`, and before training."""
 
     def on_run_begin(self, run: Any, step: int) -> None:
         """Training is about to start, or to go on, at `step`; `run` is the estimator or agent."""
