@@ -35,6 +35,9 @@ if "plx_layers" not in entry_points(group="plx").names:
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), stand_in)))
 
 
+SHARED = Path(os.environ.get("PLX_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     """A folder with scikit-learn's digits, as `plx data digits` prepares them."""
@@ -47,15 +50,13 @@ def digits(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def mnist(tmp_path_factory):
+def mnist(tmp_path_factory, shared):
     """A folder with 10,000 images of MNIST, 2,000 of them held out, as `plx data mnist --source` prepares them."""
-    shared = Path(os.environ.get("PLX_TEST_DATA", Path(__file__).parents[2] / "shared" / "data")) / "mnist-10k"
-    if not shared.is_dir():
-        pytest.skip(f"there is no {shared}; PLX_TEST_DATA names the folder that holds mnist-10k")
+    source = shared("mnist-10k")
     from plx_pipelines.datasets.mnist import prepare
 
     folder = tmp_path_factory.mktemp("data") / "mnist"
-    prepare(str(folder), str(shared))
+    prepare(str(folder), str(source))
     return folder
 
 
@@ -65,3 +66,16 @@ def blobs():
     rng = np.random.default_rng(3)
     labels = np.arange(96) % 2
     return (rng.normal(size=(96, 4)) + labels[:, None] * 1.5).astype("float32"), labels
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder of a shared data set by its name; the test is skipped where it is absent."""
+
+    def find(name):
+        folder = SHARED / name
+        if not folder.exists():
+            pytest.skip(f"there is no {folder}; PLX_TEST_DATA names the folder that holds {name}")
+        return folder
+
+    return find

@@ -1,29 +1,11 @@
 """Real files that the tests of pipelines share."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from plx_pipelines.encoding import encode_labelled_image
 from plx_pipelines.metadata import write_metadata
 from plx_pipelines.records import write_records
-
-SHARED = Path(os.environ.get("PLX_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-
-
-@pytest.fixture(scope="session")
-def shared():
-    """The folder of a shared data set by its name; the test is skipped where it is absent."""
-
-    def find(name):
-        folder = SHARED / name
-        if not folder.exists():
-            pytest.skip(f"there is no {folder}; PLX_TEST_DATA names the folder that holds {name}")
-        return folder
-
-    return find
 
 
 @pytest.fixture(scope="session")

@@ -14,8 +14,6 @@ from plx_pipelines.folders import ImageFolderPipeline
 from plx_pipelines.sequences import TFRecordSourceSequencePipeline
 from plx_pipelines.text import read_lines
 
-from .contract import batches_of
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -47,7 +45,7 @@ def unigram_loss(train, evaluation):
     """The cross-entropy of a token, where each is expected as often as it occurs in training; padding is left out."""
 
     def tokens(pipeline):
-        return np.concatenate([labels["label"][labels["label"] > 0] for _, labels in batches_of(pipeline)])
+        return np.concatenate([labels["label"][labels["label"] > 0] for _, labels in pipeline.dataset().as_numpy_iterator()])
 
     counts = np.bincount(tokens(train), minlength=10_000) + 1.0
     return -np.log(counts / counts.sum())[tokens(evaluation)].mean()
@@ -59,7 +57,7 @@ def test_image_folder():
     assert metrics["loss"] < 0.8 < np.log(3)
     found = ImageFolderPipeline("data/shapes/eval", 32, 32, mode="eval")
     assert found.classes == ["circle", "square", "triangle"]
-    assert sum(len(labels["label"]) for _, labels in batches_of(found)) == 50
+    assert sum(len(labels["label"]) for _, labels in found.dataset().as_numpy_iterator()) == 50
 
 
 def test_captioning():
