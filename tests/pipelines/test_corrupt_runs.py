@@ -17,7 +17,7 @@ from .contract import batches_of, check_resumes
 EXPERIMENT = """
 version: 1
 environment: {run_config: {log_step_count_steps: 1}}
-model: {classifier: {n_classes: 23, graph: {layers: [Flatten, {Cast: {}}, {Dense: {units: 23}}]}}}
+model: {classifier: {graph: {layers: [Flatten, {Cast: {}}, {Dense: {units: 23}}]}}}
 train:
   train_steps: 2
   data_pipeline: {TFRecordImagePipeline: {data_files: FILES, meta_data_file: META, batch_size: 4, on_corrupt: HOW}}
