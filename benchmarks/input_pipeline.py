@@ -1,11 +1,11 @@
-"""Images per second from record files, against hand-written tf.data: python benchmarks/input_pipeline.py IDX_DIR [WORK_DIR] [TURNS].
+"""Images per second from MNIST's record files, against hand-written tf.data.
 
 All read the same files and yield float pixels in batches of 64 in a random order, each inside one tf.function, so Python's own
-cost per batch is out of it. They run in turns, and the ratios are medians over the turns, because machines are shared.
+cost per batch is out of it. `naive` maps record by record and then makes batches, `parallel` does so on several threads, `batched`
+parses whole batches; `disk` keeps nothing in memory. The files are made from the folder that PLX_MNIST names, or from the internet.
 """
 
 import os
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +22,8 @@ from plx_pipelines.images import TFRecordImagePipeline
 
 AUTO = tf.data.AUTOTUNE
 BATCH, SHAPE = 64, (28, 28, 1)
+ENCODINGS = ("png", "raw")
+DATA = Path(__file__).parent / "data" / "ladder"
 KEYS = {"image/encoded": tf.io.FixedLenFeature((), tf.string), "image/class/label": tf.io.FixedLenFeature((), tf.int64)}
 SCALE = {"image": Graph(input_layers=["image"], layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}])}
 
@@ -66,20 +68,18 @@ def contestants(files: dict[str, str], metadata: dict[str, str]) -> dict[str, Ca
         pixels, labels = zip(*tf.data.TFRecordDataset(files["raw"]).map(one("raw")).as_numpy_iterator(), strict=True)
         return tf.data.Dataset.from_tensor_slices((np.stack(pixels), np.array(labels))).repeat().shuffle(2000).batch(BATCH).prefetch(AUTO)
 
-    return {
-        "png, map then batch (naive)": lambda: records("png").shuffle(2000).map(one("png")).batch(BATCH),
-        "png, parallel map": lambda: records("png").shuffle(2000).map(one("png"), AUTO).batch(BATCH).prefetch(AUTO),
-        "png, parse after batch": lambda: records("png").shuffle(2000).batch(BATCH).map(many("png"), AUTO).prefetch(AUTO),
-        "png, plx": lambda: plx("png"),
-        "png, plx from the disk": lambda: plx("png", cache=False),
-        "raw, map then batch (naive)": lambda: records("raw").shuffle(2000).map(one("raw")).batch(BATCH),
-        "raw, parallel map": lambda: records("raw").shuffle(2000).map(one("raw"), AUTO).batch(BATCH).prefetch(AUTO),
-        "raw, parse after batch": lambda: records("raw").shuffle(2000).batch(BATCH).map(many("raw"), AUTO).prefetch(AUTO),
-        "raw, plx": lambda: plx("raw"),
-        "raw, plx from the disk": lambda: plx("raw", cache=False),
-        "arrays in memory (limit)": arrays,
-        "plx, cached": lambda: plx("png", cache=True),
+    naive = {f"naive-{kind}": lambda kind=kind: records(kind).shuffle(2000).map(one(kind)).batch(BATCH) for kind in ENCODINGS}
+    parallel = {
+        f"parallel-{kind}": lambda kind=kind: records(kind).shuffle(2000).map(one(kind), AUTO).batch(BATCH).prefetch(AUTO)
+        for kind in ENCODINGS
     }
+    batched = {
+        f"batched-{kind}": lambda kind=kind: records(kind).shuffle(2000).batch(BATCH).map(many(kind), AUTO).prefetch(AUTO)
+        for kind in ENCODINGS
+    }
+    ours = {f"plx-{kind}": lambda kind=kind: plx(kind) for kind in ENCODINGS}
+    ours |= {f"plx-{kind}-disk": lambda kind=kind: plx(kind, cache=False) for kind in ENCODINGS}
+    return {**naive, **parallel, **batched, **ours, "plx-cached": lambda: plx("png", cache=True), "arrays": arrays}
 
 
 def reader(dataset: tf.data.Dataset) -> Callable[[int], float]:
@@ -102,35 +102,18 @@ def reader(dataset: tf.data.Dataset) -> Callable[[int], float]:
     return rate
 
 
-GOALS = (
-    ("raw, plx", "png, map then batch (naive)", 3.0),
-    ("raw, plx", "raw, map then batch (naive)", 3.0),
-    ("raw, plx", "raw, parse after batch", 0.9),
-    ("raw, plx from the disk", "raw, parse after batch", None),
-    ("png, plx", "png, map then batch (naive)", 1.5),
-    ("png, plx", "png, parse after batch", 0.9),
-    ("png, plx from the disk", "png, parse after batch", None),
-    ("plx, cached", "arrays in memory (limit)", 0.8),
-)
+def measure(side):
+    def run(quick):
+        written = {encoding: prepare(str(DATA / encoding), os.environ.get("PLX_MNIST"), encoding) for encoding in ENCODINGS}
+        files = {encoding: content["files"]["train"] for encoding, content in written.items()}
+        metadata = {encoding: content["meta_data_file"] for encoding, content in written.items()}
+        return {"rate": reader(contestants(files, metadata)[side]())(300 if quick else 1500)}
 
-
-def main(source: str, work: str = "ladder-data", turns: str = "5") -> None:
-    written = {encoding: prepare(str(Path(work) / encoding), source, encoding) for encoding in ("png", "raw")}
-    files = {encoding: content["files"]["train"] for encoding, content in written.items()}
-    metadata = {encoding: content["meta_data_file"] for encoding, content in written.items()}
-    makers = contestants(files, metadata)
-    rates: dict[str, list[float]] = {name: [] for name in makers}
-    for _ in range(int(turns)):
-        for name, make in makers.items():  # made afresh: an idle iterator's prefetching would disturb the others
-            rates[name].append(reader(make())(300))
-    for name, values in rates.items():
-        print(f"{name:32} {statistics.median(values):10,.0f} images/s  ({min(values):,.0f} to {max(values):,.0f})")
-    print()
-    for ours, theirs, goal in GOALS:
-        ratios = [a / b for a, b in zip(rates[ours], rates[theirs], strict=True)]
-        wanted = f"goal {goal}" if goal else "for information"
-        print(f"{ours} / {theirs}: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}; {wanted})")
+    return run
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.path.insert(0, str(Path(__file__).parent))
+    from sides import run
+
+    run({side: measure(side) for side in contestants({}, {})}, __doc__)

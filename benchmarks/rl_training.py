@@ -1,6 +1,7 @@
 """Environment steps per second of training on CartPole-v1 with rl-zoo3's settings: plx, Stable-Baselines3 and SBX.
 
-A first short training takes compilation out of the time, on all sides; `return` is the greedy one over 20 episodes afterwards.
+A first short training takes compilation out of the time, on all sides, and the trial of `xla: auto`; `return` is the greedy one over 20
+episodes afterwards.
 """
 
 import os
@@ -73,7 +74,9 @@ def peer(library, algorithm):
 COMPILED = "train.env={CompiledEnvironment: {env_id: CartPole-v1, num_envs: 8}}"
 SIDES = {
     "plx-dqn": plx("dqn"),
+    "plx-dqn-auto": plx("dqn", "environment.xla=auto"),
     "plx-ppo": plx("ppo"),
+    "plx-ppo-auto": plx("ppo", "environment.xla=auto"),
     "plx-ppo-compiled": plx("ppo", COMPILED, "environment.xla=true"),
     "sb3-dqn": peer("stable_baselines3", "dqn"),
     "sb3-ppo": peer("stable_baselines3", "ppo"),

@@ -45,6 +45,10 @@ COMPARISONS = (
         {"fit": ("Keras fit", 4.0), "fit-best": ("Keras fit, best setting", 1.5), "loop": ("hand-written loop", 0.9)},
     ),
     Comparison(
+        "MLP 20-64-64-2, batch 32, `xla: auto`", "training.py mlp --only", "steps/s", "plx-auto",
+        {"fit": ("Keras fit", 4.0), "fit-best": ("Keras fit, best setting", 1.5), "loop": ("hand-written loop", 0.9)},
+    ),
+    Comparison(
         "LeNet, batch 64, arrays", "training.py lenet --only", "steps/s", "plx",
         {"fit": ("Keras fit", 1.3), "torch": ("PyTorch eager", 1.5), "torch-channels-last": ("PyTorch channels-last", 1.05)},
     ),
@@ -54,7 +58,15 @@ COMPARISONS = (
         {"sb3-dqn": ("Stable-Baselines3", 4.0), "sbx-dqn": ("SBX", 1.3)},
     ),
     Comparison(
+        "DQN CartPole-v1, zoo settings, `xla: auto`", "rl_training.py", "env steps/s", "plx-dqn-auto",
+        {"sb3-dqn": ("Stable-Baselines3", 4.0), "sbx-dqn": ("SBX", 1.3)},
+    ),
+    Comparison(
         "PPO CartPole-v1, zoo settings", "rl_training.py", "env steps/s", "plx-ppo",
+        {"sb3-ppo": ("Stable-Baselines3", 4.0), "sbx-ppo": ("SBX", 3.0)},
+    ),
+    Comparison(
+        "PPO CartPole-v1, zoo settings, `xla: auto`", "rl_training.py", "env steps/s", "plx-ppo-auto",
         {"sb3-ppo": ("Stable-Baselines3", 4.0), "sbx-ppo": ("SBX", 3.0)},
     ),
     Comparison(
@@ -64,12 +76,25 @@ COMPARISONS = (
     Comparison("PPO CartPole-v1 to a greedy return of 475", "rl_solving.py", "runs/s", "plx", {"sb3": ("Stable-Baselines3", 20.0)}),
     Comparison("acting greedily in one environment", "rl_acting.py", "actions/s", "plx", {"sb3": ("Stable-Baselines3 predict", 3.0)}),
     Comparison("replay memory: add one, draw 64", "memory.py", "pairs/s", "uniform", {"sb3": ("Stable-Baselines3 ReplayBuffer", 3.0)}),
+    Comparison(
+        "prioritized memory: add one, draw 64, update them", "memory.py", "pairs/s", "prioritized", {"numba": ("numba sum tree", 0.8)}
+    ),
+    Comparison(
+        "records of raw pictures", "input_pipeline.py", "images/s", "plx-raw",
+        {"naive-raw": ("tf.data, naive", 3.0), "batched-raw": ("tf.data, best rung", 0.95)},
+    ),
+    Comparison(
+        "records of PNG pictures", "input_pipeline.py", "images/s", "plx-png",
+        {"naive-png": ("tf.data, naive", 1.5), "batched-png": ("tf.data, best rung", 0.95)},
+    ),
     Comparison("`plx --help`", "starting.py", "runs/s", "help", {"tensorflow": ("import tensorflow", 10.0)}),
     Comparison("`plx components`", "starting.py", "runs/s", "components", {"tensorflow": ("import tensorflow", 10.0)}),
     Comparison("`plx check`, second time", "starting.py", "runs/s", "check", {"tensorflow": ("import tensorflow", 6.0)}),
 )  # fmt: skip
-OF_PEERS = ("sb3", "sbx", "torch")
+OF_PEERS = ("sb3", "sbx", "torch", "numba")
 """Sides that run in the peers' environment."""
+FIGURES = ("plugins.py", "resident.py mlp", "resident.py ppo-compiled")
+"""Scripts that measure plx alone; the line before their last, or the last, says what came of it."""
 
 
 @define
@@ -94,6 +119,18 @@ def measure(comparison: Comparison, side: str, peers_python: str, quick: bool) -
         raise SystemExit(f"{' '.join(words)} failed:\n{done.stderr[-2000:]}")
     answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return answer
+
+
+def figures(quick: bool) -> list[str]:
+    """What the scripts of figures say, once each."""
+    lines = []
+    for script in FIGURES:
+        words = [sys.executable, *str(HERE / script).split(), *(["--quick"] if quick and "plugins" not in script else [])]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        said = [line for line in done.stdout.splitlines() if not line.startswith("{")]
+        lines.append(f"- `{script}`: " + (said[0] if len(said) == 1 else f"{said[0]} → {said[-1]}"))
+        print(lines[-1], flush=True)
+    return lines
 
 
 def table(found: list[Measured]) -> list[str]:
@@ -179,14 +216,23 @@ def main() -> None:
     for turn in range(args.turns):
         for one in found:
             for side in (one.comparison.ours, *one.comparison.peers):
-                key = (one.comparison.script, side, turn)  # a peer that stands in two comparisons runs once a turn
+                key = (one.comparison.script, side, turn)  # a side that stands in two comparisons runs once a turn
                 if key not in known:
                     known[key] = measure(one.comparison, side, args.peers_python, args.quick)
                 one.sides.setdefault(side, []).append(known[key])
                 shown = "  ".join(f"{name} {value:,.4g}" for name, value in known[key].items())
                 print(f"turn {turn + 1}  {one.comparison.title:52} {side:20} {shown}", flush=True)
     stem = "results-quick" if args.quick else "results"
-    lines = ["# Benchmarks", "", *about(args.turns, args.quick, args.peers_python), "", *table(found), ""]
+    lines = [
+        "# Benchmarks",
+        "",
+        *about(args.turns, args.quick, args.peers_python),
+        "",
+        *table(found),
+        "",
+        *([] if args.only else figures(args.quick)),
+        "",
+    ]
     (HERE / ("RESULTS.md" if stem == "results" else f"{stem}.md")).write_text("\n".join(lines), encoding="utf-8")
     draw(found, HERE / f"{stem}.png")
     print("\n".join(lines))

@@ -1,8 +1,9 @@
 """Steps per second of training: plx, Keras `fit`, a loop written by hand, and PyTorch.
 
 plx is measured through its public interface, with metrics,
-summaries and checkpoints at their defaults; the peers shuffle and measure accuracy too, and neither save nor summarise. Each says
-which loss it reached on the same data, so that the work can be compared.
+summaries and checkpoints at their defaults; `plx-auto` has `xla: auto` besides, whose trial is part of the warming up. The peers
+shuffle and measure accuracy too, and neither save nor summarise. Each says which loss it reached on the same data, so that the work
+can be compared.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def make_layers(workload):
     ]
 
 
-def run_plx(workload, settings):
+def run_plx(workload, settings, xla=False):
     import plx_core as plx
 
     x, y = make_data(workload)
@@ -60,7 +61,7 @@ def run_plx(workload, settings):
 
     input_fn = plx.inputs.numpy_input_fn({"x": x}, y, batch_size=settings["batch"], num_epochs=None, shuffle=True)
     with tempfile.TemporaryDirectory() as folder:
-        estimator = plx.Estimator(model_fn, folder, plx.RunConfig(**spare))
+        estimator = plx.Estimator(model_fn, folder, plx.EnvironmentConfig(xla=xla, run_config=plx.RunConfig(**spare)))
         estimator.train(input_fn, steps=settings["warm"])
         start = time.perf_counter()
         estimator.train(input_fn, steps=settings["steps"])
@@ -161,14 +162,14 @@ def run_torch(settings, channels_last):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workload", choices=tuple(WORKLOADS))
-    parser.add_argument("--only", choices=("plx", *VARIANTS), required=True, help="the side")
+    parser.add_argument("--only", choices=("plx", "plx-auto", *VARIANTS), required=True, help="the side")
     parser.add_argument("--quick", action="store_true", help="do a third of the work")
     args = parser.parse_args()
     settings = dict(WORKLOADS[args.workload])
     if args.quick:
         settings["steps"] //= 3
-    if args.only == "plx":
-        seconds, loss = run_plx(args.workload, settings)
+    if args.only.startswith("plx"):
+        seconds, loss = run_plx(args.workload, settings, "auto" if args.only == "plx-auto" else False)
     elif args.only.startswith("torch"):
         seconds, loss = run_torch(settings, args.only.endswith("last"))
     else:

@@ -130,12 +130,12 @@ def _trace(spec: EstimatorSpec, features: Any, labels: Any) -> None:
         return total_loss(spec, features, labels, outputs)
 
     try:
-        outputs = tf.function(compute).get_concrete_function(features).structured_outputs
+        outputs = tf.function(compute, autograph=False).get_concrete_function(features).structured_outputs
     except (TypeError, ValueError) as error:
         raise ComponentError(f"the network cannot be computed: {reason_of(error)}") from error
     _compare(spec, outputs)
     try:
-        tf.function(measure).get_concrete_function(features, labels, outputs)
+        tf.function(measure, autograph=False).get_concrete_function(features, labels, outputs)
     except (TypeError, ValueError) as error:
         raise ComponentError(
             f"the loss or a metric cannot take outputs of shape {spec.network.output_shape}: {reason_of(error)}"

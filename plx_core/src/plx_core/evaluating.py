@@ -144,6 +144,8 @@ class EvaluationProgram:
                 done += 1
         return done
 
+    # As in training, these are Python as they stand, which AutoGraph would take long to rewrite.
+    @tf.autograph.experimental.do_not_convert
     def _evaluate_batch(self, features: Any, labels: Any) -> None:
         outputs = self.spec.network(features, training=False)
         loss = total_loss(self.spec, features, labels, outputs)
@@ -152,10 +154,12 @@ class EvaluationProgram:
         self._examples.assign_add(size)
         self.spec.update_metrics(features, labels, outputs)
 
+    @tf.autograph.experimental.do_not_convert
     def _predict_batch(self, iterator: Any) -> dict[str, tf.Tensor]:
         features, _ = next(iterator)
         return dict(self.spec.predict_fn(features, self.spec.network(features, training=False)))
 
+    @tf.autograph.experimental.do_not_convert
     def _decode_batch(self, latents: tf.Tensor) -> dict[str, tf.Tensor]:
         return dict(self.spec.decode_fn(latents)) if self.spec.decode_fn is not None else {}
 

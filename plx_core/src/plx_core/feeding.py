@@ -26,7 +26,7 @@ class DatasetPipeline(Pipeline):
     def __init__(self, dataset: tf.data.Dataset) -> None:
         if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) > 2:
             raise DataError(f"a data set yields (features, labels) or features alone; this one yields {len(dataset.element_spec)} things")
-        self._dataset = dataset.map(_named)
+        self._dataset = dataset.map(tf.autograph.experimental.do_not_convert(_named))
 
     @property
     def element_spec(self) -> tuple[dict[str, tf.TensorSpec], Any]:

@@ -30,7 +30,7 @@ def host_function(network: Any, function: Callable[[Any], Any] | None = None) ->
     """
     function = function or (lambda features: network(features, training=False))
     signature = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name) for tensor in network.inputs}
-    traced = tf.function(function, input_signature=[signature])
+    traced = tf.function(function, input_signature=[signature], autograph=False)
     try:
         return HostFunction(traced.get_concrete_function(), variables_by_name(network).values())
     except Unknown:

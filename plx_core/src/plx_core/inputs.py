@@ -34,6 +34,8 @@ MOST_BYTES = 2**21
 """So much is gathered from memory at once: several batches, where they are small, since a call costs more than their copying."""
 _STRING_BYTES = 64
 _ENDLESS = np.iinfo(np.int64).max
+_as_it_stands = tf.autograph.experimental.do_not_convert
+"""A function of a data set's that AutoGraph need not rewrite, which would take long."""
 
 
 @frozen
@@ -150,10 +152,12 @@ def batches(
             once. None where an example's shape depends on the batch it is in, or reading it takes longer.
     """
 
+    @_as_it_stands
     def make(number: tf.Tensor, indices: tf.Tensor) -> Any:
         batch = read(indices)
         return batch if process is None else process(number, batch)
 
+    @_as_it_stands
     def make_block(number: tf.Tensor, indices: tf.Tensor) -> Any:
         rows = read(tf.reshape(indices, [-1]))
         return tf.nest.map_structure(lambda part: tf.reshape(part, tf.concat([tf.shape(indices), tf.shape(part)[1:]], 0)), rows)
@@ -182,12 +186,13 @@ def _numbered_indices(order: Order, start: int, lengths: Resident | None) -> tf.
     """(number, indices) of each batch from `start` on; those of many batches are found at once, which costs little more than one."""
     size = _block_size(order, MOST_INDICES)
 
+    @_as_it_stands
     def number_block(block: tf.Tensor, indices: tf.Tensor) -> Any:
         if lengths is not None:
             indices = _bucket(indices, lengths.gather(tf.reshape(indices, [-1])), order.seed, block)
         return block * size + tf.range(tf.shape(indices, tf.int64)[0]), indices
 
-    return _blocks(order, start, size, number_block, lambda number, indices: (number, indices))
+    return _blocks(order, start, size, number_block, _as_it_stands(lambda number, indices: (number, indices)))
 
 
 def _block_size(order: Order, examples: int) -> int:
@@ -208,6 +213,7 @@ def _blocks(order: Order, start: int, size: int, together: Callable[..., Any], a
     end, even = order.num_batches, order.num_even_batches
     blocked = _ENDLESS if even is None else even
 
+    @_as_it_stands
     def block(number: tf.Tensor) -> tf.data.Dataset:
         first = number * size
         count = tf.minimum(np.int64(size), blocked - first)

@@ -149,6 +149,8 @@ class TrainingProgram(Stateful):
             index += 1
         return self._loss_count.read_value()
 
+    # As in Keras's `fit`, a step is Python as it stands: AutoGraph would take longer to rewrite it than all else that begins a run.
+    @tf.autograph.experimental.do_not_convert
     def _train_step(self, features: Any, labels: Any) -> None:
         with tf.GradientTape() as tape:
             outputs = self.spec.network(features, training=True)
@@ -177,6 +179,7 @@ class TrainingProgram(Stateful):
         for metric in self.spec.metrics.values():
             metric.reset_state()
 
+    @tf.autograph.experimental.do_not_convert
     def _summary_step(self, features: Any, labels: Any) -> dict[str, tf.Tensor]:
         spec = self.spec
         # One forward pass gives the layers' outputs too: a second one would draw other random numbers and update moving means.
@@ -222,7 +225,7 @@ def build_metrics(spec: EstimatorSpec, features: Any, labels: Any) -> None:
         spec.update_metrics(features, labels, spec.network(features, training=False))
 
     try:
-        tf.function(update).get_concrete_function(features, labels)
+        tf.function(update, autograph=False).get_concrete_function(features, labels)
     except (TypeError, ValueError) as error:
         raise ComponentError(f"a metric cannot take outputs of shape {spec.network.output_shape}: {reason_of(error)}") from error
 

@@ -168,13 +168,19 @@ class ActorCriticLearner(OnPolicyLearner):
 
     def _update(self, batch: Mapping[str, Any], clip_range: Any) -> tuple[dict[str, Any], Any]:
         """What came of a minibatch, and whether it was learnt from: not where the policy has moved too far already."""
+        found, gradients = self._gradients(batch, clip_range)
+        is_near = tf.constant(True) if self.target_kl is None else found["approximate_kl"] <= 1.5 * self.target_kl
+        if self.target_kl is None or is_near:
+            self.optimizer.apply(gradients, self.actor_critic.weights)
+        return found, is_near
+
+    # As in supervised training, this is Python as it stands, which AutoGraph would take long to rewrite.
+    @tf.autograph.experimental.do_not_convert
+    def _gradients(self, batch: Mapping[str, Any], clip_range: Any) -> tuple[dict[str, Any], list[Any]]:
+        """The loss and the metrics of a minibatch, and the gradients, clipped."""
         weights = self.actor_critic.weights
         with tf.GradientTape() as tape:
             loss, metrics = self.loss_fn(batch, clip_range)
             loss += penalties(weights)
             scaled = self.optimizer.scale_loss(loss)
-        gradients = clip(tape.gradient(scaled, weights), weights, *self._clips)
-        is_near = tf.constant(True) if self.target_kl is None else metrics["approximate_kl"] <= 1.5 * self.target_kl
-        if self.target_kl is None or is_near:
-            self.optimizer.apply(gradients, weights)
-        return {"loss": loss, **metrics}, is_near
+        return {"loss": loss, **metrics}, clip(tape.gradient(scaled, weights), weights, *self._clips)

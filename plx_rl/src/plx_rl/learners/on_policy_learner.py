@@ -79,7 +79,7 @@ class OnPolicyLearner(OptimizedLearner):
         super().__init__({"variables": actor_critic.network}, optimizers)
         self.actor_critic = actor_critic
         self.discount, self.gae_lambda = discount, gae_lambda
-        self._value_pairs = tf.function(self._values, reduce_retracing=True)
+        self._value_pairs = tf.function(self._values, reduce_retracing=True, autograph=False)
 
     def check(self, memory: Memory) -> None:
         """Refuse transitions over several steps, which advantages would count several times.

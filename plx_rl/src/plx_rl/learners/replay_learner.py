@@ -100,6 +100,8 @@ class ReplayLearner(OptimizedLearner):
         total = tf.cast(count, tf.float32)
         return losses / total, values / total, errors
 
+    # As in supervised training, an update is Python as it stands, which AutoGraph would take long to rewrite.
+    @tf.autograph.experimental.do_not_convert
     def _update(self, batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
         with tf.GradientTape() as tape:
             loss, error, value = self._loss_fn(batch)
