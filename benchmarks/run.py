@@ -228,6 +228,8 @@ def main() -> None:
         "",
         *about(args.turns, args.quick, args.peers_python),
         "",
+        f"![How many times as fast as each peer]({stem}.png)",
+        "",
         *table(found),
         "",
         *([] if args.only else figures(args.quick)),

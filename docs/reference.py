@@ -310,7 +310,7 @@ def benchmarks_page() -> str:
     parts = [head, table(("file", "measures"), [row for row in rows if row[0] not in ("`run.py`", "`sides.py`")])]
     results = BENCHMARKS / "RESULTS.md"
     if results.exists():
-        text = re.sub(r"!?\[([^\]]*)\]\((?!https?:)[^)]*\)", r"\1", results.read_text(encoding="utf-8"))
+        text = results.read_text(encoding="utf-8").replace("](results.png)", "](../../benchmarks/results.png)")
         parts.append(re.sub(r"^#", "##", text, flags=re.MULTILINE))
     return "\n".join(parts)
 

@@ -49,9 +49,11 @@ def test_the_quicker_one_is_chosen_once(tmp_path, without, compiled, expected):
 
 
 def test_what_is_far_slower_is_given_up_early():
-    slow = Program(0.02)
-    assert xla_trial.steps_per_second(slow, as_pipeline(INPUT, Modes.TRAIN, 0), rival=1000.0) < 50
+    slow = Program(0.15)
+    assert xla_trial.steps_per_second(slow, as_pipeline(INPUT, Modes.TRAIN, 0), rival=1000.0) < 10
     assert slow.log == [1, 1]
+    assert xla_trial.steps_per_second(slow, as_pipeline(INPUT, Modes.TRAIN, 0), rival=8.0) < 10
+    assert slow.log[2:] == [1, 1, *[6] * (1 + xla_trial.TURNS)]
 
 
 def estimator_of(directory, xla="auto"):

@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 ANSWER = "xla.json"
 STEPS, TURNS = 32, 3
+SLOW = 10.0
+"""So few steps a second are slow: a call that takes one step is not judged by what a call costs."""
 
 
 class Steps(Protocol):
@@ -64,13 +66,14 @@ def best_rate(work: Callable[[], object], turns: int = TURNS) -> float:
 
 
 def steps_per_second(program: Steps, pipeline: Pipeline, rival: float) -> float:
-    """How quick a program is; a first impression where that is far below a rival's rate."""
+    """How quick a program is; a first impression where one step takes long, and far longer than a rival's."""
     batches = program.read(pipeline.dataset().repeat())
     impression = best_rate(lambda: program.run(batches, 1), turns=1)
     # Compiled convolutions can be forty times as slow on a CPU, and their trial would take longer than the training.
-    if impression < rival / 4:
+    if impression < min(rival / 4, SLOW):
         return impression
-    return STEPS * best_rate(lambda: program.run(batches, STEPS))
+    steps = max(1, min(STEPS, int(impression)))  # a second's worth, where a step takes long
+    return steps * best_rate(lambda: program.run(batches, steps))
 
 
 def _rate(work: Callable[[], object]) -> float:
