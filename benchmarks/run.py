@@ -93,7 +93,7 @@ COMPARISONS = (
 )  # fmt: skip
 OF_PEERS = ("sb3", "sbx", "torch", "numba")
 """Sides that run in the peers' environment."""
-FIGURES = ("plugins.py", "resident.py mlp", "resident.py ppo-compiled")
+FIGURES = ("plugins.py", "resident.py ppo-compiled")
 """Scripts that measure plx alone; the line before their last, or the last, says what came of it."""
 
 

@@ -20,7 +20,7 @@ def command(*words):
                 subprocess.run(words, check=True, capture_output=True, env=environment, cwd=folder)
 
             once()
-            count = 2 if quick else 5
+            count = 2 if quick else 4
             start = time.perf_counter()
             for _ in range(count):
                 once()

@@ -26,4 +26,5 @@ for number, _ in enumerate(pipeline.dataset()):
 def test_two_hundred_epochs_take_no_more_memory_than_twenty(digits, cache):
     command = [sys.executable, "-c", READER, str(digits), str(cache)]
     early, late = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
-    assert late - early < 16  # MiB; a copy of the decoded images in each epoch would add 200
+    # MiB: what is read ahead finds its size in the first hundreds of epochs; a copy of the decoded images in each would add 200.
+    assert late - early < 50

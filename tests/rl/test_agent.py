@@ -541,6 +541,17 @@ def test_other_types_of_numbers(tmp_path, model, memory, env_id, policy):
     assert np.isfinite(agent.evaluate(GymEnvironment(env_id), 1)["episode_return"])
 
 
+@pytest.mark.parametrize(("name", "most"), [("ddqn", 2), ("ppo", 1)])
+def test_updates_are_not_traced_again(tmp_path, name, most):
+    """Blocks of 1, 2 and 3 updates: the second size is the last that is traced."""
+    model, memory, params, env_id = RESUMED[name]
+    agent, env = make_agent(tmp_path, model, memory, **params), GymEnvironment(env_id, 2, seed=1)
+    for goal, updates in ((40, 1), (60, 2), (80, 3), (100, 1)):
+        agent.train(env, 20, 4, max_timesteps=goal, updates_per_block=updates)
+    assert agent.global_step >= 6
+    assert agent._training.learner._program.experimental_get_tracing_count() == most
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ddqn", "naf", "trpo", "ppo"])
 def test_updates_compiled_with_xla(tmp_path, name):

@@ -17,7 +17,7 @@ BY_NAME: Mapping[str, str] = {
     "pool_size": "2", "precision": "0.5", "rate": "0.5", "recall": "0.5", "scale": "0.5", "stddev": "0.1", "target_class_ids": "[1]",
     "threshold": "0.5", "units": "8", "values": "[0.1, 0.01, 0.001]", "width": "24", "width_factor": "0.2",
     "filters": "8", "num_tokens": "10", "Bidirectional.layer": "{LSTM: {units: 8}}", "RandomPosterization.factor": "4",
-    "Shared.layer": "dense",
+    "Reshape.target_shape": "[8]", "Shared.layer": "dense",
 }  # fmt: skip
 """Values for parameters whose signature says nothing of what they take, as Keras's; or for one component's parameter."""
 BY_KIND: Mapping[str, str] = {
