@@ -188,13 +188,15 @@ def draw(found: list[Measured], path: Path) -> None:
     for place, (one, side, _, goal) in enumerate(rows):
         ratios = one.ratios(side)
         median = statistics.median(ratios)
-        axes.barh(place, median, color="#2a78d6", height=0.6)
+        axes.barh(place, median - 1, left=1, color="#2a78d6" if median >= 1 else "#9a9a9a", height=0.6)
         axes.hlines(place, min(ratios), max(ratios), color="#0b0b0b", linewidth=1)
-        axes.text(max(ratios) * 1.05, place, f"{median:.1f}×", va="center", fontsize=8)
+        axes.text(max(*ratios, goal or 0, 1.0) * 1.08, place, f"{median:.1f}×", va="center", fontsize=8)
         if goal is not None:
             axes.plot([goal, goal], [place - 0.4, place + 0.4], color="#c2410c", linewidth=2)
     axes.set_yticks(range(len(rows)), [f"{one.comparison.title}\nagainst {name}" for one, _, name, _ in rows], fontsize=7)
     axes.set_xscale("log")
+    axes.set_ylim(-0.7, len(rows) - 0.3)
+    axes.set_xticks([0.1, 1, 10], ["0.1×", "1×", "10×"])
     axes.axvline(1.0, color="#888888", linewidth=0.8)
     axes.set_xlabel("times as fast as the peer (the line: range of the turns; the red tick: the goal)")
     axes.spines[["top", "right"]].set_visible(False)
