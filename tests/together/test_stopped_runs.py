@@ -76,7 +76,7 @@ def arrays_of(run):
 @pytest.mark.slow
 def test_kill_9_ten_times_changes_no_bit(tmp_path, command):
     rng = random.Random(int.from_bytes(os.urandom(4)))
-    steps = 1500
+    steps = 6000
     assert start(command(tmp_path / "whole", steps)).wait(200) == 0
     run, kills, seen = tmp_path / "killed", 0, []
     while kills < 10:
@@ -88,7 +88,7 @@ def test_kill_9_ten_times_changes_no_bit(tmp_path, command):
             )
             time.sleep(rng.uniform(0, 0.15))
         else:
-            time.sleep(rng.uniform(0.1, 2.0))
+            time.sleep(rng.uniform(0.1, 1.2))
         assert process.is_alive(), f"the run of {steps} steps ended before it was killed ten times; stopped at {seen}"
         process.kill()
         process.join()
