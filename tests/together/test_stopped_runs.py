@@ -101,7 +101,7 @@ def test_kill_9_ten_times_changes_no_bit(tmp_path, command):
 
 
 def test_sigterm_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path, command):
-    steps, run = 400, tmp_path / "stopped"
+    steps, run = 1200, tmp_path / "stopped"
     process = start(command(run, steps))
     wait_for(lambda: Checkpoints(run / "checkpoints").latest() is not None, lambda: process.poll() is not None)
     os.killpg(process.pid, signal.SIGTERM)
