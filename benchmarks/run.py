@@ -18,6 +18,7 @@ from pathlib import Path
 from attrs import define, field, frozen
 
 HERE = Path(__file__).parent
+Peers = dict[str, tuple[str, float | None]]
 
 
 @frozen
@@ -36,41 +37,26 @@ class Comparison:
     script: str
     unit: str
     ours: str
-    peers: dict[str, tuple[str, float | None]]
+    peers: Peers
 
 
+MLP_PEERS: Peers = {"fit": ("Keras fit", 4.0), "fit-best": ("Keras fit, best setting", 1.5), "loop": ("hand-written loop", 0.9)}
+DQN_PEERS: Peers = {"sb3-dqn": ("Stable-Baselines3", 4.0), "sbx-dqn": ("SBX", 1.3)}
+PPO_PEERS: Peers = {"sb3-ppo": ("Stable-Baselines3", 4.0), "sbx-ppo": ("SBX", 3.0)}
 COMPARISONS = (
-    Comparison(
-        "MLP 20-64-64-2, batch 32", "training.py mlp --only", "steps/s", "plx",
-        {"fit": ("Keras fit", 4.0), "fit-best": ("Keras fit, best setting", 1.5), "loop": ("hand-written loop", 0.9)},
-    ),
-    Comparison(
-        "MLP 20-64-64-2, batch 32, `xla: auto`", "training.py mlp --only", "steps/s", "plx-auto",
-        {"fit": ("Keras fit", 4.0), "fit-best": ("Keras fit, best setting", 1.5), "loop": ("hand-written loop", 0.9)},
-    ),
+    Comparison("MLP 20-64-64-2, batch 32", "training.py mlp --only", "steps/s", "plx", MLP_PEERS),
+    Comparison("MLP 20-64-64-2, batch 32, `xla: auto`", "training.py mlp --only", "steps/s", "plx-auto", MLP_PEERS),
     Comparison(
         "LeNet, batch 64, arrays", "training.py lenet --only", "steps/s", "plx",
         {"fit": ("Keras fit", 1.3), "torch": ("PyTorch eager", 1.5), "torch-channels-last": ("PyTorch channels-last", 1.05)},
     ),
     Comparison("LeNet, MNIST from records, `plx run`", "records_training.py", "steps/s", "plx", {"fit": ("Keras fit, same records", 1.3)}),
+    Comparison("DQN CartPole-v1, zoo settings", "rl_training.py", "env steps/s", "plx-dqn", DQN_PEERS),
+    Comparison("DQN CartPole-v1, zoo settings, `xla: auto`", "rl_training.py", "env steps/s", "plx-dqn-auto", DQN_PEERS),
+    Comparison("PPO CartPole-v1, zoo settings", "rl_training.py", "env steps/s", "plx-ppo", PPO_PEERS),
+    Comparison("PPO CartPole-v1, zoo settings, `xla: auto`", "rl_training.py", "env steps/s", "plx-ppo-auto", PPO_PEERS),
     Comparison(
-        "DQN CartPole-v1, zoo settings", "rl_training.py", "env steps/s", "plx-dqn",
-        {"sb3-dqn": ("Stable-Baselines3", 4.0), "sbx-dqn": ("SBX", 1.3)},
-    ),
-    Comparison(
-        "DQN CartPole-v1, zoo settings, `xla: auto`", "rl_training.py", "env steps/s", "plx-dqn-auto",
-        {"sb3-dqn": ("Stable-Baselines3", 4.0), "sbx-dqn": ("SBX", 1.3)},
-    ),
-    Comparison(
-        "PPO CartPole-v1, zoo settings", "rl_training.py", "env steps/s", "plx-ppo",
-        {"sb3-ppo": ("Stable-Baselines3", 4.0), "sbx-ppo": ("SBX", 3.0)},
-    ),
-    Comparison(
-        "PPO CartPole-v1, zoo settings, `xla: auto`", "rl_training.py", "env steps/s", "plx-ppo-auto",
-        {"sb3-ppo": ("Stable-Baselines3", 4.0), "sbx-ppo": ("SBX", 3.0)},
-    ),
-    Comparison(
-        "PPO CartPole-v1, zoo settings, compiled environment", "rl_training.py", "env steps/s", "plx-ppo-compiled",
+        "PPO CartPole-v1, zoo settings, compiled environment, `xla: true`", "rl_training.py", "env steps/s", "plx-ppo-compiled",
         {"sb3-ppo": ("Stable-Baselines3", 10.0)},
     ),
     Comparison("PPO CartPole-v1 to a greedy return of 475", "rl_solving.py", "runs/s", "plx", {"sb3": ("Stable-Baselines3", 20.0)}),
@@ -94,7 +80,7 @@ COMPARISONS = (
 OF_PEERS = ("sb3", "sbx", "torch", "numba")
 """Sides that run in the peers' environment."""
 FIGURES = ("plugins.py", "resident.py ppo-compiled")
-"""Scripts that measure plx alone; the line before their last, or the last, says what came of it."""
+"""Scripts that measure plx alone; their first and their last line say what came of it."""
 
 
 @define

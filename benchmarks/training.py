@@ -47,7 +47,6 @@ def run_plx(workload, settings, xla=False):
     import plx_core as plx
 
     x, y = make_data(workload)
-    spare = {} if os.environ.get("PLX_BENCHMARK_BARE") is None else {"save_summary_steps": None, "log_step_count_steps": None}
 
     def model_fn(features, labels, mode):
         model = plx.models.Classifier(
@@ -61,7 +60,7 @@ def run_plx(workload, settings, xla=False):
 
     input_fn = plx.inputs.numpy_input_fn({"x": x}, y, batch_size=settings["batch"], num_epochs=None, shuffle=True)
     with tempfile.TemporaryDirectory() as folder:
-        estimator = plx.Estimator(model_fn, folder, plx.EnvironmentConfig(xla=xla, run_config=plx.RunConfig(**spare)))
+        estimator = plx.Estimator(model_fn, folder, plx.EnvironmentConfig(xla=xla))
         estimator.train(input_fn, steps=settings["warm"])
         start = time.perf_counter()
         estimator.train(input_fn, steps=settings["steps"])

@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import gc
+import json
 import os
 import sys
 from importlib.metadata import entry_points
@@ -79,3 +80,17 @@ def shared():
         return folder
 
     return find
+
+
+@pytest.fixture(scope="session")
+def validator(tmp_path_factory):
+    """Holds a file against the JSON Schema of all that is installed."""
+    jsonschema = pytest.importorskip("jsonschema")
+    from plx_core.editor_schema import editor_schema
+    from plx_core.plugins import load_plugins
+    from plx_core.registry import Registry
+    from plx_core.signatures import Signatures
+
+    schema = editor_schema(Registry(load_plugins()), Signatures(tmp_path_factory.mktemp("cache") / "signatures.json"))
+    jsonschema.Draft7Validator.check_schema(schema)
+    return jsonschema.Draft7Validator(json.loads(json.dumps(schema)))

@@ -94,6 +94,6 @@ def test_trackers_are_chosen_by_name(workplace):
     assert not Path("runs/experiment/events").exists()
 
 
-def test_a_line_of_json_says_null_for_what_is_no_number(tmp_path):
+def test_a_line_of_json_says_what_is_no_number_as_a_text(tmp_path):
     JSONLTracker(str(tmp_path)).log(3, "eval", {"loss": float("nan"), "accuracy": 0.5})
-    assert (tmp_path / "eval.jsonl").read_text() == '{"step": 3, "loss": null, "accuracy": 0.5}\n'
+    assert (tmp_path / "eval.jsonl").read_text() == '{"step": 3, "loss": "nan", "accuracy": 0.5}\n'

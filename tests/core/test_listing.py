@@ -1,29 +1,15 @@
 """What `plx components`, `plx schema`, `plx runs` and `plx compare` say."""
 
-import json
-
-import jsonschema
 import pytest
 from click.testing import CliRunner
 
 from plx_core.cli import main
 from plx_core.comparing import sparkline
-from plx_core.editor_schema import editor_schema
-from plx_core.plugins import load_plugins
-from plx_core.registry import Registry
 from plx_core.run_directory import RunDirectory
-from plx_core.signatures import Signatures
 
 
 def plx(*arguments):
     return CliRunner().invoke(main, list(arguments))
-
-
-@pytest.fixture(scope="module")
-def validator(tmp_path_factory):
-    schema = editor_schema(Registry(load_plugins()), Signatures(tmp_path_factory.mktemp("cache") / "signatures.json"))
-    jsonschema.Draft7Validator.check_schema(schema)
-    return jsonschema.Draft7Validator(json.loads(json.dumps(schema)))
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,11 @@
 """The examples that need nothing but core and plx_layers run, each on a few steps."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def run(name, *args):
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main(*args)
+from tests.examples_run import EXAMPLES, run_example
 
 
 def test_linear_regression_finds_the_slope(tmp_path):
-    assert run("linear_regression", str(tmp_path / "run")) == pytest.approx(2, abs=0.1)
+    assert run_example("linear_regression", str(tmp_path / "run")) == pytest.approx(2, abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +19,7 @@ def test_linear_regression_finds_the_slope(tmp_path):
 )
 def test_examples_of_arrays(name, metrics, tmp_path):
     pytest.importorskip("sklearn", reason="scikit-learn brings the data of some")
-    found = run(name, str(tmp_path / "run"), 3)
+    found = run_example(name, str(tmp_path / "run"), 3)
     assert found["global_step"] == 3
     assert metrics <= set(found)
 

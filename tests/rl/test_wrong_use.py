@@ -1,13 +1,12 @@
 """Each wrong use of an agent is explained before training: the message, the place, exit code 2, and no traceback."""
 
-import os
 import re
-from pathlib import Path
 
 import gymnasium
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests.wrong_files import check, position
 
 from plx_core.cli import main
 from plx_core.errors import CheckpointError, ComponentError, DataError
@@ -119,23 +118,6 @@ def _registered():
     yield
     for name in FAULTY:
         del gymnasium.registry[f"{name}-v0"]
-
-
-def check(folder, text):
-    path = folder / "wrong.yml"
-    path.write_text(text)
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        return CliRunner().invoke(main, ["check", "wrong.yml"])
-    finally:
-        os.chdir(before)
-
-
-def position(text, marker):
-    """Line and column of what follows `<` in a marker."""
-    offset = text.index(marker.replace("<", "", 1)) + marker.index("<")
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def test_the_base_is_correct(tmp_path):

@@ -1,23 +1,14 @@
 """Every example runs, as its first lines say, on a few steps."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests.examples_run import EXAMPLES, run_example
 
 from plx_core.cli import main
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
-
-
-def run_script(name, *args):
-    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main(*args)
 
 
 def plx(*args):
@@ -48,7 +39,7 @@ def test_lenet_digits(workplace, digits):
 
 
 def test_lenet_mnist_in_python(workplace, mnist):
-    metrics = run_script("lenet_mnist", "run", str(mnist), 20)
+    metrics = run_example("lenet_mnist", "run", str(mnist), 20)
     assert metrics["global_step"] == 20
     assert metrics["accuracy"] > 0.7
 

@@ -1,31 +1,18 @@
 """What `plx components` says of the plug-ins' parts, and the schema of the examples."""
 
-import json
 from pathlib import Path
 
-import jsonschema
 import pytest
 from click.testing import CliRunner
 
 from plx_core.cli import main
-from plx_core.editor_schema import editor_schema
 from plx_core.nodes import read_file, to_python
-from plx_core.plugins import load_plugins
-from plx_core.registry import Registry
-from plx_core.signatures import Signatures
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yml"))
 
 
 def plx(*arguments):
     return CliRunner().invoke(main, list(arguments))
-
-
-@pytest.fixture(scope="module")
-def validator(tmp_path_factory):
-    schema = editor_schema(Registry(load_plugins()), Signatures(tmp_path_factory.mktemp("cache") / "signatures.json"))
-    jsonschema.Draft7Validator.check_schema(schema)
-    return jsonschema.Draft7Validator(json.loads(json.dumps(schema)))
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.name)

@@ -1,15 +1,14 @@
 """Each wrong config is answered with the right message at the right place, exit code 2, and no traceback."""
 
 import json
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests.wrong_files import check, position
 
 from plx_core.cli import main
 
@@ -129,23 +128,6 @@ def workplace(tmp_path_factory):
     meta = {"height": 8, "width": 8, "channels": 1, "num_classes": 10, "num_samples": {"train": 4}}
     (folder / "meta.json").write_text(json.dumps(meta))
     return folder
-
-
-def check(folder, text, *options):
-    path = folder / "wrong.yml"
-    path.write_text(text)
-    before = Path.cwd()
-    os.chdir(folder)
-    try:
-        return CliRunner().invoke(main, ["check", "wrong.yml", *options])
-    finally:
-        os.chdir(before)
-
-
-def position(text, marker):
-    """Line and column of what follows `<` in a marker."""
-    offset = text.index(marker.replace("<", "", 1)) + marker.index("<")
-    return text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset)
 
 
 def test_the_base_is_correct(workplace):

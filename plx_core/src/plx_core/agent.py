@@ -25,6 +25,7 @@ from plx_core.run_hooks import as_callback
 from plx_core.specs import AgentSpec, EstimatorSpec
 from plx_core.trainers import Trainer
 from plx_core.training import assign_variables
+from plx_core.xla_trial import answer
 
 EVALUATION_SEED = 10_000
 """Where evaluations begin, so that they are the same each time and are none of the training's episodes."""
@@ -318,10 +319,11 @@ class Agent(Trainer):
         self._memory = memory
         training = Training(env, spec, memory)
         training.check()
-        if self.config.xla == "auto":
+        xla = answer(self.model_dir) if self.config.xla == "auto" else self.config.xla
+        if xla is None:
             training.trial = self.model_dir
         else:
-            training.learner.compile(xla=self.config.xla)
+            training.learner.compile(xla=xla)
         return training
 
     def _evaluate(self, env: Any, episodes: int, checkpoint_path: str | Path | None, seed: int) -> dict[str, float]:

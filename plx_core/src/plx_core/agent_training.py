@@ -18,7 +18,7 @@ from plx_core.interfaces import Callback, Environment, Fused, Learner, Learnt, M
 from plx_core.naming import variables_by_name
 from plx_core.specs import AgentSpec
 from plx_core.training_run import named_callbacks, warm_start
-from plx_core.xla_trial import answer, best_rate, is_quicker
+from plx_core.xla_trial import best_rate, is_quicker
 
 logger = logging.getLogger(__name__)
 
@@ -132,10 +132,8 @@ class Training:
                 self.env.restore(lived)
             return found
 
-        known = answer(directory)
-        is_chosen = is_quicker(directory, rate)
-        if known is not None or not is_chosen:
-            compile(is_chosen)
+        if not is_quicker(directory, rate):  # the trial leaves the compiled program
+            compile(False)
         self.trial = None
 
     def _learnt(self, learnt: Learnt) -> Learnt:

@@ -71,7 +71,7 @@ class RunDirectory:
 
     def append_metrics(self, step: int, split: str, metrics: Mapping[str, Any], **extra: Any) -> None:
         """Add a line to `metrics.jsonl`."""
-        line = json.dumps({"step": step, "split": split, "metrics": {name: _finite(value) for name, value in metrics.items()}} | extra)
+        line = json.dumps({"step": step, "split": split, "metrics": {name: as_json(value) for name, value in metrics.items()}} | extra)
         try:
             with self.metrics.open("a+b") as file:
                 size = file.seek(0, os.SEEK_END)
@@ -202,7 +202,7 @@ def _differences(old: Any, new: Any, path: str) -> list[str]:
     return [] if old == new else [path]
 
 
-def _finite(value: Any) -> Any:
+def as_json(value: Any) -> Any:
     """JSON has no NaN and no infinity; they are written as texts."""
     if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
         return str(value)

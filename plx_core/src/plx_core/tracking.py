@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from plx_core.interfaces import Tracker
+from plx_core.run_directory import as_json
 
 
 class TensorBoardTracker(Tracker):
@@ -108,7 +108,7 @@ class JSONLTracker(Tracker):
         self._directory = Path(directory)
 
     def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
-        """Add a line; a number that is not finite is null, which JSON can say."""
-        finite = {name: value if math.isfinite(value) else None for name, value in metrics.items()}
+        """Add a line; a number that is not finite is a text, as in `metrics.jsonl`."""
+        line = {"step": step} | {name: as_json(value) for name, value in metrics.items()}
         with (self._directory / f"{split}.jsonl").open("a", encoding="utf-8") as file:
-            file.write(f"{json.dumps({'step': step, **finite})}\n")
+            file.write(f"{json.dumps(line)}\n")

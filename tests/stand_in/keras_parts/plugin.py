@@ -4,7 +4,8 @@ from plx_core import hookimpl
 
 LAYERS = (
     "Activation", "Add", "BatchNormalization", "Bidirectional", "Concatenate", "Conv2D", "Dense", "Dropout", "Embedding", "Flatten",
-    "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GRU", "Identity", "LSTM", "LSTMCell", "MaxPooling2D", "Permute", "RandomFlip", "RandomTranslation",
+    "GaussianNoise", "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GRU", "Identity", "LSTM", "LSTMCell", "MaxPooling2D", "Permute",
+    "RandomFlip", "RandomTranslation",
     "Rescaling", "Reshape", "RNN", "Softmax", "Subtract", "TimeDistributed",
 )  # fmt: skip
 LOSSES = (
