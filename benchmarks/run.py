@@ -63,7 +63,8 @@ COMPARISONS = (
     Comparison("acting greedily in one environment", "rl_acting.py", "actions/s", "plx", {"sb3": ("Stable-Baselines3 predict", 3.0)}),
     Comparison("replay memory: add one, draw 64", "memory.py", "pairs/s", "uniform", {"sb3": ("Stable-Baselines3 ReplayBuffer", 3.0)}),
     Comparison(
-        "prioritized memory: add one, draw 64, update them", "memory.py", "pairs/s", "prioritized", {"numba": ("numba sum tree", 0.8)}
+        "prioritized memory, `plx-rl[numba]`: add one, draw 64, update them", "memory.py", "pairs/s", "prioritized",
+        {"numba": ("numba sum tree", 0.8)},
     ),
     Comparison(
         "records of raw pictures", "input_pipeline.py", "images/s", "plx-raw",

@@ -12,7 +12,7 @@ from plx_core import interfaces
 from plx_core.annotations import Fraction, PositiveFloat, PositiveInt
 from plx_core.errors import DataError
 from plx_rl.memories.memory import get_by_index
-from plx_rl.memories.sum_tree import SumTree
+from plx_rl.memories.sum_tree import quickest_sum_tree
 from plx_rl.memories.transitions import Transitions
 from plx_rl.randomness import generator_state, restore_generator
 
@@ -23,7 +23,8 @@ class PrioritizedMemory(interfaces.Memory):
 
     A priority is (|δ| + ε)^α, of the error δ with which the transition was last learnt; a new one has the highest so far.
     A sample has `weights` (N P(i))^-β, the largest of its batch being 1, with which the bias of the draw is undone, and
-    `indices`, with which `update_priorities` is told the new errors.
+    `indices`, with which `update_priorities` is told the new errors. Where numba is installed (`plx-rl[numba]`), the sums of
+    priorities are kept in compiled loops, with the same bits, several times as fast.
 
     Args:
         size: how many transitions are kept.
@@ -66,7 +67,8 @@ class PrioritizedMemory(interfaces.Memory):
         self._beta_steps = beta_steps
         self._epsilon = epsilon
         self._transitions = Transitions(size, n_step, frames, Path(path) if path else None)
-        self._tree = SumTree(size)
+        self._shares = np.arange(batch_size)
+        self._tree = quickest_sum_tree(size)
         self._highest = 1.0
         self._prioritized = 0
         self._first = 0
@@ -100,11 +102,10 @@ class PrioritizedMemory(interfaces.Memory):
         if not self.can_sample():
             raise DataError(f"a batch of {self.batch_size} was asked of a memory that holds {len(self)} transitions")
         self._prioritize_new()
-        shares = (np.arange(self.batch_size) + self._rng.random((batches, self.batch_size))) / self.batch_size
-        places = self._tree.find(shares * self._tree.total)
-        probabilities = self._tree.get(places) / self._tree.total
-        weights = (len(self) * probabilities) ** -self.beta
-        weights /= weights.max(axis=-1, keepdims=True)
+        shares = self._rng.random((batches, self.batch_size)) + self._shares
+        places = self._tree.find(shares * (self._tree.total / self.batch_size))
+        priorities = self._tree.get(places)
+        weights = (priorities / priorities.min(axis=-1, keepdims=True)) ** -self.beta  # N and the sum cancel out
         first = self._transitions.first
         numbers = first + (places - first) % self.size
         extra = {"weights": weights.astype(np.float32), "indices": numbers}
@@ -158,11 +159,10 @@ class PrioritizedMemory(interfaces.Memory):
     def _prioritize_new(self) -> None:
         """Give the transitions added since the last call their priority: all in one go, which costs far less than each alone."""
         first, written = self._transitions.first, self._transitions.written
-        incomplete = np.arange(max(self._first, written - self.size), first)
-        if len(incomplete):
-            self._tree.set(incomplete % self.size, np.zeros(len(incomplete)))
-        self._first = first
-        new = np.arange(max(self._prioritized, first), written)
-        if len(new):
-            self._tree.set(new % self.size, np.full(len(new), self._highest))
-        self._prioritized = written
+        self._prioritize(max(self._first, written - self.size), first, 0.0)  # their frames are no longer all there
+        self._prioritize(max(self._prioritized, first), written, self._highest)
+        self._first, self._prioritized = first, written
+
+    def _prioritize(self, begin: int, end: int, priority: float) -> None:
+        if begin < end:
+            self._tree.set(np.arange(begin, end) % self.size, np.full(end - begin, priority))
