@@ -1,18 +1,30 @@
 """What `plx new plugin` writes: it installs, passes its own tests and lints, and shows its parts; wrong requests are explained."""
 
+import ast
+import importlib
 import os
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import venv
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
+from packaging.requirements import Requirement
 
 from plx_core.cli import main
-from plx_core.new_plugin import kinds, write_plugin
+from plx_core.hookspecs import KINDS
+from plx_core.new_plugin import WITHOUT, kinds, write_plugin
+from plx_core.nodes import parse
+from plx_core.plugins import Plugin, load_plugins
+from plx_core.reading import Reader
+from plx_core.registry import Registry
 
+pytest.importorskip("gymnasium")
 QUIET = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -22,13 +34,46 @@ def package(tmp_path_factory):
     return write_plugin("plx-acme-parts", kinds(), tmp_path_factory.mktemp("new"))
 
 
+def test_every_kind_has_a_template_or_a_reason():
+    assert sorted([*kinds(), *WITHOUT]) == sorted(KINDS)
+
+
 def test_its_own_tests_pass(package):
     answer = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore"],
         cwd=package, env=QUIET, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert answer.returncode == 0, answer.stdout[-3000:]
-    assert f"{2 * len(kinds()) + 1} passed" in answer.stdout
+    written = sum(path.read_text().count("\ndef test_") for path in (package / "tests").iterdir())
+    assert f"\n{written} passed" in answer.stdout
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_it_depends_on_what_it_imports(kind, tmp_path):
+    folder = write_plugin("acme", [kind], tmp_path)
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    needed = {Requirement(line).name for line in (*project["dependencies"], *requires("plx-core"))}
+    imported = {
+        word
+        for node in ast.walk(ast.parse((folder / "src" / "acme" / f"{kind}.py").read_text()))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for word in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+    }
+    foreign = {word.partition(".")[0] for word in imported} - sys.stdlib_module_names
+    assert {word.replace("_", "-") for word in foreign} <= needed
+
+
+def test_the_lines_of_its_readme_are_those_that_a_config_takes(package, monkeypatch):
+    monkeypatch.syspath_prepend(str(package / "src"))
+    plugins = load_plugins()
+    plugins.add(Plugin("plx_acme_parts", "plx_acme_parts.plugin"), importlib.import_module("plx_acme_parts.plugin"))
+    reader = Reader(Registry(plugins))
+    block = (package / "README.md").read_text().split("```")[1].removeprefix("yaml\n")
+    lines = dict(zip((line[2:] for line in block.splitlines() if line.startswith("# ")), yaml.safe_load(block), strict=True))
+    assert sorted(lines) == sorted(kinds())
+    for kind, line in lines.items():
+        reader.read(parse(yaml.safe_dump(line), kind), {"x-component": kind}, kind)
+    assert reader.problems == []
 
 
 def test_ruff_finds_nothing_in_it(package):
@@ -81,6 +126,7 @@ def test_it_installs_and_shows_its_parts(tmp_path):
         (["Acme"], "Acme cannot be a package's name; give small letters, digits and dashes, such as plx-acme"),
         (["plx-core"], "plx-core cannot be a package's name"),
         (["acme", "--kinds", "layer"], "there is no template for layer; did you mean layers?"),
+        (["acme", "--kinds", "layers,agents"], "there is no template for agents: no experiment file names one"),
         (["acme", "--kinds", "layers,layers"], "name each kind once; got layers, layers"),
         (["acme", "--kinds", ""], "name each kind once; got none"),
     ],

@@ -15,8 +15,10 @@ from plx_core.errors import PluginError, did_you_mean
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 SUFFIX = ".txt"
 """Of the template's files, so that no tool takes them for what they are not."""
-PART, TEST, LINE = "part.py", "test.py", "line.yml"
-"""What the template has for a kind: the part, its test, and a line of YAML that uses it."""
+PART, TEST, LINE, NEEDS = "part.py", "test.py", "line.yml", "needs"
+"""What the template has for a kind: the part, its test, a line of YAML that uses it, and what it needs besides plx-core, if anything."""
+WITHOUT = {"agents": "no experiment file names one; how an agent acts and learns is up to its model: take models"}
+"""Why a kind has no template."""
 
 
 def kinds() -> tuple[str, ...]:
@@ -45,7 +47,7 @@ def write_plugin(name: str, chosen: Sequence[str], directory: Path) -> Path:
     package = f"src/{words['package']}"
     lines = {kind: _filled(f"kinds/{kind}/{LINE}", words).strip() for kind in chosen}
     files = {
-        "pyproject.toml": _filled("pyproject.toml", words),
+        "pyproject.toml": _filled("pyproject.toml", words | {"needs": ", ".join(f'"{each}"' for each in _needs(chosen))}),
         "README.md": _filled("README.md", words | {"lines": "\n".join(f"# {kind}\n{line}" for kind, line in lines.items())}),
         f"{package}/__init__.py": _filled("__init__.py", words),
         f"{package}/plugin.py": _filled("plugin.py", words) + "".join(_hook(kind, line, words) for kind, line in lines.items()),
@@ -68,6 +70,8 @@ def _words(name: str, chosen: Sequence[str]) -> dict[str, str]:
         raise PluginError(f"{name} cannot be a package's name; give small letters, digits and dashes, such as plx-acme")
     known = kinds()
     for kind in chosen:
+        if kind in WITHOUT:
+            raise PluginError(f"there is no template for {kind}: {WITHOUT[kind]}")
         if kind not in known:
             raise PluginError(f"there is no template for {kind}{did_you_mean(kind, known)}; there is one for {', '.join(known)}")
     if not chosen or len(set(chosen)) != len(chosen):
@@ -80,6 +84,13 @@ def _words(name: str, chosen: Sequence[str]) -> dict[str, str]:
 def _hook(kind: str, line: str, words: dict[str, str]) -> str:
     part = re.split(r"[:\s]", line.removeprefix("- "))[0]
     return _filled("hook.py", words | {"kind": kind, "part": part})
+
+
+def _needs(chosen: Sequence[str]) -> list[str]:
+    """The distributions that these kinds' parts import, plx-core first."""
+    files = [_template(f"kinds/{kind}/{NEEDS}{SUFFIX}") for kind in chosen]
+    found = {line for file in files if file.is_file() for line in file.read_text(encoding="utf-8").split()}
+    return ["plx-core", *sorted(found)]
 
 
 def _filled(path: str, words: dict[str, str]) -> str:
