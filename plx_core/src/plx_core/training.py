@@ -38,19 +38,19 @@ class TrainingProgram(Stateful):
         # How many losses were added up before the sum was no longer finite: the place of the first bad one, without a test of each.
         self._loss_count = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._counted = 0
+        self._known: np.ndarray | None = None
         self._xla = xla
         self._run = tf.function(self._run_steps, reduce_retracing=True)
         self._run_compiled = tf.function(self._run_chunk, jit_compile=True)
         self._step = tf.function(self._train_step, jit_compile=True) if xla else self._train_step
         self._read = tf.function(self._results)
-        self._reset = tf.function(self._reset_metrics)
         self._summarise = tf.function(self._summary_step, reduce_retracing=True)
         self._observed: Any = None
 
     @property
     def global_step(self) -> int:
         """How many updates there have been, over all the runs that a checkpoint joins."""
-        return int(self.spec.optimizer.iterations.numpy())
+        return int(self._reached[0])
 
     @property
     def learning_rate(self) -> float:
@@ -67,7 +67,15 @@ class TrainingProgram(Stateful):
     @property
     def bad_step(self) -> int:
         """The first step of the last call, counted from 0, whose loss was not finite, or `FINITE`."""
-        return FINITE if np.isfinite(self._loss_sum.numpy()) else int(self._loss_count.numpy()) - self._counted
+        _, loss_sum, loss_count = self._reached
+        return FINITE if np.isfinite(loss_sum) else int(loss_count) - self._counted
+
+    @property
+    def _reached(self) -> np.ndarray:
+        """Updates, and the sum and the count of losses: what the last call returned, since reading variables takes far longer."""
+        if self._known is None:
+            self._known = self._progress().numpy()
+        return self._known
 
     def read(self, dataset: tf.data.Dataset) -> Any:
         """The batches of a data set, as `run` takes them."""
@@ -83,18 +91,22 @@ class TrainingProgram(Stateful):
         Raises:
             tf.errors.OutOfRangeError: the data ended before the last of them; `global_step` says where.
         """
-        self._counted = int(self._loss_count.numpy())
+        self._counted = int(self._reached[2])
+        self._known = None  # what holds if the data ends amid these steps
         if not isinstance(batches, Chunks):
-            self._run(batches, tf.constant(steps, tf.int64))
+            self._known = self._run(batches, tf.constant(steps, tf.int64)).numpy()
             return
         while steps > 0:
             chunk, first, count = batches.take(steps)
-            self._run_compiled(chunk, tf.constant(first), tf.constant(count))
+            reached = self._run_compiled(chunk, tf.constant(first), tf.constant(count))
             steps -= count
+            if steps == 0:
+                self._known = reached.numpy()
 
     def run_and_summarise(self, batches: Any, steps: int) -> dict[str, np.ndarray]:
         """Take steps, and return what the specification's summaries ask for of the last of them: arrays by tag."""
         self.run(batches, steps - 1)
+        self._known = None
         return {tag: value.numpy() for tag, value in self._summarise(*batches.get_next()).items()}
 
     def find_non_finite(self) -> str:
@@ -103,13 +115,15 @@ class TrainingProgram(Stateful):
         values = {name: _array(variable) for name, variable in self.variables.items() if id(variable) in trained}
         return next((name for name, value in values.items() if not np.isfinite(value).all()), "")
 
-    def results(self) -> dict[str, float]:
-        """The loss and the metrics since they were last reset: means over those steps."""
-        return {name: float(value.numpy()) for name, value in self._read().items() if value.shape.rank == 0}
+    def results(self, *, reset: bool = False) -> dict[str, float]:
+        """The loss and the metrics since they were last reset, means over those steps, and the learning rate of the next step.
 
-    def reset_metrics(self) -> None:
-        """Start counting metrics afresh."""
-        self._reset()
+        Args:
+            reset: whether to count afresh from here.
+        """
+        if reset:
+            self._known = None
+        return {name: float(value.numpy()) for name, value in self._read(reset).items() if value.shape.rank == 0}
 
     def state(self) -> State:
         """Weights, optimizer, metrics and random state."""
@@ -121,6 +135,7 @@ class TrainingProgram(Stateful):
         Raises:
             CheckpointError: the state is another network's.
         """
+        self._known = None
         for name, group in self._groups().items():
             assign_variables(group, state.get(name, {}), name)
 
@@ -138,8 +153,7 @@ class TrainingProgram(Stateful):
             # Nothing of a step may run when there is no batch for it, a counter that needs no batch neither.
             with tf.control_dependencies(tf.nest.flatten((features, labels))):
                 self._step(features, labels)
-        # TensorFlow leaves a graph that returns nothing as it is, unoptimised: a small model's step then takes a third longer.
-        return self._loss_count.read_value()
+        return self._progress()
 
     def _run_chunk(self, chunk: Any, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
         # Not a range, whose ends XLA takes for constants: it would compile anew for each pair of them.
@@ -147,7 +161,11 @@ class TrainingProgram(Stateful):
         while index < first + count:
             self._train_step(*tf.nest.map_structure(lambda part: tf.gather(part, index), chunk))  # noqa: B023
             index += 1
-        return self._loss_count.read_value()
+        return self._progress()
+
+    def _progress(self) -> tf.Tensor:
+        counts = (self.spec.optimizer.iterations, self._loss_sum, self._loss_count)
+        return tf.stack([tf.cast(count, tf.float64) for count in counts])
 
     # As in Keras's `fit`, a step is Python as it stands: AutoGraph would take longer to rewrite it than all else that begins a run.
     @tf.autograph.experimental.do_not_convert
@@ -169,15 +187,16 @@ class TrainingProgram(Stateful):
         total = self._loss_sum.assign_add(tf.cast(loss, tf.float32), read_value=True)
         self._loss_count.assign_add(tf.cast(tf.math.is_finite(total), tf.int64))
 
-    def _results(self) -> dict[str, tf.Tensor]:
+    def _results(self, reset: bool) -> dict[str, tf.Tensor]:
         loss = tf.math.divide_no_nan(self._loss_sum, tf.cast(self._loss_count, tf.float32))
-        return {"loss": loss} | {name: tf.convert_to_tensor(metric.result()) for name, metric in self.spec.metrics.items()}
-
-    def _reset_metrics(self) -> None:
-        self._loss_sum.assign(0.0)
-        self._loss_count.assign(0)
-        for metric in self.spec.metrics.values():
-            metric.reset_state()
+        metrics = {name: tf.convert_to_tensor(metric.result()) for name, metric in self.spec.metrics.items()}
+        found = {"loss": loss, **metrics, "learning_rate": tf.convert_to_tensor(self.spec.optimizer.learning_rate)}
+        if reset:
+            self._loss_sum.assign(0.0)
+            self._loss_count.assign(0)
+            for metric in self.spec.metrics.values():
+                metric.reset_state()
+        return found
 
     @tf.autograph.experimental.do_not_convert
     def _summary_step(self, features: Any, labels: Any) -> dict[str, tf.Tensor]:

@@ -158,7 +158,7 @@ class TrainingRun:
         due = [callback for callback in self.callbacks if _is_due(step, callback.every_n_steps)]
         if not (log or summarise or due):
             return
-        metrics = self._metrics()
+        metrics = self._metrics(reset=log)
         if log:
             self._log(step, metrics)
         if summarise:
@@ -169,12 +169,12 @@ class TrainingRun:
     def _log_rest(self, step: int) -> None:
         """Log the steps since the last line, when there will be no more of them."""
         if self._periods.log_step_count_steps is not None and step > self._logged[0]:
-            self._log(step, self._metrics())
+            self._log(step, self._metrics(reset=True))
 
-    def _metrics(self) -> dict[str, float]:
+    def _metrics(self, *, reset: bool) -> dict[str, float]:
         """The means since they were last logged, the learning rate, and what was counted while reading."""
         counters = {name: float(count) for name, count in self.training.pipeline.counters().items()}
-        return self.program.results() | {"learning_rate": self.program.learning_rate} | counters
+        return self.program.results(reset=reset) | counters
 
     def _log(self, step: int, metrics: Mapping[str, float]) -> None:
         last_step, last_time = self._logged
@@ -184,7 +184,6 @@ class TrainingRun:
         self.estimator.run_directory.append_metrics(step, "train", metrics, steps_per_second=round(rate, 3), time=time.time())
         for callback in self.callbacks:
             callback.on_log(self.estimator, step, {**metrics, "steps_per_second": rate})
-        self.program.reset_metrics()
 
     def _summarise(self, step: int, metrics: Mapping[str, float]) -> None:
         wanted = self.program.spec.summaries
