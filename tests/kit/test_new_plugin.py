@@ -3,6 +3,7 @@
 import ast
 import importlib
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -18,13 +19,14 @@ from packaging.requirements import Requirement
 
 from plx_core.cli import main
 from plx_core.hookspecs import KINDS
-from plx_core.new_plugin import WITHOUT, kinds, write_plugin
+from plx_core.new_plugin import WITHOUT, kinds, needs, write_plugin
 from plx_core.nodes import parse
 from plx_core.plugins import Plugin, load_plugins
 from plx_core.reading import Reader
 from plx_core.registry import Registry
 
 pytest.importorskip("gymnasium")
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "own-package.md"
 QUIET = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -36,6 +38,12 @@ def package(tmp_path_factory):
 
 def test_every_kind_has_a_template_or_a_reason():
     assert sorted([*kinds(), *WITHOUT]) == sorted(KINDS)
+
+
+def test_the_page_on_packages_has_every_template():
+    rows = re.findall(r"^\| (\w+) \| .+ \|(.*)\|$", PAGE.read_text(), re.MULTILINE)
+    needed = {kind: [Requirement(line).name for line in needs([kind])[1:]] for kind in kinds()}
+    assert {kind: words.replace(",", "").split() for kind, words in rows if kind != "kind"} == needed
 
 
 def test_its_own_tests_pass(package):

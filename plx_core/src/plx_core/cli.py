@@ -247,7 +247,7 @@ def new() -> None:
 
 @new.command("plugin")
 @click.argument("name")
-@click.option("--kinds", default="layers", show_default=True, metavar="A,B", help="Of which kinds it has a part, such as layers,losses.")
+@click.option("--kinds", default="layers", show_default=True, metavar="A,B", help="Of which kinds: any of `plx components` but agents.")
 @click.option("--output-dir", default=".", metavar="DIR", type=click.Path(file_okay=False), help="The folder to write it in; this one.")
 def new_plugin(name: str, kinds: str, output_dir: str) -> None:
     """Write a package that offers a part of each kind: it installs, and passes its own tests."""

@@ -26,6 +26,13 @@ def kinds() -> tuple[str, ...]:
     return tuple(sorted(folder.name for folder in _template("kinds").iterdir() if folder.is_dir() and not folder.name.startswith("_")))
 
 
+def needs(chosen: Sequence[str]) -> list[str]:
+    """The distributions that these kinds' parts import, plx-core first."""
+    files = [_template(f"kinds/{kind}/{NEEDS}{SUFFIX}") for kind in chosen]
+    found = {line for file in files if file.is_file() for line in file.read_text(encoding="utf-8").split()}
+    return ["plx-core", *sorted(found)]
+
+
 def write_plugin(name: str, chosen: Sequence[str], directory: Path) -> Path:
     """Write a package of one part a kind.
 
@@ -47,7 +54,7 @@ def write_plugin(name: str, chosen: Sequence[str], directory: Path) -> Path:
     package = f"src/{words['package']}"
     lines = {kind: _filled(f"kinds/{kind}/{LINE}", words).strip() for kind in chosen}
     files = {
-        "pyproject.toml": _filled("pyproject.toml", words | {"needs": ", ".join(f'"{each}"' for each in _needs(chosen))}),
+        "pyproject.toml": _filled("pyproject.toml", words | {"needs": ", ".join(f'"{each}"' for each in needs(chosen))}),
         "README.md": _filled("README.md", words | {"lines": "\n".join(f"# {kind}\n{line}" for kind, line in lines.items())}),
         f"{package}/__init__.py": _filled("__init__.py", words),
         f"{package}/plugin.py": _filled("plugin.py", words) + "".join(_hook(kind, line, words) for kind, line in lines.items()),
@@ -84,13 +91,6 @@ def _words(name: str, chosen: Sequence[str]) -> dict[str, str]:
 def _hook(kind: str, line: str, words: dict[str, str]) -> str:
     part = re.split(r"[:\s]", line.removeprefix("- "))[0]
     return _filled("hook.py", words | {"kind": kind, "part": part})
-
-
-def _needs(chosen: Sequence[str]) -> list[str]:
-    """The distributions that these kinds' parts import, plx-core first."""
-    files = [_template(f"kinds/{kind}/{NEEDS}{SUFFIX}") for kind in chosen]
-    found = {line for file in files if file.is_file() for line in file.read_text(encoding="utf-8").split()}
-    return ["plx-core", *sorted(found)]
 
 
 def _filled(path: str, words: dict[str, str]) -> str:
