@@ -216,3 +216,40 @@ class Callback(plx.Callback):
 def with_any(**params):
     """Takes whatever it is given."""
     return Layer(**params)
+
+
+class AveragedBridge(plx.Bridge):
+    """Has one loss for a batch."""
+
+    def cross(self, encoding):
+        return plx.Crossing(latent=encoding, code=encoding, losses={"size": ops.mean(ops.abs(encoding))})
+
+
+class LambdaBridge(plx.Bridge):
+    """Hides what it computes in a function that no file can hold."""
+
+    def cross(self, encoding):
+        return plx.Crossing(latent=encoding, code=keras.layers.Lambda(lambda values: values * 2.0)(encoding))
+
+
+class GlobalBridge(plx.Bridge):
+    """Draws latents from NumPy's own generator."""
+
+    def cross(self, encoding):
+        return plx.Crossing(latent=encoding, code=encoding)
+
+    def sample_fn(self, latent):
+        return lambda count, generator: np.random.normal(size=(count, latent.shape[-1]))
+
+
+class ForgetfulRegularizer(keras.regularizers.Regularizer):
+    """Does not save its factor."""
+
+    def __init__(self, factor: float = 1.0):
+        self.factor = factor
+
+    def __call__(self, x):
+        return self.factor * ops.sum(ops.square(x))
+
+    def get_config(self):
+        return {}

@@ -1,5 +1,6 @@
 """What a check says of parts with a fault; a part without one passes."""
 
+import functools
 import random
 
 import keras
@@ -11,6 +12,7 @@ from plx_core.errors import PluginError
 
 from . import broken_parts as parts
 
+BRIDGE, REGULARIZER = (functools.partial(testing.check_part, kind) for kind in ("bridges", "regularizers"))
 FAULTS = [
     (testing.check_layer, parts.ForgetfulLayer, {"by": 3.0}, "saved it, read it again, and called it", "let get_config() return those"),
     (testing.check_layer, parts.RandomLayer, {}, "the state of numpy.random changed", "keras.random.SeedGenerator"),
@@ -31,6 +33,10 @@ FAULTS = [
     (testing.check_exploration, parts.GlobalExploration, {}, "the state of random changed", "np.random.default_rng(seed)"),
     (testing.check_exploration, parts.LawlessExploration, {}, "an illegal one", "the actions that masks allows"),
     (testing.check_exploration, parts.ForgetfulExploration, {}, "restored its state in another one and went on", "generators with it"),
+    (BRIDGE, parts.AveragedBridge, {}, "size has the shape ()", "a loss is of each example"),
+    (BRIDGE, parts.LambdaBridge, {}, "saved the network in a .keras file and read that again", "with no Lambda"),
+    (BRIDGE, parts.GlobalBridge, {}, "the state of numpy.random changed", "np.random.default_rng(seed)"),
+    (REGULARIZER, parts.ForgetfulRegularizer, {"factor": 3.0}, "saved it, read it again", "get_config"),
     (testing.check_callback, parts.Callback, {}, "a checkpoint", "NumPy arrays, numbers, texts"),
 ]  # fmt: skip
 

@@ -107,8 +107,8 @@ def check_loss(loss: Any, params: Mapping[str, Any] | None = None, *, labels: An
             "a finite number",
             "cast outputs to float32 before what may overflow",
         )
-        copy = _copied(part, keras.losses, made)
-        _require_same_numbers(part.about, value, copy(labels, outputs))
+        copy = copied(part, keras.losses, made)
+        require_same_numbers(part.about, value, copy(labels, outputs))
 
 
 def check_metric(
@@ -155,9 +155,9 @@ def check_metric(
         traced = tf.function(made.update_state)
         _check_traced(part.about, lambda left, right: traced(left, right), (labels, outputs), None)
         _check_counted_once(part.about, made, value, labels, outputs, over_examples)
-        copy = _copied(part, keras.metrics, made)
+        copy = copied(part, keras.metrics, made)
         copy.update_state(labels, outputs)
-        _require_same_numbers(part.about, value, copy.result())
+        require_same_numbers(part.about, value, copy.result())
 
 
 def check_optimizer(optimizer: Any, params: Mapping[str, Any] | None = None) -> None:
@@ -194,11 +194,11 @@ def check_optimizer(optimizer: Any, params: Mapping[str, Any] | None = None) -> 
             "subtract the update from the weight, and look at the sign of the gradient",
         )
         _check_optimizer_state(part, made, weight, step)
-        copy = _copied(part, keras.optimizers, part.build())
+        copy = copied(part, keras.optimizers, part.build())
         other = keras.Variable(np.array([1.0, -2.0], "float32"))
         copy.build([other])
         again = _step_of(copy, other)
-        _require_same_numbers(part.about, losses, [float(again()) for _ in range(12)])
+        require_same_numbers(part.about, losses, [float(again()) for _ in range(12)])
 
 
 def check_schedule(schedule: Any, params: Mapping[str, Any] | None = None) -> None:
@@ -240,8 +240,8 @@ def check_schedule(schedule: Any, params: Mapping[str, Any] | None = None) -> No
             f"the same rates, {rates}",
             "choose with keras.ops.where: an if is decided once, when the graph is made",
         )
-        copy = _copied(part, keras.optimizers.schedules, made)
-        _require_same_numbers(part.about, rates, [float(copy(step)) for step in STEPS])
+        copy = copied(part, keras.optimizers.schedules, made)
+        require_same_numbers(part.about, rates, [float(copy(step)) for step in STEPS])
 
 
 def _shape_for(part: Part, dtype: str) -> Any:
@@ -375,7 +375,7 @@ def _check_saving(part: Part, network: keras.Model, inputs: Any, outputs: Any) -
         with expecting(part.about, "saved it in a .keras file and read that again", "the same network", AS_CONFIG):
             network.save(path)
             copy = load_model(path, part.component.registry)
-        _require_same_numbers(part.about, outputs, copy(inputs, training=False))
+        require_same_numbers(part.about, outputs, copy(inputs, training=False))
 
 
 def _check_seed(part: Part, shape: Any, dtype: str) -> None:
@@ -501,13 +501,15 @@ def _check_optimizer_state(part: Part, optimizer: Any, weight: keras.Variable, s
     )
 
 
-def _copied(part: Part, module: Any, made: Any) -> Any:
+def copied(part: Part, module: Any, made: Any) -> Any:
+    """A copy of a part, as Keras makes one of what it has saved; `module` is Keras's of the part's kind."""
     did = "made a copy of it from its get_config()"
     with expecting(part.about, did, "an object", AS_CONFIG), keras.saving.custom_object_scope(custom_objects(part.component.registry)):
         return module.deserialize(module.serialize(made))
 
 
-def _require_same_numbers(about: str, value: Any, found: Any) -> None:
+def require_same_numbers(about: str, value: Any, found: Any) -> None:
+    """Fail where a copy gives other numbers."""
     require(
         close(value, found),
         about,
