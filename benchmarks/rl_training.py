@@ -14,7 +14,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["JAX_PLATFORMS"] = os.environ["CUDA_VISIBLE_DEVICES"] = "cpu"
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-STEPS = {"dqn": (20_000, 10_000), "ppo": (60_000, 20_000)}
+STEPS = {"dqn": (50_000, 10_000), "ppo": (60_000, 20_000)}
 PEERS = {
     "dqn": {
         "learning_rate": 2.3e-3, "batch_size": 64, "buffer_size": 100_000, "learning_starts": 1000, "gamma": 0.99, "train_freq": 256,
