@@ -53,7 +53,7 @@ unit: $(READY) ## Run the tests; PYTEST_ARGS='-k name' chooses
 
 .PHONY: test-alone
 test-alone: $(READY) ## Run the tests of each package where it and plx_core alone are installed
-	PLX_TEST_ALONE=1 $(BIN)/pytest tests/install/test_wheels.py -k own_tests
+	PLX_TEST_ALONE=1 $(BIN)/pytest -o faulthandler_timeout=1800 tests/install/test_wheels.py -k own_tests
 
 .PHONY: docs
 docs: $(READY) ## Build the docs in docs/_build/html; a warning is an error
