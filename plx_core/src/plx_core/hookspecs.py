@@ -118,7 +118,7 @@ def provide_wrappers() -> Factories:  # type: ignore[empty-body]
 
 @hookspec
 def provide_agents() -> Factories:  # type: ignore[empty-body]
-    """Agents: what acts, remembers and learns. A program takes one by its name, `plx.agents.NAME`; an experiment file has no place for it."""
+    """Agents: what acts, remembers and learns. A program takes one by name, `plx.agents.NAME`; an experiment file has no place for it."""
 
 
 @hookspec
