@@ -56,9 +56,9 @@ def test_a_start_and_the_size_of_blocks_change_nothing(order, start, sizes):
         assert visited(order, start) == whole[start:]
 
 
-@settings(max_examples=25)
-@given(orders, st.integers(1, 5))
-def test_workers_have_equal_numbers_of_batches_and_every_example_between_them(order, workers):
+@settings(max_examples=15)
+@given(orders, st.integers(1, 5), st.data())
+def test_workers_have_equal_numbers_of_batches_and_every_example_between_them(order, workers, data):
     total = order.num_examples * order.num_epochs
     if total < workers or (order.drop_remainder and total < workers * order.batch_size):
         with pytest.raises(DataError, match="too few"):
@@ -71,8 +71,8 @@ def test_workers_have_equal_numbers_of_batches_and_every_example_between_them(or
     flat = sorted(example for part in found for batch in part for example in batch)
     if not order.drop_remainder:
         assert flat == sorted(list(range(order.num_examples)) * order.num_epochs)
-    for worker, part in enumerate(parts):
-        assert visited(part, 1) == found[worker][1:]
+    worker = data.draw(st.integers(0, workers - 1), "the one that goes on from its second batch")
+    assert visited(parts[worker], 1) == found[worker][1:]
 
 
 def test_an_order_without_end_goes_on():
@@ -86,8 +86,8 @@ def test_an_order_without_end_goes_on():
 
 
 def test_all_orders_are_equally_likely():
-    """Chi-squared of where each example comes in 4,000 epochs: far below what a seed that merely counts gives (some 80 a degree)."""
-    n, epochs = 20, 4_000
+    """Chi-squared of where each example comes in 1,500 epochs: far below what a seed that merely counts gives (some 30 a degree)."""
+    n, epochs = 20, 1_500
     order = Order(n, n, epochs, shuffle=True, seed=7)
     places = order.full_batches(tf.constant(0, tf.int64), tf.constant(epochs, tf.int64)).numpy()
     counts = np.stack([np.bincount(places[:, place], minlength=n) for place in range(n)])
@@ -97,7 +97,8 @@ def test_all_orders_are_equally_likely():
 
 
 def test_seeds_give_different_orders():
-    firsts = {tuple(visited(Order(30, 30, 1, True, seed))[0]) for seed in range(50)}
+    first, one = tf.constant(0, tf.int64), tf.constant(1, tf.int64)
+    firsts = {tuple(Order(30, 30, 1, True, seed).full_batches(first, one).numpy()[0].tolist()) for seed in range(50)}
     assert len(firsts) == 50
 
 
