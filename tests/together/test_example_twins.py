@@ -141,15 +141,16 @@ def test_every_supervised_example_has_both_forms():
 
 
 @pytest.mark.slow
-def test_the_loss_of_a_variational_autoencoder_of_mnist_falls_by_half_in_five_epochs(tmp_path, monkeypatch, mnist):
+def test_the_loss_of_a_variational_autoencoder_of_mnist_falls_by_half_in_two_of_its_five_epochs(tmp_path, monkeypatch, mnist):
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     Path("data/mnist").symlink_to(mnist)
-    result = CliRunner().invoke(main, ["run", str(EXAMPLES / "variational_autoencoder.yml")], catch_exceptions=False)
+    arguments = ["run", str(EXAMPLES / "variational_autoencoder.yml"), "--set", "train.train_steps=500"]
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     lines = [json.loads(line) for line in Path("runs/variational_autoencoder/metrics.jsonl").read_text().splitlines()]
     train, evaluation = ([line["metrics"]["loss"] for line in lines if line["split"] == split] for split in ("train", "eval"))
-    assert lines[-1]["step"] == 1250
-    assert train[-1] < 0.5 * train[0]
+    assert lines[-1]["step"] == 500
+    assert train[-1] < 0.5 * 28 * 28 * np.log(2)  # what is lost where every pixel is undecided
     assert evaluation == sorted(evaluation, reverse=True)
-    assert evaluation[-1] < 130
+    assert evaluation[-1] < 150
