@@ -1,5 +1,6 @@
 """Each distribution builds a wheel that installs by itself; core alone says what is missing."""
 
+import functools
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from collections.abc import Callable
 from email.message import Message
 from email.parser import Parser
 from pathlib import Path
@@ -83,6 +85,21 @@ def core_alone(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
+def with_core(wheels: dict[str, Path], core_alone: Environment, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Environment]:
+    """The environment with core and one package more, by the package's name."""
+
+    @functools.cache
+    def make(package: str) -> Environment:
+        if package == "plx_core":
+            return core_alone
+        environment = Environment(tmp_path_factory.mktemp(package))
+        environment.install(wheels["plx_core"], wheels[package])
+        return environment
+
+    return make
+
+
+@pytest.fixture(scope="module")
 def all_four(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
     environment = Environment(tmp_path_factory.mktemp("all"))
     environment.install(*wheels.values())
@@ -139,21 +156,17 @@ for kind, name in (("layers", "Dense"), ("memories", "Memory"), ("pipelines", "T
 
 
 @pytest.mark.parametrize("package", PLUGINS)
-def test_core_with_one_plugin_works_without_the_others(wheels: dict[str, Path], tmp_path: Path, package: str) -> None:
-    environment = Environment(tmp_path)
-    environment.install(wheels["plx_core"], wheels[package])
+def test_core_with_one_plugin_works_without_the_others(with_core: Callable[[str], Environment], package: str) -> None:
     program = "from plx_core.plugins import load_plugins\nresult = {name: plugin.error for name, plugin in load_plugins().plugins.items()}"
-    assert environment.evaluate(program) == {"plx_core": "", package: ""}
+    assert with_core(package).evaluate(program) == {"plx_core": "", package: ""}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_passes_its_own_tests_where_only_core_is_installed_besides(wheels: dict[str, Path], tmp_path: Path, package: str) -> None:
-    environment = Environment(tmp_path)
-    environment.install(*{wheels["plx_core"], wheels[package]})
+def test_a_package_passes_its_own_tests_where_only_core_is_installed_besides(with_core: Callable[[str], Environment], package: str) -> None:
     folder, *files = TESTS[package]
     chosen = [""] if "PLX_TEST_ALONE" in os.environ else files
     settings = ("-c", ROOT / "pyproject.toml", "--rootdir", ROOT, "-p", "no:cacheprovider", "-q", "-m", "not slow")
-    run(environment.python, "-I", "-m", "pytest", *settings, *(ROOT / "tests" / folder / file for file in chosen))
+    run(with_core(package).python, "-I", "-m", "pytest", *settings, *(ROOT / "tests" / folder / file for file in chosen))
 
 
 def test_all_four_together_load_every_component(all_four: Environment) -> None:
