@@ -43,7 +43,7 @@ class TrainingProgram(Stateful):
         self._run = tf.function(self._run_steps, reduce_retracing=True)
         self._run_compiled = tf.function(self._run_chunk, jit_compile=True)
         self._step = tf.function(self._train_step, jit_compile=True) if xla else self._train_step
-        self._read = tf.function(self._results)
+        self._read = tf.function(self._results, autograph=False)
         self._summarise = tf.function(self._summary_step, reduce_retracing=True)
         self._observed: Any = None
 

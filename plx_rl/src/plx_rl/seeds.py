@@ -61,8 +61,8 @@ class Seeds:
         self._steps = self._batch_size // env.num_envs
         self._rng = np.random.default_rng(agent.config.seed)
         self._states, self._ages = self._begin(env.num_envs)
-        self._program = tf.function(self._iterate)
-        self._greedy = tf.function(self._play)
+        self._program = tf.function(self._iterate, autograph=False)
+        self._greedy = tf.function(self._play, autograph=False)
 
     def train(self, timesteps: int, looks: int) -> Iterator[Look]:
         """Train each seed for so many actions, and look at all of them so often on the way.
@@ -123,13 +123,20 @@ class Seeds:
         batch["log_prob"] = tf.stop_gradient(self._each(self._log_probs, batch))
         count = batch["returns"].shape[1]
         size = learner.minibatch_size or count
-        for epoch in tf.range(learner.epochs):
+
+        def learn(epoch: Any) -> Any:
             keys = tf.random.stateless_uniform((self._count, count), tf.stack([seed[0], seed[1] ^ (epoch + 1)]))
             orders = tf.argsort(keys, axis=-1)
-            for index in tf.range(count // size):
-                chosen = orders[:, index * size : (index + 1) * size]
-                chosen = tf.ensure_shape(chosen, [self._count, size])
+
+            def update(index: Any) -> Any:
+                chosen = tf.ensure_shape(orders[:, index * size : (index + 1) * size], [self._count, size])
                 self._update({name: tf.gather(column, chosen, batch_dims=1) for name, column in batch.items()}, clip_range)
+                return index + 1
+
+            tf.while_loop(lambda index: index < count // size, update, (tf.constant(0),))
+            return epoch + 1
+
+        tf.while_loop(lambda epoch: epoch < learner.epochs, learn, (tf.constant(0),))
         return states, ages
 
     def _log_probs(self, batch: Mapping[str, Any]) -> Any:
@@ -160,13 +167,15 @@ class Seeds:
         dynamics = env.dynamics
         states, ages = dynamics.initial(seed, total), tf.zeros(total, tf.int32)
         returns, going = tf.zeros(total), tf.ones(total, tf.bool)
-        for _ in tf.range(env.max_episode_steps):
-            if tf.reduce_any(going):
-                actions = self._actor_critic.distribution.mode(self._parameters(dynamics.observe(states)))
-                moved = advance(dynamics, states, ages, stretch(actions, dynamics.action_space), seed, env.max_episode_steps)
-                returns += tf.where(going, moved.rewards, 0.0)
-                going &= ~(moved.terminated | moved.truncated)
-                states, ages = moved.states, moved.ages
+
+        def step(states: Any, ages: Any, returns: Any, going: Any) -> tuple[Any, ...]:
+            actions = self._actor_critic.distribution.mode(self._parameters(dynamics.observe(states)))
+            moved = advance(dynamics, states, ages, stretch(actions, dynamics.action_space), seed, env.max_episode_steps)
+            returns += tf.where(going, moved.rewards, 0.0)
+            return moved.states, moved.ages, returns, going & ~(moved.terminated | moved.truncated)
+
+        begin, most = (states, ages, returns, going), env.max_episode_steps
+        returns = tf.while_loop(lambda *now: tf.reduce_any(now[-1]), step, begin, maximum_iterations=most)[2]
         return tf.reduce_mean(tf.reshape(returns, [self._count, GREEDY_COPIES]), axis=1)
 
 

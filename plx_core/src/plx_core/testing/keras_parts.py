@@ -152,7 +152,7 @@ def check_metric(
             f"what it was before, {short(value)}",
             "make variables with add_variable, or set them back in reset_state()",
         )
-        traced = tf.function(made.update_state)
+        traced = tf.function(made.update_state, autograph=False)
         _check_traced(part.about, lambda left, right: traced(left, right), (labels, outputs), None)
         _check_counted_once(part.about, made, value, labels, outputs, over_examples)
         copy = copied(part, keras.metrics, made)
@@ -228,7 +228,7 @@ def check_schedule(schedule: Any, params: Mapping[str, Any] | None = None) -> No
             "finite rates, none below 0",
             "hold the step between the bounds between which the formula is valid",
         )
-        traced = tf.function(lambda step: made(step))
+        traced = tf.function(lambda step: made(step), autograph=False)
         did = "called it in a tf.function with an int64 step"
         with expecting(part.about, did, "the same rates", 'cast the step to "float32", and choose with keras.ops.where, not with if'):
             symbolic = [float(traced(tf.constant(step, tf.int64))) for step in STEPS]
@@ -311,7 +311,7 @@ def _check_call(about: str, network: keras.Model, inputs: Any, fewer: Any) -> An
 
 def _check_traced(about: str, function: Callable[..., Any], inputs: Sequence[Any], expected: Any) -> None:
     """Fail where a graph of TensorFlow gives other numbers, or is made anew at a second call."""
-    program, tensors = tf.function(function), [tf.constant(each) for each in inputs]
+    program, tensors = tf.function(function, autograph=False), [tf.constant(each) for each in inputs]
     did = "called it in a tf.function"
     with expecting(
         about, did, "the same numbers", "compute with keras.ops alone: no .numpy(), no float() of a tensor, no if on its values"
@@ -463,7 +463,7 @@ def _check_counted_once(about: str, metric: Any, value: Any, labels: Any, output
 
 
 def _step_of(optimizer: Any, weight: keras.Variable) -> Callable[[], Any]:
-    @tf.function
+    @tf.function(autograph=False)
     def step() -> Any:
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.square(weight.value))

@@ -33,8 +33,8 @@ def roll_out(
     dtypes["action"] = tf.float32 if env.is_continuous else tf.int64
     columns = {name: tf.TensorArray(dtype, steps) for name, dtype in dtypes.items()}
     seeds = tf.random.stateless_uniform((steps, 2, 2), seed, None, None, tf.int32)
-    observations = dynamics.observe(states)
-    for t in tf.range(steps):
+
+    def step(t: Any, states: Any, ages: Any, observations: Any, columns: dict[str, Any]) -> tuple[Any, ...]:
         actions = act(observations, seeds[t, 0])
         moved = advance(dynamics, states, ages, stretch(actions, dynamics.action_space), seeds[t, 1], env.max_episode_steps)
         row = {
@@ -46,7 +46,10 @@ def roll_out(
             "truncated": moved.truncated,
         }
         columns = {name: column.write(t, row[name]) for name, column in columns.items()}
-        states, ages, observations = moved.states, moved.ages, moved.observations
+        return t + 1, moved.states, moved.ages, moved.observations, columns
+
+    begin = (tf.constant(0), states, ages, dynamics.observe(states), columns)
+    _, states, ages, _, columns = tf.while_loop(lambda t, *_: t < steps, step, begin, maximum_iterations=steps)
     return {name: column.stack() for name, column in columns.items()}, states, ages
 
 

@@ -47,8 +47,8 @@ class CompiledEnvironment(interfaces.Environment):
         self.states: Any = None
         self.ages: Any = tf.zeros(num_envs, tf.int32)
         self._key, self._count = 0, 0
-        self._begin = tf.function(self._initial)
-        self._program = tf.function(self._advance)
+        self._begin = tf.function(self._initial, autograph=False)
+        self._program = tf.function(self._advance, autograph=False)
 
     @property
     def observation_space(self) -> Any:

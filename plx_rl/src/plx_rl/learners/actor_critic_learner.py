@@ -150,15 +150,15 @@ class ActorCriticLearner(OnPolicyLearner):
         actor_critic, clip_range = self.actor_critic, self.clip_range(tf.convert_to_tensor(self.optimizer.iterations))
         before = actor_critic.distribution.log_prob(actor_critic.parameters(batch), batch["action"])
         batch = {**batch, "log_prob": tf.stop_gradient(before)}
-        sums = {name: tf.constant(0.0) for name in self._names}
-        count, going = tf.constant(0.0), tf.constant(True)
-        for index in tf.range(tf.shape(minibatches)[0]):
-            # Without a target_kl no branch is built, whose many operands cost more than a small network's update.
-            if self.target_kl is None or going:
-                found, going = self._update(self._take(batch, minibatches[index]), clip_range)
-                sums = {name: sums[name] + found[name] for name in sums}
-                count += 1.0
-        means = {name: total / count for name, total in sums.items()}
+        total = tf.shape(minibatches)[0]
+
+        def update(index: Any, going: Any, sums: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+            found, going = self._update(self._take(batch, minibatches[index]), clip_range)
+            return index + 1, going, {name: sums[name] + found[name] for name in sums}
+
+        begin = (tf.constant(0), tf.constant(True), {name: tf.constant(0.0) for name in self._names})
+        count, _, sums = tf.while_loop(lambda index, going, _: going & (index < total), update, begin)
+        means = {name: value / tf.cast(count, tf.float32) for name, value in sums.items()}
         return means | {"explained_variance": explained_variance(batch["value"], batch["returns"], batch["weights"])}
 
     def _take(self, batch: Mapping[str, Any], rows: Any) -> Mapping[str, Any]:
@@ -169,13 +169,15 @@ class ActorCriticLearner(OnPolicyLearner):
     def _update(self, batch: Mapping[str, Any], clip_range: Any) -> tuple[dict[str, Any], Any]:
         """What came of a minibatch, and whether it was learnt from: not where the policy has moved too far already."""
         found, gradients = self._gradients(batch, clip_range)
-        is_near = tf.constant(True) if self.target_kl is None else found["approximate_kl"] <= 1.5 * self.target_kl
-        if self.target_kl is None or is_near:
-            self.optimizer.apply(gradients, self.actor_critic.weights)
-        return found, is_near
 
-    # As in supervised training, this is Python as it stands, which AutoGraph would take long to rewrite.
-    @tf.autograph.experimental.do_not_convert
+        def learn() -> bool:
+            self.optimizer.apply(gradients, self.actor_critic.weights)
+            return True
+
+        if self.target_kl is None:  # no branch is built, whose many operands cost more than a small network's update
+            return found, learn()
+        return found, tf.cond(found["approximate_kl"] <= 1.5 * self.target_kl, learn, lambda: False)
+
     def _gradients(self, batch: Mapping[str, Any], clip_range: Any) -> tuple[dict[str, Any], list[Any]]:
         """The loss and the metrics of a minibatch, and the gradients, clipped."""
         weights = self.actor_critic.weights

@@ -45,7 +45,7 @@ class FusedActorCritic(Fused):
     ) -> None:
         self._env, self._actor_critic, self._updates, self._draw = env, actor_critic, updates, draw
         self._steps, self._discount, self._lambda = steps, discount, gae_lambda
-        self._program = tf.function(self._run, jit_compile=xla)
+        self._program = tf.function(self._run, jit_compile=xla, autograph=False)
 
     def run(self) -> tuple[Learnt, Sequence[Step], Any]:
         """A rollout, and the updates of its batch."""

@@ -60,8 +60,11 @@ class OptimizedLearner(Learner):
 
 
 def programs(function: Callable[..., Any]) -> dict[bool, Any]:
-    """A function as TensorFlow's program and, under True, as one that XLA compiles; each is traced when it is first called."""
-    return {xla: tf.function(function, jit_compile=xla, reduce_retracing=True) for xla in (False, True)}
+    """A function as TensorFlow's program and, under True, as one that XLA compiles; each is traced when it is first called.
+
+    It is Python as it stands: AutoGraph, which rewrites it, would take longer than all else that begins a run.
+    """
+    return {xla: tf.function(function, jit_compile=xla, reduce_retracing=True, autograph=False) for xla in (False, True)}
 
 
 def penalties(weights: Sequence[Any]) -> Any:

@@ -119,15 +119,18 @@ class PolicyLearner(OnPolicyLearner):
         return {"value_loss": float(loss), "value": float(estimates.values.mean()), "explained_variance": float(variance)}
 
     def _fit_value(self, state: Any, returns: Any, weights: Any, minibatches: Any) -> Any:
-        total, optimizer = tf.constant(0.0), self._value_optimizer
-        variables = self.actor_critic.value_weights
-        for index in tf.range(tf.shape(minibatches)[0]):
+        optimizer, variables = self._value_optimizer, self.actor_critic.value_weights
+        count = tf.shape(minibatches)[0]
+
+        def update(index: Any, total: Any) -> tuple[Any, Any]:
             rows = minibatches[index]
-            features = tf.nest.map_structure(lambda column, rows=rows: tf.gather(column, rows), as_features(state))
+            features = tf.nest.map_structure(lambda column: tf.gather(column, rows), as_features(state))
             with tf.GradientTape() as tape:
                 loss = value_loss(self.actor_critic.value(features), tf.gather(returns, rows), tf.gather(weights, rows))
                 loss += penalties(variables)
                 scaled = optimizer.scale_loss(loss)
             optimizer.apply(tape.gradient(scaled, variables), variables)
-            total += loss
-        return total / tf.cast(tf.shape(minibatches)[0], tf.float32)
+            return index + 1, total + loss
+
+        _, total = tf.while_loop(lambda index, _: index < count, update, (tf.constant(0), tf.constant(0.0)))
+        return total / tf.cast(count, tf.float32)

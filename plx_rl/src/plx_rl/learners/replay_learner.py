@@ -88,20 +88,19 @@ class ReplayLearner(OptimizedLearner):
 
     def _updates(self, batches: Mapping[str, Any]) -> tuple[Any, Any, Any]:
         count = tf.shape(batches["reward"])[0]
-        losses, values = tf.constant(0.0), tf.constant(0.0)
-        errors = tf.zeros_like(batches["reward"])
-        for index in tf.range(count):
+
+        def update(index: Any, losses: Any, values: Any, errors: Any) -> tuple[Any, ...]:
             self._follow()
-            batch = tf.nest.map_structure(lambda column, index=index: column[index], dict(batches))
-            loss, error, value = self._update(batch)
-            losses, values = losses + loss, values + value
+            loss, error, value = self._update(tf.nest.map_structure(lambda column: column[index], dict(batches)))
             if "weights" in batches:
                 errors = tf.tensor_scatter_nd_update(errors, [[index]], [error])
+            return index + 1, losses + loss, values + value, errors
+
+        begin = (tf.constant(0), tf.constant(0.0), tf.constant(0.0), tf.zeros_like(batches["reward"]))
+        _, losses, values, errors = tf.while_loop(lambda index, *_: index < count, update, begin)
         total = tf.cast(count, tf.float32)
         return losses / total, values / total, errors
 
-    # As in supervised training, an update is Python as it stands, which AutoGraph would take long to rewrite.
-    @tf.autograph.experimental.do_not_convert
     def _update(self, batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
         with tf.GradientTape() as tape:
             loss, error, value = self._loss_fn(batch)
