@@ -22,7 +22,7 @@ def caption(number):
     return [2, number + 4, *range(100, 100 + number % 4), 3]
 
 
-@pytest.fixture(scope="module", params=["png", "raw"])
+@pytest.fixture(scope="module")
 def files(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("captions")
     records = (
@@ -40,7 +40,12 @@ def files(request, tmp_path_factory):
     return str(folder / "x.tfrecord"), str(folder / "meta_data.json")
 
 
-@pytest.mark.parametrize("extra", [{}, {"dynamic_pad": False, "max_length": 3}], ids=["dynamic", "fixed"])
+@pytest.mark.parametrize(
+    ("files", "extra"),
+    [("png", {}), ("raw", {"dynamic_pad": False, "max_length": 3})],
+    indirect=["files"],
+    ids=["png-dynamic", "raw-fixed"],
+)
 def test_values_order_and_resume(files, extra):
     def make(**order):
         return ImageCaptioningPipeline(*files, **extra, **order)
@@ -58,6 +63,7 @@ def test_values_order_and_resume(files, extra):
             assert not labels["label"][row, length:].any()
 
 
+@pytest.mark.parametrize("files", ["raw"], indirect=True)
 def test_buckets(files):
     pipeline = ImageCaptioningPipeline(*files, bucket_by_length=True, num_epochs=4, batch_size=5, shuffle=True, seed=1)
     check_resumes(pipeline)

@@ -130,8 +130,10 @@ def pipelines(folder, **parameters):
     }
 
 
-@pytest.mark.parametrize("kind", ["records", "texts", "kept"])
-@pytest.mark.parametrize("fixed", [{}, {"dynamic_pad": False, "max_length": 4}], ids=["dynamic", "fixed"])
+FIXED = {"dynamic_pad": False, "max_length": 4}
+
+
+@pytest.mark.parametrize(("kind", "fixed"), [("records", {}), ("records", FIXED), ("texts", {}), ("kept", FIXED)], ids=str)
 def test_pairs_of_texts(pair_files, kind, fixed):
     make = pipelines(pair_files, **fixed)[kind]
     source, target = (Vocabulary.load(pair_files / f"{side}.txt") for side in (0, 1))
