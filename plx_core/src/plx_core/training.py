@@ -40,11 +40,12 @@ class TrainingProgram(Stateful):
         self._counted = 0
         self._known: np.ndarray | None = None
         self._xla = xla
-        self._run = tf.function(self._run_steps, reduce_retracing=True)
-        self._run_compiled = tf.function(self._run_chunk, jit_compile=True)
-        self._step = tf.function(self._train_step, jit_compile=True) if xla else self._train_step
+        # As in Keras's `fit`, these are Python as it stands: AutoGraph would take longer to rewrite it than all else that begins a run.
+        self._run = tf.function(self._run_steps, reduce_retracing=True, autograph=False)
+        self._run_compiled = tf.function(self._run_chunk, jit_compile=True, autograph=False)
+        self._step = tf.function(self._train_step, jit_compile=True, autograph=False) if xla else self._train_step
         self._read = tf.function(self._results, autograph=False)
-        self._summarise = tf.function(self._summary_step, reduce_retracing=True)
+        self._summarise = tf.function(self._summary_step, reduce_retracing=True, autograph=False)
         self._observed: Any = None
 
     @property
@@ -148,27 +149,28 @@ class TrainingProgram(Stateful):
         return {"variables": self.variables, "optimizer": optimizer, "metrics": metrics | counters}
 
     def _run_steps(self, iterator: Any, steps: tf.Tensor) -> tf.Tensor:
-        for _ in tf.range(steps):
-            features, labels = next(iterator)
+        def step(index: tf.Tensor) -> tf.Tensor:
+            features, labels = iterator.get_next()
             # Nothing of a step may run when there is no batch for it, a counter that needs no batch neither.
             with tf.control_dependencies(tf.nest.flatten((features, labels))):
                 self._step(features, labels)
+            return index + 1
+
+        tf.while_loop(lambda index: index < steps, step, (tf.constant(0, tf.int64),))
         return self._progress()
 
     def _run_chunk(self, chunk: Any, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        # Not a range, whose ends XLA takes for constants: it would compile anew for each pair of them.
-        index = first
-        while index < first + count:
-            self._train_step(*tf.nest.map_structure(lambda part: tf.gather(part, index), chunk))  # noqa: B023
-            index += 1
+        def step(index: tf.Tensor) -> tf.Tensor:
+            self._train_step(*tf.nest.map_structure(lambda part: tf.gather(part, index), chunk))
+            return index + 1
+
+        tf.while_loop(lambda index: index < first + count, step, (first,))
         return self._progress()
 
     def _progress(self) -> tf.Tensor:
         counts = (self.spec.optimizer.iterations, self._loss_sum, self._loss_count)
         return tf.stack([tf.cast(count, tf.float64) for count in counts])
 
-    # As in Keras's `fit`, a step is Python as it stands: AutoGraph would take longer to rewrite it than all else that begins a run.
-    @tf.autograph.experimental.do_not_convert
     def _train_step(self, features: Any, labels: Any) -> None:
         with tf.GradientTape() as tape:
             outputs = self.spec.network(features, training=True)
@@ -198,7 +200,6 @@ class TrainingProgram(Stateful):
                 metric.reset_state()
         return found
 
-    @tf.autograph.experimental.do_not_convert
     def _summary_step(self, features: Any, labels: Any) -> dict[str, tf.Tensor]:
         spec = self.spec
         # One forward pass gives the layers' outputs too: a second one would draw other random numbers and update moving means.
