@@ -67,7 +67,6 @@ class PrioritizedMemory(interfaces.Memory):
         self._beta_steps = beta_steps
         self._epsilon = epsilon
         self._transitions = Transitions(size, n_step, frames, Path(path) if path else None)
-        self._shares = np.arange(batch_size)
         self._tree = quickest_sum_tree(size)
         self._highest = 1.0
         self._prioritized = 0
@@ -102,7 +101,7 @@ class PrioritizedMemory(interfaces.Memory):
         if not self.can_sample():
             raise DataError(f"a batch of {self.batch_size} was asked of a memory that holds {len(self)} transitions")
         self._prioritize_new()
-        shares = self._rng.random((batches, self.batch_size)) + self._shares
+        shares = np.arange(self.batch_size) + self._rng.random((batches, self.batch_size))
         places = self._tree.find(shares * (self._tree.total / self.batch_size))
         priorities = self._tree.get(places)
         weights = (priorities / priorities.min(axis=-1, keepdims=True)) ** -self.beta  # N and the sum cancel out
