@@ -1,6 +1,6 @@
-"""Adam and AdamW in half as many operations as Keras's: what all variables share is computed once in a step, not for each of them.
+"""Adam and AdamW in a third fewer operations than Keras's: what all variables share is computed once in a step, not for each of them.
 
-A small model's time goes into the number of its operations, of which Keras's Adam makes three quarters.
+A small model's time goes into the number of its operations, of which Keras's Adam makes more than half.
 """
 
 from __future__ import annotations
