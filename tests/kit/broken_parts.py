@@ -218,6 +218,18 @@ def with_any(**params):
     return Layer(**params)
 
 
+class BranchingSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Branches on a tensor, which only AutoGraph would turn into an operation."""
+
+    def __call__(self, step):
+        if step < 10:
+            return 0.1
+        return 0.01
+
+    def get_config(self):
+        return {}
+
+
 class AveragedBridge(plx.Bridge):
     """Has one loss for a batch."""
 

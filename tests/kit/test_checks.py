@@ -33,6 +33,7 @@ FAULTS = [
     (testing.check_exploration, parts.GlobalExploration, {}, "the state of random changed", "np.random.default_rng(seed)"),
     (testing.check_exploration, parts.LawlessExploration, {}, "an illegal one", "the actions that masks allows"),
     (testing.check_exploration, parts.ForgetfulExploration, {}, "restored its state in another one and went on", "generators with it"),
+    (testing.check_schedule, parts.BranchingSchedule, {}, "called it in a tf.function with an int64 step", "not with if"),
     (BRIDGE, parts.AveragedBridge, {}, "size has the shape ()", "a loss is of each example"),
     (BRIDGE, parts.LambdaBridge, {}, "saved the network in a .keras file and read that again", "with no Lambda"),
     (BRIDGE, parts.GlobalBridge, {}, "the state of numpy.random changed", "np.random.default_rng(seed)"),

@@ -122,9 +122,10 @@ class TrainingProgram(Stateful):
         Args:
             reset: whether to count afresh from here.
         """
+        found = self._read(reset)
         if reset:
-            self._known = None
-        return {name: float(value.numpy()) for name, value in self._read(reset).items() if value.shape.rank == 0}
+            self._known = np.array([self.global_step, 0.0, 0.0])
+        return {name: float(value.numpy()) for name, value in found.items() if value.shape.rank == 0}
 
     def state(self) -> State:
         """Weights, optimizer, metrics and random state."""

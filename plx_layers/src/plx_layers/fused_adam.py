@@ -19,74 +19,62 @@ that it saves."""
 
 @frozen
 class _Shared:
-    """What the updates of all variables in a step have in common, float32 scalars: β₁ᵗ, β₂ᵗ, and the rate with both biases undone."""
+    """What the updates of all variables in a step have in common, float32 scalars: β₁ᵗ, β₂ᵗ, the rate, and it with both biases undone."""
 
     beta_1_power: Any
     beta_2_power: Any
     rate: Any
+    unbiased_rate: Any
 
 
 class _Fused(keras.optimizers.Adam):
     """The numbers are Keras's; but for rounding in variables of `FUSED_SIZE` and more."""
 
-    _known: list[_Shared] | None = None
+    _in_common: _Shared | None = None
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         """Change variables by their gradients."""
-        self._known = []
+        self._in_common = self._shared()
         super().apply(grads, trainable_variables)
-        self._known = None
+        self._in_common = None
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Keras's hook: change a variable by its gradient, and the moments of both."""
-        if not self._is_plain(gradient, variable):
+        is_float = isinstance(gradient, tf.Tensor) and gradient.dtype == tf.float32 and tf.as_dtype(variable.dtype) == tf.float32
+        if self.amsgrad or not is_float:
             super().update_step(gradient, variable, learning_rate)
             return
-        shared = self._shared(learning_rate)
         index = self._get_variable_index(variable)
-        m, v = _raw(self._momentums[index]), _raw(self._velocities[index])
-        if math.prod(variable.shape) >= FUSED_SIZE:
-            _update_at_once(_raw(variable), m, v, gradient, shared, self, learning_rate)
-        else:
-            _update(_raw(variable), m, v, gradient, shared, self)
+        update = self._update_at_once if math.prod(variable.shape) >= FUSED_SIZE else self._update
+        update(_raw(variable), _raw(self._momentums[index]), _raw(self._velocities[index]), gradient, self._in_common or self._shared())
 
-    def _shared(self, learning_rate: Any) -> _Shared:
-        if self._known:
-            return self._known[0]
+    def _shared(self) -> _Shared:
         step = tf.cast(self.iterations + 1, tf.float32)
         first, second = (tf.pow(tf.cast(beta, tf.float32), step) for beta in (self.beta_1, self.beta_2))
-        shared = _Shared(first, second, tf.cast(learning_rate, tf.float32) * tf.sqrt(1 - second) / (1 - first))
-        if self._known is not None:  # a caller of `update_step` alone takes a step with each call
-            self._known.append(shared)
-        return shared
+        rate = tf.cast(self.learning_rate, tf.float32)
+        return _Shared(first, second, rate, rate * tf.sqrt(1 - second) / (1 - first))
 
-    def _is_plain(self, gradient: Any, variable: Any) -> bool:
-        is_float = isinstance(gradient, tf.Tensor) and gradient.dtype == tf.float32 and tf.as_dtype(variable.dtype) == tf.float32
-        return is_float and not self.amsgrad
+    def _update(self, variable: Any, m: Any, v: Any, gradient: Any, shared: _Shared) -> None:
+        first, second = m.read_value(), v.read_value()
+        first = first + (gradient - first) * (1 - self.beta_1)
+        second = second + (tf.square(gradient) - second) * (1 - self.beta_2)
+        m.assign(first, read_value=False)
+        v.assign(second, read_value=False)
+        variable.assign_sub(first * shared.unbiased_rate / (tf.sqrt(second) + self.epsilon), read_value=False)
 
-
-def _update(variable: Any, m: Any, v: Any, gradient: Any, shared: _Shared, adam: _Fused) -> None:
-    first, second = m.read_value(), v.read_value()
-    first = first + (gradient - first) * (1 - adam.beta_1)
-    second = second + (tf.square(gradient) - second) * (1 - adam.beta_2)
-    m.assign(first, read_value=False)
-    v.assign(second, read_value=False)
-    variable.assign_sub(first * shared.rate / (tf.sqrt(second) + adam.epsilon), read_value=False)
-
-
-def _update_at_once(variable: Any, m: Any, v: Any, gradient: Any, shared: _Shared, adam: _Fused, learning_rate: Any) -> None:
-    tf.raw_ops.ResourceApplyAdam(
-        var=variable.handle,
-        m=m.handle,
-        v=v.handle,
-        beta1_power=shared.beta_1_power,
-        beta2_power=shared.beta_2_power,
-        lr=tf.cast(learning_rate, tf.float32),
-        beta1=adam.beta_1,
-        beta2=adam.beta_2,
-        epsilon=adam.epsilon,
-        grad=gradient,
-    )
+    def _update_at_once(self, variable: Any, m: Any, v: Any, gradient: Any, shared: _Shared) -> None:
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=m.handle,
+            v=v.handle,
+            beta1_power=shared.beta_1_power,
+            beta2_power=shared.beta_2_power,
+            lr=shared.rate,
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
 
 
 def _raw(variable: Any) -> Any:
