@@ -24,8 +24,16 @@ AUTO = tf.data.AUTOTUNE
 BATCH, SHAPE = 64, (28, 28, 1)
 ENCODINGS = ("png", "raw")
 DATA = Path(__file__).parent / "data" / "ladder"
-KEYS = {"image/encoded": tf.io.FixedLenFeature((), tf.string), "image/class/label": tf.io.FixedLenFeature((), tf.int64)}
-SCALE = {"image": Graph(input_layers=["image"], layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}])}
+KEYS = {
+    "image/encoded": tf.io.FixedLenFeature((), tf.string),
+    "image/class/label": tf.io.FixedLenFeature((), tf.int64),
+}
+SCALE = {
+    "image": Graph(
+        input_layers=["image"],
+        layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}],
+    )
+}
 
 
 def scale(pixels, shape):
@@ -50,36 +58,71 @@ def many(encoding):
         data = rows["image/encoded"]
         if encoding == "raw":
             return scale(tf.io.decode_raw(data, tf.uint8), (-1, *SHAPE)), rows["image/class/label"]
-        pixels = tf.map_fn(lambda image: tf.reshape(tf.io.decode_png(image, 1), SHAPE), data, fn_output_signature=tf.uint8)
+        pixels = tf.map_fn(
+            lambda image: tf.reshape(tf.io.decode_png(image, 1), SHAPE),
+            data,
+            fn_output_signature=tf.uint8,
+        )
         return scale(pixels, (-1, *SHAPE)), rows["image/class/label"]
 
     return parse
 
 
-def contestants(files: dict[str, str], metadata: dict[str, str]) -> dict[str, Callable[[], tf.data.Dataset]]:
+def contestants(
+    files: dict[str, str], metadata: dict[str, str]
+) -> dict[str, Callable[[], tf.data.Dataset]]:
     def records(encoding):
         return tf.data.TFRecordDataset(files[encoding]).repeat()
 
     def plx(encoding, cache=None):
-        pipeline = TFRecordImagePipeline(files[encoding], metadata[encoding], BATCH, cache=cache, feature_processors=SCALE, seed=1)
+        pipeline = TFRecordImagePipeline(
+            files[encoding],
+            metadata[encoding],
+            BATCH,
+            cache=cache,
+            feature_processors=SCALE,
+            seed=1,
+        )
         return pipeline.dataset().map(lambda features, labels: (features["image"], labels["label"]))
 
     def arrays():
-        pixels, labels = zip(*tf.data.TFRecordDataset(files["raw"]).map(one("raw")).as_numpy_iterator(), strict=True)
-        return tf.data.Dataset.from_tensor_slices((np.stack(pixels), np.array(labels))).repeat().shuffle(2000).batch(BATCH).prefetch(AUTO)
+        pixels, labels = zip(
+            *tf.data.TFRecordDataset(files["raw"]).map(one("raw")).as_numpy_iterator(), strict=True
+        )
+        return (
+            tf.data.Dataset.from_tensor_slices((np.stack(pixels), np.array(labels)))
+            .repeat()
+            .shuffle(2000)
+            .batch(BATCH)
+            .prefetch(AUTO)
+        )
 
-    naive = {f"naive-{kind}": lambda kind=kind: records(kind).shuffle(2000).map(one(kind)).batch(BATCH) for kind in ENCODINGS}
+    naive = {
+        f"naive-{kind}": lambda kind=kind: records(kind).shuffle(2000).map(one(kind)).batch(BATCH)
+        for kind in ENCODINGS
+    }
     parallel = {
-        f"parallel-{kind}": lambda kind=kind: records(kind).shuffle(2000).map(one(kind), AUTO).batch(BATCH).prefetch(AUTO)
+        f"parallel-{kind}": lambda kind=kind: (
+            records(kind).shuffle(2000).map(one(kind), AUTO).batch(BATCH).prefetch(AUTO)
+        )
         for kind in ENCODINGS
     }
     batched = {
-        f"batched-{kind}": lambda kind=kind: records(kind).shuffle(2000).batch(BATCH).map(many(kind), AUTO).prefetch(AUTO)
+        f"batched-{kind}": lambda kind=kind: (
+            records(kind).shuffle(2000).batch(BATCH).map(many(kind), AUTO).prefetch(AUTO)
+        )
         for kind in ENCODINGS
     }
     ours = {f"plx-{kind}": lambda kind=kind: plx(kind) for kind in ENCODINGS}
     ours |= {f"plx-{kind}-disk": lambda kind=kind: plx(kind, cache=False) for kind in ENCODINGS}
-    return {**naive, **parallel, **batched, **ours, "plx-cached": lambda: plx("png", cache=True), "arrays": arrays}
+    return {
+        **naive,
+        **parallel,
+        **batched,
+        **ours,
+        "plx-cached": lambda: plx("png", cache=True),
+        "arrays": arrays,
+    }
 
 
 def reader(dataset: tf.data.Dataset) -> Callable[[int], float]:
@@ -104,7 +147,10 @@ def reader(dataset: tf.data.Dataset) -> Callable[[int], float]:
 
 def measure(side):
     def run(quick):
-        written = {encoding: prepare(str(DATA / encoding), os.environ.get("PLX_MNIST"), encoding) for encoding in ENCODINGS}
+        written = {
+            encoding: prepare(str(DATA / encoding), os.environ.get("PLX_MNIST"), encoding)
+            for encoding in ENCODINGS
+        }
         files = {encoding: content["files"]["train"] for encoding, content in written.items()}
         metadata = {encoding: content["meta_data_file"] for encoding, content in written.items()}
         return {"rate": reader(contestants(files, metadata)[side]())(300 if quick else 1500)}

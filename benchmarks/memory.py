@@ -59,17 +59,36 @@ def blocks(quick):
 def prioritized(quick):
     from plx_rl.memories.prioritized_memory import PrioritizedMemory
 
-    memory, row, errors = PrioritizedMemory(SIZE, BATCH, seed=0), transition(), np.random.default_rng(0).random((1, BATCH))
-    return pairs(lambda: memory.step(**row), lambda: memory.update_priorities(memory.sample()["indices"], errors), quick)
+    memory, row, errors = (
+        PrioritizedMemory(SIZE, BATCH, seed=0),
+        transition(),
+        np.random.default_rng(0).random((1, BATCH)),
+    )
+    return pairs(
+        lambda: memory.step(**row),
+        lambda: memory.update_priorities(memory.sample()["indices"], errors),
+        quick,
+    )
 
 
 def sb3(quick):
     import gymnasium
     from stable_baselines3.common.buffers import ReplayBuffer
 
-    buffer = ReplayBuffer(SIZE, gymnasium.spaces.Box(-1, 1, (4,), np.float32), gymnasium.spaces.Discrete(2), n_envs=1)
-    state, action, reward, done = np.zeros((1, 4), np.float32), np.zeros((1, 1), int), np.zeros(1, np.float32), np.zeros(1, bool)
-    return pairs(lambda: buffer.add(state, state, action, reward, done, [{}]), lambda: buffer.sample(BATCH), quick)
+    buffer = ReplayBuffer(
+        SIZE, gymnasium.spaces.Box(-1, 1, (4,), np.float32), gymnasium.spaces.Discrete(2), n_envs=1
+    )
+    state, action, reward, done = (
+        np.zeros((1, 4), np.float32),
+        np.zeros((1, 1), int),
+        np.zeros(1, np.float32),
+        np.zeros(1, bool),
+    )
+    return pairs(
+        lambda: buffer.add(state, state, action, reward, done, [{}]),
+        lambda: buffer.sample(BATCH),
+        quick,
+    )
 
 
 def numba(quick):
@@ -101,7 +120,12 @@ def numba(quick):
         return found
 
     rng, tree = np.random.default_rng(0), np.zeros(2 * leaves)
-    columns = [np.zeros((SIZE, 4), np.float32), np.zeros((SIZE, 4), np.float32), np.zeros(SIZE, np.int64), np.zeros(SIZE, np.float32)]
+    columns = [
+        np.zeros((SIZE, 4), np.float32),
+        np.zeros((SIZE, 4), np.float32),
+        np.zeros(SIZE, np.int64),
+        np.zeros(SIZE, np.float32),
+    ]
     columns += [np.zeros(SIZE, bool), np.zeros(SIZE, bool)]
     errors, written = rng.random(BATCH), 0
 
@@ -128,4 +152,13 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parent))
     from sides import run
 
-    run({"uniform": uniform, "blocks": blocks, "prioritized": prioritized, "sb3": sb3, "numba": numba}, __doc__)
+    run(
+        {
+            "uniform": uniform,
+            "blocks": blocks,
+            "prioritized": prioritized,
+            "sb3": sb3,
+            "numba": numba,
+        },
+        __doc__,
+    )

@@ -24,11 +24,19 @@ def write_config(folder, seed, path):
     config = yaml.safe_load(EXAMPLE.read_text())
     config["environment"] |= {"seed": seed}
     model = config["model"]["classifier"]
-    model |= {"loss": "SoftmaxCrossEntropy", "optimizer": {"Adam": {"learning_rate": 0.001}}, "metrics": ["Accuracy"]}
+    model |= {
+        "loss": "SoftmaxCrossEntropy",
+        "optimizer": {"Adam": {"learning_rate": 0.001}},
+        "metrics": ["Accuracy"],
+    }
     del config["train"]["train_steps"]
     for section, split, epochs in (("train", "train", 3), ("eval", "eval", 1)):
         pipeline = config[section]["data_pipeline"]["TFRecordImagePipeline"]
-        pipeline |= {"data_files": [f"{folder}/mnist_{split}.tfrecord"], "meta_data_file": f"{folder}/meta_data.json", "num_epochs": epochs}
+        pipeline |= {
+            "data_files": [f"{folder}/mnist_{split}.tfrecord"],
+            "meta_data_file": f"{folder}/meta_data.json",
+            "num_epochs": epochs,
+        }
         pipeline["feature_processors"]["image"]["layers"].append({"Rescaling": {"scale": 1 / 255}})
     path.write_text(yaml.safe_dump(config))
 
@@ -38,9 +46,19 @@ def by_plx(folder, seed):
     with tempfile.TemporaryDirectory() as work:
         file = Path(work, "mnist.yml")
         write_config(folder, seed, file)
-        command = [sys.executable, "-m", "plx_core", "run", str(file), "--output-dir", f"{work}/run"]
+        command = [
+            sys.executable,
+            "-m",
+            "plx_core",
+            "run",
+            str(file),
+            "--output-dir",
+            f"{work}/run",
+        ]
         subprocess.run(command, check=True, capture_output=True)
-        lines = [json.loads(line) for line in Path(work, "run", "metrics.jsonl").read_text().splitlines()]
+        lines = [
+            json.loads(line) for line in Path(work, "run", "metrics.jsonl").read_text().splitlines()
+        ]
     return next(line["metrics"]["accuracy"] for line in lines if line["split"] == "eval")
 
 
@@ -53,7 +71,13 @@ def by_keras(folder, seed):
     layers = keras.layers
     network = keras.Sequential(
         [
-            *(keras.Input((28, 28, 1)), layers.Conv2D(32, 5), layers.MaxPooling2D(2), layers.Conv2D(64, 5), layers.MaxPooling2D(2)),
+            *(
+                keras.Input((28, 28, 1)),
+                layers.Conv2D(32, 5),
+                layers.MaxPooling2D(2),
+                layers.Conv2D(64, 5),
+                layers.MaxPooling2D(2),
+            ),
             *(layers.Flatten(), layers.Dense(1024, activation="tanh"), layers.Dense(10)),
         ]
     )
@@ -68,14 +92,22 @@ def read(folder, split):
     import numpy as np
     import tensorflow as tf
 
-    keys = {"image/encoded": tf.io.FixedLenFeature((), tf.string), "image/class/label": tf.io.FixedLenFeature((), tf.int64)}
-    rows = [tf.io.parse_single_example(record, keys) for record in tf.data.TFRecordDataset(f"{folder}/mnist_{split}.tfrecord")]
+    keys = {
+        "image/encoded": tf.io.FixedLenFeature((), tf.string),
+        "image/class/label": tf.io.FixedLenFeature((), tf.int64),
+    }
+    rows = [
+        tf.io.parse_single_example(record, keys)
+        for record in tf.data.TFRecordDataset(f"{folder}/mnist_{split}.tfrecord")
+    ]
     images = np.stack([tf.io.decode_png(row["image/encoded"], 1).numpy() for row in rows])
     return images.astype("float32") / 255, np.array([int(row["image/class/label"]) for row in rows])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     args = parser.parse_args()

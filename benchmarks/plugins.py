@@ -23,13 +23,20 @@ from many import write_many
 def seconds(environ: dict[str, str]) -> float:
     """How long the command takes."""
     began = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "plx_core", "components"], env=environ, check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "plx_core", "components"],
+        env=environ,
+        check=True,
+        capture_output=True,
+    )
     return time.perf_counter() - began
 
 
 def main() -> None:
     """Measure, and say what came of it."""
-    parser = argparse.ArgumentParser(description="How much plug-ins slow the listing of components.")
+    parser = argparse.ArgumentParser(
+        description="How much plug-ins slow the listing of components."
+    )
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--runs", type=int, default=15)
     arguments = parser.parse_args()

@@ -12,13 +12,20 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 EXAMPLES = Path(__file__).parents[1] / "examples"
 SETS = {
-    "dqn": ("agent.memory.Memory.size=10000", "train.update_frequency=64", "train.updates_per_block=4"),
+    "dqn": (
+        "agent.memory.Memory.size=10000",
+        "train.update_frequency=64",
+        "train.updates_per_block=4",
+    ),
     "ppo": (
         "train.env={GymEnvironment: {env_id: CartPole-v1, num_envs: 64}}",
         "agent.memory.BatchMemory.batch_size=2048",
         "model.ppo.epochs=2",
     ),
-    "ppo-compiled": ("train.env={CompiledEnvironment: {env_id: CartPole-v1, num_envs: 8}}", "model.ppo.epochs=2"),
+    "ppo-compiled": (
+        "train.env={CompiledEnvironment: {env_id: CartPole-v1, num_envs: 8}}",
+        "model.ppo.epochs=2",
+    ),
 }
 
 
@@ -33,10 +40,16 @@ def of_agent(case):
     from plx_core.experiments import create_rl_experiment
 
     with tempfile.TemporaryDirectory() as folder:
-        run = create_rl_experiment(check(str(EXAMPLES / f"{case.split('-')[0]}_cartpole.yml"), SETS[case]), folder)
+        run = create_rl_experiment(
+            check(str(EXAMPLES / f"{case.split('-')[0]}_cartpole.yml"), SETS[case]), folder
+        )
         yield from (
             run.agent.train(
-                run.env, run.first_update, run.update_frequency, max_timesteps=stop, updates_per_block=run.updates_per_block
+                run.env,
+                run.first_update,
+                run.update_frequency,
+                max_timesteps=stop,
+                updates_per_block=run.updates_per_block,
             ).global_timestep
             for stop in (10_000, *range(100_000, 1_000_001, 100_000))
         )
@@ -51,12 +64,17 @@ def of_estimator():
 
     def model_fn(features, labels, mode):
         graph = plx.Graph(layers=training.make_layers("mlp"))
-        return plx.models.Classifier(mode, graph=graph, loss=training.sparse_loss(), metrics=["Accuracy"])(features, labels)
+        return plx.models.Classifier(
+            mode, graph=graph, loss=training.sparse_loss(), metrics=["Accuracy"]
+        )(features, labels)
 
     input_fn = plx.inputs.numpy_input_fn({"x": x}, y, batch_size=32, num_epochs=None, shuffle=True)
     with tempfile.TemporaryDirectory() as folder:
         estimator = plx.Estimator(model_fn, folder, plx.RunConfig(save_checkpoints_steps=50_000))
-        yield from (estimator.train(input_fn, max_steps=stop).global_step for stop in (10_000, *range(100_000, 1_000_001, 100_000)))
+        yield from (
+            estimator.train(input_fn, max_steps=stop).global_step
+            for stop in (10_000, *range(100_000, 1_000_001, 100_000))
+        )
 
 
 def measure(case):

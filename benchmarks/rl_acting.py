@@ -27,10 +27,17 @@ def of_plx(quick):
     from plx_core.experiments import create_rl_experiment
 
     with tempfile.TemporaryDirectory() as folder:
-        run = create_rl_experiment(check(str(Path(__file__).parents[1] / "examples" / "ppo_cartpole.yml")), folder)
+        run = create_rl_experiment(
+            check(str(Path(__file__).parents[1] / "examples" / "ppo_cartpole.yml")), folder
+        )
         run.agent.train(run.env, timesteps=256)
         env, policy = run.agent.restored({"GymEnvironment": {"env_id": "CartPole-v1"}})
-        return rate(policy.greedy, lambda: env.reset(seed=0), lambda actions: env.step(actions).observations, quick)
+        return rate(
+            policy.greedy,
+            lambda: env.reset(seed=0),
+            lambda actions: env.step(actions).observations,
+            quick,
+        )
 
 
 def of_sb3(quick):
@@ -40,7 +47,10 @@ def of_sb3(quick):
     env = make_vec_env("CartPole-v1", 1, seed=0)
     model = PPO("MlpPolicy", env, seed=0)
     return rate(
-        lambda observation: model.predict(observation, deterministic=True)[0], env.reset, lambda actions: env.step(actions)[0], quick
+        lambda observation: model.predict(observation, deterministic=True)[0],
+        env.reset,
+        lambda actions: env.step(actions)[0],
+        quick,
     )
 
 

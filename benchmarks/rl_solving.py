@@ -18,25 +18,45 @@ ENOUGH = 475.0
 def of_plx(quick):
     import plx_core as plx
 
-    graph = plx.Graph(layers=[{"Dense": {"units": 64, "activation": "tanh"}}] * 2, input_layers=["state"])
+    graph = plx.Graph(
+        layers=[{"Dense": {"units": 64, "activation": "tanh"}}] * 2, input_layers=["state"]
+    )
 
     def model_fn(features, labels, mode):
         model = plx.models.PPOModel(
-            mode, graph=graph, optimizer={"Adam": {"learning_rate": 0.005}}, epochs=4, minibatch_size=2048, discount=0.98, gae_lambda=0.9
+            mode,
+            graph=graph,
+            optimizer={"Adam": {"learning_rate": 0.005}},
+            epochs=4,
+            minibatch_size=2048,
+            discount=0.98,
+            gae_lambda=0.9,
         )
         return model(features, labels)
 
     env, looking = (plx.envs.CompiledEnvironment("CartPole-v1", num_envs) for num_envs in (256, 20))
     with tempfile.TemporaryDirectory() as folder:
-        periods = plx.RunConfig(save_summary_steps=None, log_step_count_steps=None, save_checkpoints_steps=10**9)
-        agent = plx.Agent(model_fn, {"BatchMemory": {"batch_size": 8192}}, folder, plx.EnvironmentConfig(seed=1, run_config=periods))
+        periods = plx.RunConfig(
+            save_summary_steps=None, log_step_count_steps=None, save_checkpoints_steps=10**9
+        )
+        agent = plx.Agent(
+            model_fn,
+            {"BatchMemory": {"batch_size": 8192}},
+            folder,
+            plx.EnvironmentConfig(seed=1, run_config=periods),
+        )
         seconds = reached = 0.0
         while reached < ENOUGH:
             start = time.perf_counter()
             agent.train(env, timesteps=8 * 8192)
             seconds += time.perf_counter() - start
             reached = agent.evaluate(looking, 20)["episode_return"]
-        return {"rate": 1 / seconds, "return": reached, "seconds": seconds, "timesteps": agent.global_timestep}
+        return {
+            "rate": 1 / seconds,
+            "return": reached,
+            "seconds": seconds,
+            "timesteps": agent.global_timestep,
+        }
 
 
 def of_sb3(quick):
@@ -48,14 +68,22 @@ def of_sb3(quick):
         "n_steps": 32, "batch_size": 256, "gae_lambda": 0.8, "gamma": 0.98, "n_epochs": 20, "ent_coef": 0.0, "learning_rate": 1e-3,
         "clip_range": 0.2,
     }  # fmt: skip
-    model, looking = PPO("MlpPolicy", make_vec_env("CartPole-v1", 8, seed=0), seed=0, **settings), make_vec_env("CartPole-v1", 1, seed=123)
+    model, looking = (
+        PPO("MlpPolicy", make_vec_env("CartPole-v1", 8, seed=0), seed=0, **settings),
+        make_vec_env("CartPole-v1", 1, seed=123),
+    )
     seconds = reached = 0.0
     while reached < ENOUGH:
         start = time.perf_counter()
         model.learn(5000, reset_num_timesteps=False)
         seconds += time.perf_counter() - start
         reached = float(evaluate_policy(model, looking, 20)[0])
-    return {"rate": 1 / seconds, "return": reached, "seconds": seconds, "timesteps": model.num_timesteps}
+    return {
+        "rate": 1 / seconds,
+        "return": reached,
+        "seconds": seconds,
+        "timesteps": model.num_timesteps,
+    }
 
 
 if __name__ == "__main__":

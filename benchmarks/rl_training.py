@@ -35,11 +35,17 @@ def plx(algorithm, *sets):
 
         steps = STEPS[algorithm][quick]
         with tempfile.TemporaryDirectory() as folder:
-            run = create_rl_experiment(check(str(EXAMPLES / f"{algorithm}_cartpole.yml"), sets), folder)
+            run = create_rl_experiment(
+                check(str(EXAMPLES / f"{algorithm}_cartpole.yml"), sets), folder
+            )
 
             def train(timesteps):
                 run.agent.train(
-                    run.env, run.first_update, run.update_frequency, timesteps=timesteps, updates_per_block=run.updates_per_block
+                    run.env,
+                    run.first_update,
+                    run.update_frequency,
+                    timesteps=timesteps,
+                    updates_per_block=run.updates_per_block,
                 )
 
             train(2048)
@@ -61,12 +67,19 @@ def peer(library, algorithm):
 
         steps = STEPS[algorithm][quick]
         envs = make_vec_env("CartPole-v1", 8 if algorithm == "ppo" else 1, seed=0)
-        model = getattr(importlib.import_module(library), algorithm.upper())("MlpPolicy", envs, seed=0, **PEERS[algorithm])
+        model = getattr(importlib.import_module(library), algorithm.upper())(
+            "MlpPolicy", envs, seed=0, **PEERS[algorithm]
+        )
         model.learn(2048)
         start = time.perf_counter()
         model.learn(steps, reset_num_timesteps=True)
         seconds = time.perf_counter() - start
-        return {"rate": steps / seconds, "return": float(evaluate_policy(model, make_vec_env("CartPole-v1", 1, seed=123), 20)[0])}
+        return {
+            "rate": steps / seconds,
+            "return": float(
+                evaluate_policy(model, make_vec_env("CartPole-v1", 1, seed=123), 20)[0]
+            ),
+        }
 
     return measure
 

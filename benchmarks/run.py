@@ -40,7 +40,11 @@ class Comparison:
     peers: Peers
 
 
-MLP_PEERS: Peers = {"fit": ("Keras fit", 4.0), "fit-best": ("Keras fit, best setting", 1.5), "loop": ("hand-written loop", 0.9)}
+MLP_PEERS: Peers = {
+    "fit": ("Keras fit", 4.0),
+    "fit-best": ("Keras fit, best setting", 1.5),
+    "loop": ("hand-written loop", 0.9),
+}
 DQN_PEERS: Peers = {"sb3-dqn": ("Stable-Baselines3", 4.0), "sbx-dqn": ("SBX", 1.3)}
 PPO_PEERS: Peers = {"sb3-ppo": ("Stable-Baselines3", 4.0), "sbx-ppo": ("SBX", 3.0)}
 COMPARISONS = (
@@ -93,7 +97,10 @@ class Measured:
 
     def ratios(self, peer: str) -> list[float]:
         """Our rate over the peer's, turn by turn."""
-        return [ours["rate"] / theirs["rate"] for ours, theirs in zip(self.sides[self.comparison.ours], self.sides[peer], strict=True)]
+        return [
+            ours["rate"] / theirs["rate"]
+            for ours, theirs in zip(self.sides[self.comparison.ours], self.sides[peer], strict=True)
+        ]
 
 
 def measure(comparison: Comparison, side: str, peers_python: str, quick: bool) -> dict[str, float]:
@@ -101,7 +108,13 @@ def measure(comparison: Comparison, side: str, peers_python: str, quick: bool) -
     script, *fixed = comparison.script.split()
     python = peers_python if side.startswith(OF_PEERS) else sys.executable
     words = [python, str(HERE / script), *fixed, side, *(["--quick"] if quick else [])]
-    done = subprocess.run(words, capture_output=True, text=True, env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}, check=False)
+    done = subprocess.run(
+        words,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        check=False,
+    )
     if done.returncode:
         raise SystemExit(f"{' '.join(words)} failed:\n{done.stderr[-2000:]}")
     answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -112,7 +125,11 @@ def figures(quick: bool) -> list[str]:
     """What the scripts of figures say, once each."""
     lines = []
     for script in FIGURES:
-        words = [sys.executable, *str(HERE / script).split(), *(["--quick"] if quick and "plugins" not in script else [])]
+        words = [
+            sys.executable,
+            *str(HERE / script).split(),
+            *(["--quick"] if quick and "plugins" not in script else []),
+        ]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
         said = [line for line in done.stdout.splitlines() if not line.startswith("{")]
         lines.append(f"- `{script}`: " + (said[0] if len(said) == 1 else f"{said[0]} → {said[-1]}"))
@@ -122,12 +139,18 @@ def figures(quick: bool) -> list[str]:
 
 def table(found: list[Measured]) -> list[str]:
     """The lines of the table of results."""
-    lines = ["| work | against | plx | peer | ratio (median, range) | goal | both reach |", "|---|---|---|---|---|---|---|"]
+    lines = [
+        "| work | against | plx | peer | ratio (median, range) | goal | both reach |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for one in found:
         comparison = one.comparison
         for side, (name, goal) in comparison.peers.items():
             ratios = one.ratios(side)
-            ours, theirs = (statistics.median(turn["rate"] for turn in one.sides[key]) for key in (comparison.ours, side))
+            ours, theirs = (
+                statistics.median(turn["rate"] for turn in one.sides[key])
+                for key in (comparison.ours, side)
+            )
             median = statistics.median(ratios)
             verdict = "" if goal is None else f"≥ {goal:g}× {'✓' if median >= goal else '✗'}"
             reached = " / ".join(_reached(one.sides[key]) for key in (comparison.ours, side))
@@ -148,13 +171,24 @@ def _reached(turns: list[dict[str, float]]) -> str:
 
 def about(turns: int, quick: bool, peers_python: str) -> list[str]:
     """Machine, versions and commit."""
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=HERE, check=False).stdout.strip()
-    ours = ", ".join(f"{name} {version(name)}" for name in ("plx-core", "tensorflow", "keras", "gymnasium", "numpy"))
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        cwd=HERE,
+        check=False,
+    ).stdout.strip()
+    ours = ", ".join(
+        f"{name} {version(name)}"
+        for name in ("plx-core", "tensorflow", "keras", "gymnasium", "numpy")
+    )
     code = (
         "from importlib.metadata import version as v\n"
         "print(', '.join(f'{n} {v(n)}' for n in ('torch', 'stable-baselines3', 'sbx-rl', 'jax')))"
     )
-    theirs = subprocess.run([peers_python, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
+    theirs = subprocess.run(
+        [peers_python, "-c", code], capture_output=True, text=True, check=False
+    ).stdout.strip()
     return [
         f"- {turns} turns{', quick' if quick else ''}; {time.strftime('%Y-%m-%d')}; commit {commit or 'unknown'}",
         f"- {platform.machine()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}",
@@ -170,42 +204,70 @@ def draw(found: list[Measured], path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    rows = [(one, side, name, goal) for one in found for side, (name, goal) in one.comparison.peers.items()][::-1]
+    rows = [
+        (one, side, name, goal)
+        for one in found
+        for side, (name, goal) in one.comparison.peers.items()
+    ][::-1]
     figure, axes = pyplot.subplots(figsize=(9, 0.42 * len(rows) + 1.2))
     for place, (one, side, _, goal) in enumerate(rows):
         ratios = one.ratios(side)
         median = statistics.median(ratios)
-        axes.barh(place, median - 1, left=1, color="#2a78d6" if median >= 1 else "#9a9a9a", height=0.6)
+        axes.barh(
+            place, median - 1, left=1, color="#2a78d6" if median >= 1 else "#9a9a9a", height=0.6
+        )
         axes.hlines(place, min(ratios), max(ratios), color="#0b0b0b", linewidth=1)
-        axes.text(max(*ratios, goal or 0, 1.0) * 1.08, place, f"{median:.1f}×", va="center", fontsize=8)
+        axes.text(
+            max(*ratios, goal or 0, 1.0) * 1.08, place, f"{median:.1f}×", va="center", fontsize=8
+        )
         if goal is not None:
             axes.plot([goal, goal], [place - 0.4, place + 0.4], color="#c2410c", linewidth=2)
-    axes.set_yticks(range(len(rows)), [f"{one.comparison.title}\nagainst {name}" for one, _, name, _ in rows], fontsize=7)
+    axes.set_yticks(
+        range(len(rows)),
+        [f"{one.comparison.title}\nagainst {name}" for one, _, name, _ in rows],
+        fontsize=7,
+    )
     axes.set_xscale("log")
     axes.set_ylim(-0.7, len(rows) - 0.3)
     axes.set_xticks([0.1, 1, 10], ["0.1×", "1×", "10×"])
     axes.axvline(1.0, color="#888888", linewidth=0.8)
-    axes.set_xlabel("times as fast as the peer (the line: range of the turns; the red tick: the goal)")
+    axes.set_xlabel(
+        "times as fast as the peer (the line: range of the turns; the red tick: the goal)"
+    )
     axes.spines[["top", "right"]].set_visible(False)
     figure.tight_layout()
     figure.savefig(path, dpi=120)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--quick", action="store_true", help="do less of the same work, to results-quick.*")
     parser.add_argument(
-        "--peers-python", default=str(HERE.parent / ".venv-peers" / "bin" / "python"), help="Python with benchmarks/peers.txt"
+        "--quick", action="store_true", help="do less of the same work, to results-quick.*"
+    )
+    parser.add_argument(
+        "--peers-python",
+        default=str(HERE.parent / ".venv-peers" / "bin" / "python"),
+        help="Python with benchmarks/peers.txt",
     )
     parser.add_argument("--only", metavar="TEXT", help="the comparisons whose title contains this")
     args = parser.parse_args()
-    found = [Measured(one) for one in COMPARISONS if not args.only or args.only.lower() in one.title.lower()]
+    found = [
+        Measured(one)
+        for one in COMPARISONS
+        if not args.only or args.only.lower() in one.title.lower()
+    ]
     known: dict[tuple[str, str, int], dict[str, float]] = {}
     for turn in range(args.turns):
         for one in found:
             for side in (one.comparison.ours, *one.comparison.peers):
-                key = (one.comparison.script, side, turn)  # a side that stands in two comparisons runs once a turn
+                key = (
+                    one.comparison.script,
+                    side,
+                    turn,
+                )  # a side that stands in two comparisons runs once a turn
                 if key not in known:
                     known[key] = measure(one.comparison, side, args.peers_python, args.quick)
                 one.sides.setdefault(side, []).append(known[key])
@@ -224,7 +286,9 @@ def main() -> None:
         *([] if args.only else figures(args.quick)),
         "",
     ]
-    (HERE / ("RESULTS.md" if stem == "results" else f"{stem}.md")).write_text("\n".join(lines), encoding="utf-8")
+    (HERE / ("RESULTS.md" if stem == "results" else f"{stem}.md")).write_text(
+        "\n".join(lines), encoding="utf-8"
+    )
     draw(found, HERE / f"{stem}.png")
     print("\n".join(lines))
 

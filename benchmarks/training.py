@@ -27,7 +27,9 @@ def make_data(workload):
     rng = np.random.default_rng(0)
     if workload == "lenet":
         y = rng.integers(0, 10, 8192)
-        return (rng.random((8192, 28, 28, 1)) * 0.5 + y[:, None, None, None] * 0.05).astype("float32"), y
+        return (rng.random((8192, 28, 28, 1)) * 0.5 + y[:, None, None, None] * 0.05).astype(
+            "float32"
+        ), y
     x = rng.random((8192, 20), dtype="float32")
     return x, (x[:, 0] > x[:, 1]).astype("int64")
 
@@ -36,9 +38,18 @@ def make_layers(workload):
     from keras import layers
 
     if workload == "mlp":
-        return [layers.Dense(64, activation="relu"), layers.Dense(64, activation="relu"), layers.Dense(2)]
+        return [
+            layers.Dense(64, activation="relu"),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(2),
+        ]
     return [
-        *(layers.Conv2D(32, 5), layers.MaxPooling2D(2), layers.Conv2D(64, 5), layers.MaxPooling2D(2)),
+        *(
+            layers.Conv2D(32, 5),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 5),
+            layers.MaxPooling2D(2),
+        ),
         *(layers.Flatten(), layers.Dense(1024, activation="tanh"), layers.Dense(10)),
     ]
 
@@ -58,14 +69,18 @@ def run_plx(workload, settings, xla=False):
         )
         return model(features, labels)
 
-    input_fn = plx.inputs.numpy_input_fn({"x": x}, y, batch_size=settings["batch"], num_epochs=None, shuffle=True)
+    input_fn = plx.inputs.numpy_input_fn(
+        {"x": x}, y, batch_size=settings["batch"], num_epochs=None, shuffle=True
+    )
     with tempfile.TemporaryDirectory() as folder:
         estimator = plx.Estimator(model_fn, folder, plx.EnvironmentConfig(xla=xla))
         estimator.train(input_fn, steps=settings["warm"])
         start = time.perf_counter()
         estimator.train(input_fn, steps=settings["steps"])
         seconds = time.perf_counter() - start
-        loss = estimator.evaluate(plx.inputs.numpy_input_fn({"x": x}, y, batch_size=512, num_epochs=1, shuffle=False))["loss"]
+        loss = estimator.evaluate(
+            plx.inputs.numpy_input_fn({"x": x}, y, batch_size=512, num_epochs=1, shuffle=False)
+        )["loss"]
     return seconds, loss
 
 
@@ -84,7 +99,11 @@ def run_keras(workload, settings, variant):
     network = keras.Sequential([keras.Input(x.shape[1:]), *make_layers(workload)])
     data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x)).repeat()
     data = data.batch(settings["batch"], drop_remainder=True).prefetch(tf.data.AUTOTUNE)
-    train = by_hand(network, data) if variant == "loop" else by_fit(network, data, settings["per_call"] if variant == "fit-best" else 1)
+    train = (
+        by_hand(network, data)
+        if variant == "loop"
+        else by_fit(network, data, settings["per_call"] if variant == "fit-best" else 1)
+    )
     train(settings["warm"])
     start = time.perf_counter()
     train(settings["steps"])
@@ -95,7 +114,12 @@ def run_keras(workload, settings, variant):
 def by_fit(network, data, per_call):
     import keras
 
-    network.compile(keras.optimizers.Adam(1e-3), sparse_loss(), metrics=["accuracy"], steps_per_execution=per_call)
+    network.compile(
+        keras.optimizers.Adam(1e-3),
+        sparse_loss(),
+        metrics=["accuracy"],
+        steps_per_execution=per_call,
+    )
     return lambda steps: network.fit(data, steps_per_epoch=steps, verbose=0)
 
 
@@ -103,7 +127,11 @@ def by_hand(network, data):
     import keras
     import tensorflow as tf
 
-    optimizer, loss_fn, accuracy = keras.optimizers.Adam(1e-3), sparse_loss(), keras.metrics.SparseCategoricalAccuracy()
+    optimizer, loss_fn, accuracy = (
+        keras.optimizers.Adam(1e-3),
+        sparse_loss(),
+        keras.metrics.SparseCategoricalAccuracy(),
+    )
     optimizer.build(network.trainable_variables)
     iterator = iter(data)
 
@@ -114,7 +142,9 @@ def by_hand(network, data):
             with tf.GradientTape() as tape:
                 logits = network(features, training=True)
                 loss = loss_fn(labels, logits)
-            optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+            optimizer.apply(
+                tape.gradient(loss, network.trainable_variables), network.trainable_variables
+            )
             accuracy.update_state(labels, logits)
         return accuracy.result()
 
@@ -134,7 +164,10 @@ def run_torch(settings, channels_last):
         *(nn.Flatten(), nn.Linear(1024, 1024), nn.Tanh(), nn.Linear(1024, 10)),
     )
     if channels_last:
-        network, x = network.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+        network, x = (
+            network.to(memory_format=torch.channels_last),
+            x.to(memory_format=torch.channels_last),
+        )
     optimizer, loss_fn = torch.optim.Adam(network.parameters(), 1e-3), nn.CrossEntropyLoss()
 
     def train(steps):
@@ -154,21 +187,30 @@ def run_torch(settings, channels_last):
     train(settings["steps"])
     seconds = time.perf_counter() - start
     with torch.no_grad():
-        losses = [loss_fn(network(part), truth) for part, truth in zip(x.split(512), y.split(512), strict=True)]
+        losses = [
+            loss_fn(network(part), truth)
+            for part, truth in zip(x.split(512), y.split(512), strict=True)
+        ]
     return seconds, float(sum(losses) / len(losses))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("workload", choices=tuple(WORKLOADS))
-    parser.add_argument("--only", choices=("plx", "plx-auto", *VARIANTS), required=True, help="the side")
+    parser.add_argument(
+        "--only", choices=("plx", "plx-auto", *VARIANTS), required=True, help="the side"
+    )
     parser.add_argument("--quick", action="store_true", help="do a third of the work")
     args = parser.parse_args()
     settings = dict(WORKLOADS[args.workload])
     if args.quick:
         settings["steps"] //= 3
     if args.only.startswith("plx"):
-        seconds, loss = run_plx(args.workload, settings, "auto" if args.only == "plx-auto" else False)
+        seconds, loss = run_plx(
+            args.workload, settings, "auto" if args.only == "plx-auto" else False
+        )
     elif args.only.startswith("torch"):
         seconds, loss = run_torch(settings, args.only.endswith("last"))
     else:

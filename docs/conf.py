@@ -8,7 +8,9 @@ sys.path.insert(0, str(ROOT / "docs"))
 project = "plx"
 author = "The plx authors"
 copyright = "The plx authors; Apache-2.0"
-release = tomllib.loads((ROOT / "plx_core" / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+release = tomllib.loads((ROOT / "plx_core" / "pyproject.toml").read_text(encoding="utf-8"))[
+    "project"
+]["version"]
 
 extensions = ["myst_parser"]
 exclude_patterns = ["_build"]

@@ -53,7 +53,12 @@ class Arrow:
     dashed: bool = False
 
 
-COLOURS = {"part": ("#eef3fb", "#4c72b0"), "yours": ("#fdf0e6", "#dd8452"), "file": ("#f3f3f3", "#777777"), "core": ("#e9f5ec", "#55a868")}
+COLOURS = {
+    "part": ("#eef3fb", "#4c72b0"),
+    "yours": ("#fdf0e6", "#dd8452"),
+    "file": ("#f3f3f3", "#777777"),
+    "core": ("#e9f5ec", "#55a868"),
+}
 
 DIAGRAMS: Mapping[str, tuple[Mapping[str, Box], Sequence[Arrow]]] = {
     "plugins": (
@@ -152,7 +157,10 @@ def svg(boxes: Mapping[str, Box], arrows: Sequence[Arrow]) -> str:
     width = max(box.corner[0] + box.size[0] for box in boxes.values()) + MARGIN
     height = max(box.corner[1] + box.size[1] for box in boxes.values()) + MARGIN
     pairs = {(arrow.start, arrow.end) for arrow in arrows}
-    parts = [arrow_svg(boxes[one.start], boxes[one.end], one, is_double=(one.end, one.start) in pairs) for one in arrows]
+    parts = [
+        arrow_svg(boxes[one.start], boxes[one.end], one, is_double=(one.end, one.start) in pairs)
+        for one in arrows
+    ]
     parts += [box_svg(box) for box in boxes.values()]
     marker = (
         "<marker id='head' viewBox='0 0 8 8' refX='7' refY='4' markerWidth='7' markerHeight='7' orient='auto'>"
@@ -187,7 +195,10 @@ def arrow_svg(start: Box, end: Box, arrow: Arrow, *, is_double: bool) -> str:
     ends = f"x1='{tail[0]:g}' y1='{tail[1]:g}' x2='{head[0]:g}' y2='{head[1]:g}'"
     line = f"<line {ends} stroke='#555' stroke-width='1.4'{dash} marker-end='url(#head)'/>"
     is_upright = abs(tail[0] - head[0]) < 1
-    x, y = (tail[0] + head[0]) / 2 + (8 if is_upright else 0), (tail[1] + head[1]) / 2 + (4 if is_upright else 15 if shift < 0 else -6)
+    x, y = (
+        (tail[0] + head[0]) / 2 + (8 if is_upright else 0),
+        (tail[1] + head[1]) / 2 + (4 if is_upright else 15 if shift < 0 else -6),
+    )
     anchor = "start" if is_upright else "middle"
     label = f"<text x='{x:g}' y='{y:g}' text-anchor='{anchor}' {FONT} font-size='12' fill='#444'>{escape(arrow.label)}</text>"
     return line + (label if arrow.label else "")
@@ -198,7 +209,9 @@ def centre(box: Box) -> tuple[float, float]:
     return box.corner[0] + box.size[0] / 2, box.corner[1] + box.size[1] / 2
 
 
-def at_edge(box: Box, inside: tuple[float, float], towards: tuple[float, float]) -> tuple[float, float]:
+def at_edge(
+    box: Box, inside: tuple[float, float], towards: tuple[float, float]
+) -> tuple[float, float]:
     """Where a line from a point within a box to one outside of it leaves the box."""
     (left, top), (width, height) = box.corner, box.size
     dx, dy = towards[0] - inside[0], towards[1] - inside[1]

@@ -47,10 +47,22 @@ def main(folder: Path) -> None:
 
 def run(name: str, period: int, directory: Path) -> None:
     """Train and evaluate an example, as a person would."""
-    sets = (f"eval.eval_every_n_steps={period}", f"environment.run_config.log_step_count_steps={period}")
+    sets = (
+        f"eval.eval_every_n_steps={period}",
+        f"environment.run_config.log_step_count_steps={period}",
+    )
     options = [option for value in sets for option in ("--set", value)]
     subprocess.run(
-        [sys.executable, "-m", "plx_core", "run", str(ROOT / "examples" / f"{name}.yml"), "--output-dir", str(directory), *options],
+        [
+            sys.executable,
+            "-m",
+            "plx_core",
+            "run",
+            str(ROOT / "examples" / f"{name}.yml"),
+            "--output-dir",
+            str(directory),
+            *options,
+        ],
         check=True,
     )
 
@@ -59,7 +71,15 @@ def draw(axes: Any, splits: Mapping[str, Curve], title: str, unit: str) -> None:
     """One plot: a line for what was trained on, and one with dots for the evaluations."""
     for split in ("train", "eval"):
         x, y = zip(*splits[split], strict=True)
-        axes.plot(x, y, label=split, color=COLOURS[split], linewidth=1.6, marker="o" if split == "eval" else None, markersize=3)
+        axes.plot(
+            x,
+            y,
+            label=split,
+            color=COLOURS[split],
+            linewidth=1.6,
+            marker="o" if split == "eval" else None,
+            markersize=3,
+        )
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(unit, fontsize=9)
     axes.tick_params(labelsize=8)

@@ -9,7 +9,9 @@ import plx_core as plx
 
 
 def graph_fn(mode, features):
-    x = plx.layers.Conv2D(filters=96, kernel_size=11, strides=4, activation="relu")(features["image"])
+    x = plx.layers.Conv2D(filters=96, kernel_size=11, strides=4, activation="relu")(
+        features["image"]
+    )
     x = plx.layers.MaxPooling2D(pool_size=3, strides=2)(x)
     x = plx.layers.Conv2D(filters=256, kernel_size=5, padding="same", activation="relu")(x)
     x = plx.layers.MaxPooling2D(pool_size=3, strides=2)(x)
@@ -45,7 +47,12 @@ def images(data_dir, split):
             meta_data_file=f"{data_dir}/meta_data.json",
             batch_size=64,
             feature_processors={
-                "image": plx.Graph(layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 2 / 255, "offset": -1}}])
+                "image": plx.Graph(
+                    layers=[
+                        {"Cast": {"dtype": "float32"}},
+                        {"Rescaling": {"scale": 2 / 255, "offset": -1}},
+                    ]
+                )
             },
             mode=mode,
             seed=seed,
@@ -56,7 +63,9 @@ def images(data_dir, split):
 
 def main(model_dir="runs/alexnet_flowers17", data_dir="data/flowers17", train_steps=1700):
     experiment = plx.Experiment(
-        estimator=plx.Estimator(model_fn, model_dir, plx.RunConfig(seed=7, save_checkpoints_steps=170)),
+        estimator=plx.Estimator(
+            model_fn, model_dir, plx.RunConfig(seed=7, save_checkpoints_steps=170)
+        ),
         train_input_fn=images(data_dir, "train"),
         eval_input_fn=images(data_dir, "eval"),
         train_steps=int(train_steps),

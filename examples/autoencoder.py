@@ -42,7 +42,11 @@ def images(data_dir, split, batch_size):
             data_files=[f"{data_dir}/digits_{split}.tfrecord"],
             meta_data_file=f"{data_dir}/meta_data.json",
             batch_size=batch_size,
-            feature_processors={"image": plx.Graph(layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}])},
+            feature_processors={
+                "image": plx.Graph(
+                    layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}]
+                )
+            },
             mode=mode,
             seed=seed,
         )

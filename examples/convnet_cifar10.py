@@ -41,7 +41,12 @@ def images(data_dir, split):
             meta_data_file=f"{data_dir}/meta_data.json",
             batch_size=64,
             feature_processors={
-                "image": plx.Graph(layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 2 / 255, "offset": -1}}])
+                "image": plx.Graph(
+                    layers=[
+                        {"Cast": {"dtype": "float32"}},
+                        {"Rescaling": {"scale": 2 / 255, "offset": -1}},
+                    ]
+                )
             },
             mode=mode,
             seed=seed,
@@ -52,7 +57,9 @@ def images(data_dir, split):
 
 def main(model_dir="runs/convnet_cifar10", data_dir="data/cifar10", train_steps=7800):
     experiment = plx.Experiment(
-        estimator=plx.Estimator(model_fn, model_dir, plx.RunConfig(seed=7, save_checkpoints_steps=780)),
+        estimator=plx.Estimator(
+            model_fn, model_dir, plx.RunConfig(seed=7, save_checkpoints_steps=780)
+        ),
         train_input_fn=images(data_dir, "train"),
         eval_input_fn=images(data_dir, "eval"),
         train_steps=int(train_steps),

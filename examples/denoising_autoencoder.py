@@ -10,13 +10,21 @@ import plx_core as plx
 
 def encoder_fn(mode, features):
     x = plx.layers.GaussianNoise(stddev=0.5)(features)
-    x = plx.layers.Conv2D(filters=16, kernel_size=3, strides=2, padding="same", activation="relu")(x)
-    return plx.layers.Conv2D(filters=16, kernel_size=3, strides=2, padding="same", activation="relu")(x)
+    x = plx.layers.Conv2D(filters=16, kernel_size=3, strides=2, padding="same", activation="relu")(
+        x
+    )
+    return plx.layers.Conv2D(
+        filters=16, kernel_size=3, strides=2, padding="same", activation="relu"
+    )(x)
 
 
 def decoder_fn(mode, features):
-    x = plx.layers.Conv2DTranspose(filters=16, kernel_size=3, strides=2, padding="same", activation="relu")(features)
-    x = plx.layers.Conv2DTranspose(filters=16, kernel_size=3, strides=2, padding="same", activation="relu")(x)
+    x = plx.layers.Conv2DTranspose(
+        filters=16, kernel_size=3, strides=2, padding="same", activation="relu"
+    )(features)
+    x = plx.layers.Conv2DTranspose(
+        filters=16, kernel_size=3, strides=2, padding="same", activation="relu"
+    )(x)
     return plx.layers.Conv2D(filters=1, kernel_size=3, padding="same")(x)
 
 
@@ -42,7 +50,11 @@ def images(data_dir, split, batch_size):
             data_files=[f"{data_dir}/digits_{split}.tfrecord"],
             meta_data_file=f"{data_dir}/meta_data.json",
             batch_size=batch_size,
-            feature_processors={"image": plx.Graph(layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}])},
+            feature_processors={
+                "image": plx.Graph(
+                    layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}]
+                )
+            },
             mode=mode,
             seed=seed,
         )

@@ -13,7 +13,9 @@ import plx_core as plx
 
 def graph_fn(mode, features):
     x = plx.layers.Rescaling(scale=21)(features["patient"])
-    x = plx.layers.Dense(units=32, activation="relu", kernel_regularizer=plx.regularizers.L2(l2=0.1))(x)
+    x = plx.layers.Dense(
+        units=32, activation="relu", kernel_regularizer=plx.regularizers.L2(l2=0.1)
+    )(x)
     return plx.layers.Dense(units=1, bias_initializer=plx.initializers.Constant(value=150))(x)
 
 

@@ -12,7 +12,9 @@ def dense():
     return plx.layers.Dense(
         units=256,
         activation="relu",
-        kernel_initializer=plx.initializers.VarianceScaling(scale=0.3333, mode="fan_in", distribution="uniform"),
+        kernel_initializer=plx.initializers.VarianceScaling(
+            scale=0.3333, mode="fan_in", distribution="uniform"
+        ),
     )
 
 
@@ -30,15 +32,22 @@ def model_fn(features, labels, mode):
         clip_gradients=10.0,
         discount=0.99,
         target_update_frequency=128,
-        exploration=plx.explorations.Decay(exploration_rate=1.0, min_exploration_rate=0.04, decay_steps=8000),
+        exploration=plx.explorations.Decay(
+            exploration_rate=1.0, min_exploration_rate=0.04, decay_steps=8000
+        ),
     )
     return model(features, labels)
 
 
 def main(model_dir="runs/dqn_cartpole", train_timesteps=50_000, eval_episodes=50):
-    periods = plx.RunConfig(save_summary_steps=1000, log_step_count_steps=1000, save_checkpoints_steps=10000)
+    periods = plx.RunConfig(
+        save_summary_steps=1000, log_step_count_steps=1000, save_checkpoints_steps=10000
+    )
     agent = plx.Agent(
-        model_fn, plx.memories.Memory(size=100_000, batch_size=64), model_dir, plx.EnvironmentConfig(seed=1, run_config=periods)
+        model_fn,
+        plx.memories.Memory(size=100_000, batch_size=64),
+        model_dir,
+        plx.EnvironmentConfig(seed=1, run_config=periods),
     )
     experiment = plx.RLExperiment(
         agent=agent,

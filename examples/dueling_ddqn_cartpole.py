@@ -12,7 +12,9 @@ def dense():
     return plx.layers.Dense(
         units=256,
         activation="relu",
-        kernel_initializer=plx.initializers.VarianceScaling(scale=0.3333, mode="fan_in", distribution="uniform"),
+        kernel_initializer=plx.initializers.VarianceScaling(
+            scale=0.3333, mode="fan_in", distribution="uniform"
+        ),
     )
 
 
@@ -32,13 +34,17 @@ def model_fn(features, labels, mode):
         discount=0.99,
         target_update_frequency=1,
         tau=0.01,
-        exploration=plx.explorations.Decay(exploration_rate=1.0, min_exploration_rate=0.04, decay_steps=8000),
+        exploration=plx.explorations.Decay(
+            exploration_rate=1.0, min_exploration_rate=0.04, decay_steps=8000
+        ),
     )
     return model(features, labels)
 
 
 def main(model_dir="runs/dueling_ddqn_cartpole", train_timesteps=50_000, eval_episodes=50):
-    periods = plx.RunConfig(save_summary_steps=1000, log_step_count_steps=1000, save_checkpoints_steps=10000)
+    periods = plx.RunConfig(
+        save_summary_steps=1000, log_step_count_steps=1000, save_checkpoints_steps=10000
+    )
     agent = plx.Agent(
         model_fn,
         plx.memories.PrioritizedMemory(size=50_000, batch_size=64, beta_steps=50_000, n_step=3),

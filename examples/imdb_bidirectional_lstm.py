@@ -9,7 +9,9 @@ import plx_core as plx
 
 
 def graph_fn(mode, features):
-    x = plx.layers.Embedding(input_dim=20000, output_dim=128, mask_zero=True)(features["source_token"])
+    x = plx.layers.Embedding(input_dim=20000, output_dim=128, mask_zero=True)(
+        features["source_token"]
+    )
     x = plx.layers.Bidirectional(plx.layers.LSTM(units=64, dropout=0.2))(x)
     x = plx.layers.Dropout(rate=0.5)(x)
     return plx.layers.Dense(units=2)(x)
@@ -46,7 +48,9 @@ def reviews(data_dir, split):
 
 def main(model_dir="runs/imdb_bidirectional_lstm", data_dir="data/imdb", train_steps=2340):
     experiment = plx.Experiment(
-        estimator=plx.Estimator(model_fn, model_dir, plx.RunConfig(seed=7, save_checkpoints_steps=780)),
+        estimator=plx.Estimator(
+            model_fn, model_dir, plx.RunConfig(seed=7, save_checkpoints_steps=780)
+        ),
         train_input_fn=reviews(data_dir, "train"),
         eval_input_fn=reviews(data_dir, "eval"),
         train_steps=int(train_steps),

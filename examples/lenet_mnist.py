@@ -24,7 +24,16 @@ def model_fn(features, labels, mode):
         graph_fn=graph_fn,
         loss="SoftmaxCrossEntropy",
         optimizer=plx.configs.AdamConfig(learning_rate=0.001),
-        metrics=["TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives", "Recall", "AUC", "Accuracy", "Precision"],
+        metrics=[
+            "TruePositives",
+            "TrueNegatives",
+            "FalsePositives",
+            "FalseNegatives",
+            "Recall",
+            "AUC",
+            "Accuracy",
+            "Precision",
+        ],
         one_hot_encode=True,
         n_classes=10,
     )
@@ -40,7 +49,11 @@ def images(data_dir, split, batch_size):
             meta_data_file=f"{data_dir}/meta_data.json",
             batch_size=batch_size,
             num_epochs=1,
-            feature_processors={"image": plx.Graph(layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}])},
+            feature_processors={
+                "image": plx.Graph(
+                    layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}]
+                )
+            },
             mode=mode,
             seed=seed,
         )
@@ -49,7 +62,9 @@ def images(data_dir, split, batch_size):
 
 
 def main(model_dir="runs/lenet_mnist", data_dir="data/mnist", train_steps=100):
-    estimator = plx.Estimator(model_fn, model_dir, plx.RunConfig(save_summary_steps=100, save_checkpoints_steps=100))
+    estimator = plx.Estimator(
+        model_fn, model_dir, plx.RunConfig(save_summary_steps=100, save_checkpoints_steps=100)
+    )
     experiment = plx.Experiment(
         estimator=estimator,
         train_input_fn=images(data_dir, "train", 64),

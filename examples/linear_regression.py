@@ -31,8 +31,17 @@ def model_fn(features, labels, mode):
 
 def main(model_dir="runs/linear_regression"):
     estimator = plx.Estimator(model_fn, model_dir=model_dir)
-    estimator.train(plx.inputs.numpy_input_fn({"x": x[:, None]}, y, batch_size=len(x), num_epochs=None, shuffle=False), max_steps=500)
-    metrics = estimator.evaluate(plx.inputs.numpy_input_fn({"x": x[:, None]}, y, batch_size=len(x), num_epochs=1, shuffle=False))
+    estimator.train(
+        plx.inputs.numpy_input_fn(
+            {"x": x[:, None]}, y, batch_size=len(x), num_epochs=None, shuffle=False
+        ),
+        max_steps=500,
+    )
+    metrics = estimator.evaluate(
+        plx.inputs.numpy_input_fn(
+            {"x": x[:, None]}, y, batch_size=len(x), num_epochs=1, shuffle=False
+        )
+    )
     slope = estimator.get_variable_value("dense/kernel")[0, 0]
     print(f"the slope is {slope:.2f}, the loss {metrics['loss']:.3f}")
     return slope

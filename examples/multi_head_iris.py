@@ -22,8 +22,12 @@ def model_fn(features, labels, mode):
         mode,
         graph_fn=graph_fn,
         heads={
-            "species": plx.models.Classifier(mode, loss="SoftmaxCrossEntropy", metrics=["Accuracy"]),
-            "sepal_length": plx.models.Regressor(mode, loss="MeanSquaredError", metrics=["MeanAbsoluteError"]),
+            "species": plx.models.Classifier(
+                mode, loss="SoftmaxCrossEntropy", metrics=["Accuracy"]
+            ),
+            "sepal_length": plx.models.Regressor(
+                mode, loss="MeanSquaredError", metrics=["MeanAbsoluteError"]
+            ),
         },
         loss_weights={"sepal_length": 0.5},
         optimizer=plx.configs.AdamConfig(learning_rate=0.003),
@@ -48,7 +52,9 @@ def main(model_dir="runs/multi_head_iris", train_steps=600):
         train_steps=int(train_steps),
     )
     metrics = experiment.train_and_evaluate()
-    print(f"species: {metrics['species/accuracy']:.3f} right; sepals: off by {metrics['sepal_length/mean_absolute_error']:.2f} cm")
+    print(
+        f"species: {metrics['species/accuracy']:.3f} right; sepals: off by {metrics['sepal_length/mean_absolute_error']:.2f} cm"
+    )
     return metrics
 
 

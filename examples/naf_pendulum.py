@@ -27,13 +27,20 @@ def model_fn(features, labels, mode):
 
 
 def main(model_dir="runs/naf_pendulum", train_timesteps=30_000, eval_episodes=50):
-    periods = plx.RunConfig(save_summary_steps=1000, log_step_count_steps=1000, save_checkpoints_steps=10000)
+    periods = plx.RunConfig(
+        save_summary_steps=1000, log_step_count_steps=1000, save_checkpoints_steps=10000
+    )
     agent = plx.Agent(
-        model_fn, plx.memories.Memory(size=100_000, batch_size=128), model_dir, plx.EnvironmentConfig(seed=1, run_config=periods)
+        model_fn,
+        plx.memories.Memory(size=100_000, batch_size=128),
+        model_dir,
+        plx.EnvironmentConfig(seed=1, run_config=periods),
     )
     experiment = plx.RLExperiment(
         agent=agent,
-        env=plx.envs.GymEnvironment("Pendulum-v1", wrappers=[plx.rl.wrappers.ScaleReward(scale=0.1)]),
+        env=plx.envs.GymEnvironment(
+            "Pendulum-v1", wrappers=[plx.rl.wrappers.ScaleReward(scale=0.1)]
+        ),
         eval_env=plx.envs.GymEnvironment("Pendulum-v1", num_envs=5),
         train_timesteps=int(train_timesteps),
         eval_steps=int(eval_episodes),

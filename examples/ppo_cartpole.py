@@ -9,7 +9,9 @@ import plx_core as plx
 
 
 def dense():
-    return plx.layers.Dense(units=64, activation="tanh", kernel_initializer=plx.initializers.Orthogonal(gain=1.414))
+    return plx.layers.Dense(
+        units=64, activation="tanh", kernel_initializer=plx.initializers.Orthogonal(gain=1.414)
+    )
 
 
 def graph_fn(mode, features):
@@ -22,9 +24,14 @@ def model_fn(features, labels, mode):
         mode,
         graph_fn=graph_fn,
         optimizer=plx.optimizers.Adam(
-            learning_rate=plx.schedules.PolynomialDecay(initial_learning_rate=0.001, decay_steps=7820, end_learning_rate=0.0), epsilon=1e-5
+            learning_rate=plx.schedules.PolynomialDecay(
+                initial_learning_rate=0.001, decay_steps=7820, end_learning_rate=0.0
+            ),
+            epsilon=1e-5,
         ),
-        clip_range=plx.schedules.PolynomialDecay(initial_learning_rate=0.2, decay_steps=7820, end_learning_rate=0.0),
+        clip_range=plx.schedules.PolynomialDecay(
+            initial_learning_rate=0.2, decay_steps=7820, end_learning_rate=0.0
+        ),
         epochs=20,
         minibatch_size=256,
         discount=0.98,
@@ -34,8 +41,15 @@ def model_fn(features, labels, mode):
 
 
 def main(model_dir="runs/ppo_cartpole", train_timesteps=100_000, eval_episodes=50):
-    periods = plx.RunConfig(save_summary_steps=400, log_step_count_steps=400, save_checkpoints_steps=4000)
-    agent = plx.Agent(model_fn, plx.memories.BatchMemory(batch_size=256), model_dir, plx.EnvironmentConfig(seed=1, run_config=periods))
+    periods = plx.RunConfig(
+        save_summary_steps=400, log_step_count_steps=400, save_checkpoints_steps=4000
+    )
+    agent = plx.Agent(
+        model_fn,
+        plx.memories.BatchMemory(batch_size=256),
+        model_dir,
+        plx.EnvironmentConfig(seed=1, run_config=periods),
+    )
     experiment = plx.RLExperiment(
         agent=agent,
         env=plx.envs.GymEnvironment("CartPole-v1", num_envs=8),

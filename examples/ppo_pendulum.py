@@ -9,7 +9,9 @@ import plx_core as plx
 
 
 def dense():
-    return plx.layers.Dense(units=64, activation="tanh", kernel_initializer=plx.initializers.Orthogonal(gain=1.414))
+    return plx.layers.Dense(
+        units=64, activation="tanh", kernel_initializer=plx.initializers.Orthogonal(gain=1.414)
+    )
 
 
 def graph_fn(mode, features):
@@ -31,8 +33,15 @@ def model_fn(features, labels, mode):
 
 
 def main(model_dir="runs/ppo_pendulum", train_timesteps=100_000, eval_episodes=50):
-    periods = plx.RunConfig(save_summary_steps=640, log_step_count_steps=640, save_checkpoints_steps=6400)
-    agent = plx.Agent(model_fn, plx.memories.BatchMemory(batch_size=4096), model_dir, plx.EnvironmentConfig(seed=1, run_config=periods))
+    periods = plx.RunConfig(
+        save_summary_steps=640, log_step_count_steps=640, save_checkpoints_steps=6400
+    )
+    agent = plx.Agent(
+        model_fn,
+        plx.memories.BatchMemory(batch_size=4096),
+        model_dir,
+        plx.EnvironmentConfig(seed=1, run_config=periods),
+    )
     experiment = plx.RLExperiment(
         agent=agent,
         env=plx.envs.GymEnvironment("Pendulum-v1", num_envs=4),

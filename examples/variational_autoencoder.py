@@ -9,8 +9,12 @@ import plx_core as plx
 
 
 def encoder_fn(mode, features):
-    x = plx.layers.Conv2D(filters=32, kernel_size=3, strides=2, padding="same", activation="relu")(features)
-    x = plx.layers.Conv2D(filters=64, kernel_size=3, strides=2, padding="same", activation="relu")(x)
+    x = plx.layers.Conv2D(filters=32, kernel_size=3, strides=2, padding="same", activation="relu")(
+        features
+    )
+    x = plx.layers.Conv2D(filters=64, kernel_size=3, strides=2, padding="same", activation="relu")(
+        x
+    )
     x = plx.layers.Flatten()(x)
     return plx.layers.Dense(units=128, activation="relu")(x)
 
@@ -19,7 +23,9 @@ def decoder_fn(mode, features):
     x = plx.layers.Dense(units=128, activation="relu")(features)
     x = plx.layers.Dense(units=3136, activation="relu")(x)
     x = plx.layers.Reshape(target_shape=(7, 7, 64))(x)
-    x = plx.layers.Conv2DTranspose(filters=32, kernel_size=3, strides=2, padding="same", activation="relu")(x)
+    x = plx.layers.Conv2DTranspose(
+        filters=32, kernel_size=3, strides=2, padding="same", activation="relu"
+    )(x)
     return plx.layers.Conv2DTranspose(filters=1, kernel_size=3, strides=2, padding="same")(x)
 
 
@@ -44,7 +50,11 @@ def images(data_dir, split, batch_size):
             data_files=[f"{data_dir}/mnist_{split}.tfrecord"],
             meta_data_file=f"{data_dir}/meta_data.json",
             batch_size=batch_size,
-            feature_processors={"image": plx.Graph(layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}])},
+            feature_processors={
+                "image": plx.Graph(
+                    layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}]
+                )
+            },
             mode=mode,
             seed=seed,
         )

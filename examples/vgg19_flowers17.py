@@ -15,7 +15,9 @@ def graph_fn(mode, features):
     x = features["image"]
     for filters, count in BLOCKS:
         for _ in range(count):
-            x = plx.layers.Conv2D(filters=filters, kernel_size=3, padding="same", activation="relu")(x)
+            x = plx.layers.Conv2D(
+                filters=filters, kernel_size=3, padding="same", activation="relu"
+            )(x)
         x = plx.layers.MaxPooling2D(pool_size=2)(x)
     x = plx.layers.Flatten()(x)
     for _ in range(2):
@@ -45,7 +47,12 @@ def images(data_dir, split):
             meta_data_file=f"{data_dir}/meta_data.json",
             batch_size=32,
             feature_processors={
-                "image": plx.Graph(layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 2 / 255, "offset": -1}}])
+                "image": plx.Graph(
+                    layers=[
+                        {"Cast": {"dtype": "float32"}},
+                        {"Rescaling": {"scale": 2 / 255, "offset": -1}},
+                    ]
+                )
             },
             mode=mode,
             seed=seed,
@@ -56,7 +63,9 @@ def images(data_dir, split):
 
 def main(model_dir="runs/vgg19_flowers17", data_dir="data/flowers17", train_steps=3400):
     experiment = plx.Experiment(
-        estimator=plx.Estimator(model_fn, model_dir, plx.RunConfig(seed=7, save_checkpoints_steps=340)),
+        estimator=plx.Estimator(
+            model_fn, model_dir, plx.RunConfig(seed=7, save_checkpoints_steps=340)
+        ),
         train_input_fn=images(data_dir, "train"),
         eval_input_fn=images(data_dir, "eval"),
         train_steps=int(train_steps),

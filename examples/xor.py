@@ -32,7 +32,9 @@ def model_fn(features, labels, mode):
 def main(model_dir="runs/xor", train_steps=400):
     experiment = plx.Experiment(
         estimator=plx.Estimator(model_fn, model_dir, plx.RunConfig(seed=7)),
-        train_input_fn=plx.inputs.numpy_input_fn({"inputs": x}, y, batch_size=4, num_epochs=None, shuffle=True, seed=7),
+        train_input_fn=plx.inputs.numpy_input_fn(
+            {"inputs": x}, y, batch_size=4, num_epochs=None, shuffle=True, seed=7
+        ),
         eval_input_fn=plx.inputs.numpy_input_fn({"inputs": x}, y, batch_size=4, shuffle=False),
         train_steps=int(train_steps),
     )

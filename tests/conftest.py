@@ -33,7 +33,9 @@ if "plx_layers" not in entry_points(group="plx").names:
     # installed packages, here and in the processes that tests start.
     stand_in = str(Path(__file__).parent / "stand_in")
     sys.path.append(stand_in)
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), stand_in)))
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        filter(None, (os.environ.get("PYTHONPATH"), stand_in))
+    )
 
 
 SHARED = Path(os.environ.get("PLX_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
@@ -91,6 +93,8 @@ def validator(tmp_path_factory):
     from plx_core.registry import Registry
     from plx_core.signatures import Signatures
 
-    schema = editor_schema(Registry(load_plugins()), Signatures(tmp_path_factory.mktemp("cache") / "signatures.json"))
+    schema = editor_schema(
+        Registry(load_plugins()), Signatures(tmp_path_factory.mktemp("cache") / "signatures.json")
+    )
     jsonschema.Draft7Validator.check_schema(schema)
     return jsonschema.Draft7Validator(json.loads(json.dumps(schema)))

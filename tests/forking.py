@@ -6,7 +6,9 @@ import runpy
 import sys
 
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tensorflow", "keras", "plx_core.cli", "plx_core.experiments", "plx_pipelines.images"])
+PROCESSES.set_forkserver_preload(
+    ["tensorflow", "keras", "plx_core.cli", "plx_core.experiments", "plx_pipelines.images"]
+)
 
 
 def start(*arguments):

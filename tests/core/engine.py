@@ -10,30 +10,61 @@ from plx_core.checkpoints import load
 from plx_core.configs import EnvironmentConfig, RunConfig
 from plx_core.inputs import numpy_input_fn
 
-GRAPH = {"layers": [{"Dense": {"units": 8, "activation": "relu"}}, {"Dropout": {"rate": 0.3}}, {"Dense": {"units": 2}}]}
+GRAPH = {
+    "layers": [
+        {"Dense": {"units": 8, "activation": "relu"}},
+        {"Dropout": {"rate": 0.3}},
+        {"Dense": {"units": 2}},
+    ]
+}
 
 
 def classify(graph=None, **params):
     """A model_fn of a Classifier."""
-    params = {"loss": "SparseCategoricalCrossentropy", "optimizer": {"Adam": {"learning_rate": 0.01}}, "metrics": ["Accuracy"], **params}
-    params["loss"] = keras.losses.SparseCategoricalCrossentropy(from_logits=True) if params["loss"] is not None else None
+    params = {
+        "loss": "SparseCategoricalCrossentropy",
+        "optimizer": {"Adam": {"learning_rate": 0.01}},
+        "metrics": ["Accuracy"],
+        **params,
+    }
+    params["loss"] = (
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        if params["loss"] is not None
+        else None
+    )
 
     def model_fn(features, labels, mode):
-        return plx.models.Classifier(mode, graph=plx.Graph(**(graph or GRAPH)), **params)(features, labels)
+        return plx.models.Classifier(mode, graph=plx.Graph(**(graph or GRAPH)), **params)(
+            features, labels
+        )
 
     return model_fn
 
 
 def make_estimator(path, model_fn=None, seed=5, trackers=(), **run):
     """An estimator that saves at the end alone, and writes no TensorBoard events."""
-    run_config = RunConfig(**{"save_summary_steps": None, "log_step_count_steps": None, "save_checkpoints_steps": 1_000_000, **run})
-    return plx.Estimator(model_fn or classify(), path, EnvironmentConfig(seed=seed, run_config=run_config), trackers=trackers)
+    run_config = RunConfig(
+        **{
+            "save_summary_steps": None,
+            "log_step_count_steps": None,
+            "save_checkpoints_steps": 1_000_000,
+            **run,
+        }
+    )
+    return plx.Estimator(
+        model_fn or classify(),
+        path,
+        EnvironmentConfig(seed=seed, run_config=run_config),
+        trackers=trackers,
+    )
 
 
 def feed(data, **kwargs):
     """An input_fn of arrays, shuffled and without end unless it is said otherwise."""
     x, y = data
-    return numpy_input_fn({"x": x}, y, **{"batch_size": 16, "num_epochs": None, "shuffle": True, "seed": 11, **kwargs})
+    return numpy_input_fn(
+        {"x": x}, y, **{"batch_size": 16, "num_epochs": None, "shuffle": True, "seed": 11, **kwargs}
+    )
 
 
 def fingerprint(estimator):

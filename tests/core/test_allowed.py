@@ -58,7 +58,10 @@ def plx(*arguments):
 def test_the_configs_word_alone_loads_nothing(workplace):
     answer = plx("check", "a.yml", "--plugin", "my_line.py")
     assert answer.exit_code == 2
-    assert "a.yml:2:11 plugins: my_parts.py is code from outside the installed plug-ins" in answer.output
+    assert (
+        "a.yml:2:11 plugins: my_parts.py is code from outside the installed plug-ins"
+        in answer.output
+    )
     assert "there is no layer called Mine" in answer.output
 
 
@@ -80,15 +83,26 @@ def test_what_is_asked_for_must_be_there(workplace):
 
 
 def test_trackers_are_chosen_by_name(workplace):
-    Path("a.yml").write_text(CONFIG.replace("train: {", "settings: {trackers: [CSV, JSONL]}\ntrain: {train_steps: 4, "))
+    Path("a.yml").write_text(
+        CONFIG.replace("train: {", "settings: {trackers: [CSV, JSONL]}\ntrain: {train_steps: 4, ")
+    )
     answer = plx(
-        "train", "a.yml", "--plugin", "my_line.py", "--plugin", "my_parts.py", "--set", "environment.run_config.save_summary_steps=2"
+        "train",
+        "a.yml",
+        "--plugin",
+        "my_line.py",
+        "--plugin",
+        "my_parts.py",
+        "--set",
+        "environment.run_config.save_summary_steps=2",
     )
     assert answer.exit_code == 0, answer.output
     lines = Path("runs/experiment/train.csv").read_text().splitlines()
     assert lines[0] == "step,learning_rate,loss"
     assert [line.split(",")[0] for line in lines[1:]] == ["2", "4"]
-    rows = [json.loads(line) for line in Path("runs/experiment/train.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in Path("runs/experiment/train.jsonl").read_text().splitlines()
+    ]
     assert [row["step"] for row in rows] == [2, 4]
     assert rows[0].keys() == {"step", "learning_rate", "loss"}
     assert not Path("runs/experiment/events").exists()

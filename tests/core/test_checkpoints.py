@@ -21,7 +21,12 @@ from plx_core.errors import CheckpointError
 def make_state(step):
     return {
         "global_step": step,
-        "program": {"variables": {"dense/kernel": np.full((3, 2), step, np.float32), "dense/bias": np.arange(2) + step}},
+        "program": {
+            "variables": {
+                "dense/kernel": np.full((3, 2), step, np.float32),
+                "dense/bias": np.arange(2) + step,
+            }
+        },
         "callbacks": {},
         "rate": 0.1,
         "none": None,
@@ -29,7 +34,9 @@ def make_state(step):
 
 
 def assert_equal(left, right):
-    assert type(left) is type(right) or (isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)))
+    assert type(left) is type(right) or (
+        isinstance(left, (list, tuple)) and isinstance(right, (list, tuple))
+    )
     if isinstance(left, dict):
         assert list(left) == list(right)
         for name in left:
@@ -50,12 +57,20 @@ def visible(directory):
 
 
 arrays = npst.arrays(
-    st.sampled_from([np.dtype(name) for name in sorted(module.DTYPES)]), npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+    st.sampled_from([np.dtype(name) for name in sorted(module.DTYPES)]),
+    npst.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
 )
 leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | arrays
-names = st.text(max_size=6).filter(lambda name: name != module.ARRAY_KEY) | st.sampled_from(["a", "a/b", "b", "__metadata__", ""])
+names = st.text(max_size=6).filter(lambda name: name != module.ARRAY_KEY) | st.sampled_from(
+    ["a", "a/b", "b", "__metadata__", ""]
+)
 states = st.dictionaries(
-    names, st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3), max_leaves=8)
+    names,
+    st.recursive(
+        leaves,
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3),
+        max_leaves=8,
+    ),
 )
 
 
@@ -67,7 +82,12 @@ def test_what_is_saved_comes_back_bit_for_bit(tmp_path_factory, state):
 
 def test_arrays_come_back_however_they_lie_in_memory(tmp_path):
     base = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
-    state = {"transposed": base.T, "strided": base[:, ::2, 1:], "fortran": np.asfortranarray(base), "scalar": np.float32(2.5)}
+    state = {
+        "transposed": base.T,
+        "strided": base[:, ::2, 1:],
+        "fortran": np.asfortranarray(base),
+        "scalar": np.float32(2.5),
+    }
     loaded = load(Checkpoints(tmp_path).save(0, state))
     for name, value in state.items():
         np.testing.assert_array_equal(loaded[name], value)
@@ -124,7 +144,9 @@ def test_a_flipped_bit_is_noticed_or_harmless(tmp_path_factory, data):
     path = Checkpoints(tmp_path_factory.mktemp("checkpoints")).save(1, make_state(1))
     file = path / data.draw(st.sampled_from([STATE, ARRAYS, MANIFEST]))
     content = bytearray(file.read_bytes())
-    position = int(data.draw(st.floats(0, 1, exclude_max=True)) * len(content))  # the manifest's length varies with the time in it
+    position = int(
+        data.draw(st.floats(0, 1, exclude_max=True)) * len(content)
+    )  # the manifest's length varies with the time in it
     content[position] ^= 1 << data.draw(st.integers(0, 7))
     file.write_bytes(content)
     if file.name != MANIFEST:
@@ -200,7 +222,9 @@ class FailingSystem:
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 @pytest.mark.parametrize("same_step", [False, True])
-def test_a_disk_that_fails_at_any_operation_leaves_a_whole_checkpoint(tmp_path, monkeypatch, code, same_step):
+def test_a_disk_that_fails_at_any_operation_leaves_a_whole_checkpoint(
+    tmp_path, monkeypatch, code, same_step
+):
     system = FailingSystem(monkeypatch, code)
     Checkpoints(tmp_path / "counted").save(1, make_state(1))
     operations = system.calls + 2

@@ -45,7 +45,12 @@ def test_components_among_keras_parameters_are_built():
     layer = Component(
         "layers",
         "Dense",
-        {"units": 3, "kernel_regularizer": {"L2": {"l2": 0.5}}, "kernel_initializer": "zeros", "activation": {"relu": {"max_value": 1.0}}},
+        {
+            "units": 3,
+            "kernel_regularizer": {"L2": {"l2": 0.5}},
+            "kernel_initializer": "zeros",
+            "activation": {"relu": {"max_value": 1.0}},
+        },
     ).build()
     assert isinstance(layer.kernel_regularizer, keras.regularizers.L2)
     assert float(layer.kernel_regularizer.l2) == 0.5
@@ -70,7 +75,11 @@ def test_what_is_supplied_fills_what_is_left_out():
     registry._entries["pipelines"] = [Entry("pipelines", "Line", Plugin("p", "p"), factory)]
     line = Component("pipelines", "Line", {"a": 1}, registry=registry)
     assert line.build(seed=3, mode="eval", other=1) == (1, 3, "eval")
-    assert Component("pipelines", "Line", {"a": 1, "seed": 4}, registry=registry).build(seed=3) == (1, 4, "train")
+    assert Component("pipelines", "Line", {"a": 1, "seed": 4}, registry=registry).build(seed=3) == (
+        1,
+        4,
+        "train",
+    )
 
 
 def test_namespaces_list_what_is_installed():
@@ -81,5 +90,7 @@ def test_namespaces_list_what_is_installed():
         plx.layers.Dens
     with pytest.raises(AttributeError):
         plx.nothing_of_the_kind
-    with pytest.raises(AttributeError, match="no installed plug-in offers a component called Nothing"):
+    with pytest.raises(
+        AttributeError, match="no installed plug-in offers a component called Nothing"
+    ):
         plx.configs.NothingConfig

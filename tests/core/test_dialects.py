@@ -15,8 +15,16 @@ from plx_core.nodes import from_python, to_python
 
 def seed(data="data"):
     """The example of polyaxon-lib's documentation."""
-    pipeline = {"module": "TFRecordImagePipeline", "num_epochs": 5, "shuffle": True, "dynamic_pad": False}
-    files = {"data_files": f"{data}/mnist_train.tfrecord", "meta_data_file": f"{data}/meta_data.json"}
+    pipeline = {
+        "module": "TFRecordImagePipeline",
+        "num_epochs": 5,
+        "shuffle": True,
+        "dynamic_pad": False,
+    }
+    files = {
+        "data_files": f"{data}/mnist_train.tfrecord",
+        "meta_data_file": f"{data}/meta_data.json",
+    }
     return {
         "name": "MyModel",
         "output_dir": "runs/seed",
@@ -53,10 +61,22 @@ def test_the_seed_in_version_1():
                 "summaries": ["loss"],
                 "loss": {"softmax_cross_entropy": {}},
                 "metrics": [{"streaming_accuracy": {}}],
-                "optimizer": {"adam": {"learning_rate": 0.007, "decay_type": "exponential_decay", "decay_rate": 0.2}},
+                "optimizer": {
+                    "adam": {
+                        "learning_rate": 0.007,
+                        "decay_type": "exponential_decay",
+                        "decay_rate": 0.2,
+                    }
+                },
                 "one_hot_encode": True,
                 "n_classes": 10,
-                "graph": {"input_layers": ["image"], "layers": [{"Conv2d": {"num_filter": 32}}, {"FullyConnected": {"num_units": 10}}]},
+                "graph": {
+                    "input_layers": ["image"],
+                    "layers": [
+                        {"Conv2d": {"num_filter": 32}},
+                        {"FullyConnected": {"num_units": 10}},
+                    ],
+                },
                 "name": "lenet",
             }
         },
@@ -78,7 +98,12 @@ def test_the_seed_in_version_1():
                     **pipeline,
                     "batch_size": 32,
                     **files,
-                    "feature_processors": {"image": {"input_layers": ["image"], "layers": [cast, {"Standardization": {}}]}},
+                    "feature_processors": {
+                        "image": {
+                            "input_layers": ["image"],
+                            "layers": [cast, {"Standardization": {}}],
+                        }
+                    },
                 }
             },
         },
@@ -118,10 +143,14 @@ def test_convert_prints_what_is_then_read_alike(tmp_path):
 
 def test_mistakes_keep_their_place(tmp_path):
     path = tmp_path / "old.json"
-    path.write_text('{"model_config": {"loss_config": {}},\n "nmae": "x",\n "train_input_data_config": {}}')
+    path.write_text(
+        '{"model_config": {"loss_config": {}},\n "nmae": "x",\n "train_input_data_config": {}}'
+    )
     with pytest.raises(ConfigError) as caught:
         load_tree(path)
-    assert [str(problem).split(" ", 1)[0].rsplit("/", 1)[-1] for problem in caught.value.problems] == [
+    assert [
+        str(problem).split(" ", 1)[0].rsplit("/", 1)[-1] for problem in caught.value.problems
+    ] == [
         "old.json:1:18",
         "old.json:2:2",
         "old.json:3:29",

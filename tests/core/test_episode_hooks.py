@@ -5,7 +5,13 @@ import logging
 import pytest
 
 from plx_core import episode_hooks
-from plx_core.episode_hooks import EpisodeCheckpointSaver, EpisodeCounter, EpisodeLogging, EpisodeSummarySaver, StopAtEpisode
+from plx_core.episode_hooks import (
+    EpisodeCheckpointSaver,
+    EpisodeCounter,
+    EpisodeLogging,
+    EpisodeSummarySaver,
+    StopAtEpisode,
+)
 
 
 class Run:
@@ -27,7 +33,14 @@ def play(callback, episodes, first=1):
     run = Run()
     for number in range(first, first + episodes):
         callback.on_episode(
-            run, {"return": 10.0 * number, "length": 5, "global_episode": number, "global_timestep": 5 * number, "global_step": number}
+            run,
+            {
+                "return": 10.0 * number,
+                "length": 5,
+                "global_episode": number,
+                "global_timestep": 5 * number,
+                "global_step": number,
+            },
         )
         if callback.stop_training:
             return run, number
@@ -41,7 +54,9 @@ def clock(monkeypatch):
     monkeypatch.setattr(episode_hooks.time, "perf_counter", lambda: float(next(ticks)))
 
 
-@pytest.mark.parametrize(("settings", "first", "last"), [({"last_episode": 7}, 1, 7), ({"num_episodes": 3}, 5, 7)])
+@pytest.mark.parametrize(
+    ("settings", "first", "last"), [({"last_episode": 7}, 1, 7), ({"num_episodes": 3}, 5, 7)]
+)
 def test_training_stops_at_an_episode(settings, first, last):
     callback = StopAtEpisode(**settings)
     assert play(callback, 100, first)[1] == last

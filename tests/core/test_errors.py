@@ -24,7 +24,10 @@ def test_of_a_network_inside_a_function():
     reason = raised(tf.function(lambda x: network(x)), tf.zeros((1, 3)))
     assert "incompatible" in reason
     assert "(1, 3)" in reason
-    assert not any(frame in reason for frame in ("in user code", "Exception encountered", "Arguments received", "\x1b", "\n"))
+    assert not any(
+        frame in reason
+        for frame in ("in user code", "Exception encountered", "Arguments received", "\x1b", "\n")
+    )
 
 
 def test_of_ones_own_code_inside_a_function():
@@ -35,7 +38,12 @@ def test_of_ones_own_code_inside_a_function():
 
 
 @pytest.mark.parametrize(
-    ("error", "expected"), [(ValueError("one\ntwo"), "one two"), (ValueError(), "ValueError"), (KeyError("name"), "'name'")]
+    ("error", "expected"),
+    [
+        (ValueError("one\ntwo"), "one two"),
+        (ValueError(), "ValueError"),
+        (KeyError("name"), "'name'"),
+    ],
 )
 def test_of_plain_errors(error, expected):
     assert reason_of(error) == expected

@@ -42,11 +42,17 @@ def make_experiment(path, data, model_fn=None, run=None, **params):
 
 
 def evaluated(experiment, split="eval"):
-    return [line["step"] for line in experiment.estimator.run_directory.read_metrics() if line["split"] == split]
+    return [
+        line["step"]
+        for line in experiment.estimator.run_directory.read_metrics()
+        if line["split"] == split
+    ]
 
 
 def exported(experiment, name):
-    return sorted(int(path.name) for path in (experiment.estimator.model_dir / "export" / name).glob("[0-9]*"))
+    return sorted(
+        int(path.name) for path in (experiment.estimator.model_dir / "export" / name).glob("[0-9]*")
+    )
 
 
 def test_evaluation_at_each_multiple_and_at_the_end(tmp_path, blobs):
@@ -74,7 +80,9 @@ def test_the_same_again_evaluates_and_exports_nothing_twice(tmp_path, blobs):
 
 def test_a_crash_between_checkpoint_evaluation_and_export_loses_nothing(tmp_path, blobs):
     experiment = make_experiment(tmp_path, blobs)
-    experiment.estimator.train(experiment.train_input_fn, max_steps=4)  # killed before the evaluation
+    experiment.estimator.train(
+        experiment.train_input_fn, max_steps=4
+    )  # killed before the evaluation
     again = make_experiment(tmp_path, blobs, train_steps=8)
     again.train_and_evaluate()  # killed before the export
     assert evaluated(again) == [4, 8]
@@ -107,7 +115,12 @@ def test_continuous_eval_sees_each_checkpoint_once(tmp_path, blobs):
     watcher = make_experiment(tmp_path, blobs, continuous_eval_throttle_secs=0.0, eval_steps=3)
     assert watcher.continuous_eval()["global_step"] == 12
     assert evaluated(watcher) == [3, 6, 9, 12]
-    assert watcher.continuous_eval_on_train_data(predicate_fn=lambda metrics: metrics["global_step"] < 6)["global_step"] == 6
+    assert (
+        watcher.continuous_eval_on_train_data(
+            predicate_fn=lambda metrics: metrics["global_step"] < 6
+        )["global_step"]
+        == 6
+    )
     assert evaluated(watcher, "eval_train") == [3, 6]
 
 
@@ -131,7 +144,9 @@ def test_another_process_evaluates_a_live_run(tmp_path, blobs):
     watcher.continuous_eval()
     assert writer.wait(60) == 0, writer.stderr.read()
     writer.stderr.close()
-    assert evaluated(watcher) == list(range(2, 101, 2))  # 50 checkpoints, each once, none half-written
+    assert evaluated(watcher) == list(
+        range(2, 101, 2)
+    )  # 50 checkpoints, each once, none half-written
 
 
 def test_the_best_exporter_keeps_the_best(tmp_path, blobs):
@@ -141,24 +156,43 @@ def test_the_best_exporter_keeps_the_best(tmp_path, blobs):
     for step, value in values.items():
         experiment.estimator.train(experiment.train_input_fn, max_steps=step)
         for exporter in (best, latest):
-            exporter.export(experiment.estimator, experiment.eval_input_fn, step, {"loss": value}, is_final=False)
+            exporter.export(
+                experiment.estimator,
+                experiment.eval_input_fn,
+                step,
+                {"loss": value},
+                is_final=False,
+            )
         if step == 12:
             assert exported(experiment, "best") == [8]
     assert exported(experiment, "best") == [16]
     assert exported(experiment, "latest") == [12, 16]
     with pytest.raises(ComponentError, match="there is no metric called los; did you mean loss"):
-        BestExporter(metric="los").export(experiment.estimator, experiment.eval_input_fn, 16, {"loss": 1.0}, is_final=False)
+        BestExporter(metric="los").export(
+            experiment.estimator, experiment.eval_input_fn, 16, {"loss": 1.0}, is_final=False
+        )
 
 
 def test_a_saved_model_takes_features_as_they_lie_in_the_data(tmp_path, blobs):
     from plx_core.inputs import ArrayPipeline
 
     x, y = blobs
-    processors = {"x": {"input_layers": "x", "layers": [{"Rescaling": {"scale": 0.5, "offset": 1.0}}]}}
+    processors = {
+        "x": {"input_layers": "x", "layers": [{"Rescaling": {"scale": 0.5, "offset": 1.0}}]}
+    }
 
     def input_fn(mode, seed):
         processed = {name: plx.Graph(**graph) for name, graph in processors.items()}
-        return ArrayPipeline({"x": x}, y, 16, num_epochs=1, shuffle=False, feature_processors=processed, mode=mode, seed=seed)
+        return ArrayPipeline(
+            {"x": x},
+            y,
+            16,
+            num_epochs=1,
+            shuffle=False,
+            feature_processors=processed,
+            mode=mode,
+            seed=seed,
+        )
 
     estimator = make_estimator(tmp_path / "run").train(input_fn, max_steps=3)
     predictions = np.stack([row["logits"] for row in estimator.predict(input_fn)])
@@ -166,7 +200,9 @@ def test_a_saved_model_takes_features_as_they_lie_in_the_data(tmp_path, blobs):
     served = loaded.signatures["serving_default"](x=tf.constant(x))
     np.testing.assert_allclose(served["logits"], predictions, rtol=1e-5, atol=1e-6)
     assert set(served) == {"logits", "probabilities", "classes"}
-    network = keras.models.load_model(estimator.export(tmp_path / "keras", input_fn, format="keras") / "model.keras")
+    network = keras.models.load_model(
+        estimator.export(tmp_path / "keras", input_fn, format="keras") / "model.keras"
+    )
     np.testing.assert_allclose(network({"x": x}), predictions, rtol=1e-5, atol=1e-6)
 
 
@@ -187,16 +223,26 @@ def test_early_stopping_counts_evaluations_over_restarts(tmp_path):
 
 
 def test_the_rate_falls_on_a_plateau(tmp_path, blobs):
-    experiment = make_experiment(tmp_path, blobs, train_hooks=[{"ReduceLROnPlateau": {"factor": 0.5, "patience": 0, "min_delta": 100.0}}])
+    experiment = make_experiment(
+        tmp_path,
+        blobs,
+        train_hooks=[{"ReduceLROnPlateau": {"factor": 0.5, "patience": 0, "min_delta": 100.0}}],
+    )
     experiment.train_and_evaluate()
-    assert experiment.estimator.learning_rate == pytest.approx(0.01 / 4)  # the first evaluation is the best, the two after it are not
+    assert experiment.estimator.learning_rate == pytest.approx(
+        0.01 / 4
+    )  # the first evaluation is the best, the two after it are not
 
 
 def test_early_stopping_ends_a_run(tmp_path, blobs):
-    experiment = make_experiment(tmp_path, blobs, train_steps=40, train_hooks=[EarlyStopping(patience=0, min_delta=100.0)])
+    experiment = make_experiment(
+        tmp_path, blobs, train_steps=40, train_hooks=[EarlyStopping(patience=0, min_delta=100.0)]
+    )
     experiment.train_and_evaluate()
     assert evaluated(experiment) == [4, 8]
-    again = make_experiment(tmp_path, blobs, train_steps=40, train_hooks=[EarlyStopping(patience=0, min_delta=100.0)])
+    again = make_experiment(
+        tmp_path, blobs, train_steps=40, train_hooks=[EarlyStopping(patience=0, min_delta=100.0)]
+    )
     again.train_and_evaluate()
     assert evaluated(again) == [4, 8]
 
@@ -206,7 +252,14 @@ def test_hooks_of_2017(tmp_path, blobs):
     ops = FinalOps(lambda run, step: seen.append(step) or step * 2)
     estimator = make_estimator(tmp_path)
     estimator.train(
-        feed(blobs), max_steps=20, hooks=[StopAtStep(num_steps=7), StepCounter(3), {"StepCheckpointSaverHook": {"save_steps": 5}}, ops]
+        feed(blobs),
+        max_steps=20,
+        hooks=[
+            StopAtStep(num_steps=7),
+            StepCounter(3),
+            {"StepCheckpointSaverHook": {"save_steps": 5}},
+            ops,
+        ],
     )
     assert estimator.global_step == 7
     assert [path.name for path in estimator.checkpoints.paths()] == ["000000005", "000000007"]
@@ -230,11 +283,16 @@ def test_a_guard_watches_any_metric():
 def test_a_waiter_waits_for_another_run(tmp_path, blobs):
     other = make_estimator(tmp_path / "other").train(feed(blobs), max_steps=5)
     waiter = GlobalStepWaiter(5, run_dir=str(other.model_dir), poll_secs=0.01)
-    assert make_estimator(tmp_path / "run").train(feed(blobs), max_steps=1, hooks=[waiter]).global_step == 1
+    assert (
+        make_estimator(tmp_path / "run").train(feed(blobs), max_steps=1, hooks=[waiter]).global_step
+        == 1
+    )
 
 
 def test_the_profiler_leaves_a_trace(tmp_path, blobs):
-    make_estimator(tmp_path).train(feed(blobs), max_steps=12, hooks=[Profiler(start_step=4, num_steps=4)])
+    make_estimator(tmp_path).train(
+        feed(blobs), max_steps=12, hooks=[Profiler(start_step=4, num_steps=4)]
+    )
     assert list(tmp_path.glob("profile/**/*.xplane.pb"))
 
 
@@ -263,7 +321,13 @@ def test_a_keras_callback_takes_an_evaluation_for_an_epoch(tmp_path, blobs):
 
 
 @pytest.mark.parametrize(
-    "callback", [Batches(), keras.callbacks.BackupAndRestore("x"), keras.callbacks.ModelCheckpoint("x.keras"), object()]
+    "callback",
+    [
+        Batches(),
+        keras.callbacks.BackupAndRestore("x"),
+        keras.callbacks.ModelCheckpoint("x.keras"),
+        object(),
+    ],
 )
 def test_callbacks_that_cannot_work_are_refused_with_a_reason(callback):
     with pytest.raises(ComponentError, match=r"single batches|not needed|a hook is"):
@@ -277,10 +341,17 @@ def test_warm_start_takes_the_weights_that_are_named(tmp_path, blobs):
     fresh = make_estimator(tmp_path / "fresh", seed=0)
     for estimator in (second, fresh):
         estimator.train(feed(blobs), steps=1, hooks=[StopAtStep(last_step=1)])
-    learnt, begun, drawn = (load(estimator.latest_checkpoint())["program"]["variables"] for estimator in (first, second, fresh))
-    assert np.abs(begun["dense/kernel"] - learnt["dense/kernel"]).max() < 0.02  # one step of Adam away
+    learnt, begun, drawn = (
+        load(estimator.latest_checkpoint())["program"]["variables"]
+        for estimator in (first, second, fresh)
+    )
+    assert (
+        np.abs(begun["dense/kernel"] - learnt["dense/kernel"]).max() < 0.02
+    )  # one step of Adam away
     assert np.abs(begun["dense_1/kernel"] - drawn["dense_1/kernel"]).max() < 0.02
     with pytest.raises(CheckpointError, match="no variable matches nothing"):
         plx.Estimator(
-            classify(), tmp_path / "third", warm_start_from=WarmStartConfig(path=str(first.model_dir), variables="nothing")
+            classify(),
+            tmp_path / "third",
+            warm_start_from=WarmStartConfig(path=str(first.model_dir), variables="nothing"),
         ).train(feed(blobs), 1)

@@ -28,13 +28,21 @@ def plx(*arguments):
     ids=str,
 )
 def test_the_schema_refuses_what_check_refuses(validator, change):
-    assert not validator.is_valid({"model": {"classifier": {"graph": {"layers": ["Flatten"]}}}, **change})
+    assert not validator.is_valid(
+        {"model": {"classifier": {"graph": {"layers": ["Flatten"]}}}, **change}
+    )
 
 
 def test_the_schema_knows_the_parameters_of_a_layer(validator):
-    layer = validator.schema["definitions"]["layers"]["anyOf"][1]["properties"]["Conv2D"]["anyOf"][1]
-    assert {"filters", "kernel_size", "activation", "inbound_nodes", "name"} <= set(layer["properties"])
-    assert layer["properties"]["activation"]["anyOf"][0]["allOf"] == [{"$ref": "#/definitions/activations"}]
+    layer = validator.schema["definitions"]["layers"]["anyOf"][1]["properties"]["Conv2D"]["anyOf"][
+        1
+    ]
+    assert {"filters", "kernel_size", "activation", "inbound_nodes", "name"} <= set(
+        layer["properties"]
+    )
+    assert layer["properties"]["activation"]["anyOf"][0]["allOf"] == [
+        {"$ref": "#/definitions/activations"}
+    ]
 
 
 def test_an_unknown_component_is_explained():
@@ -45,7 +53,9 @@ def test_an_unknown_component_is_explained():
 
 def make_run(path, rate, losses):
     run = RunDirectory(path)
-    run.write_config("", {"model": {"classifier": {"optimizer": {"Adam": {"learning_rate": rate}}}}})
+    run.write_config(
+        "", {"model": {"classifier": {"optimizer": {"Adam": {"learning_rate": rate}}}}}
+    )
     for step, loss in enumerate(losses, 1):
         run.append_metrics(step * 10, "eval", {"loss": loss})
 
@@ -56,8 +66,16 @@ def test_runs_and_their_comparison(tmp_path):
     listing = plx("runs", str(tmp_path)).output
     assert "one" in listing
     assert "loss 0.125" in listing
-    output = plx("compare", str(tmp_path / "one"), str(tmp_path / "two"), "--png", str(tmp_path / "curves.png")).output
-    assert [line.split() for line in output.splitlines() if line.startswith(("model.", "loss"))] == [
+    output = plx(
+        "compare",
+        str(tmp_path / "one"),
+        str(tmp_path / "two"),
+        "--png",
+        str(tmp_path / "curves.png"),
+    ).output
+    assert [
+        line.split() for line in output.splitlines() if line.startswith(("model.", "loss"))
+    ] == [
         ["model.classifier.optimizer.Adam.learning_rate", "0.1", "0.2"],
         ["loss", "0.5", "0.125"],
     ]

@@ -19,7 +19,13 @@ def hello():
 def provide_commands():
     return {commands}
 """
-GOOD = {"hello": "parts:hello", "data hello": "parts:hello", "run": "parts:hello", "data missing": "parts:missing", "odd": "os:sep"}
+GOOD = {
+    "hello": "parts:hello",
+    "data hello": "parts:hello",
+    "run": "parts:hello",
+    "data missing": "parts:missing",
+    "odd": "os:sep",
+}
 
 
 @pytest.fixture
@@ -32,13 +38,22 @@ def plx(tmp_path):
             (tmp_path / f"{module}.py").write_text(PARTS.format(commands=commands))
         environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
         return subprocess.run(
-            [sys.executable, "-m", "plx_core", *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "plx_core", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     return run
 
 
-@pytest.mark.parametrize("words", [("hello",), ("data", "hello"), ("parts/hello",), ("data", "parts/hello")], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [("hello",), ("data", "hello"), ("parts/hello",), ("data", "parts/hello")],
+    ids=" ".join,
+)
 def test_a_command_of_a_plugin_runs(plx, words):
     answer = plx(*words)
     assert (answer.returncode, answer.stdout) == (0, "hello\n"), answer.stderr
@@ -48,7 +63,9 @@ def test_help_lists_them_without_importing_them(plx):
     commands = {"heavy": "there_is_no_such_module:command", "run": "parts:hello"}
     answer = plx("--help", commands=commands)
     assert answer.returncode == 0
-    lines = [line.split() for line in answer.stdout.split("Commands of plug-ins:\n")[1].splitlines()]
+    lines = [
+        line.split() for line in answer.stdout.split("Commands of plug-ins:\n")[1].splitlines()
+    ]
     assert ["heavy", "from", "parts"] in lines
     assert not any(line[0] == "run" for line in lines)
 
@@ -62,7 +79,9 @@ def test_our_own_commands_stay_ours(plx):
 def test_what_is_no_command_is_named(plx):
     answer = plx("data", "missing")
     assert answer.returncode == 2
-    assert answer.stderr.startswith("command data missing of plug-in parts (parts) cannot be loaded from parts:missing: AttributeError")
+    assert answer.stderr.startswith(
+        "command data missing of plug-in parts (parts) cannot be loaded from parts:missing: AttributeError"
+    )
     answer = plx("odd")
     assert answer.returncode == 2
     assert "command odd of plug-in parts: os:sep is not" in answer.stderr
@@ -71,7 +90,10 @@ def test_what_is_no_command_is_named(plx):
 def test_two_plugins_with_one_command(plx):
     answer = plx("hello", modules=("parts", "others"))
     assert answer.returncode == 2
-    assert answer.stderr == "command hello is offered by others/hello (others) and parts/hello (parts); write one of these in full\n"
+    assert (
+        answer.stderr
+        == "command hello is offered by others/hello (others) and parts/hello (parts); write one of these in full\n"
+    )
     assert plx("others/hello", modules=("parts", "others")).stdout == "hello\n"
 
 
@@ -80,7 +102,11 @@ def test_help_survives_a_plugin_that_cannot_be_imported(plx, tmp_path):
     (tmp_path / "pyproject.toml").write_text('[tool.plx]\nplugins = ["broken.py"]\n')
     for words in ((), ("data",)):
         answer = subprocess.run(
-            [sys.executable, "-m", "plx_core", *words, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "plx_core", *words, "--help"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert answer.returncode == 0
         assert "ZeroDivisionError" in answer.stdout

@@ -49,7 +49,10 @@ def test_every_kind_has_a_hook_with_one_sentence():
 def test_a_misspelt_hook_is_named():
     found = Plugins()
     found.add(Plugin("acme", "acme"), module_with("acme", provide_layer={}))
-    assert found.broken[0].error == "has a hook that plx does not know, provide_layer; did you mean provide_layers?"
+    assert (
+        found.broken[0].error
+        == "has a hook that plx does not know, provide_layer; did you mean provide_layers?"
+    )
 
 
 def test_another_version_of_the_hooks_is_named():
@@ -57,7 +60,10 @@ def test_another_version_of_the_hooks_is_named():
     module.PLX_API_VERSION = API_VERSION + 1
     found = Plugins()
     found.add(Plugin("acme", "acme"), module)
-    assert "was written for version 2 of the hooks; this plx_core has version 1" in found.broken[0].error
+    assert (
+        "was written for version 2 of the hooks; this plx_core has version 1"
+        in found.broken[0].error
+    )
 
 
 def test_two_plugins_of_one_name_are_refused():
@@ -83,10 +89,24 @@ def test_a_hook_returns_a_mapping():
 
 
 @pytest.mark.parametrize(
-    "name", ["MeanSquaredError", "mean_squared_error", "meansquarederror", "MSE", "mse", "acme/MeanSquaredError", "acme-dist/mse"]
+    "name",
+    [
+        "MeanSquaredError",
+        "mean_squared_error",
+        "meansquarederror",
+        "MSE",
+        "mse",
+        "acme/MeanSquaredError",
+        "acme-dist/mse",
+    ],
 )
 def test_a_name_is_found_exactly_then_by_alias_then_ignoring_case(name):
-    components = registry(acme={"provide_losses": {"MeanSquaredError": dict}, "provide_aliases": {"losses": {"MSE": "MeanSquaredError"}}})
+    components = registry(
+        acme={
+            "provide_losses": {"MeanSquaredError": dict},
+            "provide_aliases": {"losses": {"MSE": "MeanSquaredError"}},
+        }
+    )
     assert components.find("losses", name).name == "MeanSquaredError"
 
 
@@ -99,15 +119,23 @@ def test_the_exact_name_goes_before_one_in_another_case():
 
 
 def test_two_claims_need_the_full_name():
-    components = registry(one={"provide_layers": {"Dense": dict}}, two={"provide_layers": {"Dense": list}})
-    with pytest.raises(AmbiguousComponent, match=r"layer Dense is offered by one/Dense \(one-dist 1.0\) and two/Dense \(two-dist 1.0\)"):
+    components = registry(
+        one={"provide_layers": {"Dense": dict}}, two={"provide_layers": {"Dense": list}}
+    )
+    with pytest.raises(
+        AmbiguousComponent,
+        match=r"layer Dense is offered by one/Dense \(one-dist 1.0\) and two/Dense \(two-dist 1.0\)",
+    ):
         components.find("layers", "Dense")
     assert components.find("layers", "two/Dense").load() is list
 
 
 def test_an_unknown_name_says_what_was_searched():
     components = registry(acme={"provide_layers": {"Dense": dict}})
-    with pytest.raises(UnknownComponent, match="there is no layer called Dens; did you mean Dense\\?; searched the plug-ins acme"):
+    with pytest.raises(
+        UnknownComponent,
+        match="there is no layer called Dens; did you mean Dense\\?; searched the plug-ins acme",
+    ):
         components.find("layers", "Dens")
 
 
@@ -123,7 +151,11 @@ def test_an_unknown_kind_is_an_error():
 
 @pytest.mark.parametrize(
     ("target", "message"),
-    [("nowhere.at_all:Thing", "ModuleNotFoundError"), ("json:nothing", "AttributeError"), ("json:__name__", "is not callable")],
+    [
+        ("nowhere.at_all:Thing", "ModuleNotFoundError"),
+        ("json:nothing", "AttributeError"),
+        ("json:__name__", "is not callable"),
+    ],
 )
 def test_a_factory_that_cannot_be_loaded_is_named(target, message):
     components = registry(acme={"provide_layers": {"Thing": target}})
@@ -133,20 +165,34 @@ def test_a_factory_that_cannot_be_loaded_is_named(target, message):
 
 
 def test_listing_imports_no_component():
-    components = registry(acme={"provide_layers": {f"Layer{number}": f"acme_does_not_exist.part{number}:Layer" for number in range(1000)}})
+    components = registry(
+        acme={
+            "provide_layers": {
+                f"Layer{number}": f"acme_does_not_exist.part{number}:Layer"
+                for number in range(1000)
+            }
+        }
+    )
     assert len(components.entries("layers")) == 1000
     assert not [name for name in sys.modules if name.startswith("acme_does_not_exist")]
 
 
 def test_a_file_is_loaded_on_the_persons_word(tmp_path):
     path = tmp_path / "my_parts.py"
-    path.write_text("from plx_core import hookimpl\n\n@hookimpl\ndef provide_layers():\n    return {'Mine': dict}\n")
+    path.write_text(
+        "from plx_core import hookimpl\n\n@hookimpl\ndef provide_layers():\n    return {'Mine': dict}\n"
+    )
     components = Registry(load_plugins([str(path)], entry_points=False))
     assert components.find("layers", "Mine").plugin.name == "my_parts"
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [("import nothing_like_it", "ModuleNotFoundError"), ("def f(:", "SyntaxError"), ("1/0", "ZeroDivisionError")]
+    ("text", "message"),
+    [
+        ("import nothing_like_it", "ModuleNotFoundError"),
+        ("def f(:", "SyntaxError"),
+        ("1/0", "ZeroDivisionError"),
+    ],
 )
 def test_a_file_that_breaks_says_how(tmp_path, text, message):
     path = tmp_path / "broken_parts.py"
@@ -157,7 +203,9 @@ def test_a_file_that_breaks_says_how(tmp_path, text, message):
 
 def test_plugins_can_be_turned_off():
     assert not load_plugins(environ={"PLX_DISABLE_PLUGINS": "1"}).plugins
-    assert "plx_core" not in load_plugins(environ={"PLX_DISABLE_PLUGINS": "plx_core, other"}).plugins
+    assert (
+        "plx_core" not in load_plugins(environ={"PLX_DISABLE_PLUGINS": "plx_core, other"}).plugins
+    )
     assert "plx_core" in load_plugins(environ={}).plugins
 
 
@@ -170,7 +218,9 @@ OLDER = {"provide_layers": {"Scale": scale, "Other": scale}, "provide_parameter_
 
 def test_a_parameter_is_found_by_its_older_name():
     components = registry(acme=OLDER)
-    assert Component("layers", "Scale", {"times": 2.0, "plus": 3.0}, registry=components).build() == (2.0, 3.0)
+    assert Component(
+        "layers", "Scale", {"times": 2.0, "plus": 3.0}, registry=components
+    ).build() == (2.0, 3.0)
     assert Component("layers", "Scale", {"by": 3.0}, registry=components).build() == (1.0, 3.0)
     with pytest.raises(ConfigError, match="factor is given twice, also as times"):
         Component("layers", "Scale", {"times": 2.0, "factor": 3.0}, registry=components).build()
@@ -178,7 +228,9 @@ def test_a_parameter_is_found_by_its_older_name():
 
 def test_a_config_may_use_an_older_name(tmp_path):
     reader = Reader(registry(acme=OLDER), Signatures(tmp_path / "signatures.json"))
-    component = reader.read(from_python({"Scale": {"times": 2.0, "plus": 3}}), {"x-component": "layers"}, "layer")
+    component = reader.read(
+        from_python({"Scale": {"times": 2.0, "plus": 3}}), {"x-component": "layers"}, "layer"
+    )
     assert (component.params, reader.problems) == ({"factor": 2.0, "by": 3}, [])
     for wrong, message in (
         ({"Other": {"plus": 1}}, "unknown parameter"),

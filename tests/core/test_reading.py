@@ -81,8 +81,15 @@ def test_nothing_is_coerced(text, annotation, message):
 
 
 plain_data = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**12), 10**12) | st.floats(allow_nan=False) | st.text(max_size=20),
-    lambda children: st.lists(children, max_size=4) | st.dictionaries(st.text(min_size=1, max_size=8), children, max_size=4),
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**12), 10**12)
+    | st.floats(allow_nan=False)
+    | st.text(max_size=20),
+    lambda children: (
+        st.lists(children, max_size=4)
+        | st.dictionaries(st.text(min_size=1, max_size=8), children, max_size=4)
+    ),
     max_leaves=20,
 )
 
@@ -120,11 +127,21 @@ class Small:
 
 def test_a_class_says_all_that_is_wrong():
     _, messages = read("{rat: 1, names: [1, {}]}", Small)
-    assert messages == ["unknown key; did you mean rate?", "expected a text, got an empty mapping", "size is missing; expected an integer"]
+    assert messages == [
+        "unknown key; did you mean rate?",
+        "expected a text, got an empty mapping",
+        "size is missing; expected an integer",
+    ]
 
 
 def test_a_signature_is_a_schema():
-    def factory(size: int, loss: Annotated[Any, Of("losses")] = "Huber", *, rate: float | None = None, mode: str = "train") -> None: ...
+    def factory(
+        size: int,
+        loss: Annotated[Any, Of("losses")] = "Huber",
+        *,
+        rate: float | None = None,
+        mode: str = "train",
+    ) -> None: ...
 
     schema = factory_schema(factory, "layers")
     assert schema["required"] == ["size"]
@@ -153,8 +170,16 @@ def write(tmp_path, name, text):
 
 
 def test_a_file_is_laid_on_those_it_extends(tmp_path):
-    write(tmp_path, "base.yml", "train: {train_steps: 5, first_update: 3}\nmodel: {classifier: {loss: {Huber: {delta: 2}}, n_classes: 3}}")
-    path = write(tmp_path, "top.yml", "extends: base.yml\ntrain: {train_steps: 7}\nmodel: {classifier: {loss: {Hinge: {}}}}")
+    write(
+        tmp_path,
+        "base.yml",
+        "train: {train_steps: 5, first_update: 3}\nmodel: {classifier: {loss: {Huber: {delta: 2}}, n_classes: 3}}",
+    )
+    path = write(
+        tmp_path,
+        "top.yml",
+        "extends: base.yml\ntrain: {train_steps: 7}\nmodel: {classifier: {loss: {Hinge: {}}}}",
+    )
     assert to_python(load_tree(path)) == {
         "train": {"train_steps": 7, "first_update": 3},
         "model": {"classifier": {"loss": {"Hinge": {}}, "n_classes": 3}},
@@ -168,23 +193,44 @@ def test_another_model_takes_the_place_of_the_one_extended(tmp_path):
 
 
 def test_set_makes_what_is_not_there_and_reaches_into_lists(tmp_path):
-    path = write(tmp_path, "a.yml", "model: {classifier: {loss: Huber, graph: {layers: [{Dense: {units: 1}}, Flatten]}}}")
+    path = write(
+        tmp_path,
+        "a.yml",
+        "model: {classifier: {loss: Huber, graph: {layers: [{Dense: {units: 1}}, Flatten]}}}",
+    )
     sets = [
         "model.classifier.loss.Huber.delta=1e-3",
         "model.classifier.graph.layers.0.Dense.units=8",
         "train.hooks=[{StopAtStep: {last_step: 3}}]",
     ]
     assert to_python(load_tree(path, sets)) == {
-        "model": {"classifier": {"loss": {"Huber": {"delta": 0.001}}, "graph": {"layers": [{"Dense": {"units": 8}}, "Flatten"]}}},
+        "model": {
+            "classifier": {
+                "loss": {"Huber": {"delta": 0.001}},
+                "graph": {"layers": [{"Dense": {"units": 8}}, "Flatten"]},
+            }
+        },
         "train": {"hooks": [{"StopAtStep": {"last_step": 3}}]},
     }
 
 
-@pytest.mark.parametrize("text", ["nothing", "=3", "model.classifier.graph.layers.7.Dense.units=8", "model.classifier.n_classes.x=1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nothing",
+        "=3",
+        "model.classifier.graph.layers.7.Dense.units=8",
+        "model.classifier.n_classes.x=1",
+    ],
+)
 def test_a_setting_that_fits_nowhere_is_an_error(tmp_path, text):
-    path = write(tmp_path, "a.yml", "model: {classifier: {n_classes: 3, graph: {layers: [Flatten]}}}")
+    path = write(
+        tmp_path, "a.yml", "model: {classifier: {n_classes: 3, graph: {layers: [Flatten]}}}"
+    )
     if text.startswith("model.classifier.n_classes"):
-        assert to_python(load_tree(path, [text]))["model"]["classifier"]["n_classes"] == {"x": 1}  # reading it says what is wrong
+        assert to_python(load_tree(path, [text]))["model"]["classifier"]["n_classes"] == {
+            "x": 1
+        }  # reading it says what is wrong
         return
     with pytest.raises(ConfigError, match="--set"):
         load_tree(path, [text])
@@ -193,18 +239,26 @@ def test_a_setting_that_fits_nowhere_is_an_error(tmp_path, text):
 def test_variables_are_those_that_are_allowed(tmp_path):
     path = write(tmp_path, "a.yml", "project: {name: '${env:PLX_WHO}-${env:TEAM}'}")
     environ = {"PLX_WHO": "me", "TEAM": "us"}
-    assert to_python(load_tree(path, allowed=Allowed(env=("TE*",)), environ=environ)) == {"project": {"name": "me-us"}}
+    assert to_python(load_tree(path, allowed=Allowed(env=("TE*",)), environ=environ)) == {
+        "project": {"name": "me-us"}
+    }
     with pytest.raises(ConfigError, match="TEAM may not be read"):
         load_tree(path, environ=environ)
 
 
 def test_merge_keys_and_aliases_are_read(tmp_path):
     path = write(tmp_path, "a.yml", "x: &x {a: 1, b: 2}\ny: {<<: *x, b: 3}\nz: *x")
-    assert to_python(load_tree(path)) == {"x": {"a": 1, "b": 2}, "y": {"b": 3, "a": 1}, "z": {"a": 1, "b": 2}}
+    assert to_python(load_tree(path)) == {
+        "x": {"a": 1, "b": 2},
+        "y": {"b": 3, "a": 1},
+        "z": {"a": 1, "b": 2},
+    }
 
 
 def test_json_is_read_as_the_yaml_that_it_is(tmp_path):
-    assert to_python(load_tree(write(tmp_path, "a.json", '{"a": 1e-3, "b": [true, null], "c": "no"}'))) == {
+    assert to_python(
+        load_tree(write(tmp_path, "a.json", '{"a": 1e-3, "b": [true, null], "c": "no"}'))
+    ) == {
         "a": 0.001,
         "b": [True, None],
         "c": "no",

@@ -24,7 +24,9 @@ with RunDirectory(sys.argv[1]).writing():
 @pytest.fixture
 def holder(tmp_path):
     """Another process that writes to the run."""
-    process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout.readline() == "holding\n"
     yield process
     process.kill()
@@ -33,7 +35,12 @@ def holder(tmp_path):
 
 
 def test_a_second_writer_is_refused_and_told_who_the_first_is(tmp_path, holder):
-    with pytest.raises(RunDirectoryError, match=f"another process is writing.*process {holder.pid} on "), RunDirectory(tmp_path).writing():
+    with (
+        pytest.raises(
+            RunDirectoryError, match=f"another process is writing.*process {holder.pid} on "
+        ),
+        RunDirectory(tmp_path).writing(),
+    ):
         pass
 
 
@@ -49,7 +56,10 @@ def test_the_lock_does_not_survive_kill_9(tmp_path, holder):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunDirectoryError, match="file/run cannot be written"), RunDirectory(tmp_path / "file" / "run").writing():
+    with (
+        pytest.raises(RunDirectoryError, match="file/run cannot be written"),
+        RunDirectory(tmp_path / "file" / "run").writing(),
+    ):
         pass
 
 
@@ -88,7 +98,9 @@ def test_metrics_after_the_step_that_a_run_resumes_from_are_forgotten(tmp_path):
 
 
 RESOLVED = {
-    "model": {"classifier": {"graph": {"layers": [{"Dense": {"units": 2}}, {"Dense": {"units": 3}}]}}},
+    "model": {
+        "classifier": {"graph": {"layers": [{"Dense": {"units": 2}}, {"Dense": {"units": 3}}]}}
+    },
     "environment": {"seed": 1, "run_config": {"save_summary_steps": 100}},
     "train": {"train_steps": 100, "data_pipeline": {"P": {"batch_size": 4}}},
     "eval": {"eval_steps": 3},
@@ -103,12 +115,21 @@ def changed(**sections):
     ("resolved", "where"),
     [
         (
-            changed(model={"classifier": {"graph": {"layers": [{"Dense": {"units": 2}}, {"Dense": {"units": 4}}]}}}),
+            changed(
+                model={
+                    "classifier": {
+                        "graph": {"layers": [{"Dense": {"units": 2}}, {"Dense": {"units": 4}}]}
+                    }
+                }
+            ),
             r"model\.classifier\.graph\.layers\[1\]\.Dense\.units",
         ),
         (changed(model={"regressor": {}}), r"model\.classifier, model\.regressor"),
         (changed(environment={"seed": 2}), r"environment\.seed"),
-        (changed(train={"data_pipeline": {"P": {"batch_size": 8}}}), r"train\.data_pipeline\.P\.batch_size"),
+        (
+            changed(train={"data_pipeline": {"P": {"batch_size": 8}}}),
+            r"train\.data_pipeline\.P\.batch_size",
+        ),
     ],
 )
 def test_a_config_whose_weights_would_differ_is_refused_with_the_places(tmp_path, resolved, where):

@@ -55,12 +55,16 @@ def test_a_strangers_layer_is_read_again(tmp_path):
 
 
 def test_a_class_that_no_plugin_offers_is_an_error(tmp_path):
-    with pytest.raises(ComponentError, match=r"a.keras cannot be read with the installed plug-ins: .*Shift"):
+    with pytest.raises(
+        ComponentError, match=r"a.keras cannot be read with the installed plug-ins: .*Shift"
+    ):
         load_model(saved(shift_class()(2.0), tmp_path), registry(acme={}))
 
 
 def test_one_name_of_two_plugins_is_left_out():
-    assert custom_objects(registry(acme={"A": shift_class()}, rival={"B": shift_class()})) == custom_objects(registry())
+    assert custom_objects(
+        registry(acme={"A": shift_class()}, rival={"B": shift_class()})
+    ) == custom_objects(registry())
 
 
 def test_what_is_no_saved_network_is_said(tmp_path):

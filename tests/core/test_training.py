@@ -30,10 +30,15 @@ def by_hand(data, steps, seed, optimizer):
     def step(features, labels):
         with tf.GradientTape() as tape:
             loss = loss_fn(labels, network(features, training=True))
-        optimizer.apply(tape.gradient(loss, network.trainable_variables), network.trainable_variables)
+        optimizer.apply(
+            tape.gradient(loss, network.trainable_variables), network.trainable_variables
+        )
         return loss
 
-    losses = [float(step(features["x"], labels)) for features, labels in feed(data)().dataset().take(steps)]
+    losses = [
+        float(step(features["x"], labels))
+        for features, labels in feed(data)().dataset().take(steps)
+    ]
     return [variable.numpy() for variable in network.variables], losses
 
 
@@ -41,19 +46,30 @@ def by_hand(data, steps, seed, optimizer):
 def test_steps_equal_hand_written_ones_bit_for_bit(tmp_path, blobs, name):
     expected, losses = by_hand(blobs, 23, seed=5, optimizer=getattr(keras.optimizers, name)(0.01))
     recorder = Recorder()
-    estimator = make_estimator(tmp_path, classify(PLAIN, optimizer={name: {"learning_rate": 0.01}}), log_step_count_steps=10)
+    estimator = make_estimator(
+        tmp_path,
+        classify(PLAIN, optimizer={name: {"learning_rate": 0.01}}),
+        log_step_count_steps=10,
+    )
     estimator.train(feed(blobs), max_steps=23, hooks=[recorder])
     found = load(estimator.latest_checkpoint())["program"]["variables"]
     assert list(found) == ["dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias"]
     for value, variable in zip(found.values(), expected, strict=True):
         np.testing.assert_array_equal(value, variable)
     means = [np.mean(losses[start:stop]) for start, stop in ((0, 10), (10, 20), (20, 23))]
-    assert [recorder.logged[step]["loss"] for step in (10, 20, 23)] == pytest.approx(means, rel=1e-6)
+    assert [recorder.logged[step]["loss"] for step in (10, 20, 23)] == pytest.approx(
+        means, rel=1e-6
+    )
 
 
 def test_nothing_is_traced_twice(tmp_path, blobs):
     estimator = make_estimator(
-        tmp_path, classify(summaries="all"), trackers=[], save_checkpoints_steps=7, log_step_count_steps=5, save_summary_steps=3
+        tmp_path,
+        classify(summaries="all"),
+        trackers=[],
+        save_checkpoints_steps=7,
+        log_step_count_steps=5,
+        save_summary_steps=3,
     )
     input_fn, held_out = feed(blobs), feed(blobs, batch_size=20, num_epochs=1, shuffle=False)
     for goal in (10, 37, 60):
@@ -61,10 +77,16 @@ def test_nothing_is_traced_twice(tmp_path, blobs):
         estimator.evaluate(held_out)
         list(estimator.predict(held_out))
     program = estimator._running.program
-    counts = [function.experimental_get_tracing_count() for function in (program._run, program._summarise, program._read)]
+    counts = [
+        function.experimental_get_tracing_count()
+        for function in (program._run, program._summarise, program._read)
+    ]
     assert counts == [1, 1, 2]  # metrics are read with and without being reset
     evaluators = estimator._evaluators.values()
-    assert [(one._run.experimental_get_tracing_count(), one._predict.experimental_get_tracing_count()) for one in evaluators] == [
+    assert [
+        (one._run.experimental_get_tracing_count(), one._predict.experimental_get_tracing_count())
+        for one in evaluators
+    ] == [
         (1, 0),
         (0, 1),
     ]
@@ -78,8 +100,12 @@ def test_a_last_batch_that_is_short_is_no_reason_to_trace_again(tmp_path, blobs)
 
 def test_metrics_of_training_are_those_since_they_were_last_logged(tmp_path, blobs):
     recorder = Recorder()
-    estimator = make_estimator(tmp_path, classify(PLAIN, optimizer={"SGD": {"learning_rate": 0.0}}), log_step_count_steps=6)
-    estimator.train(feed(blobs), max_steps=12, hooks=[recorder])  # weights that stand still, and an epoch between two logs
+    estimator = make_estimator(
+        tmp_path, classify(PLAIN, optimizer={"SGD": {"learning_rate": 0.0}}), log_step_count_steps=6
+    )
+    estimator.train(
+        feed(blobs), max_steps=12, hooks=[recorder]
+    )  # weights that stand still, and an epoch between two logs
     whole = estimator.evaluate(feed(blobs, num_epochs=1, shuffle=False))
     for step in (6, 12):
         assert recorder.logged[step]["accuracy"] == pytest.approx(whole["accuracy"])
@@ -90,9 +116,13 @@ def test_penalties_of_regularizers_are_part_of_the_loss(tmp_path, blobs):
     graph = {"layers": [{"Dense": {"units": 2, "kernel_regularizer": keras.regularizers.L2(0.5)}}]}
     estimator = make_estimator(tmp_path / "with", classify(graph)).train(feed(blobs), max_steps=2)
     found = estimator.evaluate(feed(blobs, num_epochs=1))["loss"]
-    logits = np.stack([row["logits"] for row in estimator.predict(feed(blobs, num_epochs=1, shuffle=False))]).astype(float)
+    logits = np.stack(
+        [row["logits"] for row in estimator.predict(feed(blobs, num_epochs=1, shuffle=False))]
+    ).astype(float)
     plain = np.mean(np.log(np.exp(logits).sum(1)) - logits[np.arange(96), blobs[1]])
-    assert found == pytest.approx(plain + 0.5 * np.sum(estimator.get_variable_value("dense/kernel") ** 2), rel=1e-4)
+    assert found == pytest.approx(
+        plain + 0.5 * np.sum(estimator.get_variable_value("dense/kernel") ** 2), rel=1e-4
+    )
 
 
 def test_embeddings_are_clipped_by_their_own_norm(tmp_path):
@@ -114,7 +144,9 @@ def test_embeddings_are_clipped_by_their_own_norm(tmp_path):
     assert float(tf.linalg.global_norm(both)) == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize("option", [{"xla": True}, {"mixed_precision": "mixed_bfloat16"}, {"steps_per_call": 3}])
+@pytest.mark.parametrize(
+    "option", [{"xla": True}, {"mixed_precision": "mixed_bfloat16"}, {"steps_per_call": 3}]
+)
 def test_ways_to_execute_train_alike(tmp_path, blobs, option):
     from attrs import evolve
 
@@ -157,7 +189,9 @@ def test_a_clock_is_due_when_its_period_has_passed(monkeypatch):
 
 def test_a_specification_without_a_loss_cannot_be_trained(tmp_path, blobs):
     def model_fn(features, labels, mode):
-        return plx.EstimatorSpec(mode=mode, network=keras.Model(features, keras.layers.Dense(1)(features["x"])))
+        return plx.EstimatorSpec(
+            mode=mode, network=keras.Model(features, keras.layers.Dense(1)(features["x"]))
+        )
 
     with pytest.raises(plx.errors.ComponentError, match=r"a loss and an optimizer"):
         make_estimator(tmp_path, model_fn).train(feed(blobs), steps=1)
@@ -177,7 +211,10 @@ def test_a_metric_that_cannot_take_the_outputs_is_named_before_training(tmp_path
     def model_fn(features, labels, mode):
         spec = classify(metrics=["R2Score"])(features, labels, mode)
         return evolve(
-            spec, update_metrics=lambda features, labels, outputs: spec.metrics["r2_score"].update_state(labels, outputs[:, None])
+            spec,
+            update_metrics=lambda features, labels, outputs: spec.metrics["r2_score"].update_state(
+                labels, outputs[:, None]
+            ),
         )
 
     with pytest.raises(ComponentError, match=r"a metric cannot take outputs of shape \(None, 2\)"):

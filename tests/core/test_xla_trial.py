@@ -32,7 +32,10 @@ class Program:
         time.sleep(self.seconds * steps)
 
 
-@pytest.mark.parametrize(("without", "compiled", "expected"), [(2e-3, 1e-4, True), (1e-4, 2e-3, False), (1e-3, None, False)])
+@pytest.mark.parametrize(
+    ("without", "compiled", "expected"),
+    [(2e-3, 1e-4, True), (1e-4, 2e-3, False), (1e-3, None, False)],
+)
 def test_the_quicker_one_is_chosen_once(tmp_path, without, compiled, expected):
     programs = {False: Program(without), True: Program(compiled)}
     pipeline = as_pipeline(INPUT, Modes.TRAIN, 0)
@@ -41,7 +44,11 @@ def test_the_quicker_one_is_chosen_once(tmp_path, without, compiled, expected):
         return xla_trial.steps_per_second(programs[xla], pipeline, rival)
 
     assert xla_trial.is_quicker(tmp_path, rate) is expected
-    assert json.loads((tmp_path / "xla.json").read_text())["xla"] is xla_trial.answer(tmp_path) is expected
+    assert (
+        json.loads((tmp_path / "xla.json").read_text())["xla"]
+        is xla_trial.answer(tmp_path)
+        is expected
+    )
     tried = list(programs[False].log)
     assert tried == [1, 1, *[xla_trial.STEPS] * (1 + xla_trial.TURNS)]
     assert xla_trial.is_quicker(tmp_path, rate) is expected
@@ -58,7 +65,9 @@ def test_what_is_far_slower_is_given_up_early():
 
 def estimator_of(directory, xla="auto"):
     def model_fn(features, labels, mode):
-        graph = plx.Graph(layers=[{"Dense": {"units": 4, "activation": "relu"}}, {"Dense": {"units": 1}}])
+        graph = plx.Graph(
+            layers=[{"Dense": {"units": 4, "activation": "relu"}}, {"Dense": {"units": 1}}]
+        )
         return plx.models.Regressor(mode, graph=graph, optimizer="Adam")(features, labels)
 
     return plx.Estimator(model_fn, directory, plx.EnvironmentConfig(seed=1, xla=xla))
@@ -73,4 +82,6 @@ def test_a_run_that_tried_is_the_run_of_its_answer(tmp_path):
     told.train(INPUT, steps=20)
     assert (tmp_path / "tried" / "xla.json").read_text() == json.dumps(answer)
     for name in tried.get_variable_names():
-        np.testing.assert_array_equal(resumed.get_variable_value(name), told.get_variable_value(name))
+        np.testing.assert_array_equal(
+            resumed.get_variable_value(name), told.get_variable_value(name)
+        )

@@ -17,11 +17,26 @@ from plx_core.shapes import check_shapes
 from plx_core.signatures import Signatures
 
 ROOT = Path(__file__).resolve().parents[2]
-BLOCK = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL
+)
 NAME = re.compile(r"^# ([\w./-]+\.(?:py|yml|toml))\n")
 SECTIONS = {attribute.name for attribute in fields(ExperimentConfig)}
 TRAINING = ("run", "train")
-RUNNABLE = (*TRAINING, "check", "evaluate", "predict", "export", "record", "convert", "components", "plugins", "runs", "compare", "schema")
+RUNNABLE = (
+    *TRAINING,
+    "check",
+    "evaluate",
+    "predict",
+    "export",
+    "record",
+    "convert",
+    "components",
+    "plugins",
+    "runs",
+    "compare",
+    "schema",
+)
 INVENTED = "acme"
 """What a reader has to think of; the tutorial's test makes such a package."""
 FEW_STEPS = {
@@ -46,9 +61,17 @@ def blocks_of(path):
     """The blocks of a page, in order."""
     text = path.read_text(encoding="utf-8")
     for match in BLOCK.finditer(text):
-        body = "\n".join(line.removeprefix(match["indent"]) for line in match["text"].splitlines()) + "\n"
+        body = (
+            "\n".join(line.removeprefix(match["indent"]) for line in match["text"].splitlines())
+            + "\n"
+        )
         name = NAME.match(body)
-        yield Block(text.count("\n", 0, match.start()) + 2, match["language"], body, name[1] if name else None)
+        yield Block(
+            text.count("\n", 0, match.start()) + 2,
+            match["language"],
+            body,
+            name[1] if name else None,
+        )
 
 
 @define
@@ -74,10 +97,14 @@ class Page:
                 try:
                     self._do(block)
                 except (Exception, SystemExit) as error:
-                    raise AssertionError(f"{self.path.name}:{block.line}: {type(error).__name__}: {error}") from error
+                    raise AssertionError(
+                        f"{self.path.name}:{block.line}: {type(error).__name__}: {error}"
+                    ) from error
         finally:
             for name in set(sys.modules) - known:
-                if str(getattr(sys.modules[name], "__file__", None) or "").startswith(str(Path.cwd())):
+                if str(getattr(sys.modules[name], "__file__", None) or "").startswith(
+                    str(Path.cwd())
+                ):
                     del sys.modules[name]
 
     def _do(self, block):
@@ -99,7 +126,9 @@ class Page:
     def _check(self, block):
         content = yaml.safe_load(block.text)
         name = block.name or "block.yml"
-        if not {"model", "train"} <= set(content) and not {"extends", "model_config"} & set(content):
+        if not {"model", "train"} <= set(content) and not {"extends", "model_config"} & set(
+            content
+        ):
             content = {"extends": self.base} | self._at_its_place(content)
             Path("fragment.yml").write_text(yaml.safe_dump(content), encoding="utf-8")
             name = "fragment.yml"
@@ -121,29 +150,46 @@ class Page:
             return content
         model = check(self.base, allowed=self._allowed()).config.model
         known = Signatures().parameters(model.entry)["properties"]
-        assert set(content) <= set(known), f"this YAML has neither an experiment's keys nor those of {model.name}: {', '.join(content)}"
+        assert set(content) <= set(known), (
+            f"this YAML has neither an experiment's keys nor those of {model.name}: {', '.join(content)}"
+        )
         return {"model": {model.name: content}}
 
     def _type(self, line):
         typed, _, target = line.partition(" > ")
         words = shlex.split(typed, comments=True)
-        if not words or words[0] != "plx" or INVENTED in line or not (words[1] in RUNNABLE or words[1:3] == ["data", "digits"]):
+        if (
+            not words
+            or words[0] != "plx"
+            or INVENTED in line
+            or not (words[1] in RUNNABLE or words[1:3] == ["data", "digits"])
+        ):
             return ""
         if words[1] in TRAINING:
-            words += [word for value in FEW_STEPS[self._learning(words[2])] for word in ("--set", value)]
+            words += [
+                word for value in FEW_STEPS[self._learning(words[2])] for word in ("--set", value)
+            ]
         result = CliRunner().invoke(main, words[1:])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        assert result.exit_code == 0 or "wrong" in line, f"{line}: exit code {result.exit_code}: {result.output[-2000:]}"
+        assert result.exit_code == 0 or "wrong" in line, (
+            f"{line}: exit code {result.exit_code}: {result.output[-2000:]}"
+        )
         if target:
             Path(target).write_text(result.output, encoding="utf-8")
         return result.output
 
     def _learning(self, file):
-        return "reinforcement" if check(file, allowed=self._allowed()).is_reinforcement else "supervised"
+        return (
+            "reinforcement"
+            if check(file, allowed=self._allowed()).is_reinforcement
+            else "supervised"
+        )
 
     def _expect(self, text):
         printed = [" ".join(line.split()) for line in self.output.splitlines()]
         for line in text.splitlines():
             pattern = ".*".join(re.escape(part) for part in " ".join(line.split()).split("…"))
-            assert any(re.fullmatch(pattern, one) for one in printed), f"this line is not printed: {line}\n{self.output}"
+            assert any(re.fullmatch(pattern, one) for one in printed), (
+                f"this line is not printed: {line}\n{self.output}"
+            )

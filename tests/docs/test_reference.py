@@ -47,7 +47,10 @@ def pages(reference, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reference, "layer_shapes", lambda entry, schema: "")
         reference.write(folder)
-    return {str(path.relative_to(folder)): path.read_text(encoding="utf-8") for path in folder.rglob("*.md")}
+    return {
+        str(path.relative_to(folder)): path.read_text(encoding="utf-8")
+        for path in folder.rglob("*.md")
+    }
 
 
 def unexplained(reference, registry):
@@ -61,7 +64,11 @@ def unexplained(reference, registry):
             if inspect.unwrap(factory).__module__.partition(".")[0] in (*OURS, "parts"):
                 known = reference.argument_texts(factory)
                 hidden = reference.HIDDEN if kind == "layers" else ()
-                yield from (f"{kind} {entry.name}.{name}" for name in schema["properties"] if name not in known and name not in hidden)
+                yield from (
+                    f"{kind} {entry.name}.{name}"
+                    for name in schema["properties"]
+                    if name not in known and name not in hidden
+                )
 
 
 def test_every_component_is_explained_and_so_are_the_parameters_of_ours(reference):
@@ -75,7 +82,11 @@ def test_a_component_without_an_explanation_is_noticed(reference, tmp_path):
         "def half(by: float = 1.0):\n    '''Scales.'''\n    return keras.layers.Rescaling(by)\n"
         "@hookimpl\ndef provide_layers():\n    return {'Mute': mute, 'Half': half}\n"
     )
-    found = list(unexplained(reference, Registry(load_plugins([str(tmp_path / "parts.py")], entry_points=False))))
+    found = list(
+        unexplained(
+            reference, Registry(load_plugins([str(tmp_path / "parts.py")], entry_points=False))
+        )
+    )
     assert found == ["layers Half.by", "layers Mute", "layers Mute.by"]
 
 
@@ -95,7 +106,9 @@ def test_the_page_of_a_kind_has_each_of_its_components(pages, kind):
 def test_every_hook_has_a_section_with_its_docstring(pages):
     for name in HOOKS:
         _, _, section = pages["hooks.md"].partition(f"### {name}\n")
-        assert len(re.split(r"^#", section, flags=re.MULTILINE)[0].split("```")[-1].split()) >= 2, f"the hook {name} is not explained"
+        assert len(re.split(r"^#", section, flags=re.MULTILINE)[0].split("```")[-1].split()) >= 2, (
+            f"the hook {name} is not explained"
+        )
 
 
 def every_command(group, path):
@@ -107,18 +120,27 @@ def every_command(group, path):
 
 def test_every_command_is_explained_and_so_are_its_options(pages):
     registry = Registry(load_plugins())
-    added = [(f"plx {entry.name}", entry.load()) for entry in [*registry.commands(), *registry.commands("data")]]
+    added = [
+        (f"plx {entry.name}", entry.load())
+        for entry in [*registry.commands(), *registry.commands("data")]
+    ]
     for path, command in [*every_command(main, "plx"), *added]:
         assert f"## {path}\n" in pages["commands.md"]
         assert command.help, f"{path} has no help"
-        assert [option.name for option in command.params if isinstance(option, click.Option) and not option.help] == []
+        assert [
+            option.name
+            for option in command.params
+            if isinstance(option, click.Option) and not option.help
+        ] == []
 
 
 def test_every_key_of_a_file_is_explained(pages):
     def keys(cls):
         hints = inspect.get_annotations(cls, eval_str=True)
         for attribute in attrs.fields(cls):
-            assert attribute.metadata.get("help"), f"{cls.__name__}.{attribute.name} is not explained"
+            assert attribute.metadata.get("help"), (
+                f"{cls.__name__}.{attribute.name} is not explained"
+            )
             yield attribute.name
             for choice in (hints[attribute.name], *getattr(hints[attribute.name], "__args__", ())):
                 if attrs.has(choice):
@@ -153,7 +175,9 @@ def test_a_paragraph_says_in_markdown_what_it_says_in_plain_text(reference):
     assert reference.plain("a_b [c]: `x_[1]` < 2 * _3") == r"a_b \[c\]: `x_[1]` \< 2 \* \_3"
 
 
-@pytest.mark.parametrize("name", ["plugins", "config", "engine", "reinforcement", "data", "run-directory"])
+@pytest.mark.parametrize(
+    "name", ["plugins", "config", "engine", "reinforcement", "data", "run-directory"]
+)
 def test_an_arrow_joins_boxes_that_there_are(name, tmp_path):
     diagrams = load("diagrams")
     boxes, arrows = diagrams.DIAGRAMS[name]
@@ -168,17 +192,30 @@ def test_the_page_of_the_run_directory_names_every_file_of_a_run(digits, tmp_pat
         ("data_files", f"digits_{split}.tfrecord"), ("meta_data_file", "meta_data.json")
     ))  # fmt: skip
     layers = json.dumps([{"Cast": {"dtype": "float32"}}, "Flatten", {"Dense": {"units": 10}}])
-    sets = [*sets, f"model.classifier.graph.layers={layers}", "train.train_steps=2", "eval.eval_steps=1"]
+    sets = [
+        *sets,
+        f"model.classifier.graph.layers={layers}",
+        "train.train_steps=2",
+        "eval.eval_steps=1",
+    ]
     sets.append("eval.export_strategies=[FinalExporter]")
     options = [option for value in sets for option in ("--set", value)]
-    result = CliRunner().invoke(main, ["run", str(ROOT / "examples" / "lenet_digits.yml"), "--output-dir", "run", *options])
+    result = CliRunner().invoke(
+        main, ["run", str(ROOT / "examples" / "lenet_digits.yml"), "--output-dir", "run", *options]
+    )
     assert result.exit_code == 0, result.output
     page = (ROOT / "docs" / "concepts" / "run-directory.md").read_text(encoding="utf-8")
     checkpoint = max(Path("run/checkpoints").iterdir())
-    found = {path.name for path in [*Path("run").iterdir(), *checkpoint.iterdir()] if not path.name.startswith(".")}
+    found = {
+        path.name
+        for path in [*Path("run").iterdir(), *checkpoint.iterdir()]
+        if not path.name.startswith(".")
+    }
     assert len(found) >= 9
     assert [name for name in found if f"`{name}" not in page] == []
-    assert np.isfinite(json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["metrics"]["loss"])
+    assert np.isfinite(
+        json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["metrics"]["loss"]
+    )
 
 
 def test_the_facade_reads_well_in_pydoc():
@@ -197,7 +234,11 @@ def test_every_name_of_the_facade_has_a_docstring_of_its_own():
         if inspect.isclass(value) or inspect.isroutine(value):
             assert value.__doc__ and value.__doc__[0] != " ", f"{name} has no docstring"
             own = (
-                [member for key, member in vars(value).items() if not key.startswith("_") and callable(member)]
+                [
+                    member
+                    for key, member in vars(value).items()
+                    if not key.startswith("_") and callable(member)
+                ]
                 if inspect.isclass(value)
                 else []
             )

@@ -37,8 +37,14 @@ class Environment:
         venv.create(folder, symlinks=os.name != "nt")
         paths = sysconfig.get_paths(vars={"base": str(folder), "platbase": str(folder)})
         self.python = Path(paths["scripts"]) / "python"
-        (Path(paths["purelib"]) / "outer.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
-        self.variables = {**os.environ, "PLX_CACHE_DIR": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        (Path(paths["purelib"]) / "outer.pth").write_text(
+            f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+        )
+        self.variables = {
+            **os.environ,
+            "PLX_CACHE_DIR": str(folder / "cache"),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
 
     def install(self, package):
         command = [
@@ -57,7 +63,12 @@ class Environment:
 
     def plx(self, *arguments, cwd):
         return subprocess.run(
-            [str(self.python), "-m", "plx_core", *arguments], cwd=cwd, env=self.variables, capture_output=True, text=True, check=False
+            [str(self.python), "-m", "plx_core", *arguments],
+            cwd=cwd,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
 
@@ -80,7 +91,9 @@ def test_a_config_uses_every_part_of_a_strangers_package(with_demo, tmp_path):
     (tmp_path / "acme.yml").write_text(CONFIG)
     answer = with_demo.plx("run", "acme.yml", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
-    lines = [json.loads(line) for line in (tmp_path / "runs/acme/metrics.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (tmp_path / "runs/acme/metrics.jsonl").read_text().splitlines()
+    ]
     assert lines[-1]["split"] == "eval"
     assert lines[-1]["metrics"]["largest_error"] < 1.5
     assert lines[-1]["metrics"]["loss"] < lines[0]["metrics"]["loss"]
@@ -91,7 +104,9 @@ def test_a_config_uses_every_part_of_a_strangers_package(with_demo, tmp_path):
 
 def test_a_strangers_signature_is_the_schema(with_demo, tmp_path):
     (tmp_path / "acme.yml").write_text(
-        CONFIG.replace("scale: 0.5", "scal: 0.5").replace("every: 20", "every: 0").replace("points: 32", "points: many")
+        CONFIG.replace("scale: 0.5", "scal: 0.5")
+        .replace("every: 20", "every: 0")
+        .replace("points: 32", "points: many")
     )
     answer = with_demo.plx("check", "acme.yml", cwd=tmp_path)
     assert answer.returncode == 2
@@ -102,13 +117,25 @@ def test_a_strangers_signature_is_the_schema(with_demo, tmp_path):
     ]
 
 
-@pytest.mark.parametrize("words", [("weigh",), ("data", "weigh"), ("shelf", "weigh"), ("acme/weigh",), ("data", "acme-plx/weigh")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("weigh",),
+        ("data", "weigh"),
+        ("shelf", "weigh"),
+        ("acme/weigh",),
+        ("data", "acme-plx/weigh"),
+    ],
+)
 def test_a_strangers_commands(with_demo, tmp_path, words):
     answer = with_demo.plx(*words, "2.5", cwd=tmp_path)
     assert (answer.returncode, answer.stdout) == (0, "it weighs 2.5\n")
     answer = with_demo.plx(*words, "--", "-1", cwd=tmp_path)
     assert (answer.returncode, answer.stderr) == (2, "nothing weighs -1.0\n")
-    assert "from acme-plx 1.2.3" in with_demo.plx(*words[:-1], "--help", cwd=tmp_path).stdout or words[0] == "shelf"
+    assert (
+        "from acme-plx 1.2.3" in with_demo.plx(*words[:-1], "--help", cwd=tmp_path).stdout
+        or words[0] == "shelf"
+    )
 
 
 def test_plugins_that_cannot_be_used_are_named_and_harm_nobody(with_all, tmp_path):
@@ -117,7 +144,9 @@ def test_plugins_that_cannot_be_used_are_named_and_harm_nobody(with_all, tmp_pat
     broken = next(line for line in listing.stdout.splitlines() if line.startswith("broken"))
     assert "1.2.3" in broken
     assert "broken: cannot be imported: ModuleNotFoundError" in broken
-    (tmp_path / "acme.yml").write_text(CONFIG.replace("- Dense: {units: 1}", "- keras_free/Dense: {units: 1}"))
+    (tmp_path / "acme.yml").write_text(
+        CONFIG.replace("- Dense: {units: 1}", "- keras_free/Dense: {units: 1}")
+    )
     answer = with_all.plx("check", "acme.yml", cwd=tmp_path)
     assert answer.returncode == 2
     assert "there is no layer called keras_free/Dense" in answer.stderr

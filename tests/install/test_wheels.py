@@ -32,11 +32,21 @@ TESTS = {
 
 def run(*command: str | Path) -> str:
     """The output of a command that must succeed, run outside the repository with nothing of it on the path."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_", "PLX_"))}
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("PYTHON", "PIP_", "PLX_"))
+    }
     result = subprocess.run(
-        [str(part) for part in command], capture_output=True, text=True, cwd=sys.prefix, env=environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
+        [str(part) for part in command],
+        capture_output=True,
+        text=True,
+        cwd=sys.prefix,
+        env=environ | {"TF_CPP_MIN_LOG_LEVEL": "3"},
     )
-    assert result.returncode == 0, f"{command} gave {result.returncode}:\n{result.stdout}\n{result.stderr}"
+    assert result.returncode == 0, (
+        f"{command} gave {result.returncode}:\n{result.stdout}\n{result.stderr}"
+    )
     return result.stdout
 
 
@@ -44,7 +54,18 @@ def run(*command: str | Path) -> str:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The wheel of each package, by the package's name."""
     folder = tmp_path_factory.mktemp("wheels")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", folder]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-build-isolation",
+        "--no-deps",
+        "--no-index",
+        "--wheel-dir",
+        folder,
+    ]
     run(*command, *(ROOT / package for package in PACKAGES))
     built = {path.name.partition("-")[0]: path for path in folder.iterdir()}
     assert sorted(built) == sorted(PACKAGES)
@@ -64,17 +85,36 @@ class Environment:
         # Links, and not the folder itself, so that our editable installs stay out of sight with their entry points.
         for site in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
             for entry in Path(site).iterdir():
-                if not entry.name.startswith(("plx_", "_plx_", "__editable__", "__pycache__")) and entry.suffix != ".pth":
+                if (
+                    not entry.name.startswith(("plx_", "_plx_", "__editable__", "__pycache__"))
+                    and entry.suffix != ".pth"
+                ):
                     (third_party / entry.name).symlink_to(entry)
-        (Path(paths["purelib"]) / "third_party.pth").write_text(f"{third_party}\n", encoding="utf-8")
+        (Path(paths["purelib"]) / "third_party.pth").write_text(
+            f"{third_party}\n", encoding="utf-8"
+        )
 
     def install(self, *found: Path) -> None:
         """Install wheels; what they depend on must be there already."""
-        run(sys.executable, "-m", "pip", "--python", self.python, "install", "--quiet", "--no-index", *found)
+        run(
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            self.python,
+            "install",
+            "--quiet",
+            "--no-index",
+            *found,
+        )
 
     def evaluate(self, program: str) -> object:
         """What a program leaves in `result`."""
-        return json.loads(run(self.python, "-I", "-c", f"import json\n{program}\nprint(json.dumps(result))").splitlines()[-1])
+        return json.loads(
+            run(
+                self.python, "-I", "-c", f"import json\n{program}\nprint(json.dumps(result))"
+            ).splitlines()[-1]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +125,9 @@ def core_alone(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="module")
-def with_core(wheels: dict[str, Path], core_alone: Environment, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Environment]:
+def with_core(
+    wheels: dict[str, Path], core_alone: Environment, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Environment]:
     """The environment with core and one package more, by the package's name."""
 
     @functools.cache
@@ -117,7 +159,11 @@ def test_a_wheel_holds_its_own_files_and_no_others(wheels: dict[str, Path], pack
     with zipfile.ZipFile(wheels[package]) as archive:
         names = set(archive.namelist())
     source = ROOT / package / "src"
-    expected = {str(path.relative_to(source)) for path in source.rglob("*") if path.is_file() and path.suffix != ".pyc"}
+    expected = {
+        str(path.relative_to(source))
+        for path in source.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
     info = f"{package}-{metadata(wheels[package])['Version']}.dist-info/"
     assert {name for name in names if not name.startswith(info)} == expected
     assert f"{package}/py.typed" in names
@@ -126,7 +172,9 @@ def test_a_wheel_holds_its_own_files_and_no_others(wheels: dict[str, Path], pack
 
 @pytest.mark.parametrize("package", PLUGINS)
 def test_a_plugin_requires_core_and_no_other_plugin(wheels: dict[str, Path], package: str) -> None:
-    required = {Requirement(text).name for text in metadata(wheels[package]).get_all("Requires-Dist", [])}
+    required = {
+        Requirement(text).name for text in metadata(wheels[package]).get_all("Requires-Dist", [])
+    }
     assert {name for name in required if name.startswith("plx")} == {"plx-core"}
 
 
@@ -150,23 +198,48 @@ for kind, name in (("layers", "Dense"), ("memories", "Memory"), ("pipelines", "T
 """
     messages = core_alone.evaluate(program)
     assert isinstance(messages, dict)
-    for kind, package in (("layers", "plx-layers"), ("memories", "plx-rl"), ("pipelines", "plx-pipelines")):
+    for kind, package in (
+        ("layers", "plx-layers"),
+        ("memories", "plx-rl"),
+        ("pipelines", "plx-pipelines"),
+    ):
         assert "searched the plug-ins plx_core" in messages[kind]
         assert f"pip install {package}" in messages[kind]
 
 
 @pytest.mark.parametrize("package", PLUGINS)
-def test_core_with_one_plugin_works_without_the_others(with_core: Callable[[str], Environment], package: str) -> None:
+def test_core_with_one_plugin_works_without_the_others(
+    with_core: Callable[[str], Environment], package: str
+) -> None:
     program = "from plx_core.plugins import load_plugins\nresult = {name: plugin.error for name, plugin in load_plugins().plugins.items()}"
     assert with_core(package).evaluate(program) == {"plx_core": "", package: ""}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_passes_its_own_tests_where_only_core_is_installed_besides(with_core: Callable[[str], Environment], package: str) -> None:
+def test_a_package_passes_its_own_tests_where_only_core_is_installed_besides(
+    with_core: Callable[[str], Environment], package: str
+) -> None:
     folder, *files = TESTS[package]
     chosen = [""] if "PLX_TEST_ALONE" in os.environ else files
-    settings = ("-c", ROOT / "pyproject.toml", "--rootdir", ROOT, "-p", "no:cacheprovider", "-q", "-m", "not slow")
-    run(with_core(package).python, "-I", "-m", "pytest", *settings, *(ROOT / "tests" / folder / file for file in chosen))
+    settings = (
+        "-c",
+        ROOT / "pyproject.toml",
+        "--rootdir",
+        ROOT,
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        "-m",
+        "not slow",
+    )
+    run(
+        with_core(package).python,
+        "-I",
+        "-m",
+        "pytest",
+        *settings,
+        *(ROOT / "tests" / folder / file for file in chosen),
+    )
 
 
 def test_all_four_together_load_every_component(all_four: Environment) -> None:
@@ -180,4 +253,6 @@ for kind in KINDS:
         entry.load()
 result = {name: [plugin.distribution, plugin.error] for name, plugin in registry.plugins.plugins.items()}
 """
-    assert all_four.evaluate(program) == {package: [package.replace("_", "-"), ""] for package in PACKAGES}
+    assert all_four.evaluate(program) == {
+        package: [package.replace("_", "-"), ""] for package in PACKAGES
+    }

@@ -137,9 +137,23 @@ class DivingSchedule(keras.optimizers.schedules.LearningRateSchedule):
 class ShuffledPipeline(ArrayPipeline):
     """Has an order of its own each time."""
 
-    def __init__(self, batch_size: int = 2, num_epochs: int | None = None, mode: str = "train", seed: int | None = None):
+    def __init__(
+        self,
+        batch_size: int = 2,
+        num_epochs: int | None = None,
+        mode: str = "train",
+        seed: int | None = None,
+    ):
         self._calls = 0
-        super().__init__({"x": np.arange(10.0)}, np.arange(10), batch_size, num_epochs, shuffle=False, seed=seed, mode=mode)
+        super().__init__(
+            {"x": np.arange(10.0)},
+            np.arange(10),
+            batch_size,
+            num_epochs,
+            shuffle=False,
+            seed=seed,
+            mode=mode,
+        )
 
     def dataset(self, start=0):
         return super().dataset(0)
@@ -151,7 +165,9 @@ class MistypedPipeline(ShuffledPipeline):
     def dataset(self, start=0):
         import tensorflow as tf
 
-        return ArrayPipeline.dataset(self, start).map(lambda features, labels: ({"x": tf.cast(features["x"], tf.int32)}, labels))
+        return ArrayPipeline.dataset(self, start).map(
+            lambda features, labels: ({"x": tf.cast(features["x"], tf.int32)}, labels)
+        )
 
 
 class Exploration(plx.Exploration):
@@ -173,7 +189,12 @@ class Exploration(plx.Exploration):
 
     def state(self):
         state = self.rng.bit_generator.state
-        return {"generator": {**state, "state": {name: str(value) for name, value in state["state"].items()}}}
+        return {
+            "generator": {
+                **state,
+                "state": {name: str(value) for name, value in state["state"].items()},
+            }
+        }
 
     def restore(self, state):
         words = {name: int(value) for name, value in state["generator"]["state"].items()}
@@ -234,14 +255,18 @@ class AveragedBridge(plx.Bridge):
     """Has one loss for a batch."""
 
     def cross(self, encoding):
-        return plx.Crossing(latent=encoding, code=encoding, losses={"size": ops.mean(ops.abs(encoding))})
+        return plx.Crossing(
+            latent=encoding, code=encoding, losses={"size": ops.mean(ops.abs(encoding))}
+        )
 
 
 class LambdaBridge(plx.Bridge):
     """Hides what it computes in a function that no file can hold."""
 
     def cross(self, encoding):
-        return plx.Crossing(latent=encoding, code=keras.layers.Lambda(lambda values: values * 2.0)(encoding))
+        return plx.Crossing(
+            latent=encoding, code=keras.layers.Lambda(lambda values: values * 2.0)(encoding)
+        )
 
 
 class GlobalBridge(plx.Bridge):

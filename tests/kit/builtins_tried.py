@@ -13,7 +13,15 @@ UNTRIED = {
 }
 """What is not tried here, and why."""
 STOCK = {
-    "layers": ("Dense", "Conv2D", "LSTM", "BatchNormalization", "Dropout", "LayerNormalization", "Concatenate"),
+    "layers": (
+        "Dense",
+        "Conv2D",
+        "LSTM",
+        "BatchNormalization",
+        "Dropout",
+        "LayerNormalization",
+        "Concatenate",
+    ),
     "losses": ("BinaryCrossentropy", "CategoricalCrossentropy", "LogCosh"),
     "metrics": ("CategoricalAccuracy", "F1Score", "R2Score", "MeanIoU"),
     "optimizers": ("Adam", "SGD", "RMSprop", "Adafactor"),

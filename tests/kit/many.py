@@ -35,10 +35,14 @@ def _break(path, how):
     text = path.read_text()
     changes = {
         "syntax error": lambda: text.replace("def provide_layers()", "def provide_layers("),
-        "missing dependency": lambda: text.replace("from plx_core import", "import a_package_that_is_missing\nfrom plx_core import"),
+        "missing dependency": lambda: text.replace(
+            "from plx_core import", "import a_package_that_is_missing\nfrom plx_core import"
+        ),
         "wrong hook": lambda: text.replace("provide_layers", "provide_layer"),
         "slow import": lambda: "import time\n\ntime.sleep(0.8)\n" + text,
-        "another version of the hooks": lambda: text.replace("PLX_API_VERSION = 1", "PLX_API_VERSION = 2"),
+        "another version of the hooks": lambda: text.replace(
+            "PLX_API_VERSION = 1", "PLX_API_VERSION = 2"
+        ),
     }
     if how in changes:
         path.write_text(changes[how]())

@@ -20,7 +20,9 @@ def own_entries():
         for entry in default_registry().entries(kind):
             if not entry.plugin.name.startswith("plx_"):
                 continue
-            is_keras = str(entry.target).startswith("keras.") or (entry.plugin.name == "plx_layers" and kind == "optimizers")
+            is_keras = str(entry.target).startswith("keras.") or (
+                entry.plugin.name == "plx_layers" and kind == "optimizers"
+            )
             if not is_keras or entry.name in STOCK.get(kind, ()):
                 marks = [pytest.mark.slow] if kind in SLOW else []
                 yield pytest.param(entry, id=f"{kind}/{entry.name}", marks=marks)
@@ -31,7 +33,9 @@ def test_a_part_passes_its_check(entry):
     check = functools.partial(plugin_modules.check_entry, default_registry(), entry, {})
     result = plugin_modules.tried(entry.kind, entry.name, check)
     if f"{entry.kind}/{entry.name}" in UNTRIED:
-        assert result.outcome == "not tried", f"{result.message}\nit can be tried: take it out of UNTRIED"
+        assert result.outcome == "not tried", (
+            f"{result.message}\nit can be tried: take it out of UNTRIED"
+        )
         return
     if "needs a package that is not installed" in result.message:
         pytest.skip(result.message)

@@ -33,7 +33,10 @@ def test_a_plugin_that_is_installed(monkeypatch):
     assert answer.exit_code == 0, answer.output
     assert lines[2].split() == ["plx_rl", "plugin", "passed"]
     assert any(line.split() == ["Decay", "exploration", "passed"] for line in lines)
-    assert "not tried: memory DemonstrationMemory has parameters that only its author can choose" in answer.output
+    assert (
+        "not tried: memory DemonstrationMemory has parameters that only its author can choose"
+        in answer.output
+    )
     assert lines[-1].endswith("not tried") and " passed, " in lines[-1]
 
 

@@ -12,7 +12,9 @@ from plx_core.errors import PluginError
 
 from . import broken_parts as parts
 
-BRIDGE, REGULARIZER = (functools.partial(testing.check_part, kind) for kind in ("bridges", "regularizers"))
+BRIDGE, REGULARIZER = (
+    functools.partial(testing.check_part, kind) for kind in ("bridges", "regularizers")
+)
 FAULTS = [
     (testing.check_layer, parts.ForgetfulLayer, {"by": 3.0}, "saved it, read it again, and called it", "let get_config() return those"),
     (testing.check_layer, parts.RandomLayer, {}, "the state of numpy.random changed", "keras.random.SeedGenerator"),
@@ -42,7 +44,11 @@ FAULTS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("check", "part", "params", "fault", "remedy"), FAULTS, ids=[f"{part.__name__}" for _, part, *_ in FAULTS])
+@pytest.mark.parametrize(
+    ("check", "part", "params", "fault", "remedy"),
+    FAULTS,
+    ids=[f"{part.__name__}" for _, part, *_ in FAULTS],
+)
 @pytest.mark.filterwarnings("ignore:divide by zero")
 def test_a_fault_is_found_and_a_remedy_given(check, part, params, fault, remedy):
     with pytest.raises(testing.CheckFailed) as caught:
@@ -59,15 +65,23 @@ def test_parts_without_a_fault_pass_and_leave_the_process_as_it_was():
     before = random.getstate(), np.random.get_state()[1].tolist(), keras.config.dtype_policy().name
     testing.check_layer(parts.Layer, {"by": 3.0}, input_shape=(2, 3))
     testing.check_exploration(parts.Exploration)
-    assert (random.getstate(), np.random.get_state()[1].tolist(), keras.config.dtype_policy().name) == before
+    assert (
+        random.getstate(),
+        np.random.get_state()[1].tolist(),
+        keras.config.dtype_policy().name,
+    ) == before
 
 
 def test_a_part_by_its_name_or_as_a_mapping():
     testing.check_loss("Huber", {"delta": 2.0})
-    testing.check_schedule({"ExponentialDecay": {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5}})
+    testing.check_schedule(
+        {"ExponentialDecay": {"initial_learning_rate": 0.1, "decay_steps": 10, "decay_rate": 0.5}}
+    )
     with pytest.raises(testing.CheckFailed, match="did you mean Huber"):
         testing.check_loss("Hubert")
-    with pytest.raises(TypeError, match="a check takes a loss's class or function, or its name; got 3"):
+    with pytest.raises(
+        TypeError, match="a check takes a loss's class or function, or its name; got 3"
+    ):
         testing.check_loss(3)
 
 
@@ -83,5 +97,7 @@ def test_every_check_has_a_docstring_that_says_what_it_takes():
 
 
 def test_there_is_no_such_plugin():
-    with pytest.raises(PluginError, match="there is no plug-in nowhere, and no module of that name can be imported"):
+    with pytest.raises(
+        PluginError, match="there is no plug-in nowhere, and no module of that name can be imported"
+    ):
         testing.check_plugin("nowhere")

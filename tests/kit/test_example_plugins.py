@@ -40,21 +40,49 @@ def environment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("examples")
     venv.create(folder, symlinks=os.name != "nt")
     paths = sysconfig.get_paths(vars={"base": str(folder), "platbase": str(folder)})
-    (Path(paths["purelib"]) / "outer.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    (Path(paths["purelib"]) / "outer.pth").write_text(
+        f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    )
     python = str(Path(paths["scripts"]) / "python")
-    install = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
-    subprocess.run([*install, *(str(PLUGINS / name) for name in NAMES)], check=True, capture_output=True)
+    install = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--no-build-isolation",
+    ]
+    subprocess.run(
+        [*install, *(str(PLUGINS / name) for name in NAMES)], check=True, capture_output=True
+    )
 
     def run(*words, cwd):
-        environ = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PLX_CACHE_DIR": str(folder / "cache")}
-        return subprocess.run([python, "-m", *words], cwd=cwd, env=environ, capture_output=True, text=True, check=False)
+        environ = {
+            **os.environ,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PLX_CACHE_DIR": str(folder / "cache"),
+        }
+        return subprocess.run(
+            [python, "-m", *words],
+            cwd=cwd,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     return run
 
 
 @pytest.mark.slow
 def test_their_own_tests_pass(environment):
-    answer = environment("pytest", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", ".", *NAMES, cwd=PLUGINS)
+    answer = environment(
+        "pytest", "-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", ".", *NAMES, cwd=PLUGINS
+    )
     assert answer.returncode == 0, answer.stdout[-3000:]
     assert all(f"{name}/tests/" in answer.stdout for name in NAMES)
 
@@ -63,7 +91,9 @@ def test_configs_use_their_parts(environment, tmp_path):
     listing = environment("plx_core", "plugins", cwd=tmp_path).stdout
     assert all(name in listing for name in NAMES)
     assert "broken" not in listing
-    (tmp_path / "a.jsonl").write_text("".join(f'{{"x": {number}, "y": {number % 2}}}\n' for number in range(8)))
+    (tmp_path / "a.jsonl").write_text(
+        "".join(f'{{"x": {number}, "y": {number % 2}}}\n' for number in range(8))
+    )
     (tmp_path / "a.yml").write_text(CONFIG)
     (tmp_path / "b.yml").write_text(AGENT)
     answer = environment("plx_core", "run", "a.yml", cwd=tmp_path)

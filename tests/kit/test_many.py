@@ -33,7 +33,14 @@ def many(tmp_path_factory):
         environ = {
             **os.environ, "PYTHONPATH": str(site), "PLX_CACHE_DIR": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "400",
         }  # fmt: skip
-        return subprocess.run([sys.executable, *words], cwd=folder, env=environ, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [sys.executable, *words],
+            cwd=folder,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     run.folder = folder
     return run
@@ -62,7 +69,10 @@ def test_a_config_that_needs_a_broken_one_is_told_which(many):
     answer = many("-m", "plx_core", "check", "bad.yml")
     assert answer.returncode == 2
     assert "there is no layer called Part11Scale" in answer.stderr
-    assert "plug-in plx_part11 (plx-part11 0.1.0) is broken: cannot be imported: ModuleNotFoundError" in answer.stderr
+    assert (
+        "plug-in plx_part11 (plx-part11 0.1.0) is broken: cannot be imported: ModuleNotFoundError"
+        in answer.stderr
+    )
 
 
 def test_listing_them_imports_none_of_their_parts(many):

@@ -7,7 +7,9 @@ import pytest
 from plx_core import testing
 from plx_core.errors import ComponentError
 
-mlflow = pytest.importorskip("mlflow", reason="MLflow is not installed; pip install plx-core[mlflow]")
+mlflow = pytest.importorskip(
+    "mlflow", reason="MLflow is not installed; pip install plx-core[mlflow]"
+)
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -40,7 +42,10 @@ def test_a_run_and_its_resumption_are_one_run_of_mlflow(tmp_path, store):
         "model.classifier.loss": "Huber", "train.train_steps": "5", "train.hooks.0": "a", "train.hooks.1": "b",
     }  # fmt: skip
     assert run.data.tags["mlflow.source.git.commit"] == "abc123"
-    history = [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, "train/loss")]
+    history = [
+        (point.step, point.value)
+        for point in client.get_metric_history(run.info.run_id, "train/loss")
+    ]
     assert sorted(history) == [(1, 1.0), (2, 0.5)]
     assert len(client.get_metric_history(run.info.run_id, "eval/loss")) == 2
 

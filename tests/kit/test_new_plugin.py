@@ -43,7 +43,9 @@ def test_every_kind_has_a_template_or_a_reason():
 def test_the_page_on_packages_has_every_template():
     rows = re.findall(r"^\| (\w+) \| .+ \|(.*)\|$", PAGE.read_text(), re.MULTILINE)
     needed = {kind: [Requirement(line).name for line in needs([kind])[1:]] for kind in kinds()}
-    assert {kind: words.replace(",", "").split() for kind, words in rows if kind != "kind"} == needed
+    assert {
+        kind: words.replace(",", "").split() for kind, words in rows if kind != "kind"
+    } == needed
 
 
 def test_its_own_tests_pass(package):
@@ -65,7 +67,11 @@ def test_it_depends_on_what_it_imports(kind, tmp_path):
         word
         for node in ast.walk(ast.parse((folder / "src" / "acme" / f"{kind}.py").read_text()))
         if isinstance(node, (ast.Import, ast.ImportFrom))
-        for word in ([node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names])
+        for word in (
+            [node.module]
+            if isinstance(node, ast.ImportFrom)
+            else [alias.name for alias in node.names]
+        )
     }
     foreign = {word.partition(".")[0] for word in imported} - sys.stdlib_module_names
     assert {word.replace("_", "-") for word in foreign} <= needed
@@ -74,10 +80,19 @@ def test_it_depends_on_what_it_imports(kind, tmp_path):
 def test_the_lines_of_its_readme_are_those_that_a_config_takes(package, monkeypatch):
     monkeypatch.syspath_prepend(str(package / "src"))
     plugins = load_plugins()
-    plugins.add(Plugin("plx_acme_parts", "plx_acme_parts.plugin"), importlib.import_module("plx_acme_parts.plugin"))
+    plugins.add(
+        Plugin("plx_acme_parts", "plx_acme_parts.plugin"),
+        importlib.import_module("plx_acme_parts.plugin"),
+    )
     reader = Reader(Registry(plugins))
     block = (package / "README.md").read_text().split("```")[1].removeprefix("yaml\n")
-    lines = dict(zip((line[2:] for line in block.splitlines() if line.startswith("# ")), yaml.safe_load(block), strict=True))
+    lines = dict(
+        zip(
+            (line[2:] for line in block.splitlines() if line.startswith("# ")),
+            yaml.safe_load(block),
+            strict=True,
+        )
+    )
     assert sorted(lines) == sorted(kinds())
     for kind, line in lines.items():
         reader.read(parse(yaml.safe_dump(line), kind), {"x-component": kind}, kind)
@@ -97,8 +112,12 @@ def test_ruff_finds_nothing_in_it(package):
 def test_it_installs_and_shows_its_parts(tmp_path):
     folder = write_plugin("acme-tool", ["layers", "explorations"], tmp_path)
     venv.create(tmp_path / "env", symlinks=os.name != "nt")
-    paths = sysconfig.get_paths(vars={"base": str(tmp_path / "env"), "platbase": str(tmp_path / "env")})
-    (Path(paths["purelib"]) / "outer.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+    paths = sysconfig.get_paths(
+        vars={"base": str(tmp_path / "env"), "platbase": str(tmp_path / "env")}
+    )
+    (Path(paths["purelib"]) / "outer.pth").write_text(
+        f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    )
     python = Path(paths["scripts"]) / "python"
     install = [
         sys.executable,
@@ -117,7 +136,12 @@ def test_it_installs_and_shows_its_parts(tmp_path):
 
     def plx(*words):
         return subprocess.run(
-            [str(python), "-m", "plx_core", *words], cwd=tmp_path, env=environ, capture_output=True, text=True, check=False
+            [str(python), "-m", "plx_core", *words],
+            cwd=tmp_path,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
         )
 
     assert "acme_tool" in plx("components", "layers").stdout
@@ -125,16 +149,24 @@ def test_it_installs_and_shows_its_parts(tmp_path):
     assert "acme-tool 0.1.0" in shown
     assert "Takes the second best of some discrete actions" in shown
     checked = plx("plugins", "--check", "acme_tool")
-    assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "3 passed"), checked.stdout + checked.stderr
+    assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "3 passed"), (
+        checked.stdout + checked.stderr
+    )
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["Acme"], "Acme cannot be a package's name; give small letters, digits and dashes, such as plx-acme"),
+        (
+            ["Acme"],
+            "Acme cannot be a package's name; give small letters, digits and dashes, such as plx-acme",
+        ),
         (["plx-core"], "plx-core cannot be a package's name"),
         (["acme", "--kinds", "layer"], "there is no template for layer; did you mean layers?"),
-        (["acme", "--kinds", "layers,agents"], "there is no template for agents: no experiment file names one"),
+        (
+            ["acme", "--kinds", "layers,agents"],
+            "there is no template for agents: no experiment file names one",
+        ),
         (["acme", "--kinds", "layers,layers"], "name each kind once; got layers, layers"),
         (["acme", "--kinds", ""], "name each kind once; got none"),
     ],

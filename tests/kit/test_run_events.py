@@ -56,11 +56,18 @@ def model_fn(features, labels, mode):
 
 
 def data(value=1.0, num_epochs=None):
-    return ArrayPipeline({"x": np.full((8, 1), value, "float32")}, np.ones((8, 1), "float32"), 4, num_epochs)
+    return ArrayPipeline(
+        {"x": np.full((8, 1), value, "float32")}, np.ones((8, 1), "float32"), 4, num_epochs
+    )
 
 
 def estimator(path, plugins):
-    made = plx.Estimator(model_fn, path, plx.RunConfig(save_checkpoints_steps=4, save_summary_steps=None), trackers=[])
+    made = plx.Estimator(
+        model_fn,
+        path,
+        plx.RunConfig(save_checkpoints_steps=4, save_summary_steps=None),
+        trackers=[],
+    )
     made.plugins = plugins
     return made
 
@@ -71,7 +78,13 @@ def test_an_estimator_tells_of_its_run(tmp_path):
     run.train(data(), max_steps=8)
     run.evaluate(data(num_epochs=1), name="held_out")
     events = [event for event, _ in notes if event != "block_ended"]
-    assert events == ["run_started", "checkpoint_saved", "checkpoint_saved", "run_finished", "evaluated"]
+    assert events == [
+        "run_started",
+        "checkpoint_saved",
+        "checkpoint_saved",
+        "run_finished",
+        "evaluated",
+    ]
     told = dict(notes)
     assert told["run_started"] == {"run": run, "step": 0}
     assert told["checkpoint_saved"] == {"step": 8, "path": str(run.latest_checkpoint())}
@@ -100,7 +113,13 @@ def test_an_agent_tells_of_its_episodes(tmp_path):
     agent.train(env, first_update=16, update_frequency=8, timesteps=80)
     agent.evaluate(env, episodes=1)
     told = dict(notes)
-    assert {"run_started", "episode_ended", "checkpoint_saved", "run_finished", "evaluated"} <= told.keys()
+    assert {
+        "run_started",
+        "episode_ended",
+        "checkpoint_saved",
+        "run_finished",
+        "evaluated",
+    } <= told.keys()
     assert told["episode_ended"]["episode"]["length"] > 0
     assert told["evaluated"]["split"] == "eval"
 

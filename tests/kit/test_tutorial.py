@@ -26,10 +26,19 @@ class Reader:
         self.folder = folder / "work"
         self.folder.mkdir()
         venv.create(folder / "env", symlinks=os.name != "nt")
-        paths = sysconfig.get_paths(vars={"base": str(folder / "env"), "platbase": str(folder / "env")})
-        (Path(paths["purelib"]) / "outer.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
+        paths = sysconfig.get_paths(
+            vars={"base": str(folder / "env"), "platbase": str(folder / "env")}
+        )
+        (Path(paths["purelib"]) / "outer.pth").write_text(
+            f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+        )
         self.python = str(Path(paths["scripts"]) / "python")
-        self.environ = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PLX_CACHE_DIR": str(folder / "cache"), "COLUMNS": "110"}
+        self.environ = {
+            **os.environ,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PLX_CACHE_DIR": str(folder / "cache"),
+            "COLUMNS": "110",
+        }
 
     def type(self, line):
         words = shlex.split(line.removesuffix(" || true"))
@@ -38,7 +47,11 @@ class Reader:
             "pytest": [self.python, "-m", "pytest", "-p", "no:cacheprovider", "-W", "ignore"],
             "pip": [sys.executable, "-m", "pip", "--python", self.python],
         }
-        offline = ["--quiet", "--no-deps", "--no-index", "--no-build-isolation"] if words[0] == "pip" else []
+        offline = (
+            ["--quiet", "--no-deps", "--no-index", "--no-build-isolation"]
+            if words[0] == "pip"
+            else []
+        )
         answer = subprocess.run(
             [*commands[words[0]], *words[1:], *offline],
             cwd=self.folder, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
@@ -51,7 +64,9 @@ def expect(printed, text):
     """Each line is printed, in this order; `…` stands for anything."""
     rest = printed
     for line in text.splitlines():
-        pattern = r"[^\n]*".join(re.sub(r"(\\ )+", r"\\s+", re.escape(part.strip())) for part in line.split("…"))
+        pattern = r"[^\n]*".join(
+            re.sub(r"(\\ )+", r"\\s+", re.escape(part.strip())) for part in line.split("…")
+        )
         match = re.search(pattern, rest)
         assert match, f"not printed: {line}\n{printed}"
         rest = rest[match.end() :]

@@ -27,5 +27,9 @@ def test_examples_of_arrays(name, metrics, tmp_path):
 def test_these_are_all_that_need_no_other_plugin():
     """An example of arrays that is added is to be tried here too."""
     others = ("pipelines.", "Pipeline", "plx.envs", "plx.rl", "Environment")
-    alone = {path.stem for path in EXAMPLES.glob("*.py") if not any(name in path.read_text() for name in others)}
+    alone = {
+        path.stem
+        for path in EXAMPLES.glob("*.py")
+        if not any(name in path.read_text() for name in others)
+    }
     assert alone == {"diabetes", "linear_regression", "multi_head_iris", "time_series", "xor"}

@@ -25,7 +25,9 @@ def autoencoder(mode="train", **params):
     """A generator of images of 4 × 4 pixels."""
     params = {
         "encoder": plx.Graph(layers=["Flatten", {"Dense": {"units": 8, "activation": "relu"}}]),
-        "decoder": plx.Graph(layers=[{"Dense": {"units": 16}}, {"Reshape": {"target_shape": SHAPE}}]),
+        "decoder": plx.Graph(
+            layers=[{"Dense": {"units": 16}}, {"Reshape": {"target_shape": SHAPE}}]
+        ),
         **params,
     }
     return plx.models.Generator(mode, **params)
@@ -40,12 +42,16 @@ def images(count=64, seed=0):
 
 
 def estimator_of(path, **params):
-    run = plx.RunConfig(save_summary_steps=None, log_step_count_steps=None, save_checkpoints_steps=1000, seed=3)
+    run = plx.RunConfig(
+        save_summary_steps=None, log_step_count_steps=None, save_checkpoints_steps=1000, seed=3
+    )
     return plx.Estimator(model_fn_of(**params), path, run, trackers=())
 
 
 def fed(x, **params):
-    return numpy_input_fn({"image": x}, **{"batch_size": 16, "num_epochs": None, "shuffle": True, "seed": 1, **params})
+    return numpy_input_fn(
+        {"image": x}, **{"batch_size": 16, "num_epochs": None, "shuffle": True, "seed": 1, **params}
+    )
 
 
 def symbolic():
@@ -54,16 +60,24 @@ def symbolic():
 
 @pytest.mark.parametrize(
     ("mean", "log_variance", "expected"),
-    [([0.0, 0.0], [0.0, 0.0], 0.0), ([1.0, 2.0], [0.0, 0.0], 2.5), ([0.0], [math.log(4.0)], 0.5 * (4 - 1 - math.log(4.0)))],
+    [
+        ([0.0, 0.0], [0.0, 0.0], 0.0),
+        ([1.0, 2.0], [0.0, 0.0], 2.5),
+        ([0.0], [math.log(4.0)], 0.5 * (4 - 1 - math.log(4.0))),
+    ],
 )
 def test_divergence_from_the_prior_by_hand(mean, log_variance, expected):
-    assert float(normal_divergence(np.array([mean]), np.array([log_variance]))[0]) == pytest.approx(expected)
+    assert float(normal_divergence(np.array([mean]), np.array([log_variance]))[0]) == pytest.approx(
+        expected
+    )
 
 
 @given(st.lists(st.tuples(numbers, numbers), min_size=1, max_size=4))
 def test_divergence_equals_a_naive_sum_and_is_never_negative(pairs):
     means, log_variances = (np.array([row]) for row in zip(*pairs, strict=True))
-    naive = sum(0.5 * (mean**2 + math.exp(log_variance) - 1 - log_variance) for mean, log_variance in pairs)
+    naive = sum(
+        0.5 * (mean**2 + math.exp(log_variance) - 1 - log_variance) for mean, log_variance in pairs
+    )
     found = float(normal_divergence(means, log_variances)[0])
     assert found == pytest.approx(naive, abs=1e-5)
     assert found >= -1e-6
@@ -81,20 +95,36 @@ def test_without_a_latent_bridge_the_loss_is_the_mean_over_pixels():
     spec = autoencoder()(symbolic())
     outputs = {"outputs": tf.fill([2, *SHAPE], 0.5), "latent": tf.zeros([2, 8])}
     features = {"image": tf.zeros([2, *SHAPE])}
-    assert {name: float(value) for name, value in spec.loss_fn(features, None, outputs).items()} == {"reconstruction": 0.25}
+    assert {
+        name: float(value) for name, value in spec.loss_fn(features, None, outputs).items()
+    } == {"reconstruction": 0.25}
     assert dict(spec.metrics) == {}
 
 
 def test_with_a_latent_bridge_the_loss_is_the_lower_bound_of_an_example():
-    spec = autoencoder(bridge={"LatentBridge": {"latent_dim": 2}}, loss="SigmoidCrossEntropy")(symbolic())
-    outputs = {"outputs": tf.zeros([2, *SHAPE]), "latent": tf.zeros([2, 2]), "kl_divergence": tf.constant([1.0, 3.0])}
+    spec = autoencoder(bridge={"LatentBridge": {"latent_dim": 2}}, loss="SigmoidCrossEntropy")(
+        symbolic()
+    )
+    outputs = {
+        "outputs": tf.zeros([2, *SHAPE]),
+        "latent": tf.zeros([2, 2]),
+        "kl_divergence": tf.constant([1.0, 3.0]),
+    }
     loss = spec.loss_fn({"image": tf.ones([2, *SHAPE])}, None, outputs)
-    assert {name: float(value) for name, value in loss.items()} == pytest.approx({"reconstruction": 16 * math.log(2), "kl_divergence": 2.0})
+    assert {name: float(value) for name, value in loss.items()} == pytest.approx(
+        {"reconstruction": 16 * math.log(2), "kl_divergence": 2.0}
+    )
     spec.update_metrics({"image": tf.ones([2, *SHAPE])}, None, outputs)
     assert float(spec.metrics["kl_divergence"].result()) == pytest.approx(2.0)
     assert float(spec.metrics["reconstruction"].result()) == pytest.approx(16 * math.log(2))
-    averaged = autoencoder(bridge={"LatentBridge": {"latent_dim": 2}}, loss="SigmoidCrossEntropy", reconstruction="mean")(symbolic())
-    assert float(averaged.loss_fn({"image": tf.ones([2, *SHAPE])}, None, outputs)["reconstruction"]) == pytest.approx(math.log(2))
+    averaged = autoencoder(
+        bridge={"LatentBridge": {"latent_dim": 2}},
+        loss="SigmoidCrossEntropy",
+        reconstruction="mean",
+    )(symbolic())
+    assert float(
+        averaged.loss_fn({"image": tf.ones([2, *SHAPE])}, None, outputs)["reconstruction"]
+    ) == pytest.approx(math.log(2))
 
 
 def test_the_weight_of_the_divergence_multiplies_it():
@@ -102,8 +132,14 @@ def test_the_weight_of_the_divergence_multiplies_it():
     outputs = []
     for weight in (1.0, 0.25):
         keras.utils.set_random_seed(0)
-        outputs.append(autoencoder(bridge={"LatentBridge": {"latent_dim": 2, "kl_weight": weight}})(symbolic()).network(x))
-    np.testing.assert_allclose(outputs[1]["kl_divergence"], 0.25 * outputs[0]["kl_divergence"], rtol=1e-5)
+        outputs.append(
+            autoencoder(bridge={"LatentBridge": {"latent_dim": 2, "kl_weight": weight}})(
+                symbolic()
+            ).network(x)
+        )
+    np.testing.assert_allclose(
+        outputs[1]["kl_divergence"], 0.25 * outputs[0]["kl_divergence"], rtol=1e-5
+    )
 
 
 def test_draws_in_training_and_evaluation_and_the_mean_in_prediction():
@@ -132,11 +168,20 @@ def test_variables_are_named_after_the_part_and_alike_in_every_mode():
     from plx_core.naming import variables_by_name
 
     names = [
-        list(variables_by_name(autoencoder(mode, bridge={"LatentBridge": {"latent_dim": 2}})(symbolic()).network))
+        list(
+            variables_by_name(
+                autoencoder(mode, bridge={"LatentBridge": {"latent_dim": 2}})(symbolic()).network
+            )
+        )
         for mode in ("train", "eval", "predict", "encode", "generate")
     ]
     assert all(other == names[0] for other in names)
-    assert {"encoder_dense/kernel", "decoder_dense/kernel", "z_mean/kernel", "z_log_variance/bias"} < set(names[0])
+    assert {
+        "encoder_dense/kernel",
+        "decoder_dense/kernel",
+        "z_mean/kernel",
+        "z_log_variance/bias",
+    } < set(names[0])
 
 
 def test_functions_take_the_tensor_and_polyaxons_bridge_function_its_six_arguments():
@@ -147,7 +192,9 @@ def test_functions_take_the_tensor_and_polyaxons_bridge_function_its_six_argumen
         return plx.layers.Reshape(target_shape=SHAPE)(plx.layers.Dense(units=16)(features))
 
     def bridge_fn(mode, features, labels, loss, encoder_fn, decoder_fn):
-        return plx.bridges.LatentBridge(mode, latent_dim=2)(features, labels, loss, encoder_fn, decoder_fn)
+        return plx.bridges.LatentBridge(mode, latent_dim=2)(
+            features, labels, loss, encoder_fn, decoder_fn
+        )
 
     model = plx.models.Generator(
         "train",
@@ -167,12 +214,24 @@ def test_functions_take_the_tensor_and_polyaxons_bridge_function_its_six_argumen
 
 def test_the_target_is_the_input_or_what_is_named():
     x, clean = tf.zeros([2, *SHAPE]), tf.ones([2, *SHAPE])
-    features = {"image": keras.Input(SHAPE, name="image"), "clean": keras.Input(SHAPE, name="clean")}
+    features = {
+        "image": keras.Input(SHAPE, name="image"),
+        "clean": keras.Input(SHAPE, name="clean"),
+    }
     encoder = plx.Graph(layers=["Flatten", {"Dense": {"units": 2}}], input_layers="image")
     outputs = {"outputs": tf.zeros([2, *SHAPE])}
-    for target, labels, expected in ((None, None, 0.0), ("clean", None, 1.0), ("label", clean, 1.0)):
-        spec = autoencoder(encoder=encoder, target=target)(features, None if labels is None else tf.TensorSpec([None, *SHAPE]))
-        assert float(spec.loss_fn({"image": x, "clean": clean}, labels, outputs)["reconstruction"]) == expected
+    for target, labels, expected in (
+        (None, None, 0.0),
+        ("clean", None, 1.0),
+        ("label", clean, 1.0),
+    ):
+        spec = autoencoder(encoder=encoder, target=target)(
+            features, None if labels is None else tf.TensorSpec([None, *SHAPE])
+        )
+        assert (
+            float(spec.loss_fn({"image": x, "clean": clean}, labels, outputs)["reconstruction"])
+            == expected
+        )
 
 
 def test_noise_in_the_encoder_is_for_training_and_the_target_stays_clean():
@@ -189,7 +248,10 @@ def test_noise_in_the_encoder_is_for_training_and_the_target_stays_clean():
     ("params", "message"),
     [
         ({"encoder": None}, "takes an encoder or encoder_fn, and got neither"),
-        ({"decoder_fn": lambda mode, features: features}, "takes a decoder or decoder_fn, and got both"),
+        (
+            {"decoder_fn": lambda mode, features: features},
+            "takes a decoder or decoder_fn, and got both",
+        ),
         ({"target": "imge"}, "there is no feature or label called imge; did you mean image"),
         (
             {"decoder": plx.Graph(layers=[{"Dense": {"units": 16}}])},
@@ -211,7 +273,11 @@ def test_several_features_need_a_target():
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    estimator = estimator_of(tmp_path_factory.mktemp("vae"), bridge={"LatentBridge": {"latent_dim": 2}}, loss="SigmoidCrossEntropy")
+    estimator = estimator_of(
+        tmp_path_factory.mktemp("vae"),
+        bridge={"LatentBridge": {"latent_dim": 2}},
+        loss="SigmoidCrossEntropy",
+    )
     estimator.train(fed(images()), max_steps=6)
     return estimator
 
@@ -241,7 +307,10 @@ def test_generated_latents_are_standard_normal_and_follow_a_seed(trained):
 
 def test_only_what_can_generate_does(tmp_path, trained):
     plain = estimator_of(tmp_path / "plain").train(fed(images()), max_steps=1)
-    with pytest.raises(ComponentError, match="knows no distribution of latents to draw from; a Generator with a LatentBridge does"):
+    with pytest.raises(
+        ComponentError,
+        match="knows no distribution of latents to draw from; a Generator with a LatentBridge does",
+    ):
         next(plain.generate(fed(images(1))))
     assert next(plain.decode(fed(images(1)), np.zeros((1, 8))))["results"].shape == SHAPE
 
@@ -251,15 +320,24 @@ def test_a_saved_model_gives_the_reconstructions_of_the_mean(trained, tmp_path):
     path = trained.export(tmp_path / "saved", fed(x, num_epochs=1, shuffle=False))
     module = tf.saved_model.load(str(path))
     served = module.serve({"image": tf.constant(x)})
-    predicted = np.stack([row["results"] for row in trained.predict(fed(x, num_epochs=1, shuffle=False))])
+    predicted = np.stack(
+        [row["results"] for row in trained.predict(fed(x, num_epochs=1, shuffle=False))]
+    )
     np.testing.assert_allclose(served["results"], predicted, rtol=1e-5)
 
 
 def test_a_keras_file_brings_the_bridge_with_it(trained, tmp_path):
-    path = trained.export(tmp_path / "kept", fed(images(3), num_epochs=1, shuffle=False), format="keras")
+    path = trained.export(
+        tmp_path / "kept", fed(images(3), num_epochs=1, shuffle=False), format="keras"
+    )
     network = keras.models.load_model(path / "model.keras")
     x = images(3)
-    latents = np.stack([row["latent"] for row in trained.predict(fed(x, num_epochs=1, shuffle=False), mode="encode")])
+    latents = np.stack(
+        [
+            row["latent"]
+            for row in trained.predict(fed(x, num_epochs=1, shuffle=False), mode="encode")
+        ]
+    )
     np.testing.assert_allclose(network({"image": x})["latent"], latents, rtol=1e-5)
 
 
@@ -302,9 +380,14 @@ def test_noise_stays_within_the_bounds_of_whole_numbers():
 
 def test_images_of_any_size_may_be_given_back_and_the_loss_is_still_their_sum():
     same = plx.Graph(layers=[{"Conv2D": {"filters": 1, "kernel_size": 3, "padding": "same"}}])
-    spec = autoencoder(encoder=same, decoder=same, reconstruction="sum")({"image": keras.Input((None, None, 1), name="image")})
+    spec = autoencoder(encoder=same, decoder=same, reconstruction="sum")(
+        {"image": keras.Input((None, None, 1), name="image")}
+    )
     outputs = {"outputs": tf.ones([2, 5, 3, 1])}
-    assert float(spec.loss_fn({"image": tf.zeros([2, 5, 3, 1])}, None, outputs)["reconstruction"]) == 15.0
+    assert (
+        float(spec.loss_fn({"image": tf.zeros([2, 5, 3, 1])}, None, outputs)["reconstruction"])
+        == 15.0
+    )
 
 
 def test_a_traversal_spans_the_quantiles():
@@ -327,7 +410,9 @@ def test_pictures_need_a_generator(tmp_path):
     with pytest.raises(ComponentError, match="knows no distribution"):
         estimator.evaluate(fed(images(), num_epochs=1, shuffle=False), hooks=[GeneratedImages()])
     estimator.evaluate(fed(images(), num_epochs=1, shuffle=False), hooks=["ReconstructionImages"])
-    assert [path.name for path in (Path(estimator.model_dir) / "images").iterdir()] == ["000000001_reconstructions.png"]
+    assert [path.name for path in (Path(estimator.model_dir) / "images").iterdir()] == [
+        "000000001_reconstructions.png"
+    ]
 
 
 def test_an_experiment_asks_its_hooks_before_it_trains(tmp_path):
@@ -355,15 +440,26 @@ def test_lower_precision_and_xla(tmp_path, environment):
     params = {"bridge": {"LatentBridge": {"latent_dim": 2}}, "loss": "SigmoidCrossEntropy"}
     try:
         estimator = plx.Estimator(model_fn_of(**params), tmp_path, config, trackers=())
-        metrics = estimator.train(fed(images()), max_steps=3).evaluate(fed(images(), num_epochs=1, shuffle=False))
+        metrics = estimator.train(fed(images()), max_steps=3).evaluate(
+            fed(images(), num_epochs=1, shuffle=False)
+        )
     finally:
         keras.config.set_dtype_policy("float32")
     assert 5 < metrics["reconstruction"] < 20
-    assert metrics["loss"] == pytest.approx(metrics["reconstruction"] + metrics["kl_divergence"], rel=1e-2)
+    assert metrics["loss"] == pytest.approx(
+        metrics["reconstruction"] + metrics["kl_divergence"], rel=1e-2
+    )
 
 
 def test_a_decoder_may_call_its_input_as_it_likes():
     decoder = plx.Graph(
-        layers=[{"Dense": {"units": 16, "inbound_nodes": "encoded"}}, {"Reshape": {"target_shape": SHAPE}}], input_layers="encoded"
+        layers=[
+            {"Dense": {"units": 16, "inbound_nodes": "encoded"}},
+            {"Reshape": {"target_shape": SHAPE}},
+        ],
+        input_layers="encoded",
     )
-    assert autoencoder(decoder=decoder)(symbolic()).network.output["outputs"].shape == (None, *SHAPE)
+    assert autoencoder(decoder=decoder)(symbolic()).network.output["outputs"].shape == (
+        None,
+        *SHAPE,
+    )

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 import plx_core as plx
 from plx_core.components import default_registry, make
 
-sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is what metrics are compared with")
+sklearn_metrics = pytest.importorskip(
+    "sklearn.metrics", reason="scikit-learn is what metrics are compared with"
+)
 
 
 def updated(metric, labels, outputs, batch=7, weights=None):
@@ -23,7 +25,9 @@ def updated(metric, labels, outputs, batch=7, weights=None):
     labels, outputs = np.asarray(labels, "float32"), np.asarray(outputs, "float32")
     for start in range(0, len(labels), batch):
         part = slice(start, start + batch)
-        update(*(tf.constant(value[part]) for value in (labels, outputs, weights) if value is not None))
+        update(
+            *(tf.constant(value[part]) for value in (labels, outputs, weights) if value is not None)
+        )
     return np.asarray(metric.result())
 
 
@@ -38,22 +42,38 @@ def drawn(count=300, scale=1.0):
 @pytest.mark.parametrize("scale", [0.01, 1.0, 10.0, 60.0])
 def test_areas_are_scikit_learns_for_saturated_probabilities_too(scale):
     labels, probabilities = drawn(scale=scale)
-    assert updated("AUC", labels, probabilities) == pytest.approx(sklearn_metrics.roc_auc_score(labels, probabilities), abs=1e-3)
+    assert updated("AUC", labels, probabilities) == pytest.approx(
+        sklearn_metrics.roc_auc_score(labels, probabilities), abs=1e-3
+    )
     found = updated({"AUC": {"curve": "PR"}}, labels, probabilities)
-    assert found == pytest.approx(sklearn_metrics.average_precision_score(labels, probabilities), abs=1e-3)
+    assert found == pytest.approx(
+        sklearn_metrics.average_precision_score(labels, probabilities), abs=1e-3
+    )
 
 
 @given(
     st.lists(
-        st.tuples(st.booleans(), st.sampled_from([0.0, 1e-30, 1e-9, 1e-3, 0.4, 0.5, 0.501, 0.999, 1 - 1e-6, 1.0])), min_size=2, max_size=12
+        st.tuples(
+            st.booleans(),
+            st.sampled_from([0.0, 1e-30, 1e-9, 1e-3, 0.4, 0.5, 0.501, 0.999, 1 - 1e-6, 1.0]),
+        ),
+        min_size=2,
+        max_size=12,
     )
 )
 @settings(max_examples=40)
 def test_area_is_the_chance_that_a_positive_comes_first(drawn_pairs):
-    labels, probabilities = np.array([pair[0] for pair in drawn_pairs]), np.array([pair[1] for pair in drawn_pairs], "float32")
+    labels, probabilities = (
+        np.array([pair[0] for pair in drawn_pairs]),
+        np.array([pair[1] for pair in drawn_pairs], "float32"),
+    )
     metric = make("metrics", "AUC")
     metric.update_state(labels, probabilities)
-    pairs = [(high > low) + 0.5 * (high == low) for high in probabilities[labels] for low in probabilities[~labels]]
+    pairs = [
+        (high > low) + 0.5 * (high == low)
+        for high in probabilities[labels]
+        for low in probabilities[~labels]
+    ]
     assert float(metric.result()) == pytest.approx(np.mean(pairs) if pairs else 0.0, abs=1e-6)
 
 
@@ -61,7 +81,9 @@ def test_area_weighs_examples():
     labels, probabilities = drawn()
     weights = np.random.default_rng(0).uniform(size=len(labels)).astype("float32")
     expected = sklearn_metrics.roc_auc_score(labels, probabilities, sample_weight=weights)
-    assert updated("AUC", labels, probabilities, weights=weights) == pytest.approx(expected, abs=1e-3)
+    assert updated("AUC", labels, probabilities, weights=weights) == pytest.approx(
+        expected, abs=1e-3
+    )
     columns = updated("AUC", labels[:, None], probabilities[:, None], weights=weights)
     assert columns == pytest.approx(expected, abs=1e-3)
 
@@ -89,9 +111,13 @@ def test_precision_and_recall_at_thresholds():
     thresholds = [0.1, 0.5, 0.9]
     decided = [probabilities > threshold for threshold in thresholds]
     found = updated({"PrecisionAtThresholds": {"thresholds": thresholds}}, labels, probabilities)
-    np.testing.assert_allclose(found, [sklearn_metrics.precision_score(labels, guess) for guess in decided], rtol=1e-6)
+    np.testing.assert_allclose(
+        found, [sklearn_metrics.precision_score(labels, guess) for guess in decided], rtol=1e-6
+    )
     found = updated({"RecallAtThresholds": {"thresholds": thresholds}}, labels, probabilities)
-    np.testing.assert_allclose(found, [sklearn_metrics.recall_score(labels, guess) for guess in decided], rtol=1e-6)
+    np.testing.assert_allclose(
+        found, [sklearn_metrics.recall_score(labels, guess) for guess in decided], rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])
@@ -102,27 +128,39 @@ def test_precision_and_recall_at_k(k):
     taken = np.zeros((50, 4))
     np.put_along_axis(taken, np.argsort(probabilities)[:, -k:], 1, 1)
     hits = (truth * taken).sum()
-    assert updated({"RecallAtK": {"k": k}}, truth, probabilities) == pytest.approx(hits / truth.sum())
+    assert updated({"RecallAtK": {"k": k}}, truth, probabilities) == pytest.approx(
+        hits / truth.sum()
+    )
     assert updated({"RecallAtK": {"k": k}}, truth, probabilities) == pytest.approx(
         sklearn_metrics.top_k_accuracy_score(labels, probabilities, k=k)
     )
-    assert updated({"PrecisionAtK": {"k": k}}, truth, probabilities) == pytest.approx(hits / taken.sum())
+    assert updated({"PrecisionAtK": {"k": k}}, truth, probabilities) == pytest.approx(
+        hits / taken.sum()
+    )
     of_one = (truth * taken)[:, 2].sum()
-    assert updated({"RecallAtK": {"k": k, "class_id": 2}}, truth, probabilities) == pytest.approx(of_one / truth[:, 2].sum())
-    assert updated({"PrecisionAtK": {"k": k, "class_id": 2}}, truth, probabilities) == pytest.approx(of_one / taken[:, 2].sum())
+    assert updated({"RecallAtK": {"k": k, "class_id": 2}}, truth, probabilities) == pytest.approx(
+        of_one / truth[:, 2].sum()
+    )
+    assert updated(
+        {"PrecisionAtK": {"k": k, "class_id": 2}}, truth, probabilities
+    ) == pytest.approx(of_one / taken[:, 2].sum())
 
 
 def regression(count=50, columns=1):
     rng = np.random.default_rng(columns)
     labels = rng.normal(3.0, 2.0, size=(count, columns))
-    return labels.astype("float32"), (0.5 * labels + rng.normal(size=(count, columns))).astype("float32")
+    return labels.astype("float32"), (0.5 * labels + rng.normal(size=(count, columns))).astype(
+        "float32"
+    )
 
 
 @pytest.mark.parametrize("columns", [1, 3])
 def test_errors_and_correlations(columns):
     labels, outputs = regression(columns=columns)
     flat, guess = labels.ravel(), outputs.ravel()
-    distances = 1 - (labels * outputs).sum(1) / (np.linalg.norm(labels, axis=1) * np.linalg.norm(outputs, axis=1))
+    distances = 1 - (labels * outputs).sum(1) / (
+        np.linalg.norm(labels, axis=1) * np.linalg.norm(outputs, axis=1)
+    )
     expected = {
         "MeanAbsoluteError": sklearn_metrics.mean_absolute_error(flat, guess),
         "MeanSquaredError": sklearn_metrics.mean_squared_error(flat, guess),
@@ -135,25 +173,37 @@ def test_errors_and_correlations(columns):
         "Sum": guess.sum(),
     }
     found = {name: updated(name, labels, outputs) for name in expected}
-    assert found == {name: pytest.approx(value, rel=1e-4, abs=1e-6) for name, value in expected.items()}
-    assert updated({"PercentageLess": {"threshold": 1.5}}, labels, outputs) == pytest.approx((guess < 1.5).mean())
+    assert found == {
+        name: pytest.approx(value, rel=1e-4, abs=1e-6) for name, value in expected.items()
+    }
+    assert updated({"PercentageLess": {"threshold": 1.5}}, labels, outputs) == pytest.approx(
+        (guess < 1.5).mean()
+    )
 
 
 def test_relative_errors_by_what_they_are_divided():
     labels, outputs = [[0.0, 2.0], [4.0, -2.0]], [[1.0, 3.0], [2.0, -1.0]]
     assert updated("MeanRelativeError", labels, outputs) == pytest.approx((0 + 0.5 + 0.5 + 0.5) / 4)
-    assert updated({"MeanRelativeError": {"normalizer": 2}}, labels, outputs) == pytest.approx((0.5 + 0.5 + 1 + 0.5) / 4)
-    assert updated({"MeanRelativeError": {"normalizer": [1, 2]}}, labels, outputs) == pytest.approx((1 + 0.5 + 2 + 0.5) / 4)
+    assert updated({"MeanRelativeError": {"normalizer": 2}}, labels, outputs) == pytest.approx(
+        (0.5 + 0.5 + 1 + 0.5) / 4
+    )
+    assert updated({"MeanRelativeError": {"normalizer": [1, 2]}}, labels, outputs) == pytest.approx(
+        (1 + 0.5 + 2 + 0.5) / 4
+    )
 
 
 def test_correlations_keep_their_digits_far_from_zero_and_with_weights():
     rng = np.random.default_rng(0)
     labels = rng.normal(1000.0, 1.0, size=500).astype("float32")
     outputs = (labels + rng.normal(size=500)).astype("float32")
-    assert updated("PearsonCorrelation", labels, outputs, batch=64) == pytest.approx(np.corrcoef(labels, outputs)[0, 1], abs=1e-3)
+    assert updated("PearsonCorrelation", labels, outputs, batch=64) == pytest.approx(
+        np.corrcoef(labels, outputs)[0, 1], abs=1e-3
+    )
     weights = rng.integers(0, 3, 500)
     expected = np.cov(labels.astype("float64"), outputs.astype("float64"), fweights=weights)[0, 1]
-    assert updated("Covariance", labels, outputs, weights=weights.astype("float32")) == pytest.approx(expected, rel=1e-3)
+    assert updated(
+        "Covariance", labels, outputs, weights=weights.astype("float32")
+    ) == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", ["Covariance", "PearsonCorrelation"])
@@ -166,13 +216,17 @@ def test_nothing_to_correlate_is_zero(name):
     assert float(metric.result()) == pytest.approx(0.0)
     metric.reset_state()
     metric.update_state(tf.constant([[1.0], [2.0]]), tf.constant([[1.0], [2.0]]))
-    assert float(metric.result()) == pytest.approx({"Covariance": 0.5, "PearsonCorrelation": 1.0}[name])
+    assert float(metric.result()) == pytest.approx(
+        {"Covariance": 0.5, "PearsonCorrelation": 1.0}[name]
+    )
 
 
 def classified(classes, metrics, labels, logits, **params):
     """What a classifier whose outputs are its features measures of them."""
     features = {"x": keras.Input((logits.shape[1],), name="x")}
-    spec = plx.models.Classifier("eval", graph=plx.Graph(layers=["Flatten"]), metrics=metrics, **params)(features)
+    spec = plx.models.Classifier(
+        "eval", graph=plx.Graph(layers=["Flatten"]), metrics=metrics, **params
+    )(features)
     update = tf.function(spec.update_metrics, reduce_retracing=True)
     for start in range(0, len(labels), 16):
         update({}, tf.constant(labels[start : start + 16]), tf.constant(logits[start : start + 16]))
@@ -193,7 +247,11 @@ def test_a_classifier_feeds_its_metrics(classes):
     labels = rng.integers(0, classes, 100)
     logits = (rng.normal(size=(100, classes)) + np.eye(classes)[labels]).astype("float32")
     probabilities = tf.nn.softmax(logits).numpy()
-    truth, guess = (labels, probabilities[:, 1]) if classes == 2 else (np.eye(classes)[labels].ravel(), probabilities.ravel())
+    truth, guess = (
+        (labels, probabilities[:, 1])
+        if classes == 2
+        else (np.eye(classes)[labels].ravel(), probabilities.ravel())
+    )
     ranked = [
         {"RecallAtK": {"k": 1}},
         {"PrecisionAtK": {"k": 1}},
@@ -203,29 +261,50 @@ def test_a_classifier_feeds_its_metrics(classes):
     found = classified(classes, METRICS + ranked, labels, logits)
     decided = logits.argmax(1)
     assert found["auc"] == pytest.approx(sklearn_metrics.roc_auc_score(truth, guess), abs=1e-3)
-    assert found["of_one"] == pytest.approx(sklearn_metrics.roc_auc_score(labels == 1, probabilities[:, 1]), abs=1e-3)
+    assert found["of_one"] == pytest.approx(
+        sklearn_metrics.roc_auc_score(labels == 1, probabilities[:, 1]), abs=1e-3
+    )
     assert found["pearson_correlation"] == pytest.approx(np.corrcoef(truth, guess)[0, 1], abs=1e-4)
     assert found["covariance"] == pytest.approx(np.cov(truth, guess)[0, 1], abs=1e-4)
-    assert found["mean_absolute_error"] == pytest.approx(sklearn_metrics.mean_absolute_error(truth, guess), abs=1e-5)
+    assert found["mean_absolute_error"] == pytest.approx(
+        sklearn_metrics.mean_absolute_error(truth, guess), abs=1e-5
+    )
     assert found["precision_at_thresholds"] == pytest.approx(
         [sklearn_metrics.precision_score(truth, guess > t) for t in (0.2, 0.6)], abs=1e-5
     )
-    assert found["recall_at_k"] == found["precision_at_k"] == pytest.approx(sklearn_metrics.accuracy_score(labels, decided))
-    assert found["mean_iou"] == pytest.approx(sklearn_metrics.jaccard_score(labels, decided, average="macro"))
+    assert (
+        found["recall_at_k"]
+        == found["precision_at_k"]
+        == pytest.approx(sklearn_metrics.accuracy_score(labels, decided))
+    )
+    assert found["mean_iou"] == pytest.approx(
+        sklearn_metrics.jaccard_score(labels, decided, average="macro")
+    )
 
 
 def test_a_regressor_feeds_its_metrics():
     labels, outputs = regression()
     features = {"x": keras.Input((1,), name="x")}
-    names = ["Covariance", "PearsonCorrelation", "MeanRelativeError", "MeanCosineDistance", {"PercentageLess": {"threshold": 1.0}}, "Mean"]
-    spec = plx.models.Regressor("eval", graph=plx.Graph(layers=["Flatten"]), metrics=names)(features)
+    names = [
+        "Covariance",
+        "PearsonCorrelation",
+        "MeanRelativeError",
+        "MeanCosineDistance",
+        {"PercentageLess": {"threshold": 1.0}},
+        "Mean",
+    ]
+    spec = plx.models.Regressor("eval", graph=plx.Graph(layers=["Flatten"]), metrics=names)(
+        features
+    )
     tf.function(spec.update_metrics)({}, tf.constant(labels[:, 0]), tf.constant(outputs))
     found = {name: float(metric.result()) for name, metric in spec.metrics.items()}
     assert found["covariance"] == pytest.approx(np.cov(labels[:, 0], outputs[:, 0])[0, 1], rel=1e-4)
     assert found["mean"] == pytest.approx(outputs.mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize("metric", [*METRICS, {"RecallAtK": {"k": 2}}, {"PrecisionAtK": {"k": 2}}, "Mean"])
+@pytest.mark.parametrize(
+    "metric", [*METRICS, {"RecallAtK": {"k": 2}}, {"PrecisionAtK": {"k": 2}}, "Mean"]
+)
 def test_a_copy_from_its_configuration_is_the_same(metric):
     made = make("metrics", metric)
     copy = keras.metrics.deserialize(keras.metrics.serialize(made))

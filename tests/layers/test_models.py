@@ -8,20 +8,37 @@ import tensorflow as tf
 import plx_core as plx
 from plx_core.errors import ComponentError
 
-sklearn_metrics = pytest.importorskip("sklearn.metrics", reason="scikit-learn is what metrics are compared with")
+sklearn_metrics = pytest.importorskip(
+    "sklearn.metrics", reason="scikit-learn is what metrics are compared with"
+)
 
-SEED_METRICS = ["TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives", "Recall", "AUC", "Accuracy", "Precision"]
+SEED_METRICS = [
+    "TruePositives",
+    "TrueNegatives",
+    "FalsePositives",
+    "FalseNegatives",
+    "Recall",
+    "AUC",
+    "Accuracy",
+    "Precision",
+]
 
 
 def identity_spec(outputs, metrics, **params):
     """A classifier whose outputs are its features."""
     features = {"x": keras.Input((outputs,), name="x")}
-    return plx.models.Classifier("train", graph=plx.Graph(layers=["Flatten"]), metrics=metrics, **params)(features)
+    return plx.models.Classifier(
+        "train", graph=plx.Graph(layers=["Flatten"]), metrics=metrics, **params
+    )(features)
 
 
 def measured(spec, labels, outputs, batch=7):
     for start in range(0, len(labels), batch):
-        spec.update_metrics({}, tf.constant(labels[start : start + batch]), tf.constant(outputs[start : start + batch]))
+        spec.update_metrics(
+            {},
+            tf.constant(labels[start : start + batch]),
+            tf.constant(outputs[start : start + batch]),
+        )
     return {name: float(metric.result()) for name, metric in spec.metrics.items()}
 
 
@@ -40,12 +57,23 @@ def test_the_seeds_metrics_for_many_classes_are_micro_averages(one_hot):
     decided = logits.argmax(-1)
     truth, guess = np.eye(10)[labels].ravel(), np.eye(10)[decided].ravel()
     (tn, fp), (fn, tp) = sklearn_metrics.confusion_matrix(truth, guess)
-    assert (found["true_positives"], found["true_negatives"], found["false_positives"], found["false_negatives"]) == (tp, tn, fp, fn)
+    assert (
+        found["true_positives"],
+        found["true_negatives"],
+        found["false_positives"],
+        found["false_negatives"],
+    ) == (tp, tn, fp, fn)
     assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, decided))
-    assert found["precision"] == pytest.approx(sklearn_metrics.precision_score(labels, decided, average="micro"))
-    assert found["recall"] == pytest.approx(sklearn_metrics.recall_score(labels, decided, average="micro"))
+    assert found["precision"] == pytest.approx(
+        sklearn_metrics.precision_score(labels, decided, average="micro")
+    )
+    assert found["recall"] == pytest.approx(
+        sklearn_metrics.recall_score(labels, decided, average="micro")
+    )
     probabilities = tf.nn.softmax(logits).numpy()
-    assert found["auc"] == pytest.approx(sklearn_metrics.roc_auc_score(truth, probabilities.ravel()), abs=1e-3)
+    assert found["auc"] == pytest.approx(
+        sklearn_metrics.roc_auc_score(truth, probabilities.ravel()), abs=1e-3
+    )
 
 
 def test_with_two_classes_the_second_is_the_positive_one():
@@ -53,10 +81,17 @@ def test_with_two_classes_the_second_is_the_positive_one():
     found = measured(identity_spec(2, SEED_METRICS), labels, logits)
     decided = logits.argmax(-1)
     (tn, fp), (fn, tp) = sklearn_metrics.confusion_matrix(labels, decided)
-    assert (found["true_positives"], found["true_negatives"], found["false_positives"], found["false_negatives"]) == (tp, tn, fp, fn)
+    assert (
+        found["true_positives"],
+        found["true_negatives"],
+        found["false_positives"],
+        found["false_negatives"],
+    ) == (tp, tn, fp, fn)
     assert found["precision"] == pytest.approx(sklearn_metrics.precision_score(labels, decided))
     assert found["recall"] == pytest.approx(sklearn_metrics.recall_score(labels, decided))
-    assert found["auc"] == pytest.approx(sklearn_metrics.roc_auc_score(labels, tf.nn.softmax(logits).numpy()[:, 1]), abs=1e-3)
+    assert found["auc"] == pytest.approx(
+        sklearn_metrics.roc_auc_score(labels, tf.nn.softmax(logits).numpy()[:, 1]), abs=1e-3
+    )
 
 
 def test_one_logit_is_the_positive_class():
@@ -66,7 +101,9 @@ def test_one_logit_is_the_positive_class():
     decided = (single[:, 0] > 0).astype(int)
     assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, decided))
     assert found["precision"] == pytest.approx(sklearn_metrics.precision_score(labels, decided))
-    assert found["auc"] == pytest.approx(sklearn_metrics.roc_auc_score(labels, single[:, 0]), abs=1e-3)
+    assert found["auc"] == pytest.approx(
+        sklearn_metrics.roc_auc_score(labels, single[:, 0]), abs=1e-3
+    )
 
 
 def test_ranks_and_cross_entropies():
@@ -83,7 +120,9 @@ def test_ranks_and_cross_entropies():
     loss = sklearn_metrics.log_loss(labels, tf.nn.softmax(logits).numpy())
     assert found["sparse_categorical_accuracy"] == pytest.approx(accuracy)
     assert found["categorical_accuracy"] == pytest.approx(accuracy)
-    assert found["sparse_top_k_categorical_accuracy"] == pytest.approx(sklearn_metrics.top_k_accuracy_score(labels, logits, k=2))
+    assert found["sparse_top_k_categorical_accuracy"] == pytest.approx(
+        sklearn_metrics.top_k_accuracy_score(labels, logits, k=2)
+    )
     assert found["sparse_categorical_crossentropy"] == pytest.approx(loss, rel=1e-4)
     assert found["categorical_crossentropy"] == pytest.approx(loss, rel=1e-4)
 
@@ -106,11 +145,17 @@ def test_one_hot_encoding_is_for_the_loss():
 
 def test_a_regressor_measures_labels_of_either_shape():
     features = {"x": keras.Input((1,), name="x")}
-    spec = plx.models.Regressor("train", graph=plx.Graph(layers=["Flatten"]), metrics=["MeanAbsoluteError", "RootMeanSquaredError"])(
-        features
-    )
+    spec = plx.models.Regressor(
+        "train",
+        graph=plx.Graph(layers=["Flatten"]),
+        metrics=["MeanAbsoluteError", "RootMeanSquaredError"],
+    )(features)
     outputs = tf.constant([[1.0], [3.0]])
-    for labels in (tf.constant([2.0, 6.0]), tf.constant([[2.0], [6.0]]), {"label": tf.constant([2, 6])}):
+    for labels in (
+        tf.constant([2.0, 6.0]),
+        tf.constant([[2.0], [6.0]]),
+        {"label": tf.constant([2, 6])},
+    ):
         assert float(spec.loss_fn({}, labels, outputs)) == pytest.approx(5.0)
         spec.update_metrics({}, labels, outputs)
     assert float(spec.metrics["mean_absolute_error"].result()) == pytest.approx(2.0)
@@ -121,26 +166,45 @@ def test_a_regressor_measures_labels_of_either_shape():
     ("model", "params", "labels", "message"),
     [
         ("Classifier", {"n_classes": 4}, None, r"gives \(None, 3\), and n_classes is 4"),
-        ("Classifier", {}, tf.TensorSpec([None, 5]), r"gives \(None, 3\), and the labels have shape \(None, 5\)"),
+        (
+            "Classifier",
+            {},
+            tf.TensorSpec([None, 5]),
+            r"gives \(None, 3\), and the labels have shape \(None, 5\)",
+        ),
         (
             "Classifier",
             {},
             {"a": tf.TensorSpec([None]), "b": tf.TensorSpec([None])},
             "takes one label, or the one called label, or the one that its parameter `label` names; the data has a, b",
         ),
-        ("Classifier", {"summaries": "los"}, None, "there is no summary called los; did you mean loss"),
-        ("Regressor", {}, tf.TensorSpec([None, 2]), r"gives \(None, 3\), and the labels have shape \(None, 2\)"),
+        (
+            "Classifier",
+            {"summaries": "los"},
+            None,
+            "there is no summary called los; did you mean loss",
+        ),
+        (
+            "Regressor",
+            {},
+            tf.TensorSpec([None, 2]),
+            r"gives \(None, 3\), and the labels have shape \(None, 2\)",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused_with_both_shapes(model, params, labels, message):
     features = {"x": keras.Input((3,), name="x")}
     with pytest.raises(ComponentError, match=message):
-        getattr(plx.models, model)("train", graph=plx.Graph(layers=["Flatten"]), **params)(features, labels)
+        getattr(plx.models, model)("train", graph=plx.Graph(layers=["Flatten"]), **params)(
+            features, labels
+        )
 
 
 def test_a_model_takes_a_graph_or_a_function():
     features = {"x": keras.Input((3,), name="x")}
     with pytest.raises(ComponentError, match="takes a graph or a graph_fn, and got neither"):
         plx.models.Classifier("train")(features)
-    spec = plx.models.Classifier("train", graph_fn=lambda mode, inputs: keras.layers.Dense(2)(inputs["x"]))(features)
+    spec = plx.models.Classifier(
+        "train", graph_fn=lambda mode, inputs: keras.layers.Dense(2)(inputs["x"])
+    )(features)
     assert spec.network.output_shape == (None, 2)

@@ -8,7 +8,10 @@ from plx_core.checkpoints import load
 from plx_core.configs import EnvironmentConfig, RunConfig
 from plx_core.inputs import numpy_input_fn
 
-THREE = np.random.default_rng(8).normal(size=(120, 4)).astype("float32"), np.random.default_rng(9).integers(0, 3, 120)
+THREE = (
+    np.random.default_rng(8).normal(size=(120, 4)).astype("float32"),
+    np.random.default_rng(9).integers(0, 3, 120),
+)
 
 
 def make_estimator(path, classes, metrics):
@@ -17,22 +20,36 @@ def make_estimator(path, classes, metrics):
     def model_fn(features, labels, mode):
         graph = plx.Graph(layers=[{"Dense": {"units": classes}}])
         optimizer = {"Adam": {"learning_rate": 0.01}}
-        return plx.models.Classifier(mode, graph=graph, optimizer=optimizer, metrics=metrics)(features, labels)
+        return plx.models.Classifier(mode, graph=graph, optimizer=optimizer, metrics=metrics)(
+            features, labels
+        )
 
-    run = RunConfig(save_summary_steps=None, log_step_count_steps=None, save_checkpoints_steps=1_000_000)
+    run = RunConfig(
+        save_summary_steps=None, log_step_count_steps=None, save_checkpoints_steps=1_000_000
+    )
     return plx.Estimator(model_fn, path, EnvironmentConfig(seed=5, run_config=run), trackers=())
 
 
 def feed(data, **params):
     x, y = data
-    return numpy_input_fn({"x": x}, y, **{"batch_size": 16, "num_epochs": None, "shuffle": True, "seed": 11, **params})
+    return numpy_input_fn(
+        {"x": x}, y, **{"batch_size": 16, "num_epochs": None, "shuffle": True, "seed": 11, **params}
+    )
 
 
 @pytest.mark.parametrize(("data", "classes"), [("blobs", 2), ("three", 3)])
 def test_metrics_equal_scikit_learns(tmp_path, blobs, data, classes):
     measures = pytest.importorskip("sklearn.metrics")
     data = blobs if data == "blobs" else THREE
-    names = ["TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives", "Recall", "Accuracy", "Precision"]
+    names = [
+        "TruePositives",
+        "TrueNegatives",
+        "FalsePositives",
+        "FalseNegatives",
+        "Recall",
+        "Accuracy",
+        "Precision",
+    ]
     estimator = make_estimator(tmp_path, classes, [*names, {"AUC": {"num_thresholds": 20_000}}])
     estimator.train(feed(data), max_steps=20)
     held_out = feed(data, batch_size=32, num_epochs=1, shuffle=False)
@@ -41,11 +58,20 @@ def test_metrics_equal_scikit_learns(tmp_path, blobs, data, classes):
     decided, odds = (np.stack([row[name] for row in rows]) for name in ("classes", "probabilities"))
     truth, guess = data[1], decided
     if classes > 2:  # each class against the rest, all counted together
-        truth, guess, odds = np.eye(classes)[truth].ravel(), np.eye(classes)[decided].ravel(), odds.ravel()
+        truth, guess, odds = (
+            np.eye(classes)[truth].ravel(),
+            np.eye(classes)[decided].ravel(),
+            odds.ravel(),
+        )
     else:
         odds = odds[:, 1]
     (tn, fp), (fn, tp) = measures.confusion_matrix(truth, guess)
-    assert (found["true_positives"], found["true_negatives"], found["false_positives"], found["false_negatives"]) == (tp, tn, fp, fn)
+    assert (
+        found["true_positives"],
+        found["true_negatives"],
+        found["false_positives"],
+        found["false_negatives"],
+    ) == (tp, tn, fp, fn)
     assert found["recall"] == pytest.approx(measures.recall_score(truth, guess))
     assert found["precision"] == pytest.approx(measures.precision_score(truth, guess))
     assert found["accuracy"] == pytest.approx(measures.accuracy_score(data[1], decided))

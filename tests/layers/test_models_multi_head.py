@@ -41,11 +41,22 @@ def plain(values):
 
 
 def test_each_heads_loss_and_the_weighted_total():
-    spec = two_headed(loss_weights={"size": 0.5})(symbolic(), {name: tf.TensorSpec([None]) for name in LABELS})
-    assert plain(spec.loss_fn({}, LABELS, OUTPUTS)) == pytest.approx({"kind": CROSS_ENTROPY, "size": 0.5 * 2.5})
+    spec = two_headed(loss_weights={"size": 0.5})(
+        symbolic(), {name: tf.TensorSpec([None]) for name in LABELS}
+    )
+    assert plain(spec.loss_fn({}, LABELS, OUTPUTS)) == pytest.approx(
+        {"kind": CROSS_ENTROPY, "size": 0.5 * 2.5}
+    )
     spec.update_metrics({}, LABELS, OUTPUTS)
     found = plain({name: metric.result() for name, metric in spec.metrics.items()})
-    assert found == pytest.approx({"kind/loss": CROSS_ENTROPY, "kind/accuracy": 0.5, "size/loss": 2.5, "size/mean_absolute_error": 1.5})
+    assert found == pytest.approx(
+        {
+            "kind/loss": CROSS_ENTROPY,
+            "kind/accuracy": 0.5,
+            "size/loss": 2.5,
+            "size/mean_absolute_error": 1.5,
+        }
+    )
 
 
 def test_losses_are_means_over_examples_where_batches_differ_in_size():
@@ -59,20 +70,32 @@ def test_losses_are_means_over_examples_where_batches_differ_in_size():
 def test_predictions_are_named_after_the_head():
     spec = two_headed("predict")(symbolic())
     predictions = spec.predict_fn({}, OUTPUTS)
-    assert list(predictions) == ["kind/logits", "kind/probabilities", "kind/classes", "size/results"]
+    assert list(predictions) == [
+        "kind/logits",
+        "kind/probabilities",
+        "kind/classes",
+        "size/results",
+    ]
     assert predictions["kind/classes"].numpy().tolist() == [0, 1]
 
 
 def test_a_head_learns_the_label_that_it_names():
-    heads = {"kind": plx.models.Classifier("train", label="species"), "size": plx.models.Regressor("train", label="length")}
+    heads = {
+        "kind": plx.models.Classifier("train", label="species"),
+        "size": plx.models.Regressor("train", label="length"),
+    }
     labels = {"length": LABELS["size"], "species": LABELS["kind"]}
     spec = two_headed(heads=heads)(symbolic(), {name: tf.TensorSpec([None]) for name in labels})
-    assert plain(spec.loss_fn({}, labels, OUTPUTS)) == pytest.approx({"kind": CROSS_ENTROPY, "size": 2.5})
+    assert plain(spec.loss_fn({}, labels, OUTPUTS)) == pytest.approx(
+        {"kind": CROSS_ENTROPY, "size": 2.5}
+    )
 
 
 def test_a_model_of_one_output_picks_among_several_labels_too():
     labels = {"a": tf.constant([[1.0]]), "b": tf.constant([[3.0]])}
-    spec = plx.models.Regressor("train", graph=plx.Graph(layers=["Flatten"]), label="b")({"x": keras.Input((1,), name="x")}, labels)
+    spec = plx.models.Regressor("train", graph=plx.Graph(layers=["Flatten"]), label="b")(
+        {"x": keras.Input((1,), name="x")}, labels
+    )
     assert float(spec.loss_fn({}, labels, tf.constant([[0.0]]))) == 9.0
 
 
@@ -82,9 +105,13 @@ def test_weights_can_stop_a_head_from_teaching_the_rest(tmp_path):
     labels = {"kind": np.arange(32) % 3, "size": x.sum(axis=1)}
 
     def model_fn(features, labels, mode):
-        return two_headed(mode, optimizer={"SGD": {"learning_rate": 0.1}}, loss_weights={"size": 0.0})(features, labels)
+        return two_headed(
+            mode, optimizer={"SGD": {"learning_rate": 0.1}}, loss_weights={"size": 0.0}
+        )(features, labels)
 
-    run = plx.RunConfig(save_summary_steps=None, save_checkpoints_steps=1000, log_step_count_steps=5)
+    run = plx.RunConfig(
+        save_summary_steps=None, save_checkpoints_steps=1000, log_step_count_steps=5
+    )
     estimator = plx.Estimator(model_fn, tmp_path, run, trackers=())
     feed = numpy_input_fn({"x": x}, labels, batch_size=32, num_epochs=None, shuffle=False)
     before = estimator.train(feed, max_steps=1).get_variable_value("size/kernel")
@@ -96,7 +123,9 @@ def test_weights_can_stop_a_head_from_teaching_the_rest(tmp_path):
     module = tf.saved_model.load(str(path))
     served = module.serve({"x": tf.constant(x)})
     rows = list(estimator.predict(numpy_input_fn({"x": x}, batch_size=8, shuffle=False)))
-    np.testing.assert_allclose(served["size/results"], np.stack([row["size/results"] for row in rows]), rtol=1e-5)
+    np.testing.assert_allclose(
+        served["size/results"], np.stack([row["size/results"] for row in rows]), rtol=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -115,11 +144,18 @@ def test_mistakes_say_which_head(params, message):
     from plx_core.components import make
 
     if "heads" in params:
-        params = {"heads": {name: make("models", head, mode="train") for name, head in params["heads"].items()}}
+        params = {
+            "heads": {
+                name: make("models", head, mode="train") for name, head in params["heads"].items()
+            }
+        }
     with pytest.raises(ConfigError, match=message):
         two_headed(**params)(symbolic(), {name: tf.TensorSpec([None]) for name in LABELS})
 
 
 def test_one_output_is_not_enough():
-    with pytest.raises(plx.errors.ComponentError, match="names its output_layers, two or more; its heads are kind, size"):
+    with pytest.raises(
+        plx.errors.ComponentError,
+        match="names its output_layers, two or more; its heads are kind, size",
+    ):
         two_headed(graph=plx.Graph(layers=["Flatten"]))(symbolic())

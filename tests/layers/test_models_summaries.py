@@ -27,7 +27,9 @@ def tags_of(path, summaries):
             mode,
             encoder=plx.Graph(layers=["Flatten", {"Dense": {"units": 4}}]),
             bridge={"LatentBridge": {"latent_dim": 2}},
-            decoder=plx.Graph(layers=[{"Dense": {"units": 16}}, {"Reshape": {"target_shape": [4, 4, 1]}}]),
+            decoder=plx.Graph(
+                layers=[{"Dense": {"units": 16}}, {"Reshape": {"target_shape": [4, 4, 1]}}]
+            ),
             loss="SigmoidCrossEntropy",
             summaries=summaries,
         )
@@ -35,10 +37,16 @@ def tags_of(path, summaries):
 
     run = plx.RunConfig(save_summary_steps=2, log_step_count_steps=None, save_checkpoints_steps=100)
     images = np.random.default_rng(0).random((8, 4, 4, 1), np.float32)
-    plx.Estimator(model_fn, path, run).train(numpy_input_fn({"image": images}, batch_size=4, num_epochs=None, shuffle=True), max_steps=2)
+    plx.Estimator(model_fn, path, run).train(
+        numpy_input_fn({"image": images}, batch_size=4, num_epochs=None, shuffle=True), max_steps=2
+    )
     events = EventAccumulator(str(path / "events" / "train"))
     events.Reload()
-    return {tag for kind in ("scalars", "tensors", "images", "histograms") for tag in events.Tags()[kind]}
+    return {
+        tag
+        for kind in ("scalars", "tensors", "images", "histograms")
+        for tag in events.Tags()[kind]
+    }
 
 
 def test_all_of_them(tmp_path):

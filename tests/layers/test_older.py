@@ -13,12 +13,32 @@ from plx_core.components import default_registry, make
 @pytest.mark.parametrize(
     ("name", "params", "shape", "expected"),
     [
-        ("FullyConnected", {"num_units": 7, "activation": "tanh", "regularizer": "l2_regularizer", "dropout": 0.5}, (2, 4, 3), (2, 7)),
+        (
+            "FullyConnected",
+            {"num_units": 7, "activation": "tanh", "regularizer": "l2_regularizer", "dropout": 0.5},
+            (2, 4, 3),
+            (2, 7),
+        ),
         ("Conv1d", {"num_filter": 5, "filter_size": 3, "strides": 2}, (2, 8, 3), (2, 4, 5)),
-        ("Conv2d", {"num_filter": 5, "filter_size": 3, "regularizer": "l2_regularizer"}, (2, 8, 8, 3), (2, 8, 8, 5)),
-        ("Conv2d", {"num_filter": 5, "filter_size": [3, 5], "padding": "VALID"}, (2, 8, 8, 3), (2, 6, 4, 5)),
+        (
+            "Conv2d",
+            {"num_filter": 5, "filter_size": 3, "regularizer": "l2_regularizer"},
+            (2, 8, 8, 3),
+            (2, 8, 8, 5),
+        ),
+        (
+            "Conv2d",
+            {"num_filter": 5, "filter_size": [3, 5], "padding": "VALID"},
+            (2, 8, 8, 3),
+            (2, 6, 4, 5),
+        ),
         ("Conv3d", {"num_filter": 2, "filter_size": 3}, (1, 4, 4, 4, 1), (1, 4, 4, 4, 2)),
-        ("Conv2dTranspose", {"num_filter": 2, "filter_size": 3, "strides": 2}, (1, 4, 4, 1), (1, 8, 8, 2)),
+        (
+            "Conv2dTranspose",
+            {"num_filter": 2, "filter_size": 3, "strides": 2},
+            (1, 4, 4, 1),
+            (1, 8, 8, 2),
+        ),
         ("MaxPool1d", {"kernel_size": 2}, (1, 5, 1), (1, 3, 1)),
         ("MaxPool2d", {"kernel_size": 2}, (1, 4, 4, 1), (1, 2, 2, 1)),
         ("MaxPool3d", {"kernel_size": 2}, (1, 4, 4, 4, 1), (1, 2, 2, 2, 1)),
@@ -34,17 +54,28 @@ def test_shapes_and_a_saved_copy(name, params, shape, expected, tmp_path):
     x = np.random.default_rng(0).normal(size=shape).astype("float32")
     assert tuple(network(x).shape) == expected
     network.save(tmp_path / "a.keras")
-    np.testing.assert_allclose(keras.models.load_model(tmp_path / "a.keras")(x), network(x), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        keras.models.load_model(tmp_path / "a.keras")(x), network(x), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_the_mode_may_come_first():
-    assert plx.layers.FullyConnected("train", num_units=3)(np.ones((2, 5), "float32")).shape == (2, 3)
-    assert plx.layers.Conv2d("train", num_filter=3, filter_size=1)(np.ones((1, 2, 2, 1), "float32")).shape == (1, 2, 2, 3)
+    assert plx.layers.FullyConnected("train", num_units=3)(np.ones((2, 5), "float32")).shape == (
+        2,
+        3,
+    )
+    assert plx.layers.Conv2d("train", num_filter=3, filter_size=1)(
+        np.ones((1, 2, 2, 1), "float32")
+    ).shape == (1, 2, 2, 3)
 
 
 def test_the_penalty_is_tensorflow_1s():
-    assert float(plx.regularizers.l2_regularizer(0.1)(np.array([3.0, 4.0], "float32"))) == pytest.approx(0.1 * 25 / 2)
-    assert float(plx.regularizers.l1_regularizer(0.1)(np.array([-3.0, 4.0], "float32"))) == pytest.approx(0.7)
+    assert float(
+        plx.regularizers.l2_regularizer(0.1)(np.array([3.0, 4.0], "float32"))
+    ) == pytest.approx(0.1 * 25 / 2)
+    assert float(
+        plx.regularizers.l1_regularizer(0.1)(np.array([-3.0, 4.0], "float32"))
+    ) == pytest.approx(0.7)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +100,18 @@ def test_older_names(kind, name, found):
 @pytest.mark.parametrize(
     ("kind", "old", "attribute", "expected"),
     [
-        ("layers", {"Conv2D": {"filters": 1, "kernel_size": 1, "regularizer": {"L2": {"l": 0.02}}}}, "kernel_regularizer.l2", 0.02),
-        ("layers", {"Dense": {"units": 1, "regularizer": {"L1": {"l": 0.5}}}}, "kernel_regularizer.l1", 0.5),
+        (
+            "layers",
+            {"Conv2D": {"filters": 1, "kernel_size": 1, "regularizer": {"L2": {"l": 0.02}}}},
+            "kernel_regularizer.l2",
+            0.02,
+        ),
+        (
+            "layers",
+            {"Dense": {"units": 1, "regularizer": {"L1": {"l": 0.5}}}},
+            "kernel_regularizer.l1",
+            0.5,
+        ),
         ("layers", {"GaussianNoise": {"scale": 0.5}}, "stddev", 0.5),
         ("layers", {"LeakyReLU": {"alpha": 0.1}}, "negative_slope", 0.1),
         ("layers", {"Reshape": {"new_shape": [4]}}, "target_shape", (4,)),
@@ -111,16 +152,22 @@ def test_config_objects_of_2017(config, kind, name):
 def test_an_activation_that_doubles_the_features(tmp_path):
     inputs = keras.Input((2, 3))
     activated = plx.Component("layers", "Activation", {"activation": "crelu"}).build()(inputs)
-    outputs = plx.Component("layers", "FullyConnected", {"num_units": 2, "activation": "crelu"}).build()(activated)
+    outputs = plx.Component(
+        "layers", "FullyConnected", {"num_units": 2, "activation": "crelu"}
+    ).build()(activated)
     assert (activated.shape, outputs.shape) == ((None, 2, 6), (None, 4))
     network = keras.Model(inputs, [activated, outputs])
     x = np.array([[[1, -2, 0], [-3, 4, 5]]], "float32")
     np.testing.assert_array_equal(network(x)[0], [[[1, 0, 0, 0, 2, 0], [0, 4, 5, 3, 0, 0]]])
     network.save(tmp_path / "a.keras")
-    for found, expected in zip(keras.models.load_model(tmp_path / "a.keras")(x), network(x), strict=True):
+    for found, expected in zip(
+        keras.models.load_model(tmp_path / "a.keras")(x), network(x), strict=True
+    ):
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
 
 def test_reshape_takes_what_is_left():
     assert plx.layers.Reshape([-1, 2])(keras.Input((2, 3))).shape == (None, 3, 2)
-    assert plx.layers.Reshape.from_config(plx.layers.Reshape(6).get_config())(np.ones((2, 2, 3))).shape == (2, 6)
+    assert plx.layers.Reshape.from_config(plx.layers.Reshape(6).get_config())(
+        np.ones((2, 2, 3))
+    ).shape == (2, 6)

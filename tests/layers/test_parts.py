@@ -32,13 +32,17 @@ def test_softmax_cross_entropy_with_smoothing():
     smooth = 0.3
     logs = np.array([2.0, 1.0, 0.0]) - math.log(math.exp(2) + math.exp(1) + 1)
     target = np.array([1 - smooth, 0, 0]) + smooth / 3
-    assert float(plx.losses.SoftmaxCrossEntropy(label_smoothing=smooth)(np.array([0]), LOGITS[:1])) == pytest.approx(-(target * logs).sum())
+    assert float(
+        plx.losses.SoftmaxCrossEntropy(label_smoothing=smooth)(np.array([0]), LOGITS[:1])
+    ) == pytest.approx(-(target * logs).sum())
 
 
 def test_sigmoid_cross_entropy():
     loss = plx.losses.SigmoidCrossEntropy()
     expected = np.mean([math.log(1 + math.exp(-2)), math.log(1 + math.exp(1))])
-    assert float(loss(np.array([[1.0, 0.0]]), np.array([[2.0, 1.0]], "float32"))) == pytest.approx(expected)
+    assert float(loss(np.array([[1.0, 0.0]]), np.array([[2.0, 1.0]], "float32"))) == pytest.approx(
+        expected
+    )
     smooth = plx.losses.SigmoidCrossEntropy(label_smoothing=0.2)
     assert float(smooth(np.array([[1.0]]), np.array([[2.0]], "float32"))) == pytest.approx(
         0.9 * math.log(1 + math.exp(-2)) + 0.1 * math.log(1 + math.exp(2))
@@ -92,7 +96,8 @@ def test_decay_refuses_what_does_not_fit():
     ("rate", "step", "expected"),
     [(0.8, 0, 0.2), (0.8, 2, 0.6), (0.8, 3, 0.8), (0.8, 40, 0.8)]
     + [
-        ({"Decay": {"learning_rate": 0.8, "decay_rate": 0.5, "decay_steps": 4}}, *case) for case in ((0, 0.1), (3, 0.4), (4, 0.4), (8, 0.2))
+        ({"Decay": {"learning_rate": 0.8, "decay_rate": 0.5, "decay_steps": 4}}, *case)
+        for case in ((0, 0.1), (3, 0.4), (4, 0.4), (8, 0.2))
     ],
 )
 def test_warm_up(rate, step, expected):
@@ -104,12 +109,20 @@ def test_warm_up(rate, step, expected):
 
 def test_an_optimizer_warms_up_with_and_without_a_decay():
     plain = make("optimizers", {"Adam": {"learning_rate": 0.8, "warmup_steps": 4}})
-    decays = {"decay_type": "inverse_time_decay", "decay_rate": 1.0, "decay_steps": 4, "start_decay_at": 4}
+    decays = {
+        "decay_type": "inverse_time_decay",
+        "decay_rate": 1.0,
+        "decay_steps": 4,
+        "start_decay_at": 4,
+    }
     decaying = make("optimizers", {"SGD": {"learning_rate": 0.8, "warmup_steps": 4, **decays}})
     for step, flat, falling in ((1, 0.4, 0.4), (4, 0.8, 0.8), (8, 0.8, 0.4)):
         plain.iterations.assign(step)
         decaying.iterations.assign(step)
-        assert (float(plain.learning_rate), float(decaying.learning_rate)) == (pytest.approx(flat), pytest.approx(falling))
+        assert (float(plain.learning_rate), float(decaying.learning_rate)) == (
+            pytest.approx(flat),
+            pytest.approx(falling),
+        )
 
 
 @pytest.mark.parametrize(
@@ -134,7 +147,17 @@ OPTIMIZERS = [*stock.classes("optimizers"), "Momentum", "Nesterov"]
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_takes_a_decay(name):
-    optimizer = make("optimizers", {name: {"learning_rate": 1.0, "decay_type": "inverse_time_decay", "decay_rate": 1.0, "decay_steps": 1}})
+    optimizer = make(
+        "optimizers",
+        {
+            name: {
+                "learning_rate": 1.0,
+                "decay_type": "inverse_time_decay",
+                "decay_rate": 1.0,
+                "decay_steps": 1,
+            }
+        },
+    )
     optimizer.build([keras.Variable([1.0, 2.0])])
     assert float(optimizer.learning_rate) == pytest.approx(1.0)
     optimizer.iterations.assign(3)
@@ -143,7 +166,10 @@ def test_every_optimizer_takes_a_decay(name):
 
 def test_without_a_decay_an_optimizer_is_keras_own():
     optimizer = plx.optimizers.adam(0.02, beta_1=0.8)
-    assert isinstance(optimizer, keras.optimizers.Adam) and type(plx.optimizers.SGD()) is keras.optimizers.SGD
+    assert (
+        isinstance(optimizer, keras.optimizers.Adam)
+        and type(plx.optimizers.SGD()) is keras.optimizers.SGD
+    )
     assert (float(optimizer.learning_rate), optimizer.beta_1) == (pytest.approx(0.02), 0.8)
     with pytest.raises(ValueError, match="decay_rate: these have no effect without decay_type"):
         plx.optimizers.SGD(decay_rate=0.5)
@@ -156,7 +182,14 @@ def one_step(optimizer, weights, is_dense, large, small):
 
 @pytest.mark.parametrize("xla", [False, True])
 @pytest.mark.parametrize(
-    "params", [{}, {"amsgrad": True}, {"weight_decay": 0.1}, {"clipnorm": 0.5, "use_ema": True}, {"gradient_accumulation_steps": 2}]
+    "params",
+    [
+        {},
+        {"amsgrad": True},
+        {"weight_decay": 0.1},
+        {"clipnorm": 0.5, "use_ema": True},
+        {"gradient_accumulation_steps": 2},
+    ],
 )
 @pytest.mark.parametrize("name", ["Adam", "AdamW"])
 def test_updates_are_kerass_in_fewer_operations(name, params, xla):
@@ -164,23 +197,36 @@ def test_updates_are_kerass_in_fewer_operations(name, params, xla):
     rng = np.random.default_rng(0)
     shapes = [(FUSED_SIZE // 8, 8), (FUSED_SIZE,), (FUSED_SIZE - 1,)]
     begin = [rng.normal(size=shape).astype("float32") for shape in shapes]
-    gradients = [[rng.normal(size=shape).astype("float32") for shape in shapes[1:]] for _ in range(5)]
+    gradients = [
+        [rng.normal(size=shape).astype("float32") for shape in shapes[1:]] for _ in range(5)
+    ]
     found, operations = [], []
     for factory in (getattr(keras.optimizers, name), getattr(plx.optimizers, name)):
-        optimizer, weights = factory(learning_rate=0.1, **params), [keras.Variable(value) for value in begin]
+        optimizer, weights = (
+            factory(learning_rate=0.1, **params),
+            [keras.Variable(value) for value in begin],
+        )
         optimizer.build(weights)
 
         step = tf.function(functools.partial(one_step, optimizer, weights, xla), jit_compile=xla)
         for each in gradients:
             step(*each)
-        operations.append([operation.type for operation in step.get_concrete_function(*gradients[0]).graph.get_operations()])
+        operations.append(
+            [
+                operation.type
+                for operation in step.get_concrete_function(*gradients[0]).graph.get_operations()
+            ]
+        )
         found.append([np.asarray(weight) for weight in weights])
     for own, keras_own in zip(found[1], found[0], strict=True):
         # The operation takes 1 - beta_2 in float32, which is 5e-5 off; a step is 0.1.
         np.testing.assert_allclose(own, keras_own, rtol=1e-5, atol=1e-5)
     np.testing.assert_array_equal(found[1][2], found[0][2])  # the small one, bit for bit
     assert "ResourceApplyAdam" not in operations[0]
-    is_inside, is_kerass = "gradient_accumulation_steps" in params, "amsgrad" in params  # another function
+    is_inside, is_kerass = (
+        "gradient_accumulation_steps" in params,
+        "amsgrad" in params,
+    )  # another function
     if not is_inside:
         assert operations[1].count("ResourceApplyAdam") == (0 if is_kerass else 1 + xla)
         assert (len(operations[1]) < len(operations[0])) is not is_kerass
@@ -195,7 +241,14 @@ def test_cast():
 
 def test_all_of_keras_stock_is_there_without_importing_it():
     names = stock.classes("layers")
-    assert {"Dense", "Conv2D", "LSTM", "MultiHeadAttention", "BatchNormalization", "TimeDistributed"} <= set(names)
+    assert {
+        "Dense",
+        "Conv2D",
+        "LSTM",
+        "MultiHeadAttention",
+        "BatchNormalization",
+        "TimeDistributed",
+    } <= set(names)
     assert names["Dense"] == "keras.layers:Dense"
     assert not {"Layer", "Lambda", "TFSMLayer", "Input"} & set(names)
     assert {"relu", "gelu", "softmax"} <= set(stock.functions("activations"))
@@ -203,7 +256,18 @@ def test_all_of_keras_stock_is_there_without_importing_it():
 
 @pytest.mark.parametrize(
     "kind",
-    ["layers", "losses", "optimizers", "metrics", "schedules", "initializers", "regularizers", "constraints", "activations", "models"],
+    [
+        "layers",
+        "losses",
+        "optimizers",
+        "metrics",
+        "schedules",
+        "initializers",
+        "regularizers",
+        "constraints",
+        "activations",
+        "models",
+    ],
 )
 def test_every_component_loads_and_says_what_it_takes(kind):
     from plx_core.components import default_registry

@@ -9,13 +9,22 @@ import plx_core as plx
 from plx_core.errors import ComponentError
 
 PADDING, CLASSES = 0, 5
-METRICS = ["Accuracy", "Precision", "TruePositives", "AUC", "SparseCategoricalCrossentropy", {"SparseTopKCategoricalAccuracy": {"k": 2}}]
+METRICS = [
+    "Accuracy",
+    "Precision",
+    "TruePositives",
+    "AUC",
+    "SparseCategoricalCrossentropy",
+    {"SparseTopKCategoricalAccuracy": {"k": 2}},
+]
 
 
 def spec(shape=(None, CLASSES), metrics=METRICS, **params):
     """A classifier whose outputs are its features."""
     graph = plx.Graph(layers=[{"Activation": {"activation": "linear"}}])
-    return plx.models.Classifier("train", graph=graph, metrics=metrics, **params)({"x": keras.Input(shape, name="x")})
+    return plx.models.Classifier("train", graph=graph, metrics=metrics, **params)(
+        {"x": keras.Input(shape, name="x")}
+    )
 
 
 def drawn(shape=(6, 7)):
@@ -40,23 +49,44 @@ def measured(spec, labels, logits):
 def cross_entropies(labels, logits):
     """The naive twin: one place after the other."""
     shifted = logits - logits.max(-1, keepdims=True)
-    return [np.log(np.exp(row).sum()) - row[label] for label, row in zip(labels.ravel(), shifted.reshape(-1, CLASSES), strict=True)]
+    return [
+        np.log(np.exp(row).sum()) - row[label]
+        for label, row in zip(labels.ravel(), shifted.reshape(-1, CLASSES), strict=True)
+    ]
 
 
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_the_loss_is_the_mean_over_what_is_no_padding(one_hot):
     labels, logits = drawn()
-    wanted = np.mean([loss for loss, label in zip(cross_entropies(labels, logits), labels.ravel(), strict=True) if label != PADDING])
-    assert loss_of(spec(padding_label=PADDING, one_hot_encode=one_hot), labels, logits) == pytest.approx(wanted, rel=1e-5)
-    assert loss_of(spec(one_hot_encode=one_hot), labels, logits) == pytest.approx(np.mean(cross_entropies(labels, logits)), rel=1e-5)
+    wanted = np.mean(
+        [
+            loss
+            for loss, label in zip(cross_entropies(labels, logits), labels.ravel(), strict=True)
+            if label != PADDING
+        ]
+    )
+    assert loss_of(
+        spec(padding_label=PADDING, one_hot_encode=one_hot), labels, logits
+    ) == pytest.approx(wanted, rel=1e-5)
+    assert loss_of(spec(one_hot_encode=one_hot), labels, logits) == pytest.approx(
+        np.mean(cross_entropies(labels, logits)), rel=1e-5
+    )
     logits[labels == PADDING] = 99 * np.eye(CLASSES)[2]
     assert loss_of(spec(padding_label=PADDING), labels, logits) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_a_loss_that_is_a_sum_stays_one():
     labels, logits = drawn()
-    wanted = sum(loss for loss, label in zip(cross_entropies(labels, logits), labels.ravel(), strict=True) if label != PADDING)
-    found = loss_of(spec(padding_label=PADDING, loss={"SoftmaxCrossEntropy": {"reduction": "sum"}}), labels, logits)
+    wanted = sum(
+        loss
+        for loss, label in zip(cross_entropies(labels, logits), labels.ravel(), strict=True)
+        if label != PADDING
+    )
+    found = loss_of(
+        spec(padding_label=PADDING, loss={"SoftmaxCrossEntropy": {"reduction": "sum"}}),
+        labels,
+        logits,
+    )
     assert found == pytest.approx(wanted, rel=1e-5)
 
 
@@ -65,15 +95,21 @@ def test_a_loss_that_is_a_sum_stays_one():
 def test_every_place_is_an_example(form, shape):
     labels, logits = drawn(shape)
     flat = labels.ravel(), logits.reshape(-1, CLASSES)
-    given = {"indices": labels, "a last axis of one": labels[..., None], "one-hot": np.eye(CLASSES, dtype="float32")[labels]}[form]
+    given = {
+        "indices": labels,
+        "a last axis of one": labels[..., None],
+        "one-hot": np.eye(CLASSES, dtype="float32")[labels],
+    }[form]
     everywhere, kept = measured(spec((*shape[1:], CLASSES)), given, logits), flat[0] != PADDING
     assert everywhere == pytest.approx(measured(spec((CLASSES,)), *flat), rel=1e-5)
     without = measured(spec((*shape[1:], CLASSES), padding_label=PADDING), given, logits)
-    assert without == pytest.approx(measured(spec((CLASSES,)), flat[0][kept], flat[1][kept]), rel=1e-5)
-    assert without != everywhere
-    assert loss_of(spec((*shape[1:], CLASSES), padding_label=PADDING), given, logits) == pytest.approx(
-        loss_of(spec((CLASSES,)), flat[0][kept], flat[1][kept]), rel=1e-5
+    assert without == pytest.approx(
+        measured(spec((CLASSES,)), flat[0][kept], flat[1][kept]), rel=1e-5
     )
+    assert without != everywhere
+    assert loss_of(
+        spec((*shape[1:], CLASSES), padding_label=PADDING), given, logits
+    ) == pytest.approx(loss_of(spec((CLASSES,)), flat[0][kept], flat[1][kept]), rel=1e-5)
 
 
 def test_a_batch_of_padding_alone_has_no_loss():

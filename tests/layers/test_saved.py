@@ -31,8 +31,16 @@ def test_an_activation_with_parameters_is_read_again(layer, tmp_path):
 
 def test_the_installed_plugins_offer_theirs(tmp_path):
     names = custom_objects()
-    assert {"plx_layers>Cast", "plx_layers>SoftmaxCrossEntropy", "plx_layers>AUC", "plx_layers>Decay", "plx_layers>crelu"} <= set(names)
+    assert {
+        "plx_layers>Cast",
+        "plx_layers>SoftmaxCrossEntropy",
+        "plx_layers>AUC",
+        "plx_layers>Decay",
+        "plx_layers>crelu",
+    } <= set(names)
     assert not any(name in names for name in ("Dense", "Adam"))
     network = plx.load_model(saved(plx.layers.ThresholdedReLU(0.5), tmp_path))
-    np.testing.assert_array_equal(network(np.array([[0.4, 0.6]], "float32")), np.array([[0.0, 0.6]], "float32"))
+    np.testing.assert_array_equal(
+        network(np.array([[0.4, 0.6]], "float32")), np.array([[0.0, 0.6]], "float32")
+    )
     assert "plx_core.saving" in sys.modules

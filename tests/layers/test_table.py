@@ -33,7 +33,11 @@ LAYERS = [
     ("Permute: {dims: [2, 1]}", (3, 2), (2, 3)),
     ("Flatten:", (3, 2), (6,)),
     ("RepeatVector: {n: 3}", (5,), (3, 5)),
-    ("Dense: {units: 3, activation: tanh, kernel_regularizer: {L2: {l: 0.02}}, kernel_constraint: {MaxNorm: {max_value: 2}}}", (5,), (3,)),
+    (
+        "Dense: {units: 3, activation: tanh, kernel_regularizer: {L2: {l: 0.02}}, kernel_constraint: {MaxNorm: {max_value: 2}}}",
+        (5,),
+        (3,),
+    ),
     ("ActivityRegularization: {l1: 0.1, l2: 0.1}", (5,), (5,)),
     ("Cast: {dtype: float16}", (5,), (5,)),
     ("Conv1D: {filters: 3, kernel_size: 3}", SEQUENCE, (4, 3)),
@@ -43,7 +47,11 @@ LAYERS = [
         (4, 4, 3),
     ),
     ("Conv3D: {filters: 3, kernel_size: 2}", VOLUME, (5, 5, 5, 3)),
-    ("Conv2DTranspose: {filters: 3, kernel_size: 3, strides: 2, padding: same}", IMAGE, (16, 16, 3)),
+    (
+        "Conv2DTranspose: {filters: 3, kernel_size: 3, strides: 2, padding: same}",
+        IMAGE,
+        (16, 16, 3),
+    ),
     ("Conv3DTranspose: {filters: 3, kernel_size: 2}", VOLUME, (7, 7, 7, 3)),
     ("SeparableConv2D: {filters: 3, kernel_size: 3}", IMAGE, (6, 6, 3)),
     ("UpSampling1D: {size: 2}", SEQUENCE, (12, 4)),
@@ -68,7 +76,11 @@ LAYERS = [
     ("GlobalAveragePooling1D:", SEQUENCE, (4,)),
     ("GlobalAveragePooling2D:", IMAGE, (4,)),
     ("GlobalAveragePooling3D:", VOLUME, (2,)),
-    ("LSTM: {units: 3, dropout: 0.1, recurrent_initializer: {Orthogonal: {gain: 0.9}}}", SEQUENCE, (3,)),
+    (
+        "LSTM: {units: 3, dropout: 0.1, recurrent_initializer: {Orthogonal: {gain: 0.9}}}",
+        SEQUENCE,
+        (3,),
+    ),
     ("GRU: {units: 3, return_sequences: true}", SEQUENCE, (6, 3)),
     ("SimpleRNN: {units: 3}", SEQUENCE, (3,)),
     ("TimeDistributed: {layer: {Dense: {units: 3, activation: relu}}}", SEQUENCE, (6, 3)),
@@ -96,9 +108,17 @@ LAYERS = [
     ("ELU: {alpha: 0.5}", (5,), (5,)),
     ("ThresholdedReLU: {theta: 0.5}", (5,), (5,)),
     # The JSON dialect.
-    ("FullyConnected: {num_units: 3, activation: tanh, regularizer: l2_regularizer, dropout: 0.2}", IMAGE, (3,)),
+    (
+        "FullyConnected: {num_units: 3, activation: tanh, regularizer: l2_regularizer, dropout: 0.2}",
+        IMAGE,
+        (3,),
+    ),
     ("Conv1d: {num_filter: 3, filter_size: 3}", SEQUENCE, (6, 3)),
-    ("Conv2d: {num_filter: 3, filter_size: 5, strides: 1, regularizer: l2_regularizer}", IMAGE, (8, 8, 3)),
+    (
+        "Conv2d: {num_filter: 3, filter_size: 5, strides: 1, regularizer: l2_regularizer}",
+        IMAGE,
+        (8, 8, 3),
+    ),
     ("Conv3d: {num_filter: 3, filter_size: 3}", VOLUME, (6, 6, 6, 3)),
     ("Conv2dTranspose: {num_filter: 3, filter_size: 3, strides: 2}", IMAGE, (16, 16, 3)),
     ("MaxPool1d: {kernel_size: 2}", SEQUENCE, (3, 4)),
@@ -113,7 +133,11 @@ LAYERS = [
     ("Attention: {score_mode: dot}", [SEQUENCE, SEQUENCE], SEQUENCE),
     ("MultiHeadAttention: {num_heads: 2, key_dim: 3}", SEQUENCE, SEQUENCE),
     ("MultiHeadAttention: {num_heads: 2, key_dim: 3}", [SEQUENCE, (3, 4)], SEQUENCE),
-    ("GroupQueryAttention: {head_dim: 2, num_query_heads: 4, num_key_value_heads: 2}", SEQUENCE, SEQUENCE),
+    (
+        "GroupQueryAttention: {head_dim: 2, num_query_heads: 4, num_key_value_heads: 2}",
+        SEQUENCE,
+        SEQUENCE,
+    ),
     ("LayerNormalization: {epsilon: 0.001}", (5,), (5,)),
     ("RMSNormalization:", (5,), (5,)),
     ("GroupNormalization: {groups: 2}", IMAGE, IMAGE),
@@ -125,8 +149,16 @@ LAYERS = [
     ("DepthwiseConv2D: {kernel_size: 3}", IMAGE, (6, 6, 4)),
     ("ConvLSTM1D: {filters: 2, kernel_size: 3}", (2, 5, 3), (3, 2)),
     ("RNN: {cell: {GRUCell: {units: 3}}}", SEQUENCE, (3,)),
-    ("RNN: {cell: {StackedRNNCells: {cells: [{LSTMCell: {units: 3}}, {GRUCell: {units: 2}}]}}}", SEQUENCE, (2,)),
-    ("EinsumDense: {equation: 'abc,cd->abd', output_shape: [6, 3], bias_axes: d}", SEQUENCE, (6, 3)),
+    (
+        "RNN: {cell: {StackedRNNCells: {cells: [{LSTMCell: {units: 3}}, {GRUCell: {units: 2}}]}}}",
+        SEQUENCE,
+        (2,),
+    ),
+    (
+        "EinsumDense: {equation: 'abc,cd->abd', output_shape: [6, 3], bias_axes: d}",
+        SEQUENCE,
+        (6, 3),
+    ),
     ("Minimum:", [(5,), (5,)], (5,)),
     ("Softmax:", (5,), (5,)),
     ("ReLU: {max_value: 2.0}", (5,), (5,)),
@@ -220,7 +252,13 @@ NEEDED = {
     "activations": "linear tanh sigmoid hard_sigmoid softmax softplus softsign relu relu6 elu selu crelu",
     "schedules": "Decay Warmup ExponentialDecay InverseTimeDecay PolynomialDecay PiecewiseConstantDecay CosineDecay",
 }
-TABLES = {"layers": [line for line, _, _ in LAYERS], "losses": LOSSES, "optimizers": OPTIMIZERS, "metrics": METRICS, **OTHERS}
+TABLES = {
+    "layers": [line for line, _, _ in LAYERS],
+    "losses": LOSSES,
+    "optimizers": OPTIMIZERS,
+    "metrics": METRICS,
+    **OTHERS,
+}
 SHAPES = re.compile(r"shape|scalar|\[[^\]]*\]")
 
 
@@ -257,19 +295,28 @@ def test_every_name_is_offered_documented_with_shapes_and_in_the_table(kind):
         factory = entry.load()
         text = inspect.getdoc(factory) or ""
         assert text, f"{name} has no docstring"
-        assert inspect.unwrap(factory).__module__.startswith("keras.") or SHAPES.search(text), f"{name} says nothing of shapes"
+        assert inspect.unwrap(factory).__module__.startswith("keras.") or SHAPES.search(text), (
+            f"{name} says nothing of shapes"
+        )
 
 
-@pytest.mark.parametrize(("line", "shapes", "expected"), LAYERS, ids=[f"{line} {shapes}" for line, shapes, _ in LAYERS])
+@pytest.mark.parametrize(
+    ("line", "shapes", "expected"), LAYERS, ids=[f"{line} {shapes}" for line, shapes, _ in LAYERS]
+)
 def test_a_layer(line, shapes, expected, signatures, tmp_path):
     shapes = shapes if isinstance(shapes, list) else [shapes]
     whole = first_word(line) in ("Embedding", "CategoryEncoding")
     rng = np.random.default_rng(0)
     features = {
-        f"x{index}": rng.integers(0, 10, (2, *shape)) if whole else rng.normal(size=(2, *shape)).astype("float32")
+        f"x{index}": rng.integers(0, 10, (2, *shape))
+        if whole
+        else rng.normal(size=(2, *shape)).astype("float32")
         for index, shape in enumerate(shapes)
     }
-    specs = {name: tf.TensorSpec((None, *value.shape[1:]), value.dtype) for name, value in features.items()}
+    specs = {
+        name: tf.TensorSpec((None, *value.shape[1:]), value.dtype)
+        for name, value in features.items()
+    }
     network = build_network(Graph([component("layers", line, signatures)]), specs, "train")
     assert network.output_shape == (None, *expected)
     outputs = network(features, training=False)
@@ -277,7 +324,10 @@ def test_a_layer(line, shapes, expected, signatures, tmp_path):
     network(features, training=True)
     network.save(tmp_path / "a.keras")
     np.testing.assert_allclose(
-        plx.load_model(tmp_path / "a.keras")(features, training=False), network(features, training=False), rtol=1e-4, atol=1e-6
+        plx.load_model(tmp_path / "a.keras")(features, training=False),
+        network(features, training=False),
+        rtol=1e-4,
+        atol=1e-6,
     )
 
 
@@ -287,7 +337,9 @@ def test_a_tensor_is_never_taken_for_the_mode_of_training():
             return inputs / 2
 
     with pytest.raises(ConfigError, match="layer halved cannot take x of shape .*training"):
-        build_network(Graph([Halved(name="halved")]), {"x": tf.TensorSpec((None, 2), tf.float32)}, "train")
+        build_network(
+            Graph([Halved(name="halved")]), {"x": tf.TensorSpec((None, 2), tf.float32)}, "train"
+        )
 
 
 @pytest.mark.parametrize("line", LOSSES)
@@ -319,7 +371,10 @@ def test_an_optimizer(line, signatures):
 def test_a_metric(line, signatures):
     metric = component("metrics", line, signatures).build()
     copy = read_again(keras.metrics, metric)
-    labels, outputs = tf.constant([[1, 0], [0, 1], [0, 1]]), tf.constant([[0.6, 0.4], [0.2, 0.8], [0.7, 0.3]])
+    labels, outputs = (
+        tf.constant([[1, 0], [0, 1], [0, 1]]),
+        tf.constant([[0.6, 0.4], [0.2, 0.8], [0.7, 0.3]]),
+    )
     if "MeanI" in type(metric).__name__:
         outputs = tf.cast(outputs > 0.5, tf.int32)
     found = []
@@ -343,7 +398,9 @@ def test_a_regularizer(line, signatures):
     regularizer = component("regularizers", line, signatures).build()
     weights = tf.constant([[1.0, -2.0]])
     assert float(regularizer(weights)) > 0
-    assert float(read_again(keras.regularizers, regularizer)(weights)) == pytest.approx(float(regularizer(weights)))
+    assert float(read_again(keras.regularizers, regularizer)(weights)) == pytest.approx(
+        float(regularizer(weights))
+    )
 
 
 @pytest.mark.parametrize("line", OTHERS["constraints"])
@@ -351,7 +408,9 @@ def test_a_constraint(line, signatures):
     constraint = component("constraints", line, signatures).build()
     weights = tf.constant([[3.0, -4.0], [1.0, 2.0]])
     assert not np.array_equal(constraint(weights), weights)
-    np.testing.assert_allclose(read_again(keras.constraints, constraint)(weights), constraint(weights))
+    np.testing.assert_allclose(
+        read_again(keras.constraints, constraint)(weights), constraint(weights)
+    )
 
 
 @pytest.mark.parametrize("line", OTHERS["activations"])
@@ -368,7 +427,9 @@ def test_an_activation(line, signatures):
 def test_a_schedule(line, signatures):
     schedule = component("schedules", line, signatures).build()
     copy = read_again(keras.optimizers.schedules, schedule)
-    assert [float(copy(step)) for step in (0, 5, 20)] == [float(schedule(step)) for step in (0, 5, 20)]
+    assert [float(copy(step)) for step in (0, 5, 20)] == [
+        float(schedule(step)) for step in (0, 5, 20)
+    ]
     assert float(schedule(0)) > 0
 
 
@@ -381,7 +442,12 @@ def test_the_line_that_the_command_shows_can_be_built(kind, signatures):
 
 
 def test_keras_stock_is_offered_whole():
-    known = {name: {entry.name for entry in default_registry().entries(name)} for name in ("layers", "losses", "optimizers", "metrics")}
+    known = {
+        name: {entry.name for entry in default_registry().entries(name)}
+        for name in ("layers", "losses", "optimizers", "metrics")
+    }
     for kind, names in known.items():
-        public = {name for name, value in vars(getattr(keras, kind)).items() if inspect.isclass(value)}
+        public = {
+            name for name, value in vars(getattr(keras, kind)).items() if inspect.isclass(value)
+        }
         assert public - stock.NOT_COMPONENTS <= names

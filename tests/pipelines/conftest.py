@@ -20,9 +20,19 @@ def images(tmp_path_factory):
             pixels[:] = pixels[:, :1, :1]
         labels = np.arange(count)
         for part, rows in enumerate((slice(0, 9), slice(9, count))):
-            records = (encode_labelled_image(*pair, encoding) for pair in zip(pixels[rows], labels[rows], strict=True))
+            records = (
+                encode_labelled_image(*pair, encoding)
+                for pair in zip(pixels[rows], labels[rows], strict=True)
+            )
             write_records(folder / f"part-{part}.tfrecord", records)
         write_metadata(folder, {"height": shape[0], "width": shape[1], "channels": shape[2]})
-        return {"data_files": str(folder / "part-*.tfrecord"), "meta_data_file": str(folder / "meta_data.json")}, pixels, labels
+        return (
+            {
+                "data_files": str(folder / "part-*.tfrecord"),
+                "meta_data_file": str(folder / "meta_data.json"),
+            },
+            pixels,
+            labels,
+        )
 
     return write

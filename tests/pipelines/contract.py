@@ -17,7 +17,9 @@ def fingerprint(batch):
     for part in tf.nest.flatten(batch):
         array = np.asarray(part)
         digest.update(repr((array.dtype.kind, array.shape)).encode())
-        digest.update(b"\0".join(array.ravel().tolist()) if array.dtype == object else array.tobytes())
+        digest.update(
+            b"\0".join(array.ravel().tolist()) if array.dtype == object else array.tobytes()
+        )
     return digest.hexdigest()
 
 
@@ -28,9 +30,13 @@ def check_resumes(pipeline, seed=0, count=3):
     """
     prints = [fingerprint(batch) for batch in batches_of(pipeline)]
     assert len(prints) == pipeline.num_batches
-    starts = np.random.default_rng(seed).choice(np.arange(1, len(prints)), min(count, len(prints) - 1), replace=False)
+    starts = np.random.default_rng(seed).choice(
+        np.arange(1, len(prints)), min(count, len(prints) - 1), replace=False
+    )
     for start in (*starts.tolist(), len(prints)):
-        assert [fingerprint(batch) for batch in batches_of(pipeline, start)] == prints[start:], f"from batch {start}"
+        assert [fingerprint(batch) for batch in batches_of(pipeline, start)] == prints[start:], (
+            f"from batch {start}"
+        )
     return prints
 
 
@@ -50,7 +56,12 @@ def check_pipeline(make, identify, expected, num_epochs=2):
     """
 
     def visit(**parameters):
-        return np.concatenate([identify(batch) for batch in batches_of(make(num_epochs=num_epochs, batch_size=4, **parameters))])
+        return np.concatenate(
+            [
+                identify(batch)
+                for batch in batches_of(make(num_epochs=num_epochs, batch_size=4, **parameters))
+            ]
+        )
 
     expected = np.asarray(expected)
     plain, shuffled = visit(shuffle=False, seed=1), visit(shuffle=True, seed=1)

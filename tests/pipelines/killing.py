@@ -18,7 +18,11 @@ from plx_pipelines.adapters import TFDatasetPipeline
 from plx_pipelines.captions import ImageCaptioningPipeline
 from plx_pipelines.folders import ImageFolderPipeline
 from plx_pipelines.images import TFRecordImagePipeline
-from plx_pipelines.sequences import ParallelTextPipeline, TFRecordSequencePipeline, TFRecordSourceSequencePipeline
+from plx_pipelines.sequences import (
+    ParallelTextPipeline,
+    TFRecordSequencePipeline,
+    TFRecordSourceSequencePipeline,
+)
 from plx_pipelines.tables import TablePipeline
 
 from .contract import fingerprint
@@ -26,26 +30,56 @@ from .contract import fingerprint
 FOLDER = sys.argv[1] if len(sys.argv) > 1 else ""
 ORDER = {"batch_size": 4, "num_epochs": 3, "shuffle": True, "seed": 3}
 BUCKETS = {**ORDER, "bucket_by_length": True}
-IMAGES = {"data_files": f"{FOLDER}/images/*.tfrecord", "meta_data_file": f"{FOLDER}/images/meta_data.json"}
-SEQUENCES = {"data_files": f"{FOLDER}/texts/*.tfrecord", "meta_data_file": f"{FOLDER}/texts/meta_data.json"}
-CAPTIONS = {"data_files": f"{FOLDER}/shapes/shapes_train.tfrecord", "meta_data_file": f"{FOLDER}/shapes/meta_data.json"}
+IMAGES = {
+    "data_files": f"{FOLDER}/images/*.tfrecord",
+    "meta_data_file": f"{FOLDER}/images/meta_data.json",
+}
+SEQUENCES = {
+    "data_files": f"{FOLDER}/texts/*.tfrecord",
+    "meta_data_file": f"{FOLDER}/texts/meta_data.json",
+}
+CAPTIONS = {
+    "data_files": f"{FOLDER}/shapes/shapes_train.tfrecord",
+    "meta_data_file": f"{FOLDER}/shapes/meta_data.json",
+}
 TEXTS = {"source_files": f"{FOLDER}/en.txt", "target_files": f"{FOLDER}/de.txt"}
-RANDOM = {"image": Graph(layers=[{"Flip": {"is_random": True}}, {"AdjustBrightness": {"delta": 0.2, "is_random": True}}])}
+RANDOM = {
+    "image": Graph(
+        layers=[
+            {"Flip": {"is_random": True}},
+            {"AdjustBrightness": {"delta": 0.2, "is_random": True}},
+        ]
+    )
+}
 
 PIPELINES = {
     "arrays": lambda: ArrayPipeline(np.arange(30), np.arange(30), **ORDER),
     "images": lambda: TFRecordImagePipeline(**IMAGES, **ORDER),
-    "images from the disk, random layers": lambda: TFRecordImagePipeline(**IMAGES, cache=False, feature_processors=RANDOM, **ORDER),
-    "images in memory, second of two workers": lambda: TFRecordImagePipeline(**IMAGES, cache=True, **ORDER).shard(1, 2),
-    "images in the order of the files": lambda: TFRecordImagePipeline(**IMAGES, **{**ORDER, "shuffle": False}),
+    "images from the disk, random layers": lambda: TFRecordImagePipeline(
+        **IMAGES, cache=False, feature_processors=RANDOM, **ORDER
+    ),
+    "images in memory, second of two workers": lambda: TFRecordImagePipeline(
+        **IMAGES, cache=True, **ORDER
+    ).shard(1, 2),
+    "images in the order of the files": lambda: TFRecordImagePipeline(
+        **IMAGES, **{**ORDER, "shuffle": False}
+    ),
     "sequences in buckets": lambda: TFRecordSequencePipeline(**SEQUENCES, **BUCKETS),
-    "pairs in buckets, first of two workers": lambda: TFRecordSourceSequencePipeline(f"{FOLDER}/pairs/*.tfrecord", **BUCKETS).shard(0, 2),
+    "pairs in buckets, first of two workers": lambda: TFRecordSourceSequencePipeline(
+        f"{FOLDER}/pairs/*.tfrecord", **BUCKETS
+    ).shard(0, 2),
     "text files": lambda: ParallelTextPipeline(**TEXTS, **ORDER),
-    "text files in memory, in buckets": lambda: ParallelTextPipeline(**TEXTS, cache=True, **BUCKETS),
+    "text files in memory, in buckets": lambda: ParallelTextPipeline(
+        **TEXTS, cache=True, **BUCKETS
+    ),
     "captions in buckets": lambda: ImageCaptioningPipeline(**CAPTIONS, **BUCKETS),
-    "folders": lambda: ImageFolderPipeline(f"{FOLDER}/shapes/train", 8, 8, feature_processors=RANDOM, **ORDER),
+    "folders": lambda: ImageFolderPipeline(
+        f"{FOLDER}/shapes/train", 8, 8, feature_processors=RANDOM, **ORDER
+    ),
     "tables": lambda: TablePipeline(f"{FOLDER}/table.csv", labels="label", **ORDER),
-    "a data set of TensorFlow's": lambda: TFDatasetPipeline(tf.data.Dataset.range(30), shuffle_buffer=20, **ORDER),
+    "a data set of TensorFlow's": lambda: TFDatasetPipeline(
+        tf.data.Dataset.range(30), shuffle_buffer=20, **ORDER
+    ),
     "a data set of TensorFlow's, second of three workers": lambda: TFDatasetPipeline(
         tf.data.Dataset.range(100), shuffle_buffer=20, cache=True, **ORDER
     ).shard(1, 3),
@@ -70,7 +104,11 @@ def read_and_kill(name, start, count):
         os._exit(0)
     os.close(writable)
     with os.fdopen(readable) as lines:
-        found = [line.strip() for _, line in zip(range(count), lines, strict=False)] if count >= 0 else lines.read().split()
+        found = (
+            [line.strip() for _, line in zip(range(count), lines, strict=False)]
+            if count >= 0
+            else lines.read().split()
+        )
         if count >= 0:
             os.kill(process, signal.SIGKILL)
     return found, os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])

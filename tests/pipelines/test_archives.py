@@ -19,7 +19,10 @@ from plx_pipelines.vocabularies import Vocabulary
 from .contract import batches_of
 
 RNG = np.random.default_rng(0)
-PIXELS = {name: RNG.integers(0, 256, (5, 3, 32, 32), np.uint8) for name in ("data_batch_1", "data_batch_2", "test_batch")}
+PIXELS = {
+    name: RNG.integers(0, 256, (5, 3, 32, 32), np.uint8)
+    for name in ("data_batch_1", "data_batch_2", "test_batch")
+}
 
 
 def jpeg(colour, size=(20, 10)):
@@ -30,7 +33,9 @@ def jpeg(colour, size=(20, 10)):
 
 FILES = {
     cifar10: {
-        f"cifar-10-batches-bin/{name}.bin": b"".join(bytes([row]) + image.tobytes() for row, image in enumerate(images))
+        f"cifar-10-batches-bin/{name}.bin": b"".join(
+            bytes([row]) + image.tobytes() for row, image in enumerate(images)
+        )
         for name, images in PIXELS.items()
     },
     imdb: {
@@ -39,7 +44,10 @@ FILES = {
         for label, word in (("neg", "dull"), ("pos", "Great"), ("unsup", "odd"))
         for number in range(3)
     },
-    flowers17: {f"jpg/image_{number:04}.jpg": jpeg((number % 80, 200, 100)) for number in (*range(1, 12), *range(1351, 1361))},
+    flowers17: {
+        f"jpg/image_{number:04}.jpg": jpeg((number % 80, 200, 100))
+        for number in (*range(1, 12), *range(1351, 1361))
+    },
 }
 
 
@@ -64,7 +72,11 @@ def prepared(request, tmp_path, monkeypatch):
     """A function that prepares a data set in each of the three ways."""
 
     def prepare(dataset, **further):
-        folder = lay_out(FILES[dataset], tmp_path / "source", None if request.param == "folder" else dataset.ARCHIVE.name)
+        folder = lay_out(
+            FILES[dataset],
+            tmp_path / "source",
+            None if request.param == "folder" else dataset.ARCHIVE.name,
+        )
         if request.param == "download":
             monkeypatch.setenv("PLX_CACHE_DIR", str(tmp_path / "cache"))
             digest = hashlib.sha256((folder / dataset.ARCHIVE.name).read_bytes()).hexdigest()
@@ -80,7 +92,9 @@ def prepared(request, tmp_path, monkeypatch):
 
 
 def read(pipeline, written, split):
-    ((features, labels),) = batches_of(pipeline(written["files"][split], written["meta_data_file"], 100, mode="eval"))
+    ((features, labels),) = batches_of(
+        pipeline(written["files"][split], written["meta_data_file"], 100, mode="eval")
+    )
     return features, labels["label"]
 
 
@@ -90,7 +104,10 @@ def test_cifar10(prepared):
     assert written["labels_to_classes"]["9"] == "truck"
     for split, names in (("train", ("data_batch_1", "data_batch_2")), ("eval", ("test_batch",))):
         features, labels = read(TFRecordImagePipeline, written, split)
-        np.testing.assert_array_equal(features["image"], np.concatenate([PIXELS[name] for name in names]).transpose(0, 2, 3, 1))
+        np.testing.assert_array_equal(
+            features["image"],
+            np.concatenate([PIXELS[name] for name in names]).transpose(0, 2, 3, 1),
+        )
         assert labels.tolist() == [*range(5)] * len(names)
 
 
@@ -102,14 +119,24 @@ def test_imdb(prepared, tmp_path):
     features, labels = read(TFRecordSequencePipeline, written, "eval")
     assert labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert features["source_len"].tolist() == [7] * 6
-    assert vocabulary.decode(features["source_token"][0])[:5] == ["a", "dull", "film", ",", "number"]
+    assert vocabulary.decode(features["source_token"][0])[:5] == [
+        "a",
+        "dull",
+        "film",
+        ",",
+        "number",
+    ]
     assert imdb.prepare(str(tmp_path / "out"), str(tmp_path / "source"), 10)["written"]
 
 
 def test_flowers17(prepared):
     written = prepared(flowers17, size=8)
     assert written["num_samples"] == {"train": 17, "eval": 4}
-    assert (written["height"], written["image_format"], written["labels_to_classes"]["0"]) == (8, "jpeg", "daffodil")
+    assert (written["height"], written["image_format"], written["labels_to_classes"]["0"]) == (
+        8,
+        "jpeg",
+        "daffodil",
+    )
     features, labels = read(TFRecordImagePipeline, written, "eval")
     assert features["image"].shape == (4, 8, 8, 3)
     assert labels.tolist() == [0, 0, 16, 16]
@@ -121,11 +148,19 @@ def test_flowers17(prepared):
     [
         (cifar10, {}, r"has no file whose path ends like .*cifar-10-binary\.tar\.gz has them"),
         (cifar10, {"test_batch.bin": b"\0" * 3073}, r"has no data_batch_1\.bin"),
-        (cifar10, {"test_batch.bin": b"\0" * 3072}, "has 3072 bytes; it must be a multiple of 3073"),
+        (
+            cifar10,
+            {"test_batch.bin": b"\0" * 3072},
+            "has 3072 bytes; it must be a multiple of 3073",
+        ),
         (cifar10, {"test_batch.bin": b"\x0a" * 3073}, "has the label 10; there are 10 classes"),
         (imdb, {"train/pos/1_1.txt": b"good"}, "has no reviews such as test/pos"),
         (flowers17, {"image_1361.jpg": b""}, r"image_1361\.jpg in .* numbered from 1 to 1360"),
-        (flowers17, {f"image_000{n}.jpg": b"no image" for n in range(1, 6)}, r"image_0001\.jpg in .* is not an image that can be read"),
+        (
+            flowers17,
+            {f"image_000{n}.jpg": b"no image" for n in range(1, 6)},
+            r"image_0001\.jpg in .* is not an image that can be read",
+        ),
     ],
 )
 def test_sources_that_are_wrong(tmp_path, dataset, files, message):
@@ -145,11 +180,21 @@ def test_archives_that_are_cut_off(tmp_path, cut):
 
 
 def test_text_pairs(shared, tmp_path):
-    written = text_pairs.prepare(str(tmp_path / "out"), str(shared("multi30k")), vocabulary_size=500)
+    written = text_pairs.prepare(
+        str(tmp_path / "out"), str(shared("multi30k")), vocabulary_size=500
+    )
     assert written["num_samples"] == {"train": 29_000, "eval": 1_014}
-    vocabularies = {f"{side}_vocabulary": str(tmp_path / "out" / f"{side}_vocabulary.txt") for side in ("source", "target")}
+    vocabularies = {
+        f"{side}_vocabulary": str(tmp_path / "out" / f"{side}_vocabulary.txt")
+        for side in ("source", "target")
+    }
     pipeline = TFRecordSourceSequencePipeline(
-        written["files"]["eval"], **vocabularies, lowercase=True, split_punctuation=True, batch_size=2, mode="eval"
+        written["files"]["eval"],
+        **vocabularies,
+        lowercase=True,
+        split_punctuation=True,
+        batch_size=2,
+        mode="eval",
     )
     features, labels = batches_of(pipeline, take=1)[0]
     source, target = (Vocabulary.load(path) for path in vocabularies.values())
@@ -160,13 +205,24 @@ def test_text_pairs(shared, tmp_path):
 
 def test_the_other_way_round_and_downloaded(tmp_path, monkeypatch):
     monkeypatch.setenv("PLX_CACHE_DIR", str(tmp_path / "cache"))
-    lines = {"train.en": b"a dog\na cat\n", "train.de": b"ein Hund\neine Katze\n", "val.en": b"a\n", "val.de": b"ein\n"}
+    lines = {
+        "train.en": b"a dog\na cat\n",
+        "train.de": b"ein Hund\neine Katze\n",
+        "val.en": b"a\n",
+        "val.de": b"ein\n",
+    }
     folder = lay_out(lines, tmp_path / "source", None)
     monkeypatch.setattr(text_pairs, "ADDRESS", folder.as_uri() + "/")
-    monkeypatch.setattr(text_pairs, "FILES", [Remote(name, hashlib.sha256(text).hexdigest()) for name, text in lines.items()])
+    monkeypatch.setattr(
+        text_pairs,
+        "FILES",
+        [Remote(name, hashlib.sha256(text).hexdigest()) for name, text in lines.items()],
+    )
     written = text_pairs.prepare(str(tmp_path / "out"), source_language="de", target_language="en")
     assert written["source_language"] == "de"
-    features, _ = batches_of(TFRecordSourceSequencePipeline(written["files"]["train"], num_epochs=1, shuffle=False))[0]
+    features, _ = batches_of(
+        TFRecordSourceSequencePipeline(written["files"]["train"], num_epochs=1, shuffle=False)
+    )[0]
     assert features["source_token"].tolist() == [[b"ein", b"Hund"], [b"eine", b"Katze"]]
 
 

@@ -8,7 +8,12 @@ import tensorflow as tf
 
 from plx_core.components import Component
 from plx_pipelines.captions import ImageCaptioningPipeline
-from plx_pipelines.encoding import bytes_feature, encode_image, encode_sequence_example, int64_feature
+from plx_pipelines.encoding import (
+    bytes_feature,
+    encode_image,
+    encode_sequence_example,
+    int64_feature,
+)
 from plx_pipelines.metadata import write_metadata
 from plx_pipelines.records import write_records
 
@@ -65,17 +70,29 @@ def test_values_order_and_resume(files, extra):
 
 @pytest.mark.parametrize("files", ["raw"], indirect=True)
 def test_buckets(files):
-    pipeline = ImageCaptioningPipeline(*files, bucket_by_length=True, num_epochs=4, batch_size=5, shuffle=True, seed=1)
+    pipeline = ImageCaptioningPipeline(
+        *files, bucket_by_length=True, num_epochs=4, batch_size=5, shuffle=True, seed=1
+    )
     check_resumes(pipeline)
     assert np.mean([np.ptp(features["caption_len"]) for features, _ in batches_of(pipeline)]) < 1
 
 
 def test_features_by_other_names(tmp_path):
-    context = {"image/data": bytes_feature([PIXELS[3].tobytes()]), "image/format": bytes_feature([b"raw"])}
-    record = encode_sequence_example(context, {"ids": [int64_feature([token]) for token in caption(3)]})
+    context = {
+        "image/data": bytes_feature([PIXELS[3].tobytes()]),
+        "image/format": bytes_feature([b"raw"]),
+    }
+    record = encode_sequence_example(
+        context, {"ids": [int64_feature([token]) for token in caption(3)]}
+    )
     write_records(tmp_path / "x", [record])
     write_metadata(tmp_path, {"height": 4, "width": 5, "channels": 3})
-    given = {"files": str(tmp_path / "x"), "meta_data_file": str(tmp_path / "meta_data.json"), "mode": "eval", "bucket_by_length": True}
+    given = {
+        "files": str(tmp_path / "x"),
+        "meta_data_file": str(tmp_path / "meta_data.json"),
+        "mode": "eval",
+        "bucket_by_length": True,
+    }
     given |= {"image_field": "image/data", "caption_ids_field": "ids"}
     pipeline = Component("pipelines", "ImageCaptioningPipeline", given).build()
     ((features, labels),) = batches_of(pipeline)
@@ -87,7 +104,9 @@ def test_a_record_that_is_something_else_is_named(tmp_path):
     records = [encode_sequence_example({"image/format": bytes_feature([b"raw"])}, {})] * 2
     write_records(tmp_path / "x", records)
     write_metadata(tmp_path, {"height": 4, "width": 5, "channels": 3})
-    pipeline = ImageCaptioningPipeline(str(tmp_path / "x"), str(tmp_path / "meta_data.json"), mode="eval")
+    pipeline = ImageCaptioningPipeline(
+        str(tmp_path / "x"), str(tmp_path / "meta_data.json"), mode="eval"
+    )
     with pytest.raises(tf.errors.OpError):
         batches_of(pipeline)
     assert re.search(r"x: record 0 at byte 0: .*image/encoded", str(pipeline.failure()))

@@ -13,7 +13,9 @@ from plx_core.cli import main
 
 
 def plx(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+    return CliRunner().invoke(
+        main, [str(argument) for argument in arguments], catch_exceptions=False
+    )
 
 
 @pytest.fixture
@@ -27,7 +29,10 @@ def test_verify_what_is_intact(files):
     pattern, paths = files
     result = plx("data", "verify", pattern)
     assert result.exit_code == 0
-    assert result.stdout.splitlines() == [f"{paths[0]}: 9 records, all intact", f"{paths[1]}: 14 records, all intact"]
+    assert result.stdout.splitlines() == [
+        f"{paths[0]}: 9 records, all intact",
+        f"{paths[1]}: 14 records, all intact",
+    ]
 
 
 def test_verify_what_is_damaged(files, tmp_path):
@@ -54,7 +59,9 @@ def test_files_that_cannot_be_read(command, tmp_path):
 
 
 def test_show(files, tmp_path):
-    result = plx("data", "show", files[0], "--png", tmp_path / "sheet.png", "--columns", 4, "--rows", 2)
+    result = plx(
+        "data", "show", files[0], "--png", tmp_path / "sheet.png", "--columns", 4, "--rows", 2
+    )
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "23 records",
@@ -75,5 +82,7 @@ def test_no_command_starts_tensorflow(command, files):
         f"try: main(['data', {command!r}, {files[0]!r}], prog_name='plx')\nexcept SystemExit as end: code = end.code\n"
         "print(json.dumps([code, sorted({'tensorflow', 'keras'} & set(sys.modules))]), file=sys.stderr)"
     )
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert json.loads(answer.stderr.splitlines()[-1]) == [0, []]

@@ -11,7 +11,13 @@ from PIL import Image
 
 from plx_core.cli import main
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.converting import convert_arrays, convert_images, convert_pairs, convert_texts, find_form
+from plx_pipelines.converting import (
+    convert_arrays,
+    convert_images,
+    convert_pairs,
+    convert_texts,
+    find_form,
+)
 from plx_pipelines.images import TFRecordImagePipeline
 from plx_pipelines.inspecting import verify
 from plx_pipelines.sequences import TFRecordSequencePipeline, TFRecordSourceSequencePipeline
@@ -22,11 +28,15 @@ from .contract import batches_of
 
 
 def plx(*arguments):
-    return CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+    return CliRunner().invoke(
+        main, [str(argument) for argument in arguments], catch_exceptions=False
+    )
 
 
 def read(pipeline, written, split, **further):
-    batches = batches_of(pipeline(written["files"][split], written["meta_data_file"], 100, mode="eval", **further))
+    batches = batches_of(
+        pipeline(written["files"][split], written["meta_data_file"], 100, mode="eval", **further)
+    )
     assert len(batches) == 1
     return batches[0]
 
@@ -47,8 +57,12 @@ def test_images(folder, tmp_path, shards, encoding):
     written = convert_images(folder, tmp_path / "out", encoding=encoding, shards=shards)
     assert written["num_samples"] == {"train": 7}
     assert written["labels_to_classes"] == {"0": "ant", "1": "bee"}
-    names = sorted(path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith("."))
-    assert names[0] == ("animals_train.tfrecord" if shards == 1 else "animals_train-00000-of-00003.tfrecord")
+    names = sorted(
+        path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")
+    )
+    assert names[0] == (
+        "animals_train.tfrecord" if shards == 1 else "animals_train-00000-of-00003.tfrecord"
+    )
     assert len(names) == shards + 1
     features, labels = read(TFRecordImagePipeline, written, "train")
     found = dict(zip(features["image"][:, 3, 4, 0].tolist(), labels["label"].tolist(), strict=True))
@@ -57,7 +71,9 @@ def test_images(folder, tmp_path, shards, encoding):
 
 def test_images_are_resized_held_out_and_made_grey(folder, tmp_path):
     Image.new("L", (9, 9), 200).save(folder / "bee" / "9.png")
-    written = convert_images(folder, tmp_path / "out", "name", eval_every=2, size=(2, 3), channels=1)
+    written = convert_images(
+        folder, tmp_path / "out", "name", eval_every=2, size=(2, 3), channels=1
+    )
     assert written["num_samples"] == {"train": 4, "eval": 4}
     features, labels = read(TFRecordImagePipeline, written, "eval")
     assert features["image"].shape == (4, 2, 3, 1)
@@ -112,7 +128,10 @@ def test_arrays_of_anything(tmp_path):
 @pytest.mark.parametrize(
     "arrays, message",
     [
-        ({"x": np.zeros((3, 2)), "y": np.zeros(4)}, r"as many each; these have x \(3, 2\), y \(4,\)"),
+        (
+            {"x": np.zeros((3, 2)), "y": np.zeros(4)},
+            r"as many each; these have x \(3, 2\), y \(4,\)",
+        ),
         ({"x": np.zeros(3, complex)}, "the array x has the type complex128"),
         ({"x": np.zeros(0)}, "no examples"),
         ({"x": np.zeros(())}, "along their first axis"),
@@ -138,21 +157,36 @@ def test_texts(tmp_path, form):
                 (tmp_path / "in" / name / f"{number}.txt").write_text(line.replace(" und", "\nund"))
         else:
             (tmp_path / "in" / name).rmdir()
-            (tmp_path / "in" / f"{name}.txt.gz").write_bytes(gzip.compress("\n".join([*lines, "", ""]).encode()))
-    written = convert_texts(tmp_path / "in", tmp_path / "out", tokenizer=Tokenizer(lowercase=True), vocabulary_size=9)
+            (tmp_path / "in" / f"{name}.txt.gz").write_bytes(
+                gzip.compress("\n".join([*lines, "", ""]).encode())
+            )
+    written = convert_texts(
+        tmp_path / "in", tmp_path / "out", tokenizer=Tokenizer(lowercase=True), vocabulary_size=9
+    )
     assert written["labels_to_classes"] == {"0": "de", "1": "en"}
     vocabulary = Vocabulary.load(tmp_path / "out" / written["vocabulary"])
     assert len(vocabulary) == written["vocabulary_size"] == 9
     features, labels = read(TFRecordSequencePipeline, written, "train")
     assert labels["label"].tolist() == [0, 0, 1, 1, 1]
     assert features["source_len"].tolist() == [2, 5, 2, 2, 2]
-    assert vocabulary.decode(features["source_token"][1]) == ["<unk>", "<unk>", "<unk>", "ein", "hund"]
+    assert vocabulary.decode(features["source_token"][1]) == [
+        "<unk>",
+        "<unk>",
+        "<unk>",
+        "ein",
+        "hund",
+    ]
 
 
 def test_pairs(tmp_path):
     (tmp_path / "a.en").write_text("A dog.\nA cat.\n")
     (tmp_path / "a.de").write_text("Ein Hund.\nEine Katze.\n")
-    written = convert_pairs(tmp_path / "a.en", tmp_path / "a.de", tmp_path / "out", tokenizer=Tokenizer(split_punctuation=True))
+    written = convert_pairs(
+        tmp_path / "a.en",
+        tmp_path / "a.de",
+        tmp_path / "out",
+        tokenizer=Tokenizer(split_punctuation=True),
+    )
     assert written["num_samples"] == {"train": 2}
     pipeline = TFRecordSourceSequencePipeline(
         written["files"]["train"],
@@ -172,20 +206,59 @@ def test_pairs(tmp_path):
 
 def test_the_command(folder, tmp_path):
     result = plx(
-        "data", "convert", folder, tmp_path / "out", "--shards", 2, "--eval-every", 3, "--size", "8x6", "--channels", 1, "--encoding", "raw"
+        "data",
+        "convert",
+        folder,
+        tmp_path / "out",
+        "--shards",
+        2,
+        "--eval-every",
+        3,
+        "--size",
+        "8x6",
+        "--channels",
+        1,
+        "--encoding",
+        "raw",
     )
     assert result.exit_code == 0, result.output
-    assert result.stdout.splitlines()[:2] == ["pipeline: TFRecordImagePipeline", "num_samples: {'train': 5, 'eval': 2}"]
+    assert result.stdout.splitlines()[:2] == [
+        "pipeline: TFRecordImagePipeline",
+        "num_samples: {'train': 5, 'eval': 2}",
+    ]
     meta_data = json.loads((tmp_path / "out" / "meta_data.json").read_text())
-    assert [meta_data[key] for key in ("name", "height", "width", "channels", "shards")] == ["animals", 8, 6, 1, 2]
+    assert [meta_data[key] for key in ("name", "height", "width", "channels", "shards")] == [
+        "animals",
+        8,
+        6,
+        1,
+        2,
+    ]
     assert verify(str(tmp_path / "out" / "*.tfrecord")).exit_code == 0
     np.savez(tmp_path / "x.npz", a=np.zeros(3), b=np.arange(3))
-    assert plx("data", "convert", tmp_path / "x.npz", tmp_path / "arrays", "--label", "b").exit_code == 0
+    assert (
+        plx("data", "convert", tmp_path / "x.npz", tmp_path / "arrays", "--label", "b").exit_code
+        == 0
+    )
     assert json.loads((tmp_path / "arrays" / "meta_data.json").read_text())["labels"] == ["b"]
     (tmp_path / "t").write_text("x y\n")
-    result = plx("data", "convert", tmp_path / "t", tmp_path / "pairs", "--target", tmp_path / "t", "--delimiter", "")
+    result = plx(
+        "data",
+        "convert",
+        tmp_path / "t",
+        tmp_path / "pairs",
+        "--target",
+        tmp_path / "t",
+        "--delimiter",
+        "",
+    )
     assert result.exit_code == 0
-    assert (tmp_path / "pairs" / "source_vocabulary.txt").read_text().split("\n")[4:] == [" ", "x", "y", ""]
+    assert (tmp_path / "pairs" / "source_vocabulary.txt").read_text().split("\n")[4:] == [
+        " ",
+        "x",
+        "y",
+        "",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -43,9 +43,14 @@ def damaged(images, tmp_path):
 
 def test_a_bad_length_costs_the_rest_of_its_file_and_says_how_much(damaged):
     files, metadata, kept = damaged
-    with pytest.raises(CorruptData, match=r"part-0\.tfrecord: record 5 at byte 925: the length .*, which costs 740 bytes"):
+    with pytest.raises(
+        CorruptData,
+        match=r"part-0\.tfrecord: record 5 at byte 925: the length .*, which costs 740 bytes",
+    ):
         TFRecordImagePipeline(files, metadata)
-    pipeline = TFRecordImagePipeline(files, metadata, 4, on_corrupt="skip", num_epochs=2, shuffle=True, seed=1)
+    pipeline = TFRecordImagePipeline(
+        files, metadata, 4, on_corrupt="skip", num_epochs=2, shuffle=True, seed=1
+    )
     check_resumes(pipeline)
     labels = np.concatenate([found["label"] for _, found in batches_of(pipeline)])
     assert sorted(labels.tolist()) == sorted(kept * 2)
@@ -57,7 +62,11 @@ def run(damaged, tmp_path):
     """A function that runs an experiment over the damaged files."""
 
     def run(how):
-        text = EXPERIMENT.replace("FILES", f"'{damaged[0]}'").replace("META", damaged[1]).replace("HOW", how)
+        text = (
+            EXPERIMENT.replace("FILES", f"'{damaged[0]}'")
+            .replace("META", damaged[1])
+            .replace("HOW", how)
+        )
         (tmp_path / "experiment.yml").write_text(text)
         command = ["run", str(tmp_path / "experiment.yml"), "--output-dir", str(tmp_path / "run")]
         return CliRunner().invoke(main, command, catch_exceptions=False)
@@ -68,7 +77,9 @@ def run(damaged, tmp_path):
 def test_what_is_left_out_is_in_the_metrics_and_in_the_manifest(run, tmp_path):
     result = run("skip")
     assert result.exit_code == 0, result.output
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    ]
     assert {line["split"] for line in lines} == {"train", "eval"}
     assert {line["metrics"]["corrupt_records"] for line in lines} == {2.0}
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())

@@ -22,27 +22,46 @@ from .contract import batches_of
 
 
 def idx(array):
-    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+    return (
+        bytes([0, 0, 8, array.ndim])
+        + struct.pack(f">{array.ndim}I", *array.shape)
+        + array.tobytes()
+    )
 
 
 def write_idx(folder, part, count, compress):
     folder.mkdir(exist_ok=True)
     rng = np.random.default_rng(count)
-    images, labels = rng.integers(0, 256, (count, 28, 28), np.uint8), rng.integers(0, 10, count, np.uint8)
-    for name, array in ((f"{part}-images-idx3-ubyte", images), (f"{part}-labels-idx1-ubyte", labels)):
-        (folder / (f"{name}.gz" if compress else name)).write_bytes(gzip.compress(idx(array)) if compress else idx(array))
+    images, labels = (
+        rng.integers(0, 256, (count, 28, 28), np.uint8),
+        rng.integers(0, 10, count, np.uint8),
+    )
+    for name, array in (
+        (f"{part}-images-idx3-ubyte", images),
+        (f"{part}-labels-idx1-ubyte", labels),
+    ):
+        (folder / (f"{name}.gz" if compress else name)).write_bytes(
+            gzip.compress(idx(array)) if compress else idx(array)
+        )
     return images, labels
 
 
 def read(written, split):
-    found = batches_of(TFRecordImagePipeline(written["files"][split], written["meta_data_file"], 50, mode="eval"))
-    return np.concatenate([features["image"] for features, _ in found]), np.concatenate([labels["label"] for _, labels in found])
+    found = batches_of(
+        TFRecordImagePipeline(written["files"][split], written["meta_data_file"], 50, mode="eval")
+    )
+    return np.concatenate([features["image"] for features, _ in found]), np.concatenate(
+        [labels["label"] for _, labels in found]
+    )
 
 
 @pytest.mark.parametrize("compress", [False, True])
 @pytest.mark.parametrize("dataset", [mnist, fashion_mnist])
 def test_idx_files_with_both_parts_keep_their_split(tmp_path, dataset, compress):
-    parts = {"train": write_idx(tmp_path / "source", "train", 30, compress), "eval": write_idx(tmp_path / "source", "t10k", 11, compress)}
+    parts = {
+        "train": write_idx(tmp_path / "source", "train", 30, compress),
+        "eval": write_idx(tmp_path / "source", "t10k", 11, compress),
+    }
     written = dataset.prepare(str(tmp_path / "out"), str(tmp_path / "source"), "raw")
     assert written["num_samples"] == {"train": 30, "eval": 11}
     for split, (images, labels) in parts.items():
@@ -64,7 +83,9 @@ def test_digits(tmp_path):
 
     original = load_digits()
     place = np.flatnonzero(original.target == 3)[4]
-    np.testing.assert_array_equal(images[np.flatnonzero(labels == 3)[0], ..., 0], digits.enlarge(original.images[place]))
+    np.testing.assert_array_equal(
+        images[np.flatnonzero(labels == 3)[0], ..., 0], digits.enlarge(original.images[place])
+    )
 
 
 def test_a_second_run_writes_nothing_and_an_interrupted_one_is_finished(tmp_path):
@@ -94,7 +115,10 @@ def test_a_folder_of_another_data_set_is_left_alone(tmp_path):
     "content, message",
     [
         (b"\0\0\x08\x01\0\0\0\x05abc", "has 3 bytes of values; its shape \\(5,\\) makes 5"),
-        (b"\0\0\x09\x01\0\0\0\x01a", "is not an IDX file of bytes with 1 axes: it begins with 00 00 09 01"),
+        (
+            b"\0\0\x09\x01\0\0\0\x01a",
+            "is not an IDX file of bytes with 1 axes: it begins with 00 00 09 01",
+        ),
         (b"", "is not an IDX file"),
     ],
 )
@@ -172,8 +196,18 @@ print(pipeline.num_batches, *(int(label) for _, labels in pipeline.dataset().as_
 def test_two_processes_share_one_data_set(images, epochs, batches):
     """23 examples do not divide by two workers with batches of 4; both have as many batches, and neither waits for the other."""
     parameters, _, labels = images("png")
-    command = [sys.executable, "-c", WORKER, parameters["data_files"], parameters["meta_data_file"], str(epochs)]
-    processes = [subprocess.Popen([*command, str(worker)], stdout=subprocess.PIPE, text=True) for worker in (0, 1)]
+    command = [
+        sys.executable,
+        "-c",
+        WORKER,
+        parameters["data_files"],
+        parameters["meta_data_file"],
+        str(epochs),
+    ]
+    processes = [
+        subprocess.Popen([*command, str(worker)], stdout=subprocess.PIPE, text=True)
+        for worker in (0, 1)
+    ]
     found = [list(map(int, process.communicate(timeout=120)[0].split())) for process in processes]
     assert found[0][0] == found[1][0] == batches
     assert sorted(found[0][1:] + found[1][1:]) == sorted([*labels] * epochs)

@@ -38,7 +38,9 @@ def test_an_error_of_the_model_is_not_looked_for_in_the_data(traced):
 
 @pytest.mark.parametrize("traced", [False, True])
 def test_an_error_of_the_data_is(traced):
-    torn = tf.data.Dataset.range(4).map(lambda number: tf.debugging.check_numerics(1.0 / tf.cast(2 - number, tf.float32), "torn"))
+    torn = tf.data.Dataset.range(4).map(
+        lambda number: tf.debugging.check_numerics(1.0 / tf.cast(2 - number, tf.float32), "torn")
+    )
     pipeline = Watched(torn, batch_size=2, mode="eval")
     batches = iter(pipeline.dataset())
     step = tf.function(lambda: next(batches)) if traced else lambda: next(batches)
@@ -54,11 +56,18 @@ def test_a_damaged_record_on_the_disk(images, tmp_path, cache):
     content = bytearray(Path(parameters["data_files"].replace("*", "0")).read_bytes())
     content[-6] ^= 1
     (tmp_path / "x").write_bytes(content)
-    pipeline = TFRecordImagePipeline(str(tmp_path / "x"), parameters["meta_data_file"], cache=cache, mode="eval")
+    pipeline = TFRecordImagePipeline(
+        str(tmp_path / "x"), parameters["meta_data_file"], cache=cache, mode="eval"
+    )
 
     @tf.function
     def total(batches):
         return tf.reduce_sum(tf.cast(next(batches)[0]["image"], tf.float32))
 
-    with pytest.raises(CorruptData, match=r"x: record 8 at byte \d+: the data does not match its checksum"), explained(pipeline):
+    with (
+        pytest.raises(
+            CorruptData, match=r"x: record 8 at byte \d+: the data does not match its checksum"
+        ),
+        explained(pipeline),
+    ):
         total(iter(pipeline.dataset()))

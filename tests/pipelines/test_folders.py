@@ -22,7 +22,9 @@ def folder(tmp_path_factory):
         name = CLASSES[number * 3 // COUNT]
         (folder / name).mkdir(exist_ok=True)
         size = (5, 4) if number % 2 else (10, 12)
-        Image.new("RGB", size, (number * 10, 0, 255 - number * 10)).save(folder / name / f"{number:02}.{'png' if number % 3 else 'PNG'}")
+        Image.new("RGB", size, (number * 10, 0, 255 - number * 10)).save(
+            folder / name / f"{number:02}.{'png' if number % 3 else 'PNG'}"
+        )
     (folder / "ant" / "notes.txt").write_text("not an image")
     (folder / ".hidden").mkdir()
     return folder
@@ -64,12 +66,19 @@ def test_a_file_that_is_no_image_stops_the_reading_and_is_named(broken):
     with pytest.raises(tf.errors.OpError):
         batches_of(pipeline)
     assert isinstance(pipeline.failure(), CorruptData)
-    assert str(pipeline.failure()).startswith(f"{broken / 'ant' / '02.png'} is not an image that can be read")
+    assert str(pipeline.failure()).startswith(
+        f"{broken / 'ant' / '02.png'} is not an image that can be read"
+    )
 
 
 def test_a_file_that_is_no_image_is_left_out_and_counted(broken):
     pipeline = ImageFolderPipeline(str(broken), 4, 5, mode="eval", on_corrupt="skip")
-    assert [int(red) // 10 for red in batches_of(pipeline)[0][0]["image"][:, 0, 0, 0]] == [1, 4, 5, 7]
+    assert [int(red) // 10 for red in batches_of(pipeline)[0][0]["image"][:, 0, 0, 0]] == [
+        1,
+        4,
+        5,
+        7,
+    ]
     assert pipeline.counters() == {"corrupt_files": 1}
     with pytest.raises(CorruptData, match=r"02\.png is not an image.*more than corrupt_budget: 0"):
         ImageFolderPipeline(str(broken), 4, 5, on_corrupt="skip", corrupt_budget=0)

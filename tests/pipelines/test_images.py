@@ -19,7 +19,8 @@ from .contract import batches_of, check_pipeline, check_resumes, fingerprint
 
 
 @pytest.mark.parametrize(
-    ("encoding", "cache"), [("png", None), ("png", True), ("png", False), ("raw", None), ("raw", False), ("jpeg", None)]
+    ("encoding", "cache"),
+    [("png", None), ("png", True), ("png", False), ("raw", None), ("raw", False), ("jpeg", None)],
 )
 def test_values_order_and_resume(images, encoding, cache):
     parameters, pixels, labels = images(encoding)
@@ -30,7 +31,9 @@ def test_values_order_and_resume(images, encoding, cache):
     check_pipeline(make, lambda batch: batch[1]["label"], labels)
     for features, found in batches_of(make(shuffle=True, num_epochs=1, batch_size=7)):
         tolerance = 2 if encoding == "jpeg" else 0
-        np.testing.assert_allclose(features["image"].astype(int), pixels[found["label"]].astype(int), atol=tolerance)
+        np.testing.assert_allclose(
+            features["image"].astype(int), pixels[found["label"]].astype(int), atol=tolerance
+        )
         assert features["image"].dtype == np.uint8
 
 
@@ -51,17 +54,33 @@ def test_real_mnist(shared, tmp_path):
     written = prepare(str(tmp_path / "mnist"), str(source))
     assert written["num_samples"] == {"train": 8_000, "eval": 2_000}
     for split, rows in (("train", slice(8_000)), ("eval", slice(8_000, None))):
-        pipeline = TFRecordImagePipeline(written["files"][split], written["meta_data_file"], batch_size=100, mode="eval")
+        pipeline = TFRecordImagePipeline(
+            written["files"][split], written["meta_data_file"], batch_size=100, mode="eval"
+        )
         found = batches_of(pipeline)
-        np.testing.assert_array_equal(np.concatenate([features["image"] for features, _ in found])[..., 0], pixels[rows])
-        np.testing.assert_array_equal(np.concatenate([found["label"] for _, found in found]), labels[rows])
-    training = TFRecordImagePipeline(written["files"]["train"], written["meta_data_file"], batch_size=64, num_epochs=2, shuffle=True)
+        np.testing.assert_array_equal(
+            np.concatenate([features["image"] for features, _ in found])[..., 0], pixels[rows]
+        )
+        np.testing.assert_array_equal(
+            np.concatenate([found["label"] for _, found in found]), labels[rows]
+        )
+    training = TFRecordImagePipeline(
+        written["files"]["train"],
+        written["meta_data_file"],
+        batch_size=64,
+        num_epochs=2,
+        shuffle=True,
+    )
     assert len(set(check_resumes(training))) == 250
 
 
 RANDOM = {
     "image": Graph(
-        input_layers=["image"], layers=[{"Cast": {"dtype": "float32"}}, {"RandomTranslation": {"height_factor": 0.4, "width_factor": 0.4}}]
+        input_layers=["image"],
+        layers=[
+            {"Cast": {"dtype": "float32"}},
+            {"RandomTranslation": {"height_factor": 0.4, "width_factor": 0.4}},
+        ],
     )
 }
 
@@ -76,15 +95,23 @@ def test_random_processors_are_functions_of_seed_and_batch(images):
     assert pipeline.element_spec[0]["image"].dtype == tf.float32
     prints = check_resumes(pipeline)
     assert len(set(prints)) == 9
-    assert [fingerprint(batch) for batch in batches_of(processed(images, num_epochs=3, shuffle=False, seed=3))] == prints
-    assert fingerprint(batches_of(processed(images, num_epochs=3, shuffle=False, seed=4))[0]) != prints[0]
+    assert [
+        fingerprint(batch)
+        for batch in batches_of(processed(images, num_epochs=3, shuffle=False, seed=3))
+    ] == prints
+    assert (
+        fingerprint(batches_of(processed(images, num_epochs=3, shuffle=False, seed=4))[0])
+        != prints[0]
+    )
 
 
 def test_random_processors_differ_per_example(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 1), np.uint8)
     write_records(tmp_path / "same", [encode_labelled_image(image, 0, "raw")] * 16)
     write_metadata(tmp_path, {"height": 8, "width": 8, "channels": 1})
-    pipeline = TFRecordImagePipeline(str(tmp_path / "same"), str(tmp_path / "meta_data.json"), 16, 1, feature_processors=RANDOM)
+    pipeline = TFRecordImagePipeline(
+        str(tmp_path / "same"), str(tmp_path / "meta_data.json"), 16, 1, feature_processors=RANDOM
+    )
     ((features, _),) = batches_of(pipeline)
     assert len({example.tobytes() for example in features["image"]}) == 16
 
@@ -97,7 +124,12 @@ def test_random_processors_are_off_outside_training(images):
 
 def test_the_processing_network_does_what_the_pipeline_does(images):
     parameters, pixels, _ = images("raw")
-    scale = {"image": Graph(input_layers=["image"], layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 0.5}}])}
+    scale = {
+        "image": Graph(
+            input_layers=["image"],
+            layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 0.5}}],
+        )
+    }
     pipeline = TFRecordImagePipeline(**parameters, feature_processors=scale, mode="eval")
     outputs = pipeline.processing_network()({"image": pixels})
     np.testing.assert_allclose(outputs["image"], batches_of(pipeline)[0][0]["image"])
@@ -120,13 +152,21 @@ def damaged(images, tmp_path):
     content[-10] ^= 1
     path = tmp_path / "damaged.tfrecord"
     path.write_bytes(content)
-    return {"data_files": str(path), "meta_data_file": parameters["meta_data_file"], "shuffle": False, "num_epochs": 1, "batch_size": 4}
+    return {
+        "data_files": str(path),
+        "meta_data_file": parameters["meta_data_file"],
+        "shuffle": False,
+        "num_epochs": 1,
+        "batch_size": 4,
+    }
 
 
 @pytest.mark.parametrize("cache", [True, False])
 def test_corruption_stops_the_reading_and_is_explained(damaged, cache):
     pipeline = TFRecordImagePipeline(**damaged, cache=cache)
-    with pytest.raises((tf.errors.OpError, CorruptData)):  # what is cached is read before the first batch
+    with pytest.raises(
+        (tf.errors.OpError, CorruptData)
+    ):  # what is cached is read before the first batch
         batches_of(pipeline)
     failure = pipeline.failure()
     assert isinstance(failure, CorruptData)
@@ -135,7 +175,10 @@ def test_corruption_stops_the_reading_and_is_explained(damaged, cache):
 
 
 def test_corruption_found_while_loading_into_memory(damaged):
-    with pytest.raises(CorruptData, match=r"damaged\.tfrecord: record 8 at byte \d+: the data does not match its checksum"):
+    with pytest.raises(
+        CorruptData,
+        match=r"damaged\.tfrecord: record 8 at byte \d+: the data does not match its checksum",
+    ):
         TFRecordImagePipeline(**damaged).dataset()
 
 
@@ -169,12 +212,21 @@ def test_an_intact_record_that_holds_no_such_image_is_named(tmp_path, kind, cach
     write_records(tmp_path / "x", records)
     path = str(write_metadata(tmp_path, {"height": 4, "width": 4, "channels": 1}))
     pipeline = TFRecordImagePipeline(str(tmp_path / "x"), path, 16, cache=cache, mode="eval")
-    with pytest.raises((tf.errors.OpError, CorruptData)):  # what is cached is read before the first batch
+    with pytest.raises(
+        (tf.errors.OpError, CorruptData)
+    ):  # what is cached is read before the first batch
         batches_of(pipeline)
     offset = sum(len(record) + 16 for record in records[:271])
     assert isinstance(pipeline.failure(), CorruptData)
-    reason = {"no image": "PNG", "another size": r"\[3, ?4, ?1\]|\(3, 4, 1\)", "no label": "image/class/label"}[kind]
-    assert re.match(rf"{re.escape(str(tmp_path / 'x'))}: record 271 at byte {offset}: .*({reason})", str(pipeline.failure()))
+    reason = {
+        "no image": "PNG",
+        "another size": r"\[3, ?4, ?1\]|\(3, 4, 1\)",
+        "no label": "image/class/label",
+    }[kind]
+    assert re.match(
+        rf"{re.escape(str(tmp_path / 'x'))}: record 271 at byte {offset}: .*({reason})",
+        str(pipeline.failure()),
+    )
     assert "{{" not in str(pipeline.failure())
     assert "[Op:" not in str(pipeline.failure())
 
@@ -189,7 +241,10 @@ def metadata(tmp_path, **content):
         ({"height": None}, "needs height: int; got None"),
         ({"width": 5.0}, "needs width: int; got 5.0"),
         ({"channels": True}, "needs channels: int; got True"),
-        ({"height": 7}, r"the first image has 90 bytes; height, width and channels \(7, 5, 3\) make 105"),
+        (
+            {"height": 7},
+            r"the first image has 90 bytes; height, width and channels \(7, 5, 3\) make 105",
+        ),
     ],
 )
 def test_metadata_that_is_wrong(images, tmp_path, content, message):
@@ -221,8 +276,14 @@ def example(**features):
     "record, message",
     [
         (b"\xff\xff", "is not a tf.train.Example"),
-        (example(image__encoded=b"x", image__format=b"png"), "lacks image/class/label; it has image/encoded, image/format"),
-        (example(image__encoded=b"x", image__format=b"tiff", image__class__label=1), "is 'tiff'; it may be raw, png"),
+        (
+            example(image__encoded=b"x", image__format=b"png"),
+            "lacks image/class/label; it has image/encoded, image/format",
+        ),
+        (
+            example(image__encoded=b"x", image__format=b"tiff", image__class__label=1),
+            "is 'tiff'; it may be raw, png",
+        ),
     ],
     ids=["no example", "no label", "another format"],
 )
@@ -250,22 +311,43 @@ def test_encodings_keep_the_pixels():
 
 
 def test_examples_are_what_protobuf_makes_of_them():
-    from plx_pipelines.encoding import bytes_feature, encode_example, encode_sequence_example, float_feature, int64_feature
+    from plx_pipelines.encoding import (
+        bytes_feature,
+        encode_example,
+        encode_sequence_example,
+        float_feature,
+        int64_feature,
+    )
 
-    encoded = encode_example({"b": bytes_feature([b"x", b""]), "f": float_feature([1.5, -2]), "i": int64_feature([0, -1, 300, 2**63 - 1])})
+    encoded = encode_example(
+        {
+            "b": bytes_feature([b"x", b""]),
+            "f": float_feature([1.5, -2]),
+            "i": int64_feature([0, -1, 300, 2**63 - 1]),
+        }
+    )
     features = tf.train.Example.FromString(encoded).features.feature
     assert features["b"].bytes_list.value == [b"x", b""]
     assert features["f"].float_list.value == [1.5, -2]
     assert features["i"].int64_list.value == [0, -1, 300, 2**63 - 1]
     found = tf.train.SequenceExample.FromString(
-        encode_sequence_example({"n": int64_feature([2])}, {"t": [int64_feature([1]), int64_feature([5, 6])]})
+        encode_sequence_example(
+            {"n": int64_feature([2])}, {"t": [int64_feature([1]), int64_feature([5, 6])]}
+        )
     )
     assert found.context.feature["n"].int64_list.value == [2]
-    assert [list(step.int64_list.value) for step in found.feature_lists.feature_list["t"].feature] == [[1], [5, 6]]
+    assert [
+        list(step.int64_list.value) for step in found.feature_lists.feature_list["t"].feature
+    ] == [[1], [5, 6]]
 
 
 def test_two_workers(images):
     parameters, _, labels = images("png")
     pipeline = TFRecordImagePipeline(**parameters, num_epochs=1, shuffle=True, batch_size=4, seed=2)
-    halves = [np.concatenate([found["label"] for _, found in batches_of(pipeline.shard(worker, 2))]).tolist() for worker in range(2)]
+    halves = [
+        np.concatenate(
+            [found["label"] for _, found in batches_of(pipeline.shard(worker, 2))]
+        ).tolist()
+        for worker in range(2)
+    ]
     assert sorted(halves[0] + halves[1]) == labels.tolist()

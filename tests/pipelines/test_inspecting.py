@@ -33,10 +33,15 @@ values = st.one_of(
 def encoded(value):
     if isinstance(value, list):
         return bytes_feature(value)
-    return int64_feature(value.tolist()) if value.dtype == np.int64 else float_feature(value.tolist())
+    return (
+        int64_feature(value.tolist()) if value.dtype == np.int64 else float_feature(value.tolist())
+    )
 
 
-@given(st.dictionaries(st.text(max_size=5), values), st.dictionaries(st.text(max_size=5), st.lists(values, max_size=3), max_size=3))
+@given(
+    st.dictionaries(st.text(max_size=5), values),
+    st.dictionaries(st.text(max_size=5), st.lists(values, max_size=3), max_size=3),
+)
 def test_what_is_encoded_is_decoded(features, sequences):
     data = encode_sequence_example(
         {name: encoded(value) for name, value in features.items()},
@@ -60,7 +65,10 @@ def test_verify_names_record_and_offset(images, tmp_path):
     whole = [Path(parameters["data_files"].replace("*", part)) for part in "01"]
     report = verify(parameters["data_files"])
     assert report.exit_code == 0
-    assert report.lines() == [f"{whole[0]}: 9 records, all intact", f"{whole[1]}: 14 records, all intact"]
+    assert report.lines() == [
+        f"{whole[0]}: 9 records, all intact",
+        f"{whole[1]}: 14 records, all intact",
+    ]
     content = bytearray(whole[0].read_bytes())
     content[30] ^= 1
     damaged = tmp_path / "damaged.tfrecord"
@@ -85,11 +93,16 @@ def test_show_images(images, tmp_path, encoding):
     picture = Image.open(sheet)
     assert picture.size == (50, 30)
     first = np.asarray(picture)[2:8, 2:7]
-    np.testing.assert_allclose(first.astype(int), pixels[0].astype(int), atol=2 if encoding == "jpeg" else 0)
+    np.testing.assert_allclose(
+        first.astype(int), pixels[0].astype(int), atol=2 if encoding == "jpeg" else 0
+    )
 
 
 def test_show_sequences(tmp_path):
-    records = [encode_sequence_example({"n": int64_feature([1, 2])}, {"t": [int64_feature([5])] * length}) for length in range(1, 9)]
+    records = [
+        encode_sequence_example({"n": int64_feature([1, 2])}, {"t": [int64_feature([5])] * length})
+        for length in range(1, 9)
+    ]
     write_records(tmp_path / "x", records)
     assert show(str(tmp_path / "x")).features == {"n": "int64[2]", "t (sequence)": "int64 x 1 to 8"}
 
@@ -122,6 +135,9 @@ def test_a_sheet_names_the_image_that_cannot_be_decoded(images, tmp_path):
     whole = encode_labelled_image(pixels[0], 0, "png")
     damaged = encode_example({"image/encoded": bytes_feature([b"\x89PNG\r\n\x1a\nnothing"])})
     write_records(tmp_path / "x", [whole, damaged])
-    assert show(str(tmp_path / "x")).features["image/encoded"] == "PNG of 6 x 5 x 3, PNG that cannot be read"
+    assert (
+        show(str(tmp_path / "x")).features["image/encoded"]
+        == "PNG of 6 x 5 x 3, PNG that cannot be read"
+    )
     with pytest.raises(DataError, match=r"x: record 1: its image cannot be decoded"):
         show(str(tmp_path / "x"), tmp_path / "sheet.png")

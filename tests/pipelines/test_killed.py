@@ -19,25 +19,37 @@ COUNT = 30
 def folder(tmp_path_factory):
     """Real files for each pipeline."""
     folder, rng = tmp_path_factory.mktemp("killed"), np.random.default_rng(0)
-    images = {"image": rng.integers(0, 256, (COUNT, 5, 4, 3), np.uint8), "label": rng.integers(0, 3, COUNT)}
+    images = {
+        "image": rng.integers(0, 256, (COUNT, 5, 4, 3), np.uint8),
+        "label": rng.integers(0, 3, COUNT),
+    }
     convert_arrays(images, folder / "images", shards=2)
     for name in ("en", "de"):
-        lines = [" ".join(f"{name}{word}" for word in range(rng.integers(1, 12))) for _ in range(COUNT)]
+        lines = [
+            " ".join(f"{name}{word}" for word in range(rng.integers(1, 12))) for _ in range(COUNT)
+        ]
         (folder / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines))
         (folder / "languages").mkdir(exist_ok=True)
         (folder / "languages" / f"{name}.txt").write_text("".join(f"{line}\n" for line in lines))
     convert_texts(folder / "languages", folder / "texts", shards=2)
     convert_pairs(folder / "en.txt", folder / "de.txt", folder / "pairs", shards=2)
     shapes.prepare(str(folder / "shapes"), count=36)
-    (folder / "table.csv").write_text("number,label\n" + "".join(f"{row},{row % 3}\n" for row in range(COUNT)))
+    (folder / "table.csv").write_text(
+        "number,label\n" + "".join(f"{row},{row % 3}\n" for row in range(COUNT))
+    )
     return folder
 
 
 @pytest.fixture(scope="module")
 def ask(folder):
     """A function that has batches read by a process that is killed then; see `killing.py`."""
-    command, tests = [sys.executable, "-m", "pipelines.killing", str(folder)], Path(__file__).parents[1]
-    with subprocess.Popen(command, cwd=tests, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command, tests = (
+        [sys.executable, "-m", "pipelines.killing", str(folder)],
+        Path(__file__).parents[1],
+    )
+    with subprocess.Popen(
+        command, cwd=tests, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
 
         def ask(name, start, count):
             print(name, start, count, file=process.stdin, flush=True)
@@ -54,7 +66,9 @@ def ask(folder):
 def test_killed_ten_times(ask, name):
     whole = ask(name, 0, -1)
     assert len(whole) >= 11
-    stops = np.sort(np.random.default_rng(len(name)).choice(np.arange(1, len(whole)), 10, replace=False)).tolist()
+    stops = np.sort(
+        np.random.default_rng(len(name)).choice(np.arange(1, len(whole)), 10, replace=False)
+    ).tolist()
     found = []
     for stop in stops:
         found += ask(name, len(found), stop - len(found))

@@ -21,10 +21,14 @@ for number, _ in enumerate(pipeline.dataset()):
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the resident memory is read from /proc")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="the resident memory is read from /proc"
+)
 @pytest.mark.parametrize("cache", [None, True, False])
 def test_two_hundred_epochs_take_no_more_memory_than_twenty(digits, cache):
     command = [sys.executable, "-c", READER, str(digits), str(cache)]
-    early, late = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    early, late = map(
+        float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    )
     # MiB: what is read ahead finds its size in the first hundreds of epochs; a copy of the decoded images in each would add 200.
     assert late - early < 50

@@ -16,7 +16,12 @@ from .contract import batches_of, check_pipeline
 
 
 def visited(order, start=0, take=-1, lengths=None):
-    return [batch.tolist() for batch in batches(order, lambda indices: indices, start, lengths=lengths).take(take).as_numpy_iterator()]
+    return [
+        batch.tolist()
+        for batch in batches(order, lambda indices: indices, start, lengths=lengths)
+        .take(take)
+        .as_numpy_iterator()
+    ]
 
 
 orders = st.builds(
@@ -98,7 +103,10 @@ def test_all_orders_are_equally_likely():
 
 def test_seeds_give_different_orders():
     first, one = tf.constant(0, tf.int64), tf.constant(1, tf.int64)
-    firsts = {tuple(Order(30, 30, 1, True, seed).full_batches(first, one).numpy()[0].tolist()) for seed in range(50)}
+    firsts = {
+        tuple(Order(30, 30, 1, True, seed).full_batches(first, one).numpy()[0].tolist())
+        for seed in range(50)
+    }
     assert len(firsts) == 50
 
 
@@ -130,13 +138,23 @@ def test_arrays():
 
 def test_arrays_of_text_and_no_labels():
     pipeline = ArrayPipeline(np.array(["a", "bb", "c"]), batch_size=2, num_epochs=1, shuffle=False)
-    assert [features["features"].tolist() for features, _ in batches_of(pipeline)] == [[b"a", b"bb"], [b"c"]]
+    assert [features["features"].tolist() for features, _ in batches_of(pipeline)] == [
+        [b"a", b"bb"],
+        [b"c"],
+    ]
     assert pipeline.element_spec[1] == {}
 
 
 def test_workers_share_arrays():
     pipeline = ArrayPipeline(np.arange(10), batch_size=2, num_epochs=1, shuffle=True, seed=1)
-    halves = [{int(x) for features, _ in batches_of(pipeline.shard(worker, 2)) for x in features["features"]} for worker in range(2)]
+    halves = [
+        {
+            int(x)
+            for features, _ in batches_of(pipeline.shard(worker, 2))
+            for x in features["features"]
+        }
+        for worker in range(2)
+    ]
     assert halves[0] | halves[1] == set(range(10))
     assert not halves[0] & halves[1]
 
@@ -163,7 +181,10 @@ def test_too_few_examples():
 
 def test_what_is_left_out_follows_from_the_mode():
     x = np.arange(8)
-    training, evaluation = ArrayPipeline(x, batch_size=8, seed=1), ArrayPipeline(x, batch_size=8, seed=1, mode="eval")
+    training, evaluation = (
+        ArrayPipeline(x, batch_size=8, seed=1),
+        ArrayPipeline(x, batch_size=8, seed=1, mode="eval"),
+    )
     assert training.num_batches is None
     assert evaluation.num_batches == 1
     assert batches_of(evaluation)[0][0]["features"].tolist() == list(range(8))
@@ -171,7 +192,9 @@ def test_what_is_left_out_follows_from_the_mode():
 
 
 def test_numpy_input_fn():
-    input_fn = numpy_input_fn({"x": np.arange(6)}, np.arange(6), batch_size=4, num_epochs=1, shuffle=False)
+    input_fn = numpy_input_fn(
+        {"x": np.arange(6)}, np.arange(6), batch_size=4, num_epochs=1, shuffle=False
+    )
     assert [labels.tolist() for _, labels in batches_of(input_fn())] == [[0, 1, 2, 3], [4, 5]]
     assert numpy_input_fn(np.arange(6), num_epochs=None, shuffle=True)().num_batches is None
     with pytest.raises(ValueError, match="shuffle has to be"):

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.records import RecordReader, find_files, load_index, masked_crc, scan, write_records
+from plx_pipelines.records import (
+    RecordReader,
+    find_files,
+    load_index,
+    masked_crc,
+    scan,
+    write_records,
+)
 
 RECORDS = [bytes([number]) * (number * 3 % 17) for number in range(20)]
 
@@ -27,7 +34,9 @@ def read_all(path):
     """Every record that can be read, with its number; the faults."""
     index = scan(path)
     reader = RecordReader([index])
-    return dict(zip(index.numbers.tolist(), reader.read(np.arange(len(index))), strict=True)), index.faults
+    return dict(
+        zip(index.numbers.tolist(), reader.read(np.arange(len(index))), strict=True)
+    ), index.faults
 
 
 def test_tensorflow_reads_what_is_written(path):
@@ -87,7 +96,10 @@ def test_every_flipped_byte(path, tmp_path, remembered):
             in_length = offset - starts[number] < 12
             kept = RECORDS[:number] if in_length else RECORDS
             assert found == {place: record for place, record in enumerate(kept) if place != number}
-            assert fault.lost_bytes == (len(whole) if in_length else starts[number + 1]) - starts[number]
+            assert (
+                fault.lost_bytes
+                == (len(whole) if in_length else starts[number + 1]) - starts[number]
+            )
             continue
         reader = RecordReader([load_index(damaged)])  # the damage comes after the index was made
         damaged.write_bytes(content)
@@ -112,7 +124,9 @@ def test_every_truncation(path, tmp_path, remembered):
             found, faults = read_all(damaged)
             assert found == dict(enumerate(RECORDS[:number]))
             cut = size - starts[number]
-            assert [(fault.record, fault.offset, fault.lost_bytes) for fault in faults] == ([(number, starts[number], cut)] if cut else [])
+            assert [(fault.record, fault.offset, fault.lost_bytes) for fault in faults] == (
+                [(number, starts[number], cut)] if cut else []
+            )
             continue
         reader = RecordReader([scan(damaged)])
         os.truncate(damaged, size)
@@ -197,7 +211,9 @@ def test_an_index_goes_to_the_cache_where_the_folder_cannot_be_written(path, tmp
 def test_files_and_patterns(tmp_path):
     for name in ("b.tfrecord", "a.tfrecord", "c.txt"):
         (tmp_path / name).touch()
-    found = find_files([str(tmp_path / "c.txt"), str(tmp_path / "*.tfrecord"), str(tmp_path / "a.tfrecord")])
+    found = find_files(
+        [str(tmp_path / "c.txt"), str(tmp_path / "*.tfrecord"), str(tmp_path / "a.tfrecord")]
+    )
     assert [Path(name).name for name in found] == ["c.txt", "a.tfrecord", "b.tfrecord"]
     with pytest.raises(DataError, match=r"there is no file .*\*\.png"):
         find_files(str(tmp_path / "*.png"))

@@ -10,9 +10,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.encoding import bytes_feature, encode_example, encode_sequence_example, float_feature, int64_feature
+from plx_pipelines.encoding import (
+    bytes_feature,
+    encode_example,
+    encode_sequence_example,
+    float_feature,
+    int64_feature,
+)
 from plx_pipelines.records import write_records
-from plx_pipelines.sequences import ParallelTextPipeline, TFRecordSequencePipeline, TFRecordSourceSequencePipeline
+from plx_pipelines.sequences import (
+    ParallelTextPipeline,
+    TFRecordSequencePipeline,
+    TFRecordSourceSequencePipeline,
+)
 from plx_pipelines.text import Encoder, Tokenizer, iterate_tokens, mask, read_lines
 from plx_pipelines.vocabularies import SPECIALS, Vocabulary
 
@@ -40,14 +50,24 @@ def sequence_files(tmp_path_factory):
     write_records(folder / "b.tfrecord", records[8:])
     content = {
         "context_features": {"number": {"dtype": "int64"}, "label": {"dtype": "int64"}},
-        "sequence_features": {"source_token": {"dtype": "int64"}, "points": {"dtype": "float32", "shape": [2]}},
+        "sequence_features": {
+            "source_token": {"dtype": "int64"},
+            "points": {"dtype": "float32", "shape": [2]},
+        },
         "labels": ["label"],
     }
     (folder / "meta_data.json").write_text(json.dumps(content))
-    return {"data_files": str(folder / "*.tfrecord"), "meta_data_file": str(folder / "meta_data.json")}
+    return {
+        "data_files": str(folder / "*.tfrecord"),
+        "meta_data_file": str(folder / "meta_data.json"),
+    }
 
 
-@pytest.mark.parametrize("extra", [{}, {"cache": False}, {"max_length": 5}, {"dynamic_pad": False, "max_length": 5}], ids=str)
+@pytest.mark.parametrize(
+    "extra",
+    [{}, {"cache": False}, {"max_length": 5}, {"dynamic_pad": False, "max_length": 5}],
+    ids=str,
+)
 def test_sequence_examples(sequence_files, extra):
     def make(**order):
         return TFRecordSequencePipeline(**sequence_files, **extra, **order)
@@ -61,17 +81,25 @@ def test_sequence_examples(sequence_files, extra):
         np.testing.assert_array_equal(labels["label"], features["number"] % 3)
         assert features["source_token"].shape[1] == (5 if "dynamic_pad" in extra else lengths.max())
         for row, (number, length) in enumerate(zip(features["number"], lengths, strict=True)):
-            assert features["source_token"][row, :length].tolist() == [number * 10 + step for step in range(length)]
+            assert features["source_token"][row, :length].tolist() == [
+                number * 10 + step for step in range(length)
+            ]
             assert not features["source_token"][row, length:].any()
-            assert features["points"][row, :length].tolist() == [[step, -step] for step in range(length)]
+            assert features["points"][row, :length].tolist() == [
+                [step, -step] for step in range(length)
+            ]
             assert not features["points"][row, length:].any()
 
 
 def test_buckets_resume(sequence_files):
-    pipeline = TFRecordSequencePipeline(**sequence_files, bucket_by_length=True, num_epochs=8, batch_size=4, shuffle=True, seed=1)
+    pipeline = TFRecordSequencePipeline(
+        **sequence_files, bucket_by_length=True, num_epochs=8, batch_size=4, shuffle=True, seed=1
+    )
     check_resumes(pipeline)
     found = [batch[0] for batch in batches_of(pipeline)]
-    assert sorted(np.concatenate([features["number"] for features in found]).tolist()) == sorted([*range(COUNT)] * 8)
+    assert sorted(np.concatenate([features["number"] for features in found]).tolist()) == sorted(
+        [*range(COUNT)] * 8
+    )
     assert np.mean([np.ptp(features["source_len"]) for features in found]) < 1
 
 
@@ -81,7 +109,10 @@ def test_buckets_resume(sequence_files):
         ({"sequence_features": {"a": {"dtype": "int8"}}}, "a must be like"),
         ({"sequence_features": {"a": 3}}, "a must be like"),
         ({"context_features": [1]}, "must be like"),
-        ({"labels": ["lable"]}, "labels must be a list of names among number, label, source_token, source_len, points, points_len"),
+        (
+            {"labels": ["lable"]},
+            "labels must be a list of names among number, label, source_token, source_len, points, points_len",
+        ),
         ({"sequence_features": None}, "needs sequence_features: dict"),
     ],
 )
@@ -99,17 +130,29 @@ def test_a_fixed_width_has_to_be_said(sequence_files):
         TFRecordSequencePipeline(**sequence_files, dynamic_pad=False)
 
 
-PAIRS = [(f"w{number} " * (number % 4 + 1), f"Ä{number}, {number}" + "!" * (number % 3)) for number in range(COUNT)]
+PAIRS = [
+    (f"w{number} " * (number % 4 + 1), f"Ä{number}, {number}" + "!" * (number % 3))
+    for number in range(COUNT)
+]
 
 
 @pytest.fixture(scope="module")
 def pair_files(tmp_path_factory):
     """The pairs as record files, as text files, one of them compressed, and their vocabularies."""
     folder = tmp_path_factory.mktemp("pairs")
-    records = [encode_example({"source": bytes_feature([a.encode()]), "target": bytes_feature([b.encode()])}) for a, b in PAIRS]
+    records = [
+        encode_example(
+            {"source": bytes_feature([a.encode()]), "target": bytes_feature([b.encode()])}
+        )
+        for a, b in PAIRS
+    ]
     write_records(folder / "x.tfrecord", records)
-    (folder / "source.txt").write_text("".join(f"{source}\n" for source, _ in PAIRS), encoding="utf-8")
-    (folder / "target.txt.gz").write_bytes(gzip.compress("\r\n".join(target for _, target in PAIRS).encode()))
+    (folder / "source.txt").write_text(
+        "".join(f"{source}\n" for source, _ in PAIRS), encoding="utf-8"
+    )
+    (folder / "target.txt.gz").write_bytes(
+        gzip.compress("\r\n".join(target for _, target in PAIRS).encode())
+    )
     tokenizer = Tokenizer(lowercase=True, split_punctuation=True)
     for side in (0, 1):
         lines = [pair[side].encode() for pair in PAIRS]
@@ -119,13 +162,24 @@ def pair_files(tmp_path_factory):
 
 def pipelines(folder, **parameters):
     """The same pairs from record files and from text files."""
-    vocabularies = {"source_vocabulary": str(folder / "0.txt"), "target_vocabulary": str(folder / "1.txt")}
+    vocabularies = {
+        "source_vocabulary": str(folder / "0.txt"),
+        "target_vocabulary": str(folder / "1.txt"),
+    }
     parameters = {"lowercase": True, "split_punctuation": True} | vocabularies | parameters
     return {
-        "records": lambda **order: TFRecordSourceSequencePipeline(str(folder / "x.tfrecord"), **parameters, **order),
-        "texts": lambda **order: ParallelTextPipeline(str(folder / "source.txt"), [str(folder / "target.txt.gz")], **parameters, **order),
+        "records": lambda **order: TFRecordSourceSequencePipeline(
+            str(folder / "x.tfrecord"), **parameters, **order
+        ),
+        "texts": lambda **order: ParallelTextPipeline(
+            str(folder / "source.txt"), [str(folder / "target.txt.gz")], **parameters, **order
+        ),
         "kept": lambda **order: ParallelTextPipeline(
-            str(folder / "source.txt"), str(folder / "target.txt.gz"), **parameters, cache=True, **order
+            str(folder / "source.txt"),
+            str(folder / "target.txt.gz"),
+            **parameters,
+            cache=True,
+            **order,
         ),
     }
 
@@ -133,7 +187,11 @@ def pipelines(folder, **parameters):
 FIXED = {"dynamic_pad": False, "max_length": 4}
 
 
-@pytest.mark.parametrize(("kind", "fixed"), [("records", {}), ("records", FIXED), ("texts", {}), ("kept", FIXED)], ids=str)
+@pytest.mark.parametrize(
+    ("kind", "fixed"),
+    [("records", {}), ("records", FIXED), ("texts", {}), ("kept", FIXED)],
+    ids=str,
+)
 def test_pairs_of_texts(pair_files, kind, fixed):
     make = pipelines(pair_files, **fixed)[kind]
     source, target = (Vocabulary.load(pair_files / f"{side}.txt") for side in (0, 1))
@@ -160,7 +218,10 @@ def test_pairs_of_texts(pair_files, kind, fixed):
 
 
 def test_features_by_other_names(tmp_path):
-    write_records(tmp_path / "x", [encode_example({"en": bytes_feature([b"a b"]), "de": bytes_feature([b"c"])})])
+    write_records(
+        tmp_path / "x",
+        [encode_example({"en": bytes_feature([b"a b"]), "de": bytes_feature([b"c"])})],
+    )
     pipeline = TFRecordSourceSequencePipeline(str(tmp_path / "x"), "en", "de", mode="eval")
     ((features, labels),) = batches_of(pipeline)
     assert features["source_token"].tolist() == [[b"a", b"b"]]
@@ -168,11 +229,17 @@ def test_features_by_other_names(tmp_path):
 
 
 def test_text_without_vocabularies_stays_text(pair_files):
-    make = pipelines(pair_files, source_vocabulary=None, target_vocabulary=None, target_delimiter="")["texts"]
+    make = pipelines(
+        pair_files, source_vocabulary=None, target_vocabulary=None, target_delimiter=""
+    )["texts"]
     pipeline = make(num_epochs=1, batch_size=3, shuffle=False)
     features, labels = batches_of(pipeline)[0]
     assert pipeline.element_spec[0]["source_token"].dtype == tf.string
-    assert features["source_token"].tolist() == [[b"w0", b"", b""], [b"w1", b"w1", b""], [b"w2", b"w2", b"w2"]]
+    assert features["source_token"].tolist() == [
+        [b"w0", b"", b""],
+        [b"w1", b"w1", b""],
+        [b"w2", b"w2", b"w2"],
+    ]
     assert labels["label"][0].tolist()[:2] == ["ä".encode(), b"0"]
 
 
@@ -190,13 +257,18 @@ def test_lines_that_are_no_text_are_left_out_with_their_partners(tmp_path):
     ((features, _),) = batches_of(pipeline)
     assert features["source_token"].tolist() == [[b"1"], [b"4"], [b"5"]]
     assert pipeline.counters() == {"corrupt_pairs": 2}
-    with pytest.raises(CorruptData, match=r"pair 2 of .*a is not UTF-8; 2 are more than corrupt_budget: 1"):
+    with pytest.raises(
+        CorruptData, match=r"pair 2 of .*a is not UTF-8; 2 are more than corrupt_budget: 1"
+    ):
         ParallelTextPipeline(*files, on_corrupt="skip", corrupt_budget=1)
     with pytest.raises(DataError, match=r"a cannot be read as text: line 3 is not UTF-8"):
         ParallelTextPipeline(*files)
 
 
-@pytest.mark.parametrize("name, content", [("x.gz", b"not gzip"), ("x.gz", gzip.compress(b"abc" * 50, mtime=0)[:-9]), ("x", b"\xff\xfe")])
+@pytest.mark.parametrize(
+    "name, content",
+    [("x.gz", b"not gzip"), ("x.gz", gzip.compress(b"abc" * 50, mtime=0)[:-9]), ("x", b"\xff\xfe")],
+)
 def test_files_that_are_no_text(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match="cannot be read as text"):
@@ -220,21 +292,40 @@ def test_counts_are_scikit_learns():
     text = pytest.importorskip("sklearn.feature_extraction.text")
     lines = ["a dog and a cat", "the cat", "a bird, the bird and the cat", "dog"]
     vectorizer = text.CountVectorizer(token_pattern=r"\w+|[^\w\s]")
-    counts = dict(zip(vectorizer.fit(lines).get_feature_names_out(), vectorizer.transform(lines).sum(0).A1, strict=True))
-    tokens = list(iterate_tokens([line.encode() for line in lines], Tokenizer(split_punctuation=True)))
-    assert Vocabulary.fit(tokens, specials=()).tokens == tuple(sorted(counts, key=lambda token: (-counts[token], token)))
+    counts = dict(
+        zip(
+            vectorizer.fit(lines).get_feature_names_out(),
+            vectorizer.transform(lines).sum(0).A1,
+            strict=True,
+        )
+    )
+    tokens = list(
+        iterate_tokens([line.encode() for line in lines], Tokenizer(split_punctuation=True))
+    )
+    assert Vocabulary.fit(tokens, specials=()).tokens == tuple(
+        sorted(counts, key=lambda token: (-counts[token], token))
+    )
     kept = text.CountVectorizer(token_pattern=r"\w+|[^\w\s]", max_features=3).fit(lines).vocabulary_
     assert set(Vocabulary.fit(tokens, 3, specials=()).tokens) == set(kept)
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1), unique=True))
+@given(
+    st.lists(
+        st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1),
+        unique=True,
+    )
+)
 def test_a_vocabulary_is_kept_and_loaded(tmp_path_factory, tokens):
     path = tmp_path_factory.mktemp("v") / "vocabulary.txt"
     vocabulary = Vocabulary(tokens)
     vocabulary.save(path)
     assert Vocabulary.load(path) == vocabulary
     if tokens:
-        assert vocabulary.table().lookup(tf.constant(tokens)).numpy().tolist() == vocabulary.encode(tokens) == [*range(len(tokens))]
+        assert (
+            vocabulary.table().lookup(tf.constant(tokens)).numpy().tolist()
+            == vocabulary.encode(tokens)
+            == [*range(len(tokens))]
+        )
 
 
 def test_vocabularies_that_are_wrong(tmp_path):
@@ -258,13 +349,20 @@ def test_vocabularies_that_are_wrong(tmp_path):
     ],
 )
 def test_tokenizers(tokenizer, expected):
-    assert [token.decode() for token in tokenizer(tf.constant(["Ein  Hund, grün."])).to_list()[0]] == expected
+    assert [
+        token.decode() for token in tokenizer(tf.constant(["Ein  Hund, grün."])).to_list()[0]
+    ] == expected
 
 
 def test_an_encoder_puts_marks_within_the_length():
     vocabulary = Vocabulary.fit(["a", "b", "c"])
     encoder = Encoder(Tokenizer(), vocabulary, start=True, stop=True, max_length=4)
-    assert [vocabulary.tokens[number] for number in encoder(tf.constant(["a b c"]))[0].numpy()] == ["<s>", "a", "b", "</s>"]
+    assert [vocabulary.tokens[number] for number in encoder(tf.constant(["a b c"]))[0].numpy()] == [
+        "<s>",
+        "a",
+        "b",
+        "</s>",
+    ]
     assert encoder(tf.constant([""])).to_list() == [vocabulary.encode(["<s>", "</s>"])]
 
 
@@ -277,15 +375,27 @@ def test_real_sentences(shared, tmp_path):
     tokenizer = Tokenizer(lowercase=True, split_punctuation=True)
     for language in ("en", "de"):
         lines = read_lines([str(folder / f"val.{language}.gz")])
-        Vocabulary.fit(iterate_tokens(lines, tokenizer), max_size=2_000).save(tmp_path / f"{language}.txt")
+        Vocabulary.fit(iterate_tokens(lines, tokenizer), max_size=2_000).save(
+            tmp_path / f"{language}.txt"
+        )
     parameters = {"lowercase": True, "split_punctuation": True, "num_epochs": 1, "seed": 1}
-    parameters |= {f"{side}_vocabulary": str(tmp_path / f"{language}.txt") for side, language in (("source", "en"), ("target", "de"))}
+    parameters |= {
+        f"{side}_vocabulary": str(tmp_path / f"{language}.txt")
+        for side, language in (("source", "en"), ("target", "de"))
+    }
 
     def waste(pipeline):
-        return np.mean([1 - features["source_len"].mean() / features["source_token"].shape[1] for features, _ in batches_of(pipeline)])
+        return np.mean(
+            [
+                1 - features["source_len"].mean() / features["source_token"].shape[1]
+                for features, _ in batches_of(pipeline)
+            ]
+        )
 
     plain = ParallelTextPipeline(str(folder / "val.en.gz"), str(folder / "val.de.gz"), **parameters)
-    pipeline = ParallelTextPipeline(str(folder / "val.en.gz"), str(folder / "val.de.gz"), **parameters, bucket_by_length=True)
+    pipeline = ParallelTextPipeline(
+        str(folder / "val.en.gz"), str(folder / "val.de.gz"), **parameters, bucket_by_length=True
+    )
     prints = check_resumes(pipeline)
     assert len(set(prints)) == pipeline.num_batches == 16
     assert waste(pipeline) < 0.6 * waste(plain)

@@ -42,7 +42,9 @@ def table(request, tmp_path):
     delimiter = {"semicolon": ";", "tsv": "\t"}.get(request.param, ",")
     content = csv(delimiter=delimiter).encode()
     (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
-    return {"data_files": str(tmp_path / name)} | ({"delimiter": ";"} if request.param == "semicolon" else {})
+    return {"data_files": str(tmp_path / name)} | (
+        {"delimiter": ";"} if request.param == "semicolon" else {}
+    )
 
 
 def test_values_order_and_resume(table):
@@ -51,7 +53,11 @@ def test_values_order_and_resume(table):
 
     check_pipeline(make, lambda batch: batch[0]["number"], range(COUNT))
     ((features, labels),) = batches_of(make(mode="eval"))
-    assert list(features) == ["colour", "height", "number"] or set(features) == {"colour", "height", "number"}
+    assert list(features) == ["colour", "height", "number"] or set(features) == {
+        "colour",
+        "height",
+        "number",
+    }
     assert features["height"].tolist() == COLUMNS["height"]
     assert [colour.decode() for colour in features["colour"]] == COLUMNS["colour"]
     assert labels["label"].tolist() == COLUMNS["label"]
@@ -61,12 +67,23 @@ def test_groups_and_categories(tmp_path):
     (tmp_path / "x.csv").write_text(csv())
     Vocabulary(["blue", "green", "red"]).save(tmp_path / "colours.txt")
     pipeline = TablePipeline(
-        str(tmp_path / "x.csv"), {"x": ["height", "colour"]}, "label", {"colour": str(tmp_path / "colours.txt")}, mode="eval"
+        str(tmp_path / "x.csv"),
+        {"x": ["height", "colour"]},
+        "label",
+        {"colour": str(tmp_path / "colours.txt")},
+        mode="eval",
     )
     assert tuple(pipeline.element_spec[0]["x"].shape) == (None, 2)
     ((features, _),) = batches_of(pipeline)
     np.testing.assert_array_equal(
-        features["x"], np.stack([COLUMNS["height"], [(2 - number % 3) if number % 3 != 1 else 1 for number in range(COUNT)]], 1)
+        features["x"],
+        np.stack(
+            [
+                COLUMNS["height"],
+                [(2 - number % 3) if number % 3 != 1 else 1 for number in range(COUNT)],
+            ],
+            1,
+        ),
     )
 
 
@@ -75,8 +92,14 @@ def test_groups_and_categories(tmp_path):
     [
         ({"labels": "lable"}, "has no column lable; did you mean label"),
         ({"features": ["heigth"]}, "has no column heigth; did you mean height"),
-        ({"features": {"x": ["height", "colour"]}}, "column colour holds text; put side by side are numbers only"),
-        ({"vocabularies": {"colour": "colours.txt"}}, "column colour has 'green' in row 2, which its vocabulary lacks"),
+        (
+            {"features": {"x": ["height", "colour"]}},
+            "column colour holds text; put side by side are numbers only",
+        ),
+        (
+            {"vocabularies": {"colour": "colours.txt"}},
+            "column colour has 'green' in row 2, which its vocabulary lacks",
+        ),
     ],
 )
 def test_columns_that_are_wrong(tmp_path, monkeypatch, parameters, message):
@@ -108,9 +131,14 @@ def test_rows_that_are_wrong_are_left_out_and_counted(tmp_path):
     ((features, _),) = batches_of(pipeline)
     assert features["a"].tolist() == [1, 7, 9]
     assert pipeline.counters() == {"corrupt_rows": 3}
-    with pytest.raises(CorruptData, match=r"x\.csv: row 3 has 2 values, and there are 3 columns; 3 are more than corrupt_budget: 2"):
+    with pytest.raises(
+        CorruptData,
+        match=r"x\.csv: row 3 has 2 values, and there are 3 columns; 3 are more than corrupt_budget: 2",
+    ):
         TablePipeline(str(tmp_path / "x.csv"), ["a", "b"], on_corrupt="skip", corrupt_budget=2)
-    assert TablePipeline(str(tmp_path / "x.csv"), ["a"], on_corrupt="skip").counters() == {"corrupt_rows": 2}
+    assert TablePipeline(str(tmp_path / "x.csv"), ["a"], on_corrupt="skip").counters() == {
+        "corrupt_rows": 2
+    }
 
 
 def test_files_with_different_columns(tmp_path):

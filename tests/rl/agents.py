@@ -19,14 +19,23 @@ def model_fn(model, **params):
     params = {"graph": GRAPH, **params}
 
     def make(features, labels, mode):
-        return plx.Component.of("models", {model: {**params, "mode": mode}}).build()(features, labels)
+        return plx.Component.of("models", {model: {**params, "mode": mode}}).build()(
+            features, labels
+        )
 
     return make
 
 
 def make_agent(path, model, memory=None, seed=5, trackers=(), run=None, environment=None, **params):
     """An agent that saves at the end alone, and writes no TensorBoard events."""
-    run_config = RunConfig(**{"save_summary_steps": None, "log_step_count_steps": None, "save_checkpoints_steps": 1_000_000, **(run or {})})
+    run_config = RunConfig(
+        **{
+            "save_summary_steps": None,
+            "log_step_count_steps": None,
+            "save_checkpoints_steps": 1_000_000,
+            **(run or {}),
+        }
+    )
     config = EnvironmentConfig(seed=seed, run_config=run_config, **(environment or {}))
     return plx.Agent(model_fn(model, **params), memory, path, config, trackers=trackers)
 
@@ -62,7 +71,9 @@ class Returns(plx.Callback):
         self.episodes = []
 
     def on_episode(self, run, episode):
-        self.episodes.append([episode[name] for name in ("global_episode", "global_timestep", "return", "length")])
+        self.episodes.append(
+            [episode[name] for name in ("global_episode", "global_timestep", "return", "length")]
+        )
 
 
 class Rows(plx.Tracker):
@@ -76,13 +87,38 @@ class Rows(plx.Tracker):
 
 
 RESUMED = {
-    "dqn": ("dqn", {"Memory": {"size": 64, "batch_size": 8}}, {"tau": 0.5, "target_update_frequency": 3}, "CartPole-v1"),
-    "ddqn": ("ddqn", {"PrioritizedMemory": {"size": 64, "batch_size": 8, "n_step": 3}}, {"dueling": True}, "CartPole-v1"),
+    "dqn": (
+        "dqn",
+        {"Memory": {"size": 64, "batch_size": 8}},
+        {"tau": 0.5, "target_update_frequency": 3},
+        "CartPole-v1",
+    ),
+    "ddqn": (
+        "ddqn",
+        {"PrioritizedMemory": {"size": 64, "batch_size": 8, "n_step": 3}},
+        {"dueling": True},
+        "CartPole-v1",
+    ),
     "naf": ("naf", {"Memory": {"size": 64, "batch_size": 8}}, {}, "Pendulum-v1"),
-    "vpg": ("vpg", {"BatchMemory": {"batch_size": 32}}, {"value_minibatch_size": 16}, "CartPole-v1"),
-    "trpo": ("trpo", {"BatchMemory": {"batch_size": 32}}, {"value_minibatch_size": 16}, "CartPole-v1"),
+    "vpg": (
+        "vpg",
+        {"BatchMemory": {"batch_size": 32}},
+        {"value_minibatch_size": 16},
+        "CartPole-v1",
+    ),
+    "trpo": (
+        "trpo",
+        {"BatchMemory": {"batch_size": 32}},
+        {"value_minibatch_size": 16},
+        "CartPole-v1",
+    ),
     "a2c": ("a2c", {"BatchMemory": {"batch_size": 20}}, {}, "CartPole-v1"),
-    "ppo": ("ppo", {"BatchMemory": {"batch_size": 32}}, {"epochs": 2, "minibatch_size": 16}, "Pendulum-v1"),
+    "ppo": (
+        "ppo",
+        {"BatchMemory": {"batch_size": 32}},
+        {"epochs": 2, "minibatch_size": 16},
+        "Pendulum-v1",
+    ),
 }
 """Each algorithm by name: its model, memory, parameters and environment, for runs that are stopped and gone on with."""
 TIMESTEPS = 402
@@ -92,8 +128,19 @@ def train_resumed(name, num_envs, path):
     """Train one of RESUMED up to TIMESTEPS, from wherever the run directory is; the agent, and what came of its episodes."""
     model, memory, params, env_id = RESUMED[name]
     wrappers = ["NormalizeObservation", "NormalizeReward"] if name == "ppo" else []
-    env = {"GymEnvironment": {"env_id": env_id, "num_envs": num_envs, "wrappers": wrappers, "max_episode_steps": 37}}
-    run = {"log_step_count_steps": 7, "save_checkpoints_steps": 2 if "BatchMemory" in memory else 5, "keep_checkpoint_max": None}
+    env = {
+        "GymEnvironment": {
+            "env_id": env_id,
+            "num_envs": num_envs,
+            "wrappers": wrappers,
+            "max_episode_steps": 37,
+        }
+    }
+    run = {
+        "log_step_count_steps": 7,
+        "save_checkpoints_steps": 2 if "BatchMemory" in memory else 5,
+        "keep_checkpoint_max": None,
+    }
     agent, returns = make_agent(path, model, memory, run=run, **params), Returns()
     agent.train(env, 20, 4, max_timesteps=TIMESTEPS, hooks=[returns])
     return agent, returns.episodes

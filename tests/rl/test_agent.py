@@ -23,7 +23,13 @@ from .worlds import Counter, Observing, Probes
 
 MEMORY = {"Memory": {"size": 200, "batch_size": 8}}
 BATCH = {"BatchMemory": {"batch_size": 16}}
-HAS_NORMALIZATION = {"layers": [{"Dense": {"units": 8}}, "BatchNormalization", {"Activation": {"activation": "relu"}}]}
+HAS_NORMALIZATION = {
+    "layers": [
+        {"Dense": {"units": 8}},
+        "BatchNormalization",
+        {"Activation": {"activation": "relu"}},
+    ]
+}
 
 
 def dqn(path, memory=MEMORY, **params):
@@ -35,7 +41,11 @@ def cart_pole(num_envs=1, **params):
 
 
 def saved(agent, step=None):
-    path = agent.latest_checkpoint() if step is None else agent.latest_checkpoint().parent / f"{step:09d}"
+    path = (
+        agent.latest_checkpoint()
+        if step is None
+        else agent.latest_checkpoint().parent / f"{step:09d}"
+    )
     return load(path)
 
 
@@ -102,7 +112,14 @@ def test_models_that_learn_from_the_latest_update_when_the_batch_is_full(tmp_pat
 def test_a_batch_has_the_environments_in_turn(tmp_path):
     agent = make_agent(tmp_path, "a2c", BATCH)
     agent.train(GymEnvironment(lambda: Counter(50), 2), max_timesteps=6)
-    assert [agent.memory.get_by_index(index)["state"][1] for index in range(6)] == [0, 0, 1, 1, 2, 2]
+    assert [agent.memory.get_by_index(index)["state"][1] for index in range(6)] == [
+        0,
+        0,
+        1,
+        1,
+        2,
+        2,
+    ]
 
 
 # Evaluation
@@ -130,7 +147,9 @@ def test_short_episodes_are_not_preferred(tmp_path):
     agent = dqn(tmp_path).train(GymEnvironment(Uneven, 2), 20, max_timesteps=2)
     metrics = agent.evaluate(GymEnvironment(Uneven, 2), 10)
     assert (metrics["episodes"], metrics["episode_length"]) == (10, 5.0)
-    assert agent.evaluate(GymEnvironment(Uneven, 2), 5)["episode_length"] == pytest.approx((3 * 1 + 2 * 9) / 5)
+    assert agent.evaluate(GymEnvironment(Uneven, 2), 5)["episode_length"] == pytest.approx(
+        (3 * 1 + 2 * 9) / 5
+    )
     assert agent.evaluate(GymEnvironment(Uneven, 4), 2)["episode_length"] == 5.0
 
 
@@ -141,7 +160,9 @@ def test_evaluation_explores_nothing_and_begins_with_the_same_seeds(tmp_path):
     assert agent.evaluate(GymEnvironment("CartPole-v1", 2, seed=99), 6) == first
     greedy = [step["action"] for step in agent.play(GymEnvironment("CartPole-v1"))]
     assert agent.run_episode(GymEnvironment("CartPole-v1"))["episode_length"] == len(greedy)
-    assert agent.run_episode(GymEnvironment("CartPole-v1"), seed=10_000)["episode_return"] == len(greedy)
+    assert agent.run_episode(GymEnvironment("CartPole-v1"), seed=10_000)["episode_return"] == len(
+        greedy
+    )
 
 
 def test_evaluations_are_kept(tmp_path):
@@ -154,16 +175,25 @@ def test_evaluations_are_kept(tmp_path):
     metrics = agent.evaluate(cart_pole(), 3, [heard], name="again")
     assert metrics.pop("global_step") == agent.global_step
     assert heard.found == (agent.global_step, metrics)
-    assert metrics["episode_return_min"] <= metrics["episode_return"] <= metrics["episode_return_max"]
+    assert (
+        metrics["episode_return_min"] <= metrics["episode_return"] <= metrics["episode_return_max"]
+    )
     assert tracker.rows == [(agent.global_step, "eval_again", metrics)]
     assert [line["split"] for line in agent.run_directory.read_metrics()] == ["eval_again"]
 
 
 def test_an_older_checkpoint_can_be_evaluated(tmp_path):
-    agent = dqn(tmp_path, run={"save_checkpoints_steps": 1, "keep_checkpoint_max": None}, optimizer={"Adam": {"learning_rate": 0.3}})
+    agent = dqn(
+        tmp_path,
+        run={"save_checkpoints_steps": 1, "keep_checkpoint_max": None},
+        optimizer={"Adam": {"learning_rate": 0.3}},
+    )
     agent.train(cart_pole(), 20, 1, max_steps=30)
     paths = agent.checkpoints.paths()
-    found = [agent.evaluate(cart_pole(), 4, checkpoint_path=path) for path in (paths[0], paths[-1], paths[0])]
+    found = [
+        agent.evaluate(cart_pole(), 4, checkpoint_path=path)
+        for path in (paths[0], paths[-1], paths[0])
+    ]
     assert found[0] == found[2] != found[1]
     with pytest.raises(CheckpointError, match="train first"):
         dqn(tmp_path / "none").evaluate(cart_pole(), 1)
@@ -174,7 +204,11 @@ def test_evaluating_in_the_environment_of_training_disturbs_nothing(tmp_path, nu
     wrappers = ["NormalizeObservation", "NormalizeReward"]
     found = []
     for evaluations in (0, 2):
-        agent, env, returns = dqn(tmp_path / str(evaluations)), cart_pole(num_envs, wrappers=wrappers), Returns()
+        agent, env, returns = (
+            dqn(tmp_path / str(evaluations)),
+            cart_pole(num_envs, wrappers=wrappers),
+            Returns(),
+        )
         for goal in (40, 90, 150):
             agent.train(env, 20, 4, max_timesteps=goal, hooks=[returns])
             for _ in range(evaluations):
@@ -218,7 +252,12 @@ def test_callbacks_are_told_at_their_steps(tmp_path):
     told = Told(every_n_steps=7)
     agent = dqn(tmp_path, run={"log_step_count_steps": 10, "save_checkpoints_steps": 12})
     agent.train(cart_pole(), 20, 2, max_steps=30, hooks=[told])
-    assert (told.steps, told.logged, told.saved, told.runs) == ([7, 14, 21, 28], [10, 20, 30], [12, 24, 30], [0, 30])
+    assert (told.steps, told.logged, told.saved, told.runs) == (
+        [7, 14, 21, 28],
+        [10, 20, 30],
+        [12, 24, 30],
+        [0, 30],
+    )
     assert {
         "loss",
         "value",
@@ -247,7 +286,12 @@ def test_a_callback_stops_training_after_an_episode(tmp_path):
 
 
 def test_callbacks_that_stop_at_a_step(tmp_path):
-    assert dqn(tmp_path).train(cart_pole(), 20, 4, hooks=[{"StopAtStep": {"last_step": 5}}]).global_step == 5
+    assert (
+        dqn(tmp_path)
+        .train(cart_pole(), 20, 4, hooks=[{"StopAtStep": {"last_step": 5}}])
+        .global_step
+        == 5
+    )
 
 
 def test_callbacks_of_keras(tmp_path):
@@ -280,8 +324,13 @@ class Priceless(Counter):
 
 
 def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
-    agent = make_agent(tmp_path, "a2c", {"BatchMemory": {"batch_size": 4}}, run={"save_checkpoints_steps": 1})
-    with pytest.raises(NonFiniteLoss, match=r"loss is not finite at step 3, timestep 12; the last good checkpoint is .*000000002"):
+    agent = make_agent(
+        tmp_path, "a2c", {"BatchMemory": {"batch_size": 4}}, run={"save_checkpoints_steps": 1}
+    )
+    with pytest.raises(
+        NonFiniteLoss,
+        match=r"loss is not finite at step 3, timestep 12; the last good checkpoint is .*000000002",
+    ):
         agent.train(GymEnvironment(lambda: Priceless(50)), max_timesteps=100)
     assert agent.global_step == 2
     weights = saved(agent)["program"]["variables"]
@@ -292,7 +341,12 @@ def test_summaries_hold_what_was_asked_for(tmp_path):
     found = {}
     for summaries in ([], ["loss"], "all"):
         tracker = Rows()
-        agent = dqn(tmp_path / str(len(found)), trackers=[tracker], run={"save_summary_steps": 4}, summaries=summaries)
+        agent = dqn(
+            tmp_path / str(len(found)),
+            trackers=[tracker],
+            run={"save_summary_steps": 4},
+            summaries=summaries,
+        )
         agent.train(cart_pole(), 20, 4, max_steps=10)
         assert [(step, split) for step, split, _ in tracker.rows] == [(4, "train"), (8, "train")]
         found[str(summaries)] = set(tracker.rows[-1][2])
@@ -322,12 +376,21 @@ def test_what_is_known_of_training_while_it_goes_on(tmp_path):
 
 @pytest.mark.parametrize(
     ("model", "env_id", "memory"),
-    [("dqn", "CartPole-v1", MEMORY), ("ppo", "CartPole-v1", BATCH), ("ppo", "Pendulum-v1", BATCH), ("naf", "Pendulum-v1", MEMORY)],
+    [
+        ("dqn", "CartPole-v1", MEMORY),
+        ("ppo", "CartPole-v1", BATCH),
+        ("ppo", "Pendulum-v1", BATCH),
+        ("naf", "Pendulum-v1", MEMORY),
+    ],
 )
-def test_an_exported_policy_takes_raw_observations_and_acts_as_the_agent(tmp_path, model, env_id, memory):
+def test_an_exported_policy_takes_raw_observations_and_acts_as_the_agent(
+    tmp_path, model, env_id, memory
+):
     more = {"minibatch_size": 8} if model == "ppo" else {}
     agent = make_agent(tmp_path / "run", model, memory, **more)
-    agent.train(GymEnvironment(env_id, 2, wrappers=["NormalizeObservation"]), 20, 4, max_timesteps=100)
+    agent.train(
+        GymEnvironment(env_id, 2, wrappers=["NormalizeObservation"]), 20, 4, max_timesteps=100
+    )
     env = GymEnvironment(env_id, wrappers=["NormalizeObservation"])
     policy = tf.saved_model.load(str(agent.export(tmp_path / "policy", env)))
     raw = GymEnvironment(env_id)
@@ -352,23 +415,40 @@ def test_predictions_for_a_data_set_of_observations(tmp_path, model, memory):
     agent.train(GymEnvironment(env_id, wrappers=["NormalizeObservation"]), 20, 4, max_timesteps=40)
     played = list(agent.play(GymEnvironment(env_id, wrappers=["NormalizeObservation"])))
     env = GymEnvironment(env_id)
-    observations = [env.reset(seed=10_000)[0], *(env.step(step["action"][None]).final_observations[0] for step in played[:-1])]
+    observations = [
+        env.reset(seed=10_000)[0],
+        *(env.step(step["action"][None]).final_observations[0] for step in played[:-1]),
+    ]
 
     def feed(observations):
-        return numpy_input_fn({"state": np.stack(observations)}, None, batch_size=30, num_epochs=1, shuffle=False)
+        return numpy_input_fn(
+            {"state": np.stack(observations)}, None, batch_size=30, num_epochs=1, shuffle=False
+        )
 
-    found = list(agent.predict(feed(observations), env=GymEnvironment(env_id, wrappers=["NormalizeObservation"])))
-    np.testing.assert_allclose([row["action"] for row in found], [step["action"] for step in played], atol=1e-4)
+    found = list(
+        agent.predict(
+            feed(observations), env=GymEnvironment(env_id, wrappers=["NormalizeObservation"])
+        )
+    )
+    np.testing.assert_allclose(
+        [row["action"] for row in found], [step["action"] for step in played], atol=1e-4
+    )
     told = {"num_actions": 1, "is_continuous": True} if model == "naf" else {"num_actions": 2}
     again = make_agent(tmp_path, model, **told)
     rows = again.predict(feed([step["state"] for step in played]), ["action"])
-    np.testing.assert_allclose([row.pop("action") for row in rows], [step["action"] for step in played], atol=1e-4)
-    with pytest.raises(ComponentError, match="needs num_actions where there is no environment to tell"):
+    np.testing.assert_allclose(
+        [row.pop("action") for row in rows], [step["action"] for step in played], atol=1e-4
+    )
+    with pytest.raises(
+        ComponentError, match="needs num_actions where there is no environment to tell"
+    ):
         next(agent.predict(feed(observations)))
 
 
 def test_what_is_played_can_be_written_down(tmp_path):
-    agent = make_agent(tmp_path, "dqn", MEMORY).train(GymEnvironment(Probes), 20, 4, max_timesteps=30)
+    agent = make_agent(tmp_path, "dqn", MEMORY).train(
+        GymEnvironment(Probes), 20, 4, max_timesteps=30
+    )
     for step in agent.play(GymEnvironment(Probes)):
         assert step.keys() >= {"state", "action", "reward", "terminated", "truncated"}
         assert step["state"].shape == (11,)
@@ -390,14 +470,23 @@ def test_a_warm_start_takes_the_weights_of_another_run(tmp_path, tau):
     agent.train(cart_pole(), 20, 4, max_timesteps=20)
     target = saved(agent)["program"]["target"]
     assert agent.global_step == 1
-    assert all((target[name] == source[name]).all() for name in source)  # not the initial weights that there were before
+    assert all(
+        (target[name] == source[name]).all() for name in source
+    )  # not the initial weights that there were before
 
 
 @pytest.mark.parametrize("graph", [{"layers": [{"Dense": {"units": 4}}]}, HAS_NORMALIZATION])
 @pytest.mark.parametrize(("tau", "frequency"), [(1.0, 3), (0.25, 1), (0.25, 2)])
 def test_the_target_network_follows(tmp_path, graph, tau, frequency):
     run = {"save_checkpoints_steps": 1, "keep_checkpoint_max": None}
-    agent = dqn(tmp_path, graph=graph, tau=tau, target_update_frequency=frequency, run=run, optimizer={"Adam": {"learning_rate": 0.1}})
+    agent = dqn(
+        tmp_path,
+        graph=graph,
+        tau=tau,
+        target_update_frequency=frequency,
+        run=run,
+        optimizer={"Adam": {"learning_rate": 0.1}},
+    )
     agent.train(cart_pole(), 20, 1, max_steps=8)
     programs = [saved(agent, step)["program"] for step in range(1, 9)]
     for number, (before, after) in enumerate(itertools.pairwise(programs), start=1):
@@ -405,10 +494,18 @@ def test_the_target_network_follows(tmp_path, graph, tau, frequency):
         for name, old in before["target"].items():
             leader, found = before["variables"][name], after["target"][name]
             expected = old + np.float32(tau) * (leader - old) if number % frequency == 0 else old
-            np.testing.assert_allclose(found, leader if tau == 1.0 and number % frequency == 0 else expected, rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(
+                found,
+                leader if tau == 1.0 and number % frequency == 0 else expected,
+                rtol=1e-5,
+                atol=1e-6,
+            )
     names = [name for name in programs[-1]["target"] if "moving" in name]
     assert len(names) == (2 if graph is HAS_NORMALIZATION else 0)
-    assert all((programs[0]["target"][name] != programs[-1]["target"][name]).any() for name in programs[0]["target"])
+    assert all(
+        (programs[0]["target"][name] != programs[-1]["target"][name]).any()
+        for name in programs[0]["target"]
+    )
 
 
 def test_there_may_be_no_target_network(tmp_path):
@@ -420,7 +517,12 @@ def test_there_may_be_no_target_network(tmp_path):
 @pytest.mark.parametrize("n_step", [1, 3])
 def test_what_was_wrong_is_told_to_the_memory(tmp_path, memory, n_step):
     """One update of linear values, by hand: δ = r + γⁿ max Q(s') - Q(s, a), and no Q(s') after an end."""
-    agent = dqn(tmp_path, {memory: {"size": 64, "batch_size": 32, "n_step": n_step}}, graph={"layers": ["Identity"]}, discount=0.5)
+    agent = dqn(
+        tmp_path,
+        {memory: {"size": 64, "batch_size": 32, "n_step": n_step}},
+        graph={"layers": ["Identity"]},
+        discount=0.5,
+    )
     spec = agent.build(Modes.TRAIN, GymEnvironment(Counter))
     kernel, bias = (variable.numpy() for variable in spec.network.weights)
     held = agent.memory
@@ -468,8 +570,17 @@ def follows(row):
 
 @pytest.mark.parametrize("n_step", [1, 3])
 def test_a_step_spent_on_a_reset_is_neither_kept_nor_counted(tmp_path, n_step):
-    returns, agent = Returns(), dqn(tmp_path, {"Memory": {"size": 1000, "batch_size": 8, "n_step": n_step}})
-    agent.train(GymEnvironment("CartPole-v1", 3, vectorization="own", seed=1), 20, 4, max_timesteps=300, hooks=[returns])
+    returns, agent = (
+        Returns(),
+        dqn(tmp_path, {"Memory": {"size": 1000, "batch_size": 8, "n_step": n_step}}),
+    )
+    agent.train(
+        GymEnvironment("CartPole-v1", 3, vectorization="own", seed=1),
+        20,
+        4,
+        max_timesteps=300,
+        hooks=[returns],
+    )
     rows = [agent.memory.get_by_index(index) for index in range(len(agent.memory))]
     assert len(rows) == agent.global_timestep >= 300
     assert n_step > 1 or all(follows(row) for row in rows)
@@ -485,7 +596,9 @@ def test_a_step_spent_on_a_reset_counts_for_nothing_in_a_batch(tmp_path):
     rows = [agent.memory.get_by_index(index) for index in range(len(agent.memory))]
     assert sum(row["valid"] for row in rows) == agent.global_timestep < len(rows)
     assert all(follows(row) for row in rows if row["valid"])
-    assert [bool(row["valid"]) for row in rows[3:]] == [not before["terminated"] for before in rows[:-3]]
+    assert [bool(row["valid"]) for row in rows[3:]] == [
+        not before["terminated"] for before in rows[:-3]
+    ]
 
 
 @pytest.mark.parametrize(("model", "memory"), [("dqn", MEMORY), ("ppo", BATCH)])
@@ -493,8 +606,18 @@ def test_vectors_that_reset_themselves_are_gone_on_with(tmp_path, model, memory)
     found = []
     for goals in ([120], [33, 75, 120]):
         for goal in goals:
-            agent = make_agent(tmp_path / str(len(goals)), model, memory, **({"minibatch_size": 8} if model == "ppo" else {}))
-            agent.train(GymEnvironment("CartPole-v1", 2, vectorization="own", seed=1), 20, 4, max_timesteps=goal)
+            agent = make_agent(
+                tmp_path / str(len(goals)),
+                model,
+                memory,
+                **({"minibatch_size": 8} if model == "ppo" else {}),
+            )
+            agent.train(
+                GymEnvironment("CartPole-v1", 2, vectorization="own", seed=1),
+                20,
+                4,
+                max_timesteps=goal,
+            )
         found.append(fingerprint(agent))
     assert found[0] == found[1]
 
@@ -506,16 +629,31 @@ class Pictures(Observing):
         super().__init__(gymnasium.spaces.Box(0, 255, (6, 6, 1), np.uint8))
 
 
-SEEING = {"layers": [{"Rescaling": {"scale": 1 / 255}}, {"Conv2D": {"filters": 2, "kernel_size": 3}}, "Flatten"]}
+SEEING = {
+    "layers": [
+        {"Rescaling": {"scale": 1 / 255}},
+        {"Conv2D": {"filters": 2, "kernel_size": 3}},
+        "Flatten",
+    ]
+}
 
 
-@pytest.mark.parametrize(("model", "memory"), [("dqn", "Memory"), ("ddqn", "PrioritizedMemory"), ("a2c", "BatchMemory")])
+@pytest.mark.parametrize(
+    ("model", "memory"), [("dqn", "Memory"), ("ddqn", "PrioritizedMemory"), ("a2c", "BatchMemory")]
+)
 def test_frames_that_are_kept_once_teach_the_same(tmp_path, model, memory):
     found = []
     for frames in (1, 3):
-        params = {"batch_size": 16, "frames": frames} | ({} if memory == "BatchMemory" else {"size": 500})
+        params = {"batch_size": 16, "frames": frames} | (
+            {} if memory == "BatchMemory" else {"size": 500}
+        )
         agent = make_agent(tmp_path / str(frames), model, {memory: params}, graph=SEEING)
-        agent.train(GymEnvironment(Pictures, 2, wrappers=[{"FrameStack": {"frames": 3}}], seed=1), 30, 4, max_timesteps=90)
+        agent.train(
+            GymEnvironment(Pictures, 2, wrappers=[{"FrameStack": {"frames": 3}}], seed=1),
+            30,
+            4,
+            max_timesteps=90,
+        )
         found.append((agent.global_step, fingerprint(agent)["program"]))
     assert found[0] == found[1]
     assert found[0][0] > 4
@@ -536,8 +674,12 @@ def test_other_types_of_numbers(tmp_path, model, memory, env_id, policy):
     agent = make_agent(tmp_path, model, memory, environment={"mixed_precision": policy})
     agent.train(GymEnvironment(env_id, 2), 20, 4, max_timesteps=40)
     assert agent.global_step >= 2
-    outputs = agent.training_model({"state": np.ones((3, 4 if env_id == "CartPole-v1" else 3), np.float32)})
-    assert all(part.dtype == tf.float32 and np.isfinite(part).all() for part in tf.nest.flatten(outputs))
+    outputs = agent.training_model(
+        {"state": np.ones((3, 4 if env_id == "CartPole-v1" else 3), np.float32)}
+    )
+    assert all(
+        part.dtype == tf.float32 and np.isfinite(part).all() for part in tf.nest.flatten(outputs)
+    )
     assert np.isfinite(agent.evaluate(GymEnvironment(env_id), 1)["episode_return"])
 
 
@@ -577,7 +719,9 @@ def test_updates_compiled_with_xla(tmp_path, name):
         ("ppo", CompiledEnvironment, True),
     ],
 )
-def test_a_trial_of_xla_leaves_no_trace_but_its_answer(tmp_path, monkeypatch, name, env, is_quicker):
+def test_a_trial_of_xla_leaves_no_trace_but_its_answer(
+    tmp_path, monkeypatch, name, env, is_quicker
+):
     model, memory, params, env_id = RESUMED[name]
     rates = iter([1.0, 2.0 if is_quicker else 0.5])
 
@@ -601,7 +745,13 @@ def test_a_trial_of_xla_leaves_no_trace_but_its_answer(tmp_path, monkeypatch, na
 
 
 def test_a_described_environment_is_the_same_in_each_call(tmp_path):
-    described = {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 2, "wrappers": ["NormalizeObservation"]}}
+    described = {
+        "GymEnvironment": {
+            "env_id": "CartPole-v1",
+            "num_envs": 2,
+            "wrappers": ["NormalizeObservation"],
+        }
+    }
     found = []
     for goals in ([90], [20, 55, 90]):
         agent = dqn(tmp_path / str(len(goals)))
@@ -620,10 +770,14 @@ def test_a_callback_may_evaluate_in_the_environment_of_training(tmp_path, model)
     found = []
     for is_evaluated in (False, True):
         memory, env = MEMORY if model == "dqn" else BATCH, cart_pole(2)
-        agent = make_agent(tmp_path / str(is_evaluated), model, memory, run={"save_checkpoints_steps": 3})
+        agent = make_agent(
+            tmp_path / str(is_evaluated), model, memory, run={"save_checkpoints_steps": 3}
+        )
         Evaluating.env = env
         agent.train(env, 20, 4, max_timesteps=120, hooks=[Evaluating()] if is_evaluated else [])
-        found.append({name: part for name, part in fingerprint(agent).items() if name != "callbacks"})
+        found.append(
+            {name: part for name, part in fingerprint(agent).items() if name != "callbacks"}
+        )
     assert found[0] == found[1]
 
 
@@ -637,7 +791,16 @@ def test_an_experiment_that_evaluates_in_between_learns_the_same(tmp_path):
         getattr(experiment, name)()
         found.append(fingerprint(experiment.agent))
     assert found[0] == found[1]
-    assert len([line for line in experiment.agent.run_directory.read_metrics() if line["split"] == "eval"]) >= 4
+    assert (
+        len(
+            [
+                line
+                for line in experiment.agent.run_directory.read_metrics()
+                if line["split"] == "eval"
+            ]
+        )
+        >= 4
+    )
 
 
 def test_environments_made_for_an_evaluation_are_closed(tmp_path):
@@ -647,7 +810,9 @@ def test_environments_made_for_an_evaluation_are_closed(tmp_path):
         def close(self):
             Closing.closed += 1
 
-    gymnasium.register("Closing-v0", entry_point=Closing, disable_env_checker=True, order_enforce=False)
+    gymnasium.register(
+        "Closing-v0", entry_point=Closing, disable_env_checker=True, order_enforce=False
+    )
     described = {"GymEnvironment": {"env_id": "Closing-v0", "num_envs": 2}}
     try:
         agent = dqn(tmp_path).train(described, 20, max_timesteps=4)
@@ -699,23 +864,47 @@ def test_legal_actions_that_are_named_late_are_refused(tmp_path):
             *answer, _ = super().step(action)
             return (*answer, {"action_mask": np.array([False, True])} if self.time > 2 else {})
 
-    with pytest.raises(DataError, match="after a step that named none; name them from the first step on"):
+    with pytest.raises(
+        DataError, match="after a step that named none; name them from the first step on"
+    ):
         dqn(tmp_path).train(GymEnvironment(lambda: Late(9)), 20, 4, max_timesteps=60)
 
 
 @pytest.mark.parametrize(("target_kl", "updates"), [(None, 3 * 8), (100.0, 3 * 8), (1e-9, 3)])
 def test_a_batch_is_left_when_the_policy_has_moved_too_far(tmp_path, target_kl, updates):
-    params = {"epochs": 4, "minibatch_size": 8, "target_kl": target_kl, "optimizer": {"SGD": {"learning_rate": 0.5}}}
+    params = {
+        "epochs": 4,
+        "minibatch_size": 8,
+        "target_kl": target_kl,
+        "optimizer": {"SGD": {"learning_rate": 0.5}},
+    }
     agent = make_agent(tmp_path, "ppo", BATCH, **params).train(cart_pole(), max_timesteps=3 * 16)
-    assert agent.global_step == updates  # with the least of targets, the first update of each batch alone
+    assert (
+        agent.global_step == updates
+    )  # with the least of targets, the first update of each batch alone
 
 
 REGULARIZED = {
     "dqn": (MEMORY, {"optimizer": {"SGD": {"learning_rate": 0.1}}}),
     "naf": (MEMORY, {"optimizer": {"SGD": {"learning_rate": 0.1}}}),
-    "vpg": (BATCH, {"optimizer": {"SGD": {"learning_rate": 0.1}}, "value_optimizer": {"SGD": {"learning_rate": 0.1}}, "value_epochs": 1}),
+    "vpg": (
+        BATCH,
+        {
+            "optimizer": {"SGD": {"learning_rate": 0.1}},
+            "value_optimizer": {"SGD": {"learning_rate": 0.1}},
+            "value_epochs": 1,
+        },
+    ),
     "a2c": (BATCH, {"optimizer": {"SGD": {"learning_rate": 0.1}}, "clip_gradients": None}),
-    "ppo": (BATCH, {"optimizer": {"SGD": {"learning_rate": 0.1}}, "clip_gradients": None, "epochs": 1, "minibatch_size": None}),
+    "ppo": (
+        BATCH,
+        {
+            "optimizer": {"SGD": {"learning_rate": 0.1}},
+            "clip_gradients": None,
+            "epochs": 1,
+            "minibatch_size": None,
+        },
+    ),
     "trpo": (BATCH, {"optimizer": {"SGD": {"learning_rate": 0.1}}, "value_epochs": 1}),
 }
 
@@ -725,7 +914,17 @@ def test_penalties_of_regularizers_are_part_of_the_loss(tmp_path, model):
     memory, params = REGULARIZED[model]
     env_id, first, last = ("Pendulum-v1" if model == "naf" else "CartPole-v1"), {}, {}
     for strength in (0.0, 0.25):
-        graph = {"layers": [{"Dense": {"units": 8, "activation": "tanh", "kernel_regularizer": {"L2": {"l2": strength}}}}]}
+        graph = {
+            "layers": [
+                {
+                    "Dense": {
+                        "units": 8,
+                        "activation": "tanh",
+                        "kernel_regularizer": {"L2": {"l2": strength}},
+                    }
+                }
+            ]
+        }
         agent = make_agent(tmp_path / str(strength), model, memory, graph=graph, **params)
         for goal, found in ((4, first), (16, last)):
             agent.train(GymEnvironment(env_id, seed=1), 16, 16, max_timesteps=goal)
@@ -735,7 +934,9 @@ def test_penalties_of_regularizers_are_part_of_the_loss(tmp_path, model):
     assert len(kernels) == (1 if MEMORY is memory else 2)
     for name in kernels:
         found, change = last[0.25][name] - last[0.0][name], -0.1 * 2 * 0.25 * first[0.0][name]
-        if model == "trpo" and name == kernels[0]:  # a step of the policy is as long as its divergence allows
+        if (
+            model == "trpo" and name == kernels[0]
+        ):  # a step of the policy is as long as its divergence allows
             assert np.abs(found).max() > 1e-4
         else:
             np.testing.assert_allclose(found, change, rtol=1e-3, atol=1e-5)

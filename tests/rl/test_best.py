@@ -39,7 +39,9 @@ def test_the_best_policy_and_its_picture(tmp_path, monkeypatch):
     assert result.exit_code == 0, result.output
     run = tmp_path / "runs" / "best"
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    returns = {line["step"]: line["metrics"]["episode_return"] for line in lines if line["split"] == "eval"}
+    returns = {
+        line["step"]: line["metrics"]["episode_return"] for line in lines if line["split"] == "eval"
+    }
     assert sorted(returns) == [20, 40, 60]
     best = max(returns, key=lambda step: (returns[step], -step))
     assert [path.name for path in (run / "export" / "best").iterdir()] == [f"{best:09d}"]

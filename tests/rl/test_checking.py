@@ -87,7 +87,14 @@ class SoundlyMasked(Masked):
 
 
 @pytest.mark.parametrize(
-    "env", [Sound(), SoundlyMasked(), gymnasium.make("CartPole-v1"), gymnasium.make("FrozenLake-v1"), gymnasium.make("Pendulum-v1")]
+    "env",
+    [
+        Sound(),
+        SoundlyMasked(),
+        gymnasium.make("CartPole-v1"),
+        gymnasium.make("FrozenLake-v1"),
+        gymnasium.make("Pendulum-v1"),
+    ],
 )
 def test_a_sound_environment_has_no_faults(env):
     assert check_environment(env) == []
@@ -145,7 +152,11 @@ def test_trials_take_legal_actions_alone(space):
 
         def info(self):
             last = np.arange(3) == self.time % 3
-            return {"action_mask": last if isinstance(space, spaces.Discrete) else (np.array([True, False]), last)}
+            return {
+                "action_mask": last
+                if isinstance(space, spaces.Discrete)
+                else (np.array([True, False]), last)
+            }
 
         def step(self, action):
             if np.ravel(action)[-1] != self.time % 3 or (np.size(action) == 2 and action[0]):

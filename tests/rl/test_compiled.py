@@ -25,7 +25,9 @@ def transitions(env_id, episodes=10, longest=150):
         for _ in range(longest):
             before, action = np.array(env.state, np.float64), env.action_space.sample()
             observation, reward, terminated, _, _ = env.step(action)
-            rows.append((before, action, np.array(env.state, np.float64), observation, reward, terminated))
+            rows.append(
+                (before, action, np.array(env.state, np.float64), observation, reward, terminated)
+            )
             if terminated:
                 break
     return [np.array(column) for column in zip(*rows, strict=True)]
@@ -40,10 +42,14 @@ def wound(angles):
 def test_each_step_is_gymnasiums(env_id):
     before, actions, after, observations, rewards, terminated = transitions(env_id)
     dynamics = CompiledEnvironment(env_id).dynamics
-    states, found_rewards, found_terminated = dynamics.move(tf.constant(before, tf.float32), tf.constant(actions))
+    states, found_rewards, found_terminated = dynamics.move(
+        tf.constant(before, tf.float32), tf.constant(actions)
+    )
     if env_id in ("Pendulum-v1", "Acrobot-v1"):
         angles = 1 if env_id == "Pendulum-v1" else 2
-        np.testing.assert_allclose(wound(states[:, :angles].numpy()), wound(after[:, :angles]), atol=1e-4)
+        np.testing.assert_allclose(
+            wound(states[:, :angles].numpy()), wound(after[:, :angles]), atol=1e-4
+        )
         np.testing.assert_allclose(states[:, angles:], after[:, angles:], atol=1e-4)
     else:
         np.testing.assert_allclose(states, after, atol=1e-4)
@@ -54,7 +60,9 @@ def test_each_step_is_gymnasiums(env_id):
     env = gymnasium.make(env_id)
     assert dynamics.max_episode_steps == spec.max_episode_steps
     assert dynamics.action_space == env.action_space
-    np.testing.assert_allclose(dynamics.observation_space.high, env.observation_space.high, rtol=1e-6)
+    np.testing.assert_allclose(
+        dynamics.observation_space.high, env.observation_space.high, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("env_id", IDS)
@@ -75,7 +83,9 @@ def play(env, steps, seed=0):
     discrete = isinstance(env.action_space, gymnasium.spaces.Discrete)
     return [
         env.step(
-            rng.integers(0, env.action_space.n, env.num_envs) if discrete else rng.uniform(-1.5, 1.5, (env.num_envs, 1)).astype(np.float32)
+            rng.integers(0, env.action_space.n, env.num_envs)
+            if discrete
+            else rng.uniform(-1.5, 1.5, (env.num_envs, 1)).astype(np.float32)
         )
         for _ in range(steps)
     ]
@@ -88,11 +98,15 @@ def test_episodes_end_and_begin_as_a_step_says():
     for step in play(env, 60):
         ages += 1
         steepest = np.abs(step.final_observations[:, 2]) > 0.20943
-        np.testing.assert_array_equal(step.terminated, steepest | (np.abs(step.final_observations[:, 0]) > 2.4))
+        np.testing.assert_array_equal(
+            step.terminated, steepest | (np.abs(step.final_observations[:, 0]) > 2.4)
+        )
         np.testing.assert_array_equal(step.truncated, (ages == 12) & ~step.terminated)
         begun = np.abs(step.observations).max(axis=1) <= 0.05
         assert begun[step.ended].all()
-        np.testing.assert_array_equal(step.observations[~step.ended], step.final_observations[~step.ended])
+        np.testing.assert_array_equal(
+            step.observations[~step.ended], step.final_observations[~step.ended]
+        )
         ages[step.ended] = 0
         kinds |= {"terminated"} if step.terminated.any() else set()
         kinds |= {"truncated"} if step.truncated.any() else set()
@@ -130,17 +144,26 @@ def test_what_a_program_draws_is_distributed_as_what_the_host_draws(distribution
     assert drawn.shape == host.shape
     np.testing.assert_allclose(drawn.mean(axis=0), host.mean(axis=0), atol=0.03)
     np.testing.assert_allclose(drawn.std(axis=0), host.std(axis=0), atol=0.03)
-    np.testing.assert_array_equal(drawn, distribution.draw(tf.constant(rows), tf.constant([3, 4])).numpy())
+    np.testing.assert_array_equal(
+        drawn, distribution.draw(tf.constant(rows), tf.constant([3, 4])).numpy()
+    )
     assert (drawn != distribution.draw(tf.constant(rows), tf.constant([3, 5])).numpy()).any()
 
 
 def agent_of(directory, model="PPOModel", env_id="CartPole-v1", batch_size=512, **parameters):
-    graph = plx.Graph(layers=[{"Dense": {"units": 32, "activation": "tanh"}}], input_layers=["state"])
+    graph = plx.Graph(
+        layers=[{"Dense": {"units": 32, "activation": "tanh"}}], input_layers=["state"]
+    )
 
     def model_fn(features, labels, mode):
         return getattr(plx.models, model)(mode, graph=graph, **parameters)(features, labels)
 
-    return plx.Agent(model_fn, {"BatchMemory": {"batch_size": batch_size}}, directory, plx.EnvironmentConfig(seed=3))
+    return plx.Agent(
+        model_fn,
+        {"BatchMemory": {"batch_size": batch_size}},
+        directory,
+        plx.EnvironmentConfig(seed=3),
+    )
 
 
 def test_a_program_estimates_what_the_host_does(tmp_path):
@@ -151,17 +174,31 @@ def test_a_program_estimates_what_the_host_does(tmp_path):
     rows, states, ages = tf.function(fused._roll_out)(env.states, env.ages, tf.constant([1, 2]))
     batch = fused._estimated(rows)
     values = learner.actor_critic.value({"state": batch["state"]}).numpy().reshape(40, 8)
-    following = learner.actor_critic.value({"state": tf.reshape(rows["next_state"], [-1, 4])}).numpy().reshape(40, 8)
-    rewards, terminated, truncated = (rows[name].numpy() for name in ("reward", "terminated", "truncated"))
+    following = (
+        learner.actor_critic.value({"state": tf.reshape(rows["next_state"], [-1, 4])})
+        .numpy()
+        .reshape(40, 8)
+    )
+    rewards, terminated, truncated = (
+        rows[name].numpy() for name in ("reward", "terminated", "truncated")
+    )
     assert terminated.any()
     assert truncated.any()
     expected = generalized_advantages_on_host(
-        rewards, np.where(terminated, 0, 0.99), np.where(terminated | truncated, 0, 0.99), values, following, 0.95
+        rewards,
+        np.where(terminated, 0, 0.99),
+        np.where(terminated | truncated, 0, 0.99),
+        values,
+        following,
+        0.95,
     )
     np.testing.assert_allclose(batch["advantage"].numpy().reshape(40, 8), expected, atol=1e-4)
-    np.testing.assert_allclose(batch["returns"].numpy().reshape(40, 8), expected + values, atol=1e-4)
+    np.testing.assert_allclose(
+        batch["returns"].numpy().reshape(40, 8), expected + values, atol=1e-4
+    )
     np.testing.assert_array_equal(
-        rows["state"][1:][~(terminated | truncated)[:-1]], rows["next_state"][:-1][~(terminated | truncated)[:-1]]
+        rows["state"][1:][~(terminated | truncated)[:-1]],
+        rows["next_state"][:-1][~(terminated | truncated)[:-1]],
     )
     assert (states.shape, ages.shape) == ((8, 4), (8,))
 
@@ -169,8 +206,21 @@ def test_a_program_estimates_what_the_host_does(tmp_path):
 @pytest.mark.parametrize(
     ("model", "batch_size", "parameters"),
     [
-        ("PPOModel", 512, {"epochs": 4, "minibatch_size": 128, "optimizer": {"Adam": {"learning_rate": 0.003}}, "gae_lambda": 0.9}),
-        ("A2CModel", 160, {"optimizer": {"RMSprop": {"learning_rate": 0.003}}, "normalize_advantages": True}),
+        (
+            "PPOModel",
+            512,
+            {
+                "epochs": 4,
+                "minibatch_size": 128,
+                "optimizer": {"Adam": {"learning_rate": 0.003}},
+                "gae_lambda": 0.9,
+            },
+        ),
+        (
+            "A2CModel",
+            160,
+            {"optimizer": {"RMSprop": {"learning_rate": 0.003}}, "normalize_advantages": True},
+        ),
     ],
 )
 def test_it_learns_to_balance(model, batch_size, parameters, tmp_path):
@@ -178,8 +228,14 @@ def test_it_learns_to_balance(model, batch_size, parameters, tmp_path):
     agent = agent_of(tmp_path, model, batch_size=batch_size, discount=0.98, **parameters)
     agent.train(env, max_timesteps=38_400)
     assert agent.global_timestep == 38_400
-    first, last = ([line["metrics"]["episode_return"] for line in agent.run_directory.read_metrics()][index] for index in (0, -1))
-    assert agent.evaluate(CompiledEnvironment("CartPole-v1", 8), 16)["episode_return"] > 150, (first, last)
+    first, last = (
+        [line["metrics"]["episode_return"] for line in agent.run_directory.read_metrics()][index]
+        for index in (0, -1)
+    )
+    assert agent.evaluate(CompiledEnvironment("CartPole-v1", 8), 16)["episode_return"] > 150, (
+        first,
+        last,
+    )
 
 
 def test_the_same_weights_after_a_stop(tmp_path):
@@ -197,6 +253,12 @@ def test_the_same_weights_after_a_stop(tmp_path):
 @pytest.mark.parametrize("model", ["DQNModel", "TRPOModel"])
 def test_other_agents_act_in_it_step_by_step(model, tmp_path):
     graph = plx.Graph(layers=[{"Dense": {"units": 8}}], input_layers=["state"])
-    agent = plx.Agent(lambda features, labels, mode: getattr(plx.models, model)(mode, graph=graph)(features, labels), None, tmp_path)
+    agent = plx.Agent(
+        lambda features, labels, mode: getattr(plx.models, model)(mode, graph=graph)(
+            features, labels
+        ),
+        None,
+        tmp_path,
+    )
     agent.train(CompiledEnvironment("CartPole-v1", 4), first_update=100, max_steps=2)
     assert agent.global_step == 2

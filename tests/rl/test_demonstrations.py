@@ -46,7 +46,9 @@ class Right(Policy):
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "expert.npz"
-    demonstrations.save(path, demonstrations.record(GymEnvironment(Corridor, 2), Right(), 4, seed=0))
+    demonstrations.save(
+        path, demonstrations.record(GymEnvironment(Corridor, 2), Right(), 4, seed=0)
+    )
     return str(path)
 
 
@@ -62,10 +64,22 @@ def test_recorded_episodes_are_whole_and_in_order(file):
 @pytest.mark.parametrize(
     ("columns", "complaint"),
     [
-        ({"state": np.zeros((2, 1)), "action": np.zeros(2)}, "have no reward, terminated, truncated, next_state"),
-        ({name: np.zeros(0) for name in ("state", "next_state", "action", "reward", "terminated", "truncated")}, "are empty"),
         (
-            {name: np.zeros(2 + (name == "state")) for name in ("state", "next_state", "action", "reward", "terminated", "truncated")},
+            {"state": np.zeros((2, 1)), "action": np.zeros(2)},
+            "have no reward, terminated, truncated, next_state",
+        ),
+        (
+            {
+                name: np.zeros(0)
+                for name in ("state", "next_state", "action", "reward", "terminated", "truncated")
+            },
+            "are empty",
+        ),
+        (
+            {
+                name: np.zeros(2 + (name == "state"))
+                for name in ("state", "next_state", "action", "reward", "terminated", "truncated")
+            },
             "differ",
         ),
     ],
@@ -103,7 +117,9 @@ def test_each_batch_has_its_share(file, memory):
     np.testing.assert_array_equal(batch["demonstration"], [[False] * 6 + [True] * 2] * 3)
     np.testing.assert_array_equal(batch["action"], batch["demonstration"].astype(int))
     np.testing.assert_array_equal(batch["state"][:, :6], np.full((3, 6, 1), 4.0))
-    assert {name: array.dtype for name, array in batch.items() if name != "indices"} == {name: array.dtype for name, array in first.items()}
+    assert {name: array.dtype for name, array in batch.items() if name != "indices"} == {
+        name: array.dtype for name, array in first.items()
+    }
 
 
 def test_priorities_are_the_agents_own(file):
@@ -112,7 +128,9 @@ def test_priorities_are_the_agents_own(file):
     for place in range(4):
         mixed.step(**own(place))
     batch = mixed.sample()
-    errors = np.concatenate([np.where(batch["state"][:, :4, 0] == 2.0, 100.0, 0.0), np.full((1, 4), 9.0)], axis=1)
+    errors = np.concatenate(
+        [np.where(batch["state"][:, :4, 0] == 2.0, 100.0, 0.0), np.full((1, 4), 9.0)], axis=1
+    )
     assert (batch["state"][:, :4, 0] == 2.0).sum() == 1
     mixed.update_priorities(batch["indices"], errors)
     np.testing.assert_array_equal(mixed.sample()["state"][:, :4, 0], [[2.0] * 4])
@@ -123,7 +141,9 @@ def test_several_steps_of_the_expert_add_up(file):
     batch = mixed.sample()
     steps = np.minimum(3, WIDTH - batch["state"][0, :, 0])
     np.testing.assert_array_equal(batch["steps"][0], steps)
-    np.testing.assert_allclose(batch["reward"][0], np.where(batch["terminated"][0], 0.5 ** (steps - 1), 0.0))
+    np.testing.assert_allclose(
+        batch["reward"][0], np.where(batch["terminated"][0], 0.5 ** (steps - 1), 0.0)
+    )
 
 
 def test_a_state_brings_the_same_draws_back(file, tmp_path):
@@ -144,16 +164,25 @@ def test_a_state_brings_the_same_draws_back(file, tmp_path):
 
 def test_demonstrations_of_another_environment_are_refused(file):
     cartpole = GymEnvironment("CartPole-v1")
-    with pytest.raises(DataError, match=r"of another environment: their shapes are \{'state': \(1,\)\}"):
+    with pytest.raises(
+        DataError, match=r"of another environment: their shapes are \{'state': \(1,\)\}"
+    ):
         DemonstrationMemory(file).check_spaces(cartpole.observation_space, cartpole.action_space)
 
 
 def agent_of(directory, memory, **parameters):
-    graph = plx.Graph(layers=[{"Dense": {"units": 16, "activation": "relu"}}], input_layers=["state"])
+    graph = plx.Graph(
+        layers=[{"Dense": {"units": 16, "activation": "relu"}}], input_layers=["state"]
+    )
 
     def model_fn(features, labels, mode):
         model = plx.models.DQNModel(
-            mode, graph=graph, optimizer={"Adam": {"learning_rate": 0.01}}, exploration="Greedy", use_expert_demo=True, **parameters
+            mode,
+            graph=graph,
+            optimizer={"Adam": {"learning_rate": 0.01}},
+            exploration="Greedy",
+            use_expert_demo=True,
+            **parameters,
         )
         return model(features, labels)
 
@@ -162,12 +191,23 @@ def agent_of(directory, memory, **parameters):
 
 def test_pretraining_imitates_without_acting(file, tmp_path):
     env = GymEnvironment(Corridor, wrappers=[{"TimeLimit": {"max_steps": 20}}])
-    agent = agent_of(tmp_path / "run", {"DemonstrationMemory": {"demonstrations": file, "batch_size": 32}}, expert_margin=0.5)
+    agent = agent_of(
+        tmp_path / "run",
+        {"DemonstrationMemory": {"demonstrations": file, "batch_size": 32}},
+        expert_margin=0.5,
+    )
     agent.train(env, max_steps=120, pretrain_steps=120)
     assert (agent.global_step, agent.global_timestep) == (120, 0)
-    assert agent.evaluate(GymEnvironment(Corridor, wrappers=[{"TimeLimit": {"max_steps": 20}}]), 1)["episode_length"] == WIDTH
+    assert (
+        agent.evaluate(GymEnvironment(Corridor, wrappers=[{"TimeLimit": {"max_steps": 20}}]), 1)[
+            "episode_length"
+        ]
+        == WIDTH
+    )
     values = agent.training_model({"state": tf.constant([[2.0]])}).numpy()[0]
-    assert values[1] - values[0] > 0.4  # never was the other action tried: only the margin can have put it so far below
+    assert (
+        values[1] - values[0] > 0.4
+    )  # never was the other action tried: only the margin can have put it so far below
 
 
 def test_pretraining_stops_and_goes_on_exactly(file, tmp_path):
@@ -176,7 +216,13 @@ def test_pretraining_stops_and_goes_on_exactly(file, tmp_path):
     for name, stops in (("whole", [90]), ("cut", [33, 90])):
         for stop in stops:
             agent = agent_of(tmp_path / name, memory)
-            agent.train(GymEnvironment(Corridor), first_update=1, update_frequency=1, max_steps=stop, pretrain_steps=70)
+            agent.train(
+                GymEnvironment(Corridor),
+                first_update=1,
+                update_frequency=1,
+                max_steps=stop,
+                pretrain_steps=70,
+            )
         weights.append([variable.numpy() for variable in agent.training_model.variables])
     for one, other in zip(*weights, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -186,7 +232,11 @@ def test_what_needs_demonstrations_says_so(tmp_path):
     with pytest.raises(ComponentError, match="such as DemonstrationMemory, in place of Memory"):
         agent_of(tmp_path / "run", "Memory").train(GymEnvironment(Corridor), max_steps=1)
     graph = plx.Graph(layers=[{"Dense": {"units": 4}}], input_layers=["state"])
-    plain = plx.Agent(lambda features, labels, mode: plx.models.DQNModel(mode, graph=graph)(features, labels), "Memory", tmp_path / "plain")
+    plain = plx.Agent(
+        lambda features, labels, mode: plx.models.DQNModel(mode, graph=graph)(features, labels),
+        "Memory",
+        tmp_path / "plain",
+    )
     with pytest.raises(ComponentError, match="pretrain_steps is 5, and the Memory holds nothing"):
         plain.train(GymEnvironment(Corridor), max_steps=1, pretrain_steps=5)
 
@@ -231,7 +281,10 @@ train: {env: {GymEnvironment: {env_id: CartPole-v1}}, train_timesteps: 20, first
 eval: {env: {GymEnvironment: {env_id: CartPole-v1, num_envs: 2}}, eval_episodes: 1}
 """
     )
-    for arguments in (["run", "a.yml"], ["record", "a.yml", "--to", "out/expert.npz", "--episodes", "3"]):
+    for arguments in (
+        ["run", "a.yml"],
+        ["record", "a.yml", "--to", "out/expert.npz", "--episodes", "3"],
+    ):
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, result.output
     assert "of 3 episodes, whose mean return is" in result.output

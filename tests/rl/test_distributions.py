@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from plx_rl.distributions import Bernoulli, Categorical, DiagonalGaussian, MultiCategorical, distribution_for
+from plx_rl.distributions import (
+    Bernoulli,
+    Categorical,
+    DiagonalGaussian,
+    MultiCategorical,
+    distribution_for,
+)
 
 FAMILIES = [Categorical(3), MultiCategorical((2, 3)), Bernoulli(2), DiagonalGaussian(2)]
 
@@ -19,25 +25,41 @@ def test_categorical_by_hand():
     family = Categorical(3)
     np.testing.assert_allclose(family.log_prob(logits, [1]), [np.log(0.25)], rtol=1e-6)
     np.testing.assert_allclose(family.entropy(logits), [1.5 * np.log(2)], rtol=1e-6)
-    np.testing.assert_allclose(family.kl(logits, np.zeros((1, 3), "f4")), [np.log(3) - 1.5 * np.log(2)], rtol=1e-5)
+    np.testing.assert_allclose(
+        family.kl(logits, np.zeros((1, 3), "f4")), [np.log(3) - 1.5 * np.log(2)], rtol=1e-5
+    )
 
 
 def test_diagonal_gaussian_by_hand():
     parameters = np.array([[1.0, np.log(2.0)]], "f4")
     family = DiagonalGaussian(1)
-    np.testing.assert_allclose(family.log_prob(parameters, [[3.0]]), [-0.5 - np.log(2) - 0.5 * np.log(2 * np.pi)], rtol=1e-6)
-    np.testing.assert_allclose(family.entropy(parameters), [np.log(2) + 0.5 * np.log(2 * np.pi * np.e)], rtol=1e-6)
+    np.testing.assert_allclose(
+        family.log_prob(parameters, [[3.0]]),
+        [-0.5 - np.log(2) - 0.5 * np.log(2 * np.pi)],
+        rtol=1e-6,
+    )
+    np.testing.assert_allclose(
+        family.entropy(parameters), [np.log(2) + 0.5 * np.log(2 * np.pi * np.e)], rtol=1e-6
+    )
     # KL(N(1, 4) | N(0, 1)) = -log 2 + (4 + 1) / 2 - 1/2
-    np.testing.assert_allclose(family.kl(parameters, np.zeros((1, 2), "f4")), [2.0 - np.log(2)], rtol=1e-6)
+    np.testing.assert_allclose(
+        family.kl(parameters, np.zeros((1, 2), "f4")), [2.0 - np.log(2)], rtol=1e-6
+    )
 
 
 def test_bernoulli_by_hand():
     logits = np.log(np.array([[3.0, 1.0]], "f4"))  # on with probability 3/4 and 1/2
     family = Bernoulli(2)
     np.testing.assert_allclose(family.log_prob(logits, [[1, 0]]), [np.log(0.75 * 0.5)], rtol=1e-6)
-    np.testing.assert_allclose(family.entropy(logits), [-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)) + np.log(2)], rtol=1e-6)
     np.testing.assert_allclose(
-        family.kl(logits, np.zeros((1, 2), "f4")), [np.log(2) + 0.75 * np.log(0.75) + 0.25 * np.log(0.25)], rtol=1e-5
+        family.entropy(logits),
+        [-(0.75 * np.log(0.75) + 0.25 * np.log(0.25)) + np.log(2)],
+        rtol=1e-6,
+    )
+    np.testing.assert_allclose(
+        family.kl(logits, np.zeros((1, 2), "f4")),
+        [np.log(2) + 0.75 * np.log(0.75) + 0.25 * np.log(0.25)],
+        rtol=1e-5,
     )
 
 
@@ -45,9 +67,15 @@ def test_multi_categorical_is_its_parts_side_by_side():
     parameters = parameters_of(MultiCategorical((2, 3)), 4)
     actions = np.array([[0, 2], [1, 0], [1, 1], [0, 0]])
     first, second = Categorical(2), Categorical(3)
-    expected = first.log_prob(parameters[:, :2], actions[:, 0]) + second.log_prob(parameters[:, 2:], actions[:, 1])
-    np.testing.assert_allclose(MultiCategorical((2, 3)).log_prob(parameters, actions), expected, rtol=1e-6)
-    np.testing.assert_array_equal(MultiCategorical((2, 3)).mode(parameters)[:, 1], second.mode(parameters[:, 2:]))
+    expected = first.log_prob(parameters[:, :2], actions[:, 0]) + second.log_prob(
+        parameters[:, 2:], actions[:, 1]
+    )
+    np.testing.assert_allclose(
+        MultiCategorical((2, 3)).log_prob(parameters, actions), expected, rtol=1e-6
+    )
+    np.testing.assert_array_equal(
+        MultiCategorical((2, 3)).mode(parameters)[:, 1], second.mode(parameters[:, 2:])
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
@@ -59,7 +87,9 @@ def test_samples_have_the_entropy_and_divergence_that_are_claimed(family):
     error = 5 * log_prob.std() / np.sqrt(len(log_prob))
     assert abs(-log_prob.mean() - family.entropy(old).numpy()[0]) < error
     difference = log_prob - family.log_prob(np.repeat(new, 40_000, axis=0), actions).numpy()
-    assert abs(difference.mean() - family.kl(old, new).numpy()[0]) < 5 * difference.std() / np.sqrt(len(difference))
+    assert abs(difference.mean() - family.kl(old, new).numpy()[0]) < 5 * difference.std() / np.sqrt(
+        len(difference)
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)
@@ -76,7 +106,10 @@ def test_host_and_graph_agree_on_the_mode_and_no_action_is_likelier(family):
     np.testing.assert_array_equal(mode, family.mode_on_host(parameters))
     sampled = family.sample(parameters, np.random.default_rng(0))
     assert sampled.shape == mode.shape
-    assert (family.log_prob(parameters, mode).numpy() >= family.log_prob(parameters, sampled).numpy() - 1e-6).all()
+    assert (
+        family.log_prob(parameters, mode).numpy()
+        >= family.log_prob(parameters, sampled).numpy() - 1e-6
+    ).all()
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: type(family).__name__)

@@ -31,7 +31,15 @@ def play(env, steps, seed=0):
         else:
             actions = rng.integers(env.num_actions, size=env.num_envs)
         step = env.step(actions)
-        path.append([step.observations, step.rewards, step.terminated, step.truncated, step.final_observations])
+        path.append(
+            [
+                step.observations,
+                step.rewards,
+                step.terminated,
+                step.truncated,
+                step.final_observations,
+            ]
+        )
     return path
 
 
@@ -71,23 +79,39 @@ def test_a_cut_is_not_an_end():
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_no_vector_form_loses_an_observation_or_takes_a_reset_for_a_transition(mode):
-    env = GymEnvironment(functools.partial(CounterVector, mode=mode), num_envs=2, vectorization="own")
+    env = GymEnvironment(
+        functools.partial(CounterVector, mode=mode), num_envs=2, vectorization="own"
+    )
     state = env.reset()
     transitions = {0: [], 1: []}
     for _ in range(12):
         step = env.step(np.array([0, 1]))
         valid = np.ones(2, bool) if step.valid is None else step.valid
         for index in np.flatnonzero(valid):
-            transitions[index].append((state[index].tolist(), step.final_observations[index].tolist(), bool(step.terminated[index])))
+            transitions[index].append(
+                (
+                    state[index].tolist(),
+                    step.final_observations[index].tolist(),
+                    bool(step.terminated[index]),
+                )
+            )
         state = step.observations
     for index, length in enumerate((2, 3)):
-        expected = [([episode, time], [episode, time + 1], time + 1 == length) for episode in range(12) for time in range(length)]
+        expected = [
+            ([episode, time], [episode, time + 1], time + 1 == length)
+            for episode in range(12)
+            for time in range(length)
+        ]
         assert transitions[index] == expected[: len(transitions[index])]
-        assert len(transitions[index]) == (12 if mode != AutoresetMode.NEXT_STEP else 12 - 12 // (length + 1))
+        assert len(transitions[index]) == (
+            12 if mode != AutoresetMode.NEXT_STEP else 12 - 12 // (length + 1)
+        )
 
 
 def test_processes_give_what_one_process_gives():
-    apart, together = (GymEnvironment("CartPole-v1", 2, vectorization) for vectorization in ("async", "sync"))
+    apart, together = (
+        GymEnvironment("CartPole-v1", 2, vectorization) for vectorization in ("async", "sync")
+    )
     try:
         np.testing.assert_array_equal(apart.reset(seed=3), together.reset(seed=3))
         equal(play(apart, 60), play(together, 60))
@@ -112,7 +136,15 @@ def test_the_environments_own_vector_form():
 
 
 @pytest.mark.parametrize(
-    "env_id", ["CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0", "FrozenLake-v1"]
+    "env_id",
+    [
+        "CartPole-v1",
+        "Pendulum-v1",
+        "Acrobot-v1",
+        "MountainCar-v0",
+        "MountainCarContinuous-v0",
+        "FrozenLake-v1",
+    ],
 )
 @pytest.mark.parametrize("num_envs", [1, 3])
 def test_a_state_goes_through_json_and_arrays_and_continues_exactly(env_id, num_envs):
@@ -130,7 +162,9 @@ def test_a_state_goes_through_json_and_arrays_and_continues_exactly(env_id, num_
     equal(play(env, 250, seed=2), expected)
 
 
-@pytest.mark.parametrize(("env_id", "library"), [("ALE/Pong-v5", "ale_py"), ("HalfCheetah-v5", "mujoco")])
+@pytest.mark.parametrize(
+    ("env_id", "library"), [("ALE/Pong-v5", "ale_py"), ("HalfCheetah-v5", "mujoco")]
+)
 @pytest.mark.filterwarnings("ignore")
 def test_simulators_of_other_libraries_continue_exactly(env_id, library):
     pytest.importorskip(library, reason=f"the extra that brings {library} is not installed")
@@ -161,7 +195,9 @@ def test_a_state_keeps_what_changed_alone():
     env = GymEnvironment("FrozenLake-v1", seed=0)
     env.reset()
     play(env, 3)
-    kept = {name for part in env.state()["vector"]["envs"]["0"].values() for name in part["changed"]}
+    kept = {
+        name for part in env.state()["vector"]["envs"]["0"].values() for name in part["changed"]
+    }
     assert "s" in kept
     assert "P" not in kept
 
@@ -184,7 +220,9 @@ class Stubborn(Counter):
         self.handle = memoryview(b"abc")
 
 
-@pytest.mark.parametrize(("kind", "reason"), [(Elsewhere, "does otherwise"), (Stubborn, "memoryview")])
+@pytest.mark.parametrize(
+    ("kind", "reason"), [(Elsewhere, "does otherwise"), (Stubborn, "memoryview")]
+)
 def test_what_cannot_give_its_state_says_why(kind, reason):
     assert reason in inexactness(kind)
     env = GymEnvironment(kind)
@@ -201,7 +239,10 @@ def test_seeds_are_one_for_each_environment():
     env = GymEnvironment("CartPole-v1", 3, seed=5)
     first = env.reset()
     assert len({row.tobytes() for row in first}) == 3
-    np.testing.assert_array_equal(first, np.stack([gymnasium.make("CartPole-v1").reset(seed=5 + index)[0] for index in range(3)]))
+    np.testing.assert_array_equal(
+        first,
+        np.stack([gymnasium.make("CartPole-v1").reset(seed=5 + index)[0] for index in range(3)]),
+    )
     assert not np.array_equal(env.reset(), first)
     np.testing.assert_array_equal(env.reset(seed=5), first)
 
@@ -226,18 +267,24 @@ def test_observations_of_each_space(space, shape, dtype, size):
         observations = env.step(np.array([0, 1])).observations
         assert all(env.observation_space.contains(row) for row in observations)
     if isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)):
-        np.testing.assert_array_equal(observations.sum(-1), [1 if isinstance(space, spaces.Discrete) else 2] * 2)
+        np.testing.assert_array_equal(
+            observations.sum(-1), [1 if isinstance(space, spaces.Discrete) else 2] * 2
+        )
         numbers = GymEnvironment(functools.partial(Observing, space), 2, one_hot=False).reset()
         assert numbers.dtype == np.int64
         assert numbers.shape == (2, *space.shape)
 
 
 def test_one_hot_counts_from_the_start_of_the_space():
-    np.testing.assert_array_equal(Observations(spaces.Discrete(3, start=5)).stack([5, 7]), [[1, 0, 0], [0, 0, 1]])
+    np.testing.assert_array_equal(
+        Observations(spaces.Discrete(3, start=5)).stack([5, 7]), [[1, 0, 0], [0, 0, 1]]
+    )
 
 
 def test_observations_by_name():
-    space = spaces.Dict({"image": spaces.Box(0, 255, (4, 4, 1), np.uint8), "goal": spaces.Discrete(3)})
+    space = spaces.Dict(
+        {"image": spaces.Box(0, 255, (4, 4, 1), np.uint8), "goal": spaces.Discrete(3)}
+    )
     env = GymEnvironment(functools.partial(Observing, space), 2, seed=0)
     observations = env.reset()
     assert {name: (part.shape, part.dtype) for name, part in observations.items()} == {
@@ -256,7 +303,11 @@ def test_observations_by_name():
         (spaces.Discrete(3, start=-1), np.array([2]), 1),
         (spaces.MultiDiscrete([2, 3]), np.array([[1, 2]]), [1, 2]),
         (spaces.MultiBinary(2), np.array([[1, 0]]), [1, 0]),
-        (spaces.Box(np.array([0.0, -4.0], "f4"), np.array([10.0, 4.0], "f4")), np.array([[0.5, -2.0]], "f4"), [7.5, -4.0]),
+        (
+            spaces.Box(np.array([0.0, -4.0], "f4"), np.array([10.0, 4.0], "f4")),
+            np.array([[0.5, -2.0]], "f4"),
+            [7.5, -4.0],
+        ),
         (spaces.Box(-np.inf, np.inf, (1,)), np.array([[7.0]], "f4"), [7.0]),
         (spaces.Box(-1.0, 1.0, (2, 1)), np.array([[0.25, 0.5]], "f4"), [[0.25], [0.5]]),
     ],
@@ -267,7 +318,11 @@ def test_actions_of_each_space(space, given, taken):
     env.step(given)
     action = env._vector._envs[0].actions[-1]
     np.testing.assert_allclose(action, taken)
-    assert isinstance(action, int) if isinstance(space, spaces.Discrete) else action.dtype == space.dtype
+    assert (
+        isinstance(action, int)
+        if isinstance(space, spaces.Discrete)
+        else action.dtype == space.dtype
+    )
 
 
 def test_actions_that_are_not_scaled_are_clipped():
@@ -296,7 +351,9 @@ def test_facts_about_the_spaces():
     cart, pendulum = GymEnvironment("CartPole-v1"), GymEnvironment("Pendulum-v1")
     assert (cart.num_states, cart.num_actions, cart.is_continuous) == (4, 2, False)
     assert (pendulum.num_states, pendulum.num_actions, pendulum.is_continuous) == (3, 1, True)
-    several = GymEnvironment(functools.partial(Observing, action_space=spaces.MultiDiscrete([2, 5])))
+    several = GymEnvironment(
+        functools.partial(Observing, action_space=spaces.MultiDiscrete([2, 5]))
+    )
     assert (several.num_actions, several.is_continuous) == (2, False)
 
 
@@ -309,26 +366,45 @@ def test_rewards_are_reported_as_they_were():
 
 
 def test_evaluation_normalises_as_training_does_and_learns_nothing():
-    training = GymEnvironment("CartPole-v1", 4, wrappers=[NormalizeObservation(), NormalizeReward()], seed=0)
+    training = GymEnvironment(
+        "CartPole-v1", 4, wrappers=[NormalizeObservation(), NormalizeReward()], seed=0
+    )
     training.reset()
     play(training, 100)
-    evaluation = GymEnvironment("CartPole-v1", 4, wrappers=[NormalizeObservation(), NormalizeReward()], seed=1)
+    evaluation = GymEnvironment(
+        "CartPole-v1", 4, wrappers=[NormalizeObservation(), NormalizeReward()], seed=1
+    )
     evaluation.follow(training.state())
     before = json.dumps(training.state()["transforms"], default=lambda array: array.tolist())
     evaluation.reset()
     play(evaluation, 20)
     state = evaluation.state()["transforms"]["NormalizeObservation_1"]["moments"]["state"]
-    np.testing.assert_array_equal(state["mean"], training.state()["transforms"]["NormalizeObservation_1"]["moments"]["state"]["mean"])
-    assert json.dumps(training.state()["transforms"], default=lambda array: array.tolist()) == before
+    np.testing.assert_array_equal(
+        state["mean"],
+        training.state()["transforms"]["NormalizeObservation_1"]["moments"]["state"]["mean"],
+    )
+    assert (
+        json.dumps(training.state()["transforms"], default=lambda array: array.tolist()) == before
+    )
 
 
 def test_normalised_observations_continue_exactly_and_the_last_one_is_normalised_too():
-    env = GymEnvironment("CartPole-v1", 2, wrappers=["NormalizeObservation", {"NormalizeReward": {"discount": 0.9}}], seed=0)
+    env = GymEnvironment(
+        "CartPole-v1",
+        2,
+        wrappers=["NormalizeObservation", {"NormalizeReward": {"discount": 0.9}}],
+        seed=0,
+    )
     env.reset()
     play(env, 50)
     state = env.state()
     expected = play(env, 60, seed=3)
-    other = GymEnvironment("CartPole-v1", 2, wrappers=["NormalizeObservation", {"NormalizeReward": {"discount": 0.9}}], seed=7)
+    other = GymEnvironment(
+        "CartPole-v1",
+        2,
+        wrappers=["NormalizeObservation", {"NormalizeReward": {"discount": 0.9}}],
+        seed=7,
+    )
     other.restore(state)
     equal(play(other, 60, seed=3), expected)
     ends = [(one[4][one[2]], one[0][one[2]]) for one in expected if one[2].any()]
@@ -346,7 +422,12 @@ def test_a_wrapper_that_sees_all_comes_last():
 
 
 def test_the_processing_network_does_to_raw_observations_what_the_environment_does():
-    env = GymEnvironment("Pendulum-v1", 2, wrappers=["NormalizeObservation", {"ClipObservation": {"minimum": -1, "maximum": 1}}], seed=0)
+    env = GymEnvironment(
+        "Pendulum-v1",
+        2,
+        wrappers=["NormalizeObservation", {"ClipObservation": {"minimum": -1, "maximum": 1}}],
+        seed=0,
+    )
     env.reset()
     play(env, 50)
     raw = np.array([[0.1, 0.9, 3.0], [-0.5, 0.2, -7.0]], "f4")
@@ -354,7 +435,13 @@ def test_the_processing_network_does_to_raw_observations_what_the_environment_do
     expected = env._observe(raw, learn=False)
     np.testing.assert_allclose(network({"state": raw})["state"], expected, rtol=1e-5, atol=1e-6)
     assert GymEnvironment("CartPole-v1").processing_network() is None
-    space = spaces.Dict({"a": spaces.Discrete(3, start=1), "b": spaces.MultiDiscrete([2, 2]), "c": spaces.MultiBinary(2)})
+    space = spaces.Dict(
+        {
+            "a": spaces.Discrete(3, start=1),
+            "b": spaces.MultiDiscrete([2, 2]),
+            "c": spaces.MultiBinary(2),
+        }
+    )
     mixed = GymEnvironment(functools.partial(Observing, space))
     raw = {"a": np.array([1, 3]), "b": np.array([[0, 1], [1, 1]]), "c": np.array([[0, 1], [1, 0]])}
     for name, value in mixed.processing_network()(raw).items():
@@ -413,10 +500,23 @@ def test_a_faulty_environment_is_explained_at_once(kind, message):
         ({"env_id": "CartPole-v1", "env_params": {"gravty": 1}}, "gravty"),
         ({"env_id": "Pendulum-v1", "vectorization": "own"}, "no vector form"),
         ({"env_id": lambda: 3}, "made a int"),
-        ({"env_id": functools.partial(Observing, spaces.Tuple([spaces.Discrete(2)]))}, "FlattenObservation"),
-        ({"env_id": functools.partial(Observing, spaces.Dict({"a": spaces.Dict({"b": spaces.Discrete(2)})}))}, "Dict within a Dict"),
+        (
+            {"env_id": functools.partial(Observing, spaces.Tuple([spaces.Discrete(2)]))},
+            "FlattenObservation",
+        ),
+        (
+            {
+                "env_id": functools.partial(
+                    Observing, spaces.Dict({"a": spaces.Dict({"b": spaces.Discrete(2)})})
+                )
+            },
+            "Dict within a Dict",
+        ),
         ({"env_id": functools.partial(Observing, action_space=spaces.Text(3))}, "Text"),
-        ({"env_id": functools.partial(Observing, action_space=spaces.Box(0, 9, (1,), np.int64))}, "MultiDiscrete"),
+        (
+            {"env_id": functools.partial(Observing, action_space=spaces.Box(0, 9, (1,), np.int64))},
+            "MultiDiscrete",
+        ),
     ],
 )
 def test_what_cannot_be_made_is_explained(arguments, message):

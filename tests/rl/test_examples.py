@@ -15,9 +15,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 def run_file(name, timesteps):
     sets = (f"train.train_timesteps={timesteps}", "eval.eval_episodes=2")
     arguments = [argument for item in sets for argument in ("--set", item)]
-    result = CliRunner().invoke(main, ["run", str(EXAMPLES / f"{name}.yml"), *arguments], catch_exceptions=False)
+    result = CliRunner().invoke(
+        main, ["run", str(EXAMPLES / f"{name}.yml"), *arguments], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
-    lines = [json.loads(line) for line in Path("runs", name, "metrics.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in Path("runs", name, "metrics.jsonl").read_text().splitlines()
+    ]
     return [line for line in lines if line["split"] == "eval"][-1]
 
 
@@ -47,13 +51,19 @@ def test_a_file_and_its_twin(name, timesteps, updates, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     of_file, of_script = run_file(name, timesteps), run_script(name, timesteps, 2)
     assert of_file["step"] == of_script["global_step"] == updates
-    assert of_file["metrics"] == {metric: value for metric, value in of_script.items() if metric != "global_step"}
+    assert of_file["metrics"] == {
+        metric: value for metric, value in of_script.items() if metric != "global_step"
+    }
 
 
 @pytest.mark.parametrize(
     ("name", "library", "sets"),
     [
-        ("dqn_pong", "ale_py", ("train.train_timesteps=60", "train.first_update=40", "agent.memory.Memory.size=100")),
+        (
+            "dqn_pong",
+            "ale_py",
+            ("train.train_timesteps=60", "train.first_update=40", "agent.memory.Memory.size=100"),
+        ),
         ("ppo_half_cheetah", "mujoco", ("train.train_timesteps=2048", "model.ppo.epochs=1")),
     ],
 )
@@ -62,6 +72,8 @@ def test_examples_that_need_an_extra(name, library, sets, tmp_path, monkeypatch)
     pytest.importorskip(library, reason=f"the extra that brings {library} is not installed")
     monkeypatch.chdir(tmp_path)
     arguments = [argument for item in sets for argument in ("--set", item)]
-    result = CliRunner().invoke(main, ["train", str(EXAMPLES / f"{name}.yml"), *arguments], catch_exceptions=False)
+    result = CliRunner().invoke(
+        main, ["train", str(EXAMPLES / f"{name}.yml"), *arguments], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
     assert list((tmp_path / "runs" / name).rglob("metrics.jsonl"))

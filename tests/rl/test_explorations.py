@@ -49,7 +49,9 @@ def test_greedy_does_what_the_model_would_do():
 
 
 def test_random_does_anything():
-    np.testing.assert_allclose(frequencies(Random(seed=0).explore(GREEDY, 0, SCORES)), np.full(4, 0.25), atol=0.015)
+    np.testing.assert_allclose(
+        frequencies(Random(seed=0).explore(GREEDY, 0, SCORES)), np.full(4, 0.25), atol=0.015
+    )
     numbers = Random(seed=0).explore(CONTINUOUS, 0)
     assert numbers.dtype == np.float32
     assert -1 <= numbers.min() < -0.99
@@ -60,12 +62,16 @@ def test_random_does_anything():
 def test_only_legal_actions_are_taken_at_random():
     masks = np.tile([True, False, True, False], (N, 1))
     for exploration in (Random(seed=0), Constant(1.0, seed=0), Boltzmann(100.0, seed=0)):
-        np.testing.assert_allclose(frequencies(exploration.explore(GREEDY, 0, SCORES, masks)), [0.5, 0, 0.5, 0], atol=0.02)
+        np.testing.assert_allclose(
+            frequencies(exploration.explore(GREEDY, 0, SCORES, masks)), [0.5, 0, 0.5, 0], atol=0.02
+        )
 
 
 def test_where_nothing_is_legal_everything_is():
     masks = np.zeros((N, A), bool)
-    np.testing.assert_allclose(frequencies(Random(seed=0).explore(GREEDY, 0, SCORES, masks)), np.full(4, 0.25), atol=0.015)
+    np.testing.assert_allclose(
+        frequencies(Random(seed=0).explore(GREEDY, 0, SCORES, masks)), np.full(4, 0.25), atol=0.015
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,22 +79,86 @@ def test_where_nothing_is_legal_everything_is():
     [
         ({"exploration_rate": 1.0, "min_exploration_rate": 0.04, "decay_steps": 8000}, 0, 1.0),
         ({"exploration_rate": 1.0, "min_exploration_rate": 0.04, "decay_steps": 8000}, 4000, 0.52),
-        ({"exploration_rate": 1.0, "min_exploration_rate": 0.04, "decay_steps": 8000}, 80_000, 0.04),
+        (
+            {"exploration_rate": 1.0, "min_exploration_rate": 0.04, "decay_steps": 8000},
+            80_000,
+            0.04,
+        ),
         ({"exploration_rate": 1.0, "decay_steps": 100, "start_decay_at": 50}, 50, 1.0),
         ({"exploration_rate": 1.0, "decay_steps": 100, "start_decay_at": 50}, 75, 0.75),
         ({"exploration_rate": 1.0, "decay_steps": 100, "stop_decay_at": 30}, 1000, 0.7),
-        ({"exploration_rate": 1.0, "decay_steps": 100, "start_decay_at": 10, "stop_decay_at": 30}, 1000, 0.8),
-        ({"exploration_rate": 0.8, "decay_type": "exponential_decay", "decay_rate": 0.5, "decay_steps": 10}, 15, 0.8 * 0.5**1.5),
-        ({"exploration_rate": 0.8, "decay_type": "exponential_decay", "decay_rate": 0.5, "decay_steps": 10, "staircase": True}, 15, 0.4),
         (
-            {"exploration_rate": 0.8, "decay_type": "exponential_decay", "decay_rate": 0.5, "decay_steps": 1, "min_exploration_rate": 0.1},
+            {
+                "exploration_rate": 1.0,
+                "decay_steps": 100,
+                "start_decay_at": 10,
+                "stop_decay_at": 30,
+            },
+            1000,
+            0.8,
+        ),
+        (
+            {
+                "exploration_rate": 0.8,
+                "decay_type": "exponential_decay",
+                "decay_rate": 0.5,
+                "decay_steps": 10,
+            },
+            15,
+            0.8 * 0.5**1.5,
+        ),
+        (
+            {
+                "exploration_rate": 0.8,
+                "decay_type": "exponential_decay",
+                "decay_rate": 0.5,
+                "decay_steps": 10,
+                "staircase": True,
+            },
+            15,
+            0.4,
+        ),
+        (
+            {
+                "exploration_rate": 0.8,
+                "decay_type": "exponential_decay",
+                "decay_rate": 0.5,
+                "decay_steps": 1,
+                "min_exploration_rate": 0.1,
+            },
             99,
             0.1,
         ),
-        ({"exploration_rate": 0.8, "decay_type": "natural_exp_decay", "decay_rate": 0.5, "decay_steps": 10}, 20, 0.8 * math.exp(-1)),
-        ({"exploration_rate": 0.8, "decay_type": "inverse_time_decay", "decay_rate": 1.0, "decay_steps": 10}, 30, 0.2),
-        ({"decay_type": "piecewise_constant", "boundaries": [10, 20], "values": [0.9, 0.5, 0.1]}, 15, 0.5),
-        ({"decay_type": "piecewise_constant", "boundaries": [10, 20], "values": [0.9, 0.5, 0.1]}, 0, 0.9),
+        (
+            {
+                "exploration_rate": 0.8,
+                "decay_type": "natural_exp_decay",
+                "decay_rate": 0.5,
+                "decay_steps": 10,
+            },
+            20,
+            0.8 * math.exp(-1),
+        ),
+        (
+            {
+                "exploration_rate": 0.8,
+                "decay_type": "inverse_time_decay",
+                "decay_rate": 1.0,
+                "decay_steps": 10,
+            },
+            30,
+            0.2,
+        ),
+        (
+            {"decay_type": "piecewise_constant", "boundaries": [10, 20], "values": [0.9, 0.5, 0.1]},
+            15,
+            0.5,
+        ),
+        (
+            {"decay_type": "piecewise_constant", "boundaries": [10, 20], "values": [0.9, 0.5, 0.1]},
+            0,
+            0.9,
+        ),
         ({"exploration_rate": 0.01, "min_exploration_rate": 0.05}, 0, 0.01),
     ],
 )
@@ -106,8 +176,14 @@ def test_decay_of_a_rate_for_each_environment():
     [
         ({"decay_type": "piecewise_constant"}, "boundaries and values"),
         ({"boundaries": [1], "values": [1.0, 0.5]}, "piecewise_constant alone"),
-        ({"decay_type": "piecewise_constant", "boundaries": [1], "values": [0.5]}, "one value more"),
-        ({"decay_type": "piecewise_constant", "boundaries": [9, 1], "values": [0.5, 0.2, 0.1]}, "rising"),
+        (
+            {"decay_type": "piecewise_constant", "boundaries": [1], "values": [0.5]},
+            "one value more",
+        ),
+        (
+            {"decay_type": "piecewise_constant", "boundaries": [9, 1], "values": [0.5, 0.2, 0.1]},
+            "rising",
+        ),
         ({"start_decay_at": 10, "stop_decay_at": 5}, "before it starts"),
     ],
 )
@@ -155,7 +231,12 @@ def test_boltzmann_follows_the_scores():
 
 
 @pytest.mark.parametrize(
-    "exploration", [Gaussian(0.4, 0.1, 100), OrnsteinUhlenbeck(0.4, min_sigma=0.1, decay_steps=100), Boltzmann(0.4, 0.1, 100)]
+    "exploration",
+    [
+        Gaussian(0.4, 0.1, 100),
+        OrnsteinUhlenbeck(0.4, min_sigma=0.1, decay_steps=100),
+        Boltzmann(0.4, 0.1, 100),
+    ],
 )
 def test_scales_fall_on_a_line(exploration):
     assert [exploration.rate(t) for t in (0, 50, 100, 1000)] == pytest.approx([0.4, 0.25, 0.1, 0.1])
@@ -177,7 +258,9 @@ def test_what_needs_scores_says_so():
 @pytest.mark.parametrize("kind", SEEDED)
 def test_seed_and_state(kind):
     def take(exploration, steps):
-        return [exploration.explore(greedy_for(kind), step, SCORES[:64]).copy() for step in range(steps)]
+        return [
+            exploration.explore(greedy_for(kind), step, SCORES[:64]).copy() for step in range(steps)
+        ]
 
     first, second, other = kind(seed=1), kind(seed=1), kind(seed=2)
     np.testing.assert_array_equal(take(first, 3), take(second, 3))

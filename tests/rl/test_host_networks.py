@@ -34,7 +34,11 @@ def features(model, batch, seed=0):
     for tensor in model.inputs:
         shape = (batch, *tensor.shape[1:])
         is_bytes = tensor.dtype == "uint8"
-        found[tensor.name] = rng.integers(0, 256, shape, np.uint8) if is_bytes else rng.normal(scale=3.0, size=shape).astype(np.float32)
+        found[tensor.name] = (
+            rng.integers(0, 256, shape, np.uint8)
+            if is_bytes
+            else rng.normal(scale=3.0, size=shape).astype(np.float32)
+        )
     return found
 
 
@@ -46,7 +50,10 @@ def assert_same(model, function=None, kind=HostFunction):
     for seed in (0, 1):
         for batch in BATCHES:
             given = features(model, batch, seed)
-            found, expected = computed(given), reference({name: tf.constant(part) for name, part in given.items()})
+            found, expected = (
+                computed(given),
+                reference({name: tf.constant(part) for name, part in given.items()}),
+            )
             assert type(found) is dict or not isinstance(expected, dict)
             for one, other in zip(tf.nest.flatten(found), tf.nest.flatten(expected), strict=True):
                 assert one.shape == other.shape
@@ -59,7 +66,12 @@ def assert_same(model, function=None, kind=HostFunction):
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_dense_layers_of_each_activation(activation):
-    assert_same(network(keras.layers.Dense(8, activation), keras.layers.Dense(3, kernel_initializer="orthogonal")))
+    assert_same(
+        network(
+            keras.layers.Dense(8, activation),
+            keras.layers.Dense(3, kernel_initializer="orthogonal"),
+        )
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,9 +89,18 @@ def test_dense_layers_of_each_activation(activation):
         [keras.layers.Rescaling(0.1, offset=-1.0), keras.layers.Dense(2)],
         [keras.layers.Normalization(mean=1.0, variance=4.0), keras.layers.Dense(2)],
         [keras.layers.RepeatVector(3), keras.layers.Flatten(), keras.layers.Dense(2)],
-        [keras.layers.Reshape((5, 1)), keras.layers.Dense(3, "relu"), keras.layers.Flatten(), keras.layers.Dense(2)],
+        [
+            keras.layers.Reshape((5, 1)),
+            keras.layers.Dense(3, "relu"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(2),
+        ],
         [keras.layers.Reshape((5, 1)), keras.layers.Permute((2, 1)), keras.layers.Flatten()],
-        [keras.layers.Reshape((5, 1)), keras.layers.Dense(3, "relu"), keras.layers.GlobalAveragePooling1D()],
+        [
+            keras.layers.Reshape((5, 1)),
+            keras.layers.Dense(3, "relu"),
+            keras.layers.GlobalAveragePooling1D(),
+        ],
     ],
     ids=lambda layers: "-".join(type(layer).__name__ for layer in layers) or "none",
 )
@@ -108,8 +129,13 @@ def named_network():
     view = keras.layers.Flatten()(keras.layers.Rescaling(1 / 255)(inputs["view"]))
     place = keras.layers.Dense(4, "tanh")(inputs["place"])
     hidden = keras.layers.Concatenate()([place, view, inputs["a"]])
-    sums = keras.layers.Add()([place, keras.layers.Multiply()([place, keras.layers.Dense(4)(hidden)])])
-    outputs = {"policy": keras.layers.Dense(3)(sums), "value": keras.layers.Dense(1)(keras.layers.Maximum()([sums, place]))}
+    sums = keras.layers.Add()(
+        [place, keras.layers.Multiply()([place, keras.layers.Dense(4)(hidden)])]
+    )
+    outputs = {
+        "policy": keras.layers.Dense(3)(sums),
+        "value": keras.layers.Dense(1)(keras.layers.Maximum()([sums, place])),
+    }
     return keras.Model(inputs, outputs)
 
 
@@ -131,17 +157,31 @@ def test_a_function_of_the_network():
 def test_models_within_a_model():
     inner = network(keras.layers.Dense(6, "relu"))
     outer = keras.Input((5,), name="state")
-    model = keras.Model({"state": outer}, {"policy": keras.layers.Dense(2)(inner({"state": outer})), "hidden": inner({"state": outer})})
+    model = keras.Model(
+        {"state": outer},
+        {
+            "policy": keras.layers.Dense(2)(inner({"state": outer})),
+            "hidden": inner({"state": outer}),
+        },
+    )
     assert_same(model)
 
 
 def test_a_convolution_is_left_to_tensorflow():
-    layers = keras.layers.Rescaling(1 / 255), keras.layers.Conv2D(3, 2, activation="relu"), keras.layers.Flatten(), keras.layers.Dense(2)
+    layers = (
+        keras.layers.Rescaling(1 / 255),
+        keras.layers.Conv2D(3, 2, activation="relu"),
+        keras.layers.Flatten(),
+        keras.layers.Dense(2),
+    )
     assert_same(network(*layers, shape=(6, 6, 1), dtype="uint8", name="image"), kind=TracedFunction)
 
 
 def test_a_recurrent_layer_is_left_to_tensorflow():
-    assert_same(network(keras.layers.Reshape((5, 1)), keras.layers.GRU(3), keras.layers.Dense(2)), kind=TracedFunction)
+    assert_same(
+        network(keras.layers.Reshape((5, 1)), keras.layers.GRU(3), keras.layers.Dense(2)),
+        kind=TracedFunction,
+    )
 
 
 def test_weights_are_copied_when_it_is_asked_for():
@@ -172,14 +212,18 @@ def test_other_types_of_numbers(policy):
     finally:
         keras.config.set_dtype_policy("float32")
     given = features(model, 7)
-    np.testing.assert_allclose(host_function(model)(given), model(given).numpy(), rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose(
+        host_function(model)(given), model(given).numpy(), rtol=1e-2, atol=1e-2
+    )
 
 
 def test_large_numbers_do_not_overflow():
     for activation in ("sigmoid", "softplus", "elu", "softmax", "tanh"):
         model = network(keras.layers.Activation(activation))
         given = {"state": np.array([[-1e4, -200.0, 0.0, 200.0, 1e4]], np.float32)}
-        np.testing.assert_allclose(host_function(model)(given), model(given).numpy(), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            host_function(model)(given), model(given).numpy(), rtol=1e-5, atol=1e-6
+        )
 
 
 def test_an_unknown_operation_is_named():
@@ -191,6 +235,11 @@ def test_an_unknown_operation_is_named():
 
 
 def test_the_models_of_plx_act_by_numpy(tmp_path):
-    for model, env_id in [("dqn", "CartPole-v1"), ("naf", "Pendulum-v1"), ("ppo", "CartPole-v1"), ("ppo", "Pendulum-v1")]:
+    for model, env_id in [
+        ("dqn", "CartPole-v1"),
+        ("naf", "Pendulum-v1"),
+        ("ppo", "CartPole-v1"),
+        ("ppo", "Pendulum-v1"),
+    ]:
         spec = make_agent(tmp_path, model).build(Modes.EVAL, GymEnvironment(env_id))
         assert isinstance(spec.policy._network, HostFunction), (model, env_id)

@@ -56,10 +56,15 @@ class World:
                     env,
                     self.now[env],
                     following[env],
-                    {name: transition[name][env] for name in ("action", "reward", "terminated", "truncated")},
+                    {
+                        name: transition[name][env]
+                        for name in ("action", "reward", "terminated", "truncated")
+                    },
                 )
             )
-        self.now = [self.first() if over else stack for stack, over in zip(following, ended, strict=True)]
+        self.now = [
+            self.first() if over else stack for stack, over in zip(following, ended, strict=True)
+        ]
         return transition
 
     def reset(self):
@@ -94,7 +99,9 @@ def image(batch, name, nested):
     envs=st.integers(1, 3), size=st.integers(6, 40), steps=st.integers(1, 40), n_step=st.integers(1, 4), frames=st.integers(1, 3),
     nested=st.booleans(), seed=st.integers(0, 2**31), end=st.sampled_from([0.0, 0.1, 0.5, 1.0]), resets=st.booleans(),
 )  # fmt: skip
-def test_whatever_is_kept_is_what_happened(envs, size, steps, n_step, frames, nested, seed, end, resets):
+def test_whatever_is_kept_is_what_happened(
+    envs, size, steps, n_step, frames, nested, seed, end, resets
+):
     world = World(envs, seed, end, frames, nested)
     kept = Transitions(size, n_step, frames)
     for step in range(steps):
@@ -111,14 +118,18 @@ def test_whatever_is_kept_is_what_happened(envs, size, steps, n_step, frames, ne
     for row, number in enumerate(numbers.tolist()):
         expected = world.expected(number, n_step)
         np.testing.assert_array_equal(image(batch, "state", nested)[row].ravel(), expected["state"])
-        np.testing.assert_array_equal(image(batch, "next_state", nested)[row].ravel(), expected["next_state"])
+        np.testing.assert_array_equal(
+            image(batch, "next_state", nested)[row].ravel(), expected["next_state"]
+        )
         np.testing.assert_allclose(batch["reward"][row], expected["reward"], rtol=1e-5, atol=1e-5)
         for name in ("action", "terminated", "truncated"):
             assert batch[name][row] == expected[name]
         if n_step > 1:
             assert batch["steps"][row] == expected["steps"]
         if nested:
-            np.testing.assert_array_equal(batch["next_state"]["more"]["twice"][row], 2 * batch["next_state"]["image"][row])
+            np.testing.assert_array_equal(
+                batch["next_state"]["more"]["twice"][row], 2 * batch["next_state"]["image"][row]
+            )
 
 
 def test_a_full_memory_of_frames_loses_few_transitions_while_episodes_are_not_tiny():
@@ -165,9 +176,17 @@ def test_state_goes_through_json_and_arrays_and_continues_exactly(kind, frames):
     memory, world = make(kind, frames=frames, n_step=2, discount=GAMMA), World(2, frames=frames)
     fill(memory, world, 5)
     state = memory.state()
-    kept = json.loads(json.dumps({key: value for key, value in state.items() if key == "generator"}))
+    kept = json.loads(
+        json.dumps({key: value for key, value in state.items() if key == "generator"})
+    )
     assert kept == {key: state[key] for key in kept}
-    twin = make(kind, frames=frames, n_step=2, discount=GAMMA, **({} if kind is BatchMemory else {"seed": 99}))
+    twin = make(
+        kind,
+        frames=frames,
+        n_step=2,
+        discount=GAMMA,
+        **({} if kind is BatchMemory else {"seed": 99}),
+    )
     twin.restore(state)
     transition = world.step()
     for each in (memory, twin):
@@ -247,7 +266,10 @@ def test_what_does_not_fit_is_named(kind):
     with pytest.raises(DataError, match="extra"):
         memory.step(**world.step(), extra=np.zeros(2))
     with pytest.raises(DataError, match="extra"):
-        memory.step(extra=np.zeros(2), **{name: value for name, value in world.step().items() if name != "state"})
+        memory.step(
+            extra=np.zeros(2),
+            **{name: value for name, value in world.step().items() if name != "state"},
+        )
     with pytest.raises(DataError, match="action of float"):
         memory.step(**(world.step() | {"action": np.full(2, 0.5)}))
     with pytest.raises(DataError, match="terminated"):
@@ -274,9 +296,23 @@ def test_extra_columns_are_kept_and_those_about_what_follows_go_with_it():
     for step in range(3):
         before, after = np.full((1, 1), step), np.full((1, 1), step + 1)
         flags = {"terminated": np.array([step == 2]), "truncated": np.array([False])}
-        memory.step(state=before, action=np.array([0]), reward=np.ones(1, "f4"), next_state=after, mask=before, next_mask=after, **flags)
+        memory.step(
+            state=before,
+            action=np.array([0]),
+            reward=np.ones(1, "f4"),
+            next_state=after,
+            mask=before,
+            next_mask=after,
+            **flags,
+        )
     first = memory.get_by_index(0)
-    assert (first["mask"], first["next_mask"], first["next_state"], first["terminated"], first["reward"]) == (0, 3, 3, True, 3.0)
+    assert (
+        first["mask"],
+        first["next_mask"],
+        first["next_state"],
+        first["terminated"],
+        first["reward"],
+    ) == (0, 3, 3, True, 3.0)
 
 
 def test_some_of_the_environments_at_a_time():
@@ -321,7 +357,9 @@ def test_batches_of_frames_begin_amid_episodes_and_are_always_whole(end):
         for row in range(200):
             expected = world.expected(200 * number + row, 1)
             np.testing.assert_array_equal(batch["state"][0, row].ravel(), expected["state"])
-            np.testing.assert_array_equal(batch["next_state"][0, row].ravel(), expected["next_state"])
+            np.testing.assert_array_equal(
+                batch["next_state"][0, row].ravel(), expected["next_state"]
+            )
 
 
 def test_an_episode_may_begin_with_frames_that_differ():
@@ -331,7 +369,9 @@ def test_an_episode_may_begin_with_frames_that_differ():
     for number in range(8):
         row = memory.get_by_index(number)
         np.testing.assert_array_equal(row["state"].ravel(), world.expected(number + 2, 1)["state"])
-        np.testing.assert_array_equal(row["next_state"].ravel(), world.expected(number + 2, 1)["next_state"])
+        np.testing.assert_array_equal(
+            row["next_state"].ravel(), world.expected(number + 2, 1)["next_state"]
+        )
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -353,7 +393,9 @@ def test_batch_memory_keeps_the_order_and_is_cleared_by_a_sample():
     np.testing.assert_array_equal(batch["state"].ravel(), [row[1][0] for row in world.log])
     assert len(memory) == 0
     fill(memory, world, 4)
-    np.testing.assert_array_equal(memory.sample()["state"].ravel(), [row[1][0] for row in world.log[12:]])
+    np.testing.assert_array_equal(
+        memory.sample()["state"].ravel(), [row[1][0] for row in world.log[12:]]
+    )
 
 
 def test_batch_memory_refuses_what_would_overflow_it():
@@ -381,7 +423,9 @@ def test_weights_undo_the_bias_of_the_draw():
     batch = memory.sample(1000)
     np.testing.assert_allclose(batch["weights"].max(axis=-1), np.ones(1000))
     priority = np.array([1.0, 2.0, 3.0, 10.0])[batch["indices"]]
-    np.testing.assert_allclose(batch["weights"], priority.min(axis=-1, keepdims=True) / priority, rtol=1e-4)
+    np.testing.assert_allclose(
+        batch["weights"], priority.min(axis=-1, keepdims=True) / priority, rtol=1e-4
+    )
     assert batch["weights"].dtype == np.float32
 
 
@@ -430,7 +474,9 @@ def test_an_error_that_is_not_finite_is_refused():
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 3), st.sampled_from([1, 3]))
 def test_prioritized_memory_draws_only_what_it_keeps_whole(seed, envs, frames):
-    memory = PrioritizedMemory(size=30, batch_size=4, frames=frames, n_step=2, discount=GAMMA, seed=seed)
+    memory = PrioritizedMemory(
+        size=30, batch_size=4, frames=frames, n_step=2, discount=GAMMA, seed=seed
+    )
     world, rng = World(envs, seed, end=1.0, frames=frames), np.random.default_rng(seed)
     for step in range(120):
         memory.step(**world.step())
@@ -438,5 +484,7 @@ def test_prioritized_memory_draws_only_what_it_keeps_whole(seed, envs, frames):
             batch = memory.sample(3)
             numbers = batch["indices"]
             for index in np.ndindex(numbers.shape):
-                np.testing.assert_array_equal(batch["state"][index].ravel(), world.expected(numbers[index], 2)["state"])
+                np.testing.assert_array_equal(
+                    batch["state"][index].ravel(), world.expected(numbers[index], 2)["state"]
+                )
             memory.update_priorities(numbers, rng.normal(size=numbers.shape))

@@ -53,7 +53,12 @@ def test_spaces_are_converted_part_by_part():
     class Strange:
         pass
 
-    space = spaces.Dict({"a": spaces.Tuple([spaces.Discrete(3, start=1), spaces.MultiBinary(2)]), "b": spaces.MultiDiscrete([2, 3])})
+    space = spaces.Dict(
+        {
+            "a": spaces.Tuple([spaces.Discrete(3, start=1), spaces.MultiBinary(2)]),
+            "b": spaces.MultiDiscrete([2, 3]),
+        }
+    )
     assert convert_space(space) == space
     with pytest.raises(DataError, match="Strange"):
         convert_space(Strange())
@@ -70,7 +75,9 @@ def test_cartpole_of_gym_0_26_goes_as_gymnasiums_does():
     for _ in range(150):
         actions = rng.integers(2, size=2)
         one, other = old.step(actions), new.step(actions)
-        np.testing.assert_allclose(one.final_observations, other.final_observations, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(
+            one.final_observations, other.final_observations, rtol=1e-4, atol=1e-5
+        )
         np.testing.assert_array_equal(one.terminated, other.terminated)
         ends += one.terminated.sum()
     assert ends > 3

@@ -23,7 +23,9 @@ def test_standardize_uses_the_unbiased_deviation():
 
 
 def test_standardize_ignores_what_has_no_weight():
-    actual = policies.standardize(tf.constant([1.0, 2.0, 3.0, 1000.0]), tf.constant([1.0, 1.0, 1.0, 0.0])).numpy()
+    actual = policies.standardize(
+        tf.constant([1.0, 2.0, 3.0, 1000.0]), tf.constant([1.0, 1.0, 1.0, 0.0])
+    ).numpy()
     close(actual[:3], [-1.0, 0.0, 1.0])
 
 
@@ -41,7 +43,9 @@ def test_policy_gradient_moves_only_the_log_probability():
 
 
 def test_surrogate():
-    close(policies.surrogate(tf.constant([DOUBLE, 0.0]), tf.zeros(2), tf.constant([3.0, 1.0])), -3.5)
+    close(
+        policies.surrogate(tf.constant([DOUBLE, 0.0]), tf.zeros(2), tf.constant([3.0, 1.0])), -3.5
+    )
 
 
 @pytest.mark.parametrize(
@@ -55,7 +59,12 @@ def test_surrogate():
     ],
 )
 def test_clipped_surrogate_is_pessimistic(log_ratio, advantage, gain):
-    close(policies.clipped_surrogate(tf.constant([log_ratio]), tf.zeros(1), tf.constant([advantage]), 0.2), -gain)
+    close(
+        policies.clipped_surrogate(
+            tf.constant([log_ratio]), tf.zeros(1), tf.constant([advantage]), 0.2
+        ),
+        -gain,
+    )
 
 
 def test_clipped_surrogate_without_a_step_is_the_policy_gradient():
@@ -72,7 +81,10 @@ def test_clip_fraction():
 
 
 def test_approximate_kl():
-    close(policies.approximate_kl(tf.constant([DOUBLE, 0.0]), tf.zeros(2)), (2.0 - 1.0 - np.log(2.0)) / 2)
+    close(
+        policies.approximate_kl(tf.constant([DOUBLE, 0.0]), tf.zeros(2)),
+        (2.0 - 1.0 - np.log(2.0)) / 2,
+    )
 
 
 def test_value_loss():
@@ -81,8 +93,18 @@ def test_value_loss():
 
 def test_clipped_value_loss_is_pessimistic():
     # From 0 towards 1: the clipped value 0.2 is further from the return 1 than 0.8 is.
-    close(policies.clipped_value_loss(tf.constant([0.8]), tf.constant([0.0]), tf.constant([1.0]), 0.2), 0.5 * 0.8**2)
-    close(policies.clipped_value_loss(tf.constant([-0.8]), tf.constant([0.0]), tf.constant([1.0]), 0.2), 0.5 * 1.8**2)
+    close(
+        policies.clipped_value_loss(
+            tf.constant([0.8]), tf.constant([0.0]), tf.constant([1.0]), 0.2
+        ),
+        0.5 * 0.8**2,
+    )
+    close(
+        policies.clipped_value_loss(
+            tf.constant([-0.8]), tf.constant([0.0]), tf.constant([1.0]), 0.2
+        ),
+        0.5 * 1.8**2,
+    )
 
 
 def test_explained_variance_does_not_confuse_values_with_returns():
@@ -94,7 +116,14 @@ def test_explained_variance_does_not_confuse_values_with_returns():
     close(policies.explained_variance(tf.constant([0.0, 1.0, 2.0]), tf.ones(3)), 0.0)
 
 
-@pytest.mark.parametrize("loss", [policies.surrogate, lambda *args: policies.clipped_surrogate(*args[:3], 0.2, args[3])])
+@pytest.mark.parametrize(
+    "loss", [policies.surrogate, lambda *args: policies.clipped_surrogate(*args[:3], 0.2, args[3])]
+)
 def test_what_has_no_weight_has_no_part_in_a_loss(loss):
-    log_prob, old, advantage = (np.array(row, "f4") for row in ([0.1, -0.2, 5.0], [0.0, 0.0, 0.0], [1.0, 2.0, 99.0]))
-    close(loss(log_prob, old, advantage, np.array([1, 1, 0], "f4")), loss(log_prob[:2], old[:2], advantage[:2], None))
+    log_prob, old, advantage = (
+        np.array(row, "f4") for row in ([0.1, -0.2, 5.0], [0.0, 0.0, 0.0], [1.0, 2.0, 99.0])
+    )
+    close(
+        loss(log_prob, old, advantage, np.array([1, 1, 0], "f4")),
+        loss(log_prob[:2], old[:2], advantage[:2], None),
+    )

@@ -30,7 +30,12 @@ def adam(learning_rate):
 
 
 REPLAY = {"first_update": 200, "update_frequency": 8, "updates_per_block": 3}
-VALUE_MODEL = {"loss": "MeanSquaredError", "exploration": "Random", "optimizer": adam(0.005), "target_update_frequency": 20}
+VALUE_MODEL = {
+    "loss": "MeanSquaredError",
+    "exploration": "Random",
+    "optimizer": adam(0.005),
+    "target_update_frequency": 20,
+}
 MEMORY, BATCH, SHORT_BATCH = (
     {"Memory": {"size": 5000, "batch_size": 64}},
     {"BatchMemory": {"batch_size": 256}},
@@ -52,9 +57,24 @@ ALGORITHMS = {
         {**REPLAY, "max_steps": 1200},
     ),
     "vpg": ("vpg", BATCH, BASELINE, {"max_steps": 50}),
-    "trpo": ("trpo", BATCH, {"optimizer": adam(0.01), "value_epochs": 8, "max_kl": 0.05}, {"max_steps": 50}),
-    "a2c": ("a2c", SHORT_BATCH, {"optimizer": adam(0.01), "clip_gradients": None}, {"max_steps": 300}),
-    "ppo": ("ppo", BATCH, {"optimizer": adam(0.005), "epochs": 5, "minibatch_size": 64}, {"max_steps": 1000}),
+    "trpo": (
+        "trpo",
+        BATCH,
+        {"optimizer": adam(0.01), "value_epochs": 8, "max_kl": 0.05},
+        {"max_steps": 50},
+    ),
+    "a2c": (
+        "a2c",
+        SHORT_BATCH,
+        {"optimizer": adam(0.01), "clip_gradients": None},
+        {"max_steps": 300},
+    ),
+    "ppo": (
+        "ppo",
+        BATCH,
+        {"optimizer": adam(0.005), "epochs": 5, "minibatch_size": 64},
+        {"max_steps": 1000},
+    ),
 }
 """The model, the memory, parameters, and how long to train."""
 POLICIES = ("vpg", "trpo", "a2c", "ppo")
@@ -62,18 +82,28 @@ POLICIES = ("vpg", "trpo", "a2c", "ppo")
 
 def learn(path, algorithm, env, *, seed=5, **more):
     model, memory, params, length = ALGORITHMS[algorithm]
-    agent = make_agent(path, model, memory, seed=seed, **{"graph": HIDDEN, "discount": GAMMA, **params, **more})
+    agent = make_agent(
+        path, model, memory, seed=seed, **{"graph": HIDDEN, "discount": GAMMA, **params, **more}
+    )
     return agent.train(env, **length)
 
 
 def outputs(agent, features=None):
     """What the network says of each situation, by name."""
     found = agent.training_model(features or {"state": np.eye(11, dtype=np.float32)})
-    return {name: part.numpy() for name, part in found.items()} if isinstance(found, dict) else {"q": found.numpy()}
+    return (
+        {name: part.numpy() for name, part in found.items()}
+        if isinstance(found, dict)
+        else {"q": found.numpy()}
+    )
 
 
 def assert_near(found, expected, tolerance=TOLERANCE):
-    wrong = {place: (float(found[place]), value) for place, value in expected.items() if not abs(found[place] - value) <= tolerance}
+    wrong = {
+        place: (float(found[place]), value)
+        for place, value in expected.items()
+        if not abs(found[place] - value) <= tolerance
+    }
     assert not wrong, f"place: (found, expected) {wrong}"
 
 
@@ -92,7 +122,9 @@ def test_action_values(tmp_path, algorithm):
     assert_near(q.max(-1), VALUES)
     assert_near(q[:, 0], {5: 1.0, 6: 1.0, 7: -1.0, 9: 3.0})
     assert_near(q[:, 1], {5: -1.0, 6: -1.0, 7: 1.0, 9: 1.0})
-    assert_near(q.max(-1), {10: GAMMA})  # not 3 γ: what is not legal does not count in the target's maximum either
+    assert_near(
+        q.max(-1), {10: GAMMA}
+    )  # not 3 γ: what is not legal does not count in the target's maximum either
     assert_acts_legally(agent, env)
 
 
@@ -110,7 +142,9 @@ def test_policies_and_their_values(tmp_path, algorithm):
 @pytest.mark.parametrize("algorithm", ["naf", *POLICIES])
 def test_continuous_actions(tmp_path, algorithm):
     more = {"log_std": -1.0} if algorithm in POLICIES else {}
-    agent = learn(tmp_path, algorithm, GymEnvironment(functools.partial(Probes, continuous=True), 8), **more)
+    agent = learn(
+        tmp_path, algorithm, GymEnvironment(functools.partial(Probes, continuous=True), 8), **more
+    )
     found = outputs(agent)
     assert_near(found["value"][:, 0], VALUES)
     assert_near(found["mu" if algorithm == "naf" else "policy"][:, 0], {5: 0.5, 6: 0.5, 7: -0.5})
@@ -126,7 +160,11 @@ def test_an_episode_that_truly_ends_is_worth_less_than_one_cut_short(tmp_path, a
     if algorithm == "dqn":
         assert_near(found["q"].max(-1), {8: 1.0 / (1.0 - 0.75 * GAMMA)}, 0.6)
     else:
-        assert_near(found["value"][:, 0], {8: np.mean([sum(GAMMA**step for step in range(left)) for left in (4, 3, 2, 1)])}, 0.6)
+        assert_near(
+            found["value"][:, 0],
+            {8: np.mean([sum(GAMMA**step for step in range(left)) for left in (4, 3, 2, 1)])},
+            0.6,
+        )
 
 
 @pytest.mark.parametrize(
@@ -139,7 +177,9 @@ def test_an_episode_that_truly_ends_is_worth_less_than_one_cut_short(tmp_path, a
     ],
 )
 def test_actions_of_many_parts_and_observations_by_name(tmp_path, algorithm, space):
-    agent = learn(tmp_path, algorithm, GymEnvironment(functools.partial(Identity, space), 8), graph=NAMED)
+    agent = learn(
+        tmp_path, algorithm, GymEnvironment(functools.partial(Identity, space), 8), graph=NAMED
+    )
     metrics = agent.evaluate(GymEnvironment(functools.partial(Identity, space), 4), 20)
     assert metrics["episode_return"] > 3.9
 
@@ -149,7 +189,9 @@ class Named(gymnasium.ObservationWrapper):
 
     def __init__(self, env):
         super().__init__(env)
-        self.observation_space = spaces.Dict({"place": env.observation_space, "nothing": spaces.Box(0.0, 1.0, (2,), np.float32)})
+        self.observation_space = spaces.Dict(
+            {"place": env.observation_space, "nothing": spaces.Box(0.0, 1.0, (2,), np.float32)}
+        )
 
     def observation(self, observation):
         return {"place": observation, "nothing": np.zeros(2, np.float32)}
@@ -157,16 +199,29 @@ class Named(gymnasium.ObservationWrapper):
 
 def test_values_of_observations_by_name(tmp_path):
     agent = learn(tmp_path, "dqn", GymEnvironment(lambda: Named(Probes()), 8), graph=NAMED)
-    q = outputs(agent, {"place": np.eye(11, dtype=np.float32), "nothing": np.zeros((11, 2), np.float32)})["q"]
+    q = outputs(
+        agent, {"place": np.eye(11, dtype=np.float32), "nothing": np.zeros((11, 2), np.float32)}
+    )["q"]
     assert_near(q.max(-1), {**VALUES, 9: 3.0, 10: GAMMA})
 
 
 @pytest.mark.parametrize("model", ["a2c", "ppo", "trpo", "vpg"])
 def test_advantages_by_hand(tmp_path, model):
     """Three steps of two environments with V(s) = s and γ = λ = ½: A = δ + ¼ A', where the episode went on."""
-    agent = make_agent(tmp_path, model, graph_fn=lambda mode, features: features["state"], graph=None, discount=0.5, gae_lambda=0.5)
+    agent = make_agent(
+        tmp_path,
+        model,
+        graph_fn=lambda mode, features: features["state"],
+        graph=None,
+        discount=0.5,
+        gae_lambda=0.5,
+    )
     spec = agent.build(Modes.TRAIN, GymEnvironment(Counter))
-    kernel = next(weight for weight in spec.learner.actor_critic.value_weights if weight.path.endswith("kernel"))
+    kernel = next(
+        weight
+        for weight in spec.learner.actor_critic.value_weights
+        if weight.path.endswith("kernel")
+    )
     kernel.assign([[0.0], [1.0]])
     steps = [  # the first, the second, the first, …: V(s), the reward, V(s'), and whether the environment terminated, or the episode was cut short
         (1.0, 1.0, 2.0, False, False),
@@ -176,12 +231,20 @@ def test_advantages_by_hand(tmp_path, model):
         (3.0, 2.0, 2.0, False, False),
         (1.0, 0.0, 4.0, True, True),
     ]
-    v, reward, following, terminated, truncated = (np.array(column) for column in zip(*steps, strict=True))
+    v, reward, following, terminated, truncated = (
+        np.array(column) for column in zip(*steps, strict=True)
+    )
 
     def states(values):
         return np.stack([np.full(6, 7.0), values], -1).astype(np.float32)
 
-    batch = {"state": states(v), "next_state": states(following), "reward": reward, "terminated": terminated, "truncated": truncated}
+    batch = {
+        "state": states(v),
+        "next_state": states(following),
+        "reward": reward,
+        "terminated": terminated,
+        "truncated": truncated,
+    }
     found = spec.learner.estimate(batch | {"valid": np.array([1, 1, 1, 0, 1, 1], bool)}, 2)
     # The first: 1 + ½·2 - 1 = 1 and ¼ of what follows; 0 - 2, for it terminated; 2 + ½·2 - 3. The second: 0 + ½·8 - 4, cut short;
     # 1 + ½·1 - 0 = 1½ and ¼ of what follows; 0 - 1, for what is terminated and cut is terminated.

@@ -26,7 +26,10 @@ CASES = [(name, num_envs) for name in RESUMED for num_envs in (1, 4)]
 
 def plain_metrics(agent):
     """The lines of metrics.jsonl without the times."""
-    return [(line["step"], line["split"], line["metrics"]) for line in agent.run_directory.read_metrics()]
+    return [
+        (line["step"], line["split"], line["metrics"])
+        for line in agent.run_directory.read_metrics()
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +48,12 @@ def resumed(tmp_path_factory):
         stops[run] = load(paths[len(paths) // 2])["counters"]
     code = f"from rl.agents import finish; finish({str(stopped)!r})"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True, timeout=500, check=False
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[1],
+        capture_output=True,
+        text=True,
+        timeout=500,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return first, stops, json.loads(done.stdout.splitlines()[-1]), stopped
@@ -65,32 +73,62 @@ def test_another_process_goes_on_bit_for_bit(resumed, name, num_envs):
     assert plain_metrics(agent) == metrics
 
 
-@pytest.mark.parametrize("memory", [{"Memory": {"size": 64, "batch_size": 8}}, {"PrioritizedMemory": {"size": 64, "batch_size": 8}}])
+@pytest.mark.parametrize(
+    "memory",
+    [
+        {"Memory": {"size": 64, "batch_size": 8}},
+        {"PrioritizedMemory": {"size": 64, "batch_size": 8}},
+    ],
+)
 def test_a_stop_within_a_block_of_updates_loses_none_of_them(tmp_path, memory):
     def train(path, goals):
         for goal in goals:
             agent = make_agent(path, "dqn", memory)
-            agent.train({"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 4}}, 20, 2, max_steps=goal, updates_per_block=3)
+            agent.train(
+                {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 4}},
+                20,
+                2,
+                max_steps=goal,
+                updates_per_block=3,
+            )
             assert agent.global_step == goal
         found = fingerprint(agent)
-        del found["means"]  # a mean over three updates, or over one and two, is not the same to the last bit
+        del found[
+            "means"
+        ]  # a mean over three updates, or over one and two, is not the same to the last bit
         return found
 
     assert train(tmp_path / "parts", [1, 8, 9, 26]) == train(tmp_path / "whole", [26])
 
 
-RANDOM = {"layers": [{"Dense": {"units": 8}}, "BatchNormalization", {"Dropout": {"rate": 0.3}}, {"GaussianNoise": {"stddev": 0.1}}]}
+RANDOM = {
+    "layers": [
+        {"Dense": {"units": 8}},
+        "BatchNormalization",
+        {"Dropout": {"rate": 0.3}},
+        {"GaussianNoise": {"stddev": 0.1}},
+    ]
+}
 SMALL = {"Memory": {"size": 64, "batch_size": 8}}
 PARTS = {
     "random layers": ("dqn", SMALL, {"graph": RANDOM}, "CartPole-v1"),
     "Boltzmann": ("dqn", SMALL, {"exploration": "Boltzmann"}, "CartPole-v1"),
     "RandomDecay": ("dqn", SMALL, {"exploration": "RandomDecay"}, "CartPole-v1"),
     "Gaussian": ("naf", SMALL, {"exploration": "Gaussian"}, "Pendulum-v1"),
-    "files": ("ddqn", {"PrioritizedMemory": {"size": 64, "batch_size": 8, "n_step": 3, "path": "store"}}, {}, "CartPole-v1"),
+    "files": (
+        "ddqn",
+        {"PrioritizedMemory": {"size": 64, "batch_size": 8, "n_step": 3, "path": "store"}},
+        {},
+        "CartPole-v1",
+    ),
     "schedules": (
         "ppo",
         {"BatchMemory": {"batch_size": 16}},
-        {"minibatch_size": 8, "target_kl": 0.01, "clip_range": {"PolynomialDecay": {"initial_learning_rate": 0.2, "decay_steps": 100}}},
+        {
+            "minibatch_size": 8,
+            "target_kl": 0.01,
+            "clip_range": {"PolynomialDecay": {"initial_learning_rate": 0.2, "decay_steps": 100}},
+        },
         "CartPole-v1",
     ),
 }
@@ -106,7 +144,12 @@ def test_whatever_is_random_or_scheduled_goes_on(tmp_path, monkeypatch, name):
         monkeypatch.chdir(path)  # where a memory in files has its folder
         for goal in goals:
             agent = make_agent(path / "run", model, memory, **params)
-            agent.train({"GymEnvironment": {"env_id": env_id, "num_envs": 2, "max_episode_steps": 17}}, 20, 4, max_timesteps=goal)
+            agent.train(
+                {"GymEnvironment": {"env_id": env_id, "num_envs": 2, "max_episode_steps": 17}},
+                20,
+                4,
+                max_timesteps=goal,
+            )
         found.append(fingerprint(agent))
     assert found[0] == found[1]
 
@@ -119,12 +162,24 @@ def test_a_run_that_failed_before_its_first_checkpoint_begins_anew(tmp_path):
                 raise RuntimeError("crash")
 
     env = GymEnvironment("CartPole-v1", num_envs=2, seed=3)
-    agent, returns = make_agent(tmp_path / "crashed", "dqn", {"Memory": {"size": 64, "batch_size": 8}}), Returns()
+    agent, returns = (
+        make_agent(tmp_path / "crashed", "dqn", {"Memory": {"size": 64, "batch_size": 8}}),
+        Returns(),
+    )
     with pytest.raises(RuntimeError):
         agent.train(env, 20, 4, max_timesteps=200, hooks=[Crash()])
     agent.train(env, 20, 4, max_timesteps=200, hooks=[returns])
-    whole, expected = make_agent(tmp_path / "whole", "dqn", {"Memory": {"size": 64, "batch_size": 8}}), Returns()
-    whole.train(GymEnvironment("CartPole-v1", num_envs=2, seed=3), 20, 4, max_timesteps=200, hooks=[expected])
+    whole, expected = (
+        make_agent(tmp_path / "whole", "dqn", {"Memory": {"size": 64, "batch_size": 8}}),
+        Returns(),
+    )
+    whole.train(
+        GymEnvironment("CartPole-v1", num_envs=2, seed=3),
+        20,
+        4,
+        max_timesteps=200,
+        hooks=[expected],
+    )
     assert fingerprint(agent) == fingerprint(whole)
     assert returns.episodes == expected.episodes
 
@@ -155,15 +210,23 @@ class Elsewhere(Opaque):
 
 
 @pytest.mark.parametrize("num_envs", [1, 2])
-def test_environments_without_a_state_begin_new_episodes_and_the_run_says_so(tmp_path, caplog, num_envs):
+def test_environments_without_a_state_begin_new_episodes_and_the_run_says_so(
+    tmp_path, caplog, num_envs
+):
     memory = {"Memory": {"size": 200, "batch_size": 8, "n_step": 3}}
-    make_agent(tmp_path, "dqn", memory).train(GymEnvironment(Opaque, num_envs), 20, 4, max_timesteps=12)
+    make_agent(tmp_path, "dqn", memory).train(
+        GymEnvironment(Opaque, num_envs), 20, 4, max_timesteps=12
+    )
     assert "begin new episodes" not in caplog.text
     again, returns = make_agent(tmp_path, "dqn", memory), Returns()
     with caplog.at_level(logging.WARNING):
-        again.train(GymEnvironment(Elsewhere, num_envs), 20, 4, max_episodes=num_envs, hooks=[returns])
+        again.train(
+            GymEnvironment(Elsewhere, num_envs), 20, 4, max_episodes=num_envs, hooks=[returns]
+        )
     assert "the environments begin new episodes: their state cannot be kept" in caplog.text
-    assert [episode[3] for episode in returns.episodes] == [50] * num_envs  # the first was interrupted, and is not counted
+    assert [episode[3] for episode in returns.episodes] == [
+        50
+    ] * num_envs  # the first was interrupted, and is not counted
     rows = [again.memory.get_by_index(index) for index in range(len(again.memory))]
     assert {row["state"][0] >= 100 for row in rows} == {True, False}
     for row in rows:
@@ -172,7 +235,9 @@ def test_environments_without_a_state_begin_new_episodes_and_the_run_says_so(tmp
 
 def test_a_batch_is_not_joined_over_a_reset(tmp_path):
     memory = {"BatchMemory": {"batch_size": 32}}
-    make_agent(tmp_path, "ppo", memory, minibatch_size=16).train(GymEnvironment(Opaque, 2), max_timesteps=12)
+    make_agent(tmp_path, "ppo", memory, minibatch_size=16).train(
+        GymEnvironment(Opaque, 2), max_timesteps=12
+    )
     again = make_agent(tmp_path, "ppo", memory, minibatch_size=16)
     again.train(GymEnvironment(Elsewhere, 2), max_timesteps=30)
     rows = [again.memory.get_by_index(index) for index in range(len(again.memory))]
@@ -186,7 +251,12 @@ def test_an_interrupted_batch_knows_where_after_a_restore():
     def step(memory, number):
         ones = np.ones(3, np.float32)
         memory.step(
-            state=ones * number, action=np.zeros(3, int), reward=ones, next_state=ones * number, terminated=ones < 0, truncated=ones < 0
+            state=ones * number,
+            action=np.zeros(3, int),
+            reward=ones,
+            next_state=ones * number,
+            terminated=ones < 0,
+            truncated=ones < 0,
         )
 
     memory.interrupt()  # of an empty one nothing is cut
@@ -203,7 +273,14 @@ def test_an_interrupted_batch_knows_where_after_a_restore():
 CONFIG = {
     "version": 1,
     "project": {"name": "stopped"},
-    "environment": {"seed": 3, "run_config": {"save_checkpoints_steps": 40, "save_summary_steps": None, "log_step_count_steps": 50}},
+    "environment": {
+        "seed": 3,
+        "run_config": {
+            "save_checkpoints_steps": 40,
+            "save_summary_steps": None,
+            "log_step_count_steps": 50,
+        },
+    },
     "model": {"ddqn": {"graph": {"layers": [{"Dense": {"units": 32, "activation": "relu"}}]}}},
     "agent": {"memory": {"PrioritizedMemory": {"size": 1000, "batch_size": 32}}},
     "train": {
@@ -231,7 +308,11 @@ def test_sigterm_and_kill_9_of_the_command_change_no_bit(tmp_path):
     file, run = tmp_path / "stopped.yml", tmp_path / "run"
     file.write_text(yaml.safe_dump(CONFIG))
     command = ["train", str(file), "--output-dir", str(run)]
-    process = subprocess.Popen([sys.executable, "-m", "plx_core", *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "plx_core", *command],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     wait_for_checkpoint(run, lambda: process.poll() is not None)
     process.terminate()
     assert process.wait(60) == 143
@@ -245,5 +326,8 @@ def test_sigterm_and_kill_9_of_the_command_change_no_bit(tmp_path):
     forking.finish(*command)
     experiment = create_experiment(file, tmp_path / "whole")
     experiment.train()
-    files = [Checkpoints(path / "checkpoints").latest() / "state.safetensors" for path in (run, tmp_path / "whole")]
+    files = [
+        Checkpoints(path / "checkpoints").latest() / "state.safetensors"
+        for path in (run, tmp_path / "whole")
+    ]
     assert files[0].read_bytes() == files[1].read_bytes()

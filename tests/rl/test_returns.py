@@ -16,13 +16,19 @@ def test_generalized_advantages_by_hand():
     # Two steps, then a cut with V(s') = 4: δ = [1 + 0.5*2 - 3, 5 + 0.5*4 - 2] = [-1, 5]; A = [-1 + 0.5*0.8*5, 5].
     arguments = (column(1, 5), column(0.5, 0.5), column(0.5, 0), column(3, 2), column(2, 4), 0.8)
     np.testing.assert_allclose(returns.generalized_advantages(*arguments), column(1, 5), rtol=1e-6)
-    np.testing.assert_allclose(returns.generalized_advantages_on_host(*arguments), column(1, 5), rtol=1e-6)
+    np.testing.assert_allclose(
+        returns.generalized_advantages_on_host(*arguments), column(1, 5), rtol=1e-6
+    )
 
 
 def test_termination_takes_what_was_still_to_come_and_a_cut_does_not():
     rewards, values, following = column(1), column(0), column(10)
-    terminated = returns.generalized_advantages_on_host(rewards, column(0), column(0), values, following, 0.9)
-    truncated = returns.generalized_advantages_on_host(rewards, column(0.5), column(0), values, following, 0.9)
+    terminated = returns.generalized_advantages_on_host(
+        rewards, column(0), column(0), values, following, 0.9
+    )
+    truncated = returns.generalized_advantages_on_host(
+        rewards, column(0.5), column(0), values, following, 0.9
+    )
     np.testing.assert_allclose([terminated, truncated], [column(1), column(6)])
 
 
@@ -33,11 +39,18 @@ def test_constant_values_and_one_last_reward_have_a_closed_form():
     discount = np.full((steps, 1), gamma, "f4")
     discount[-1] = 0.0
     advantages = returns.generalized_advantages_on_host(
-        rewards, discount, discount, np.full((steps, 1), 2.0, "f4"), np.full((steps, 1), 2.0, "f4"), lam
+        rewards,
+        discount,
+        discount,
+        np.full((steps, 1), 2.0, "f4"),
+        np.full((steps, 1), 2.0, "f4"),
+        lam,
     )
     step, last = gamma * 2.0 - 2.0, 1.0 - 2.0
     expected = [
-        sum((gamma * lam) ** k * step for k in range(steps - 1 - t)) + (gamma * lam) ** (steps - 1 - t) * last for t in range(steps)
+        sum((gamma * lam) ** k * step for k in range(steps - 1 - t))
+        + (gamma * lam) ** (steps - 1 - t) * last
+        for t in range(steps)
     ]
     np.testing.assert_allclose(advantages[:, 0], expected, rtol=1e-5)
 
@@ -49,7 +62,9 @@ def test_discounted_returns_by_hand():
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(1, 7), st.integers(1, 3), st.integers(0, 2**31), st.floats(0, 1), st.floats(0, 1))
+@given(
+    st.integers(1, 7), st.integers(1, 3), st.integers(0, 2**31), st.floats(0, 1), st.floats(0, 1)
+)
 def test_graph_and_host_sum_the_same_terms(steps, envs, seed, gamma, lam):
     rng = np.random.default_rng(seed)
     r, v, following = rng.normal(size=(3, steps, envs)).astype("f4")
@@ -64,7 +79,9 @@ def test_graph_and_host_sum_the_same_terms(steps, envs, seed, gamma, lam):
                 expected[t, n] += weight * (r[k, n] + discount[k, n] * following[k, n] - v[k, n])
                 weight *= carry[k, n] * lam
     host = returns.generalized_advantages_on_host(r, discount, carry, v, following, np.float32(lam))
-    graph = returns.generalized_advantages(*map(tf.constant, (r, discount, carry, v, following)), lam)
+    graph = returns.generalized_advantages(
+        *map(tf.constant, (r, discount, carry, v, following)), lam
+    )
     np.testing.assert_allclose(host, expected, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(graph, expected, rtol=1e-4, atol=1e-4)
     assert host.dtype == np.float32

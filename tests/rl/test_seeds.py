@@ -29,18 +29,24 @@ train: {env: {CompiledEnvironment: {env_id: CartPole-v1, num_envs: 8}}, train_ti
 
 
 def experiment_of(directory, env=None, model="PPOModel", **parameters):
-    graph = plx.Graph(layers=[{"Dense": {"units": 8, "activation": "tanh"}}], input_layers=["state"])
+    graph = plx.Graph(
+        layers=[{"Dense": {"units": 8, "activation": "tanh"}}], input_layers=["state"]
+    )
 
     def model_fn(features, labels, mode):
         return getattr(plx.models, model)(mode, graph=graph, **parameters)(features, labels)
 
-    agent = plx.Agent(model_fn, {"BatchMemory": {"batch_size": 64}}, directory, plx.EnvironmentConfig(seed=7))
+    agent = plx.Agent(
+        model_fn, {"BatchMemory": {"batch_size": 64}}, directory, plx.EnvironmentConfig(seed=7)
+    )
     return plx.RLExperiment(agent=agent, env=env or CompiledEnvironment("CartPole-v1", 4))
 
 
 @pytest.mark.parametrize("clip", [None, 0.05])
 def test_an_update_is_that_of_each_seed_alone(tmp_path, clip):
-    experiment = experiment_of(tmp_path, clip_gradients=clip, optimizer={"SGD": {"learning_rate": 0.1}})
+    experiment = experiment_of(
+        tmp_path, clip_gradients=clip, optimizer={"SGD": {"learning_rate": 0.1}}
+    )
     seeds = Seeds(experiment, 3)
     rng = np.random.default_rng(0)
     batch = {
@@ -51,12 +57,18 @@ def test_an_update_is_that_of_each_seed_alone(tmp_path, clip):
         "value": rng.normal(size=(3, 64)),
         "weights": np.ones((3, 64)),
     }
-    batch = {name: tf.constant(column, tf.float32) for name, column in batch.items()} | {"action": tf.constant(rng.integers(0, 2, (3, 64)))}
+    batch = {name: tf.constant(column, tf.float32) for name, column in batch.items()} | {
+        "action": tf.constant(rng.integers(0, 2, (3, 64)))
+    }
     seeds._update(batch, 0.2)
     for index in range(3):
-        alone = plx.Agent(experiment.agent.model_fn, None, tmp_path, plx.EnvironmentConfig(seed=7 + index)).build("train", experiment.env)
+        alone = plx.Agent(
+            experiment.agent.model_fn, None, tmp_path, plx.EnvironmentConfig(seed=7 + index)
+        ).build("train", experiment.env)
         alone.learner._update({name: column[index] for name, column in batch.items()}, 0.2)
-        for together, weight in zip(seeds._weights, alone.learner.actor_critic.weights, strict=True):
+        for together, weight in zip(
+            seeds._weights, alone.learner.actor_critic.weights, strict=True
+        ):
             np.testing.assert_allclose(together[index], weight.numpy(), atol=1e-6)
 
 
@@ -66,14 +78,24 @@ def test_columns_are_parted_by_seed(tmp_path):
     column = tf.reshape(tf.range(steps * 3 * copies), [steps, 3 * copies])
     parted = seeds._seed_major(column).numpy().reshape(3, steps, copies)
     for index in range(3):
-        np.testing.assert_array_equal(parted[index], column.numpy()[:, index * copies : (index + 1) * copies])
+        np.testing.assert_array_equal(
+            parted[index], column.numpy()[:, index * copies : (index + 1) * copies]
+        )
     observations = tf.random.stateless_normal((steps, 3 * copies, 4), [1, 2])
     values = seeds._values(observations).numpy()
     for index in range(3):
-        alone = plx.Agent(seeds_model(seeds, tmp_path), None, tmp_path, plx.EnvironmentConfig(seed=7 + index)).build("train", seeds._env)
+        alone = plx.Agent(
+            seeds_model(seeds, tmp_path), None, tmp_path, plx.EnvironmentConfig(seed=7 + index)
+        ).build("train", seeds._env)
         own = observations[:, index * copies : (index + 1) * copies]
-        expected = alone.learner.actor_critic.value({"state": tf.reshape(own, [-1, 4])}).numpy().reshape(steps, copies)
-        np.testing.assert_allclose(values[:, index * copies : (index + 1) * copies], expected, atol=1e-5)
+        expected = (
+            alone.learner.actor_critic.value({"state": tf.reshape(own, [-1, 4])})
+            .numpy()
+            .reshape(steps, copies)
+        )
+        np.testing.assert_allclose(
+            values[:, index * copies : (index + 1) * copies], expected, atol=1e-5
+        )
 
 
 def seeds_model(seeds, directory):
@@ -81,7 +103,9 @@ def seeds_model(seeds, directory):
 
 
 def test_other_models_and_environments_are_refused(tmp_path):
-    with pytest.raises(ComponentError, match="need a CompiledEnvironment; train.env is a GymEnvironment"):
+    with pytest.raises(
+        ComponentError, match="need a CompiledEnvironment; train.env is a GymEnvironment"
+    ):
         Seeds(experiment_of(tmp_path, plx.envs.GymEnvironment("CartPole-v1", 4)), 2)
     with pytest.raises(ComponentError, match="are for A2CModel and PPOModel"):
         Seeds(experiment_of(tmp_path, model="VPGModel"), 2)
@@ -90,9 +114,13 @@ def test_other_models_and_environments_are_refused(tmp_path):
 def test_plx_seeds(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.yml").write_text(CONFIG)
-    result = CliRunner().invoke(main, ["seeds", "a.yml", "--seeds", "6", "--looks", "3"], catch_exceptions=False)
+    result = CliRunner().invoke(
+        main, ["seeds", "a.yml", "--seeds", "6", "--looks", "3"], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
-    lines = [json.loads(line) for line in (tmp_path / "runs/seeds/seeds.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (tmp_path / "runs/seeds/seeds.jsonl").read_text().splitlines()
+    ]
     assert [line["timesteps"] for line in lines] == [2560, 5120, 7680]
     assert all(len(set(line["returns"])) > 1 for line in lines[:1])
     assert np.median(lines[-1]["returns"]) > 60, "a policy at random balances for some twenty steps"

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from plx_rl.memories.sum_tree import SumTree, quickest_sum_tree
 
-COMPILED = pytest.param(quickest_sum_tree, id="compiled", marks=pytest.mark.skipif(find_spec("numba") is None, reason="no numba"))
+COMPILED = pytest.param(
+    quickest_sum_tree,
+    id="compiled",
+    marks=pytest.mark.skipif(find_spec("numba") is None, reason="no numba"),
+)
 each_tree = pytest.mark.parametrize("make", [pytest.param(SumTree, id="numpy"), COMPILED])
 
 
@@ -55,7 +59,9 @@ def test_any_sequence_of_changes_gives_what_brute_force_gives(make, size, seed, 
         assert tree.total == sum(naive.values)
         if tree.total > 0:
             targets = rng.integers(0, int(tree.total), size=8) + rng.choice([0.0, 0.5], size=8)
-            np.testing.assert_array_equal(tree.find(targets), [naive.find(target) for target in targets])
+            np.testing.assert_array_equal(
+                tree.find(targets), [naive.find(target) for target in targets]
+            )
 
 
 @each_tree
@@ -77,7 +83,9 @@ def test_draws_are_in_proportion(make):
     tree = make(4)
     tree.fill(np.array([1.0, 0.0, 3.0, 4.0]))
     found = tree.find(np.random.default_rng(0).random(50_000) * tree.total)
-    np.testing.assert_allclose(np.bincount(found, minlength=4) / 50_000, [0.125, 0.0, 0.375, 0.5], atol=0.01)
+    np.testing.assert_allclose(
+        np.bincount(found, minlength=4) / 50_000, [0.125, 0.0, 0.375, 0.5], atol=0.01
+    )
 
 
 @each_tree
@@ -106,7 +114,11 @@ def test_compiled_loops_give_the_same_bits(size, seed):
     assert type(trees[1]) is not SumTree
     for _ in range(3):
         indices = rng.integers(size, size=rng.integers(1, 2 * size + 1))
-        values = rng.random(len(indices)) * (rng.random(len(indices)) < 0.7) * 10.0 ** rng.integers(-12, 12, len(indices))
+        values = (
+            rng.random(len(indices))
+            * (rng.random(len(indices)) < 0.7)
+            * 10.0 ** rng.integers(-12, 12, len(indices))
+        )
         for tree in trees:
             tree.set(indices, values)
         np.testing.assert_array_equal(trees[0]._sums, trees[1]._sums)

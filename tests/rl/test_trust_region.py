@@ -24,12 +24,16 @@ def test_conjugate_gradient_solves(size, seed):
     root = rng.normal(size=(size, size))
     matrix = (root @ root.T + np.eye(size)).astype("f4")
     b = rng.normal(size=size).astype("f4")
-    x = trust_region.conjugate_gradient(lambda p: tf.linalg.matvec(matrix, p), tf.constant(b), iterations=4 * size)
+    x = trust_region.conjugate_gradient(
+        lambda p: tf.linalg.matvec(matrix, p), tf.constant(b), iterations=4 * size
+    )
     np.testing.assert_allclose(x, np.linalg.solve(matrix, b), rtol=1e-2, atol=1e-3)
 
 
 def test_conjugate_gradient_of_nothing_is_nothing():
-    np.testing.assert_array_equal(trust_region.conjugate_gradient(lambda p: p, tf.zeros(3)), np.zeros(3))
+    np.testing.assert_array_equal(
+        trust_region.conjugate_gradient(lambda p: p, tf.zeros(3)), np.zeros(3)
+    )
 
 
 def test_fisher_vector_product_is_the_hessian_of_the_divergence():
@@ -42,7 +46,12 @@ def test_fisher_vector_product_is_the_hessian_of_the_divergence():
     def mean_kl():
         return tf.reduce_mean(Categorical(3).kl(old, states @ kernel + bias))
 
-    products = np.stack([trust_region.fisher_vector_product(mean_kl, variables, tf.constant(row), 0.0) for row in np.eye(9, dtype="f4")])
+    products = np.stack(
+        [
+            trust_region.fisher_vector_product(mean_kl, variables, tf.constant(row), 0.0)
+            for row in np.eye(9, dtype="f4")
+        ]
+    )
     # The Fisher matrix of a linear softmax policy: E[(diag p - p pᵀ) ⊗ x xᵀ], x with a 1 appended for the bias.
     expected = np.zeros((9, 9))
     for x, p in zip(states, tf.nn.softmax(old).numpy(), strict=True):
@@ -55,7 +64,9 @@ def test_fisher_vector_product_is_the_hessian_of_the_divergence():
 
 def test_fisher_vector_product_of_a_variable_without_influence_is_damping_alone():
     used, unused = tf.Variable([1.0]), tf.Variable([2.0])
-    product = trust_region.fisher_vector_product(lambda: tf.reduce_sum(tf.square(used - 1.0)), [used, unused], tf.constant([1.0, 1.0]), 0.1)
+    product = trust_region.fisher_vector_product(
+        lambda: tf.reduce_sum(tf.square(used - 1.0)), [used, unused], tf.constant([1.0, 1.0]), 0.1
+    )
     np.testing.assert_allclose(product, [2.1, 0.1], rtol=1e-6)
 
 

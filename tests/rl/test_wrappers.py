@@ -94,24 +94,35 @@ def test_grey_scale_and_resize_of_images_alone_or_by_name():
     env = Resize(3, 2)(GreyScale()(Screen()))
     assert env.observation_space == spaces.Box(0, 255, (3, 2, 1), np.uint8)
     np.testing.assert_array_equal(env.reset()[0], np.full((3, 2, 1), 10))
-    space = spaces.Dict({"image": spaces.Box(0, 255, (6, 4, 3), np.uint8), "speed": spaces.Box(-1, 1, (2,))})
+    space = spaces.Dict(
+        {"image": spaces.Box(0, 255, (6, 4, 3), np.uint8), "speed": spaces.Box(-1, 1, (2,))}
+    )
     env = Resize(3, 2)(GreyScale()(Observing(space)))
     observation = env.reset(seed=0)[0]
-    assert {name: part.shape for name, part in observation.items()} == {"image": (3, 2, 1), "speed": (2,)}
+    assert {name: part.shape for name, part in observation.items()} == {
+        "image": (3, 2, 1),
+        "speed": (2,),
+    }
     assert env.observation_space.contains(observation)
 
 
 def test_colours_by_their_brightness():
     from plx_rl.wrappers.images import grey
 
-    np.testing.assert_array_equal(grey(np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]]], np.uint8))[0, :, 0], [76, 150, 29, 9])
+    np.testing.assert_array_equal(
+        grey(np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255], [9, 9, 9]]], np.uint8))[0, :, 0],
+        [76, 150, 29, 9],
+    )
 
 
 def test_resize_by_hand():
     image = np.array([[0, 10, 20], [30, 40, 50]], np.uint8)
     np.testing.assert_array_equal(resize(image, 1, 3), [[15, 25, 35]])
     np.testing.assert_array_equal(resize(image, 2, 1), [[10], [40]])
-    np.testing.assert_array_equal(resize(image, 2, 2), [[np.rint(10 / 3), np.rint(50 / 3)], [np.rint(100 / 3), np.rint(140 / 3)]])
+    np.testing.assert_array_equal(
+        resize(image, 2, 2),
+        [[np.rint(10 / 3), np.rint(50 / 3)], [np.rint(100 / 3), np.rint(140 / 3)]],
+    )
     np.testing.assert_array_equal(resize(image, 4, 3), np.repeat(image, 2, axis=0))
 
 
@@ -134,7 +145,8 @@ def test_what_an_image_wrapper_cannot_change_it_refuses():
 
 def test_flatten_observation():
     env = GymEnvironment(
-        functools.partial(Observing, spaces.Tuple([spaces.Discrete(3), spaces.Box(-1, 1, (2,))])), wrappers=[FlattenObservation()]
+        functools.partial(Observing, spaces.Tuple([spaces.Discrete(3), spaces.Box(-1, 1, (2,))])),
+        wrappers=[FlattenObservation()],
     )
     assert env.reset().shape == (1, 5)
 
@@ -234,7 +246,12 @@ def test_videos_are_of_the_first_environment_and_every_so_many_episodes(tmp_path
     pytest.importorskip("pygame")
     from PIL import Image
 
-    env = GymEnvironment("CartPole-v1", 2, wrappers=[TimeLimit(4), RecordVideo(str(tmp_path), every_n_episodes=2)], seed=0)
+    env = GymEnvironment(
+        "CartPole-v1",
+        2,
+        wrappers=[TimeLimit(4), RecordVideo(str(tmp_path), every_n_episodes=2)],
+        seed=0,
+    )
     env.reset()
     for _ in range(13):
         env.step(np.array([0, 1]))

@@ -108,13 +108,21 @@ def parts(**params):
     return Counter(space=gymnasium.spaces.MultiDiscrete([2, 3]))
 
 
-FAULTY = {"WrongType": WrongType, "WrongShape": WrongShape, "WrongReward": WrongReward, "WrongStep": WrongStep, "Parts": parts}
+FAULTY = {
+    "WrongType": WrongType,
+    "WrongShape": WrongShape,
+    "WrongReward": WrongReward,
+    "WrongStep": WrongStep,
+    "Parts": parts,
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _registered():
     for name, kind in FAULTY.items():
-        gymnasium.register(f"{name}-v0", entry_point=kind, disable_env_checker=True, order_enforce=False)
+        gymnasium.register(
+            f"{name}-v0", entry_point=kind, disable_env_checker=True, order_enforce=False
+        )
     yield
     for name in FAULTY:
         del gymnasium.registry[f"{name}-v0"]
@@ -125,7 +133,9 @@ def test_the_base_is_correct(tmp_path):
     assert result.exit_code == 0, result.output
 
 
-@pytest.mark.parametrize(("changes", "marker", "said"), [pytest.param(*row[1:], id=row[0]) for row in TABLE])
+@pytest.mark.parametrize(
+    ("changes", "marker", "said"), [pytest.param(*row[1:], id=row[0]) for row in TABLE]
+)
 def test_wrong_use(tmp_path, changes, marker, said):
     text = BASE
     for old, new in changes.items():
@@ -137,7 +147,9 @@ def test_wrong_use(tmp_path, changes, marker, said):
     for part in said:
         assert part in result.output
     line, column = position(text, marker) if marker else ("", "")
-    assert re.search(rf"^wrong.yml:{line}:{column}[ :]" if marker else "^wrong.yml:", result.output, re.MULTILINE), result.output
+    assert re.search(
+        rf"^wrong.yml:{line}:{column}[ :]" if marker else "^wrong.yml:", result.output, re.MULTILINE
+    ), result.output
 
 
 def test_the_same_is_said_in_python(tmp_path):
@@ -146,18 +158,27 @@ def test_the_same_is_said_in_python(tmp_path):
     with pytest.raises(ComponentError, match="first_update is 60, and the memory keeps 50"):
         make_agent(tmp_path / "late", "dqn", memory).train(cart_pole, 60, max_timesteps=100)
     with pytest.raises(ComponentError, match="a batch of 16 cannot be divided among 3"):
-        make_agent(tmp_path / "divided", "a2c", {"BatchMemory": {"batch_size": 16}}).train(cart_pole, max_timesteps=100)
+        make_agent(tmp_path / "divided", "a2c", {"BatchMemory": {"batch_size": 16}}).train(
+            cart_pole, max_timesteps=100
+        )
     with pytest.raises(ComponentError, match="BatchMemory; it was given a Memory"):
         make_agent(tmp_path / "replayed", "vpg", memory).train(cart_pole, max_timesteps=100)
     with pytest.raises(ComponentError, match="chooses one of some actions"):
-        make_agent(tmp_path / "numbers", "ddqn", memory).train({"GymEnvironment": {"env_id": "Pendulum-v1"}}, max_timesteps=100)
+        make_agent(tmp_path / "numbers", "ddqn", memory).train(
+            {"GymEnvironment": {"env_id": "Pendulum-v1"}}, max_timesteps=100
+        )
     with pytest.raises(DataError, match="is of float64"):
-        make_agent(tmp_path / "types", "dqn", memory).train(GymEnvironment(WrongType), 10, max_timesteps=100)
+        make_agent(tmp_path / "types", "dqn", memory).train(
+            GymEnvironment(WrongType), 10, max_timesteps=100
+        )
 
 
 def test_without_a_baseline_an_episode_has_to_end_within_a_batch(tmp_path):
     agent = make_agent(tmp_path, "vpg", {"BatchMemory": {"batch_size": 8}}, baseline=False)
-    with pytest.raises(ComponentError, match="no episode ended within a batch of 8 transitions.*batch_size larger, or set baseline: true"):
+    with pytest.raises(
+        ComponentError,
+        match="no episode ended within a batch of 8 transitions.*batch_size larger, or set baseline: true",
+    ):
         agent.train(GymEnvironment(lambda: Counter(50)), max_timesteps=100)
 
 
@@ -166,18 +187,44 @@ def test_masks_of_actions_that_cannot_be_masked_are_refused():
         def reset(self, **options):
             return super().reset(**options)[0], {"action_mask": np.ones(2, bool)}
 
-    with pytest.raises(DataError, match=r'info\["action_mask"\] .* only Discrete and MultiDiscrete'):
+    with pytest.raises(
+        DataError, match=r'info\["action_mask"\] .* only Discrete and MultiDiscrete'
+    ):
         GymEnvironment(lambda: Masked(space=gymnasium.spaces.MultiBinary(2))).reset()
 
 
 CART_POLE = {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 2}}
 OTHERS = {
-    "more environments": ({"num_envs": 4}, {}, "the run went on in 2 environments, and these are 4"),
-    "fewer environments": ({"num_envs": 1}, {}, "the run went on in 2 environments, and these are 1"),
-    "another wrapper": ({"wrappers": ["NormalizeObservation"]}, {}, "environment of the checkpoint is another than this run's"),
-    "another way of stepping": ({"vectorization": "own"}, {}, "environment of the checkpoint is another than this run's"),
-    "another memory": ({}, {"memory": {"PrioritizedMemory": {"size": 50, "batch_size": 8}}}, "memory of the checkpoint is another"),
-    "another network": ({}, {"graph": {"layers": [{"Dense": {"units": 9}}]}}, r"dense/kernel has shape \(4, 8\) in the checkpoint"),
+    "more environments": (
+        {"num_envs": 4},
+        {},
+        "the run went on in 2 environments, and these are 4",
+    ),
+    "fewer environments": (
+        {"num_envs": 1},
+        {},
+        "the run went on in 2 environments, and these are 1",
+    ),
+    "another wrapper": (
+        {"wrappers": ["NormalizeObservation"]},
+        {},
+        "environment of the checkpoint is another than this run's",
+    ),
+    "another way of stepping": (
+        {"vectorization": "own"},
+        {},
+        "environment of the checkpoint is another than this run's",
+    ),
+    "another memory": (
+        {},
+        {"memory": {"PrioritizedMemory": {"size": 50, "batch_size": 8}}},
+        "memory of the checkpoint is another",
+    ),
+    "another network": (
+        {},
+        {"graph": {"layers": [{"Dense": {"units": 9}}]}},
+        r"dense/kernel has shape \(4, 8\) in the checkpoint",
+    ),
     "another exploration": ({}, {"exploration": "Greedy"}, None),
 }
 

@@ -113,7 +113,9 @@ class CounterVector(gymnasium.vector.VectorEnv):
         self.metadata = {"autoreset_mode": mode}
         self.single_observation_space = spaces.Box(-1000.0, 1000.0, (2,), np.float32)
         self.single_action_space = spaces.Discrete(2)
-        self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
+        self.observation_space = gymnasium.vector.utils.batch_space(
+            self.single_observation_space, num_envs
+        )
         self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
 
     def observe(self):
@@ -125,7 +127,9 @@ class CounterVector(gymnasium.vector.VectorEnv):
             self.episode[mask] += 1
             self.time[mask] = 0
             return self.observe(), {}
-        self.episode, self.time, self.over = (np.zeros(self.num_envs, kind) for kind in (int, int, bool))
+        self.episode, self.time, self.over = (
+            np.zeros(self.num_envs, kind) for kind in (int, int, bool)
+        )
         return self.observe(), {}
 
     def step(self, actions):
@@ -135,7 +139,10 @@ class CounterVector(gymnasium.vector.VectorEnv):
         self.over = (self.time == self.lengths) & ~resetting
         rewards, over, infos = self.time * 1.0, self.over.copy(), {}
         if self.mode == gymnasium.vector.AutoresetMode.SAME_STEP and over.any():
-            infos["final_obs"] = np.array([row if end else None for row, end in zip(self.observe(), over, strict=True)], object)
+            infos["final_obs"] = np.array(
+                [row if end else None for row, end in zip(self.observe(), over, strict=True)],
+                object,
+            )
             self.episode += over
             self.time = np.where(over, 0, self.time)
         return self.observe(), rewards, over, np.zeros(self.num_envs, bool), infos
@@ -163,7 +170,9 @@ class Probes(gymnasium.Env):
 
     def __init__(self, continuous=False, ends=False):
         self.observation_space = spaces.Discrete(11)
-        self.action_space = spaces.Box(-1.0, 1.0, (1,), np.float32) if continuous else spaces.Discrete(2)
+        self.action_space = (
+            spaces.Box(-1.0, 1.0, (1,), np.float32) if continuous else spaces.Discrete(2)
+        )
         self.continuous, self.ends = continuous, ends
         self.place, self.time, self.legal = 0, 0, np.ones(2, bool)
 
@@ -188,7 +197,13 @@ class Probes(gymnasium.Env):
         if not self.continuous and not self.legal[action]:
             raise RuntimeError(f"the action {action} is not legal")
         reward = {0: 1.0, 1: 1.0, 2: -1.0, 4: 1.0}.get(place)
-        return place, self.paid(place, action) if reward is None else reward, True, False, self.info()
+        return (
+            place,
+            self.paid(place, action) if reward is None else reward,
+            True,
+            False,
+            self.info(),
+        )
 
     def paid(self, place, action):
         if self.continuous:
@@ -200,14 +215,21 @@ class Identity(gymnasium.Env):
     """Pays for each part of an action that is what was observed; an episode is four steps, cut short."""
 
     def __init__(self, space):
-        self.observation_space = spaces.Dict({"wanted": space, "noise": spaces.Box(-1.0, 1.0, (2,), np.float32)})
+        self.observation_space = spaces.Dict(
+            {"wanted": space, "noise": spaces.Box(-1.0, 1.0, (2,), np.float32)}
+        )
         self.action_space = space
         self.wanted, self.time = space.sample(), 0
 
     def observe(self):
-        self.wanted = self.np_random.integers(getattr(self.action_space, "nvec", 2), size=self.action_space.shape)
+        self.wanted = self.np_random.integers(
+            getattr(self.action_space, "nvec", 2), size=self.action_space.shape
+        )
         self.wanted = self.wanted.astype(self.action_space.dtype)
-        return {"wanted": self.wanted, "noise": self.np_random.uniform(-1.0, 1.0, 2).astype(np.float32)}
+        return {
+            "wanted": self.wanted,
+            "noise": self.np_random.uniform(-1.0, 1.0, 2).astype(np.float32),
+        }
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)

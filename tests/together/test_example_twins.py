@@ -45,7 +45,9 @@ def run_file(name, folder=EXAMPLES):
     arguments = ["run", str(folder / f"{name}.yml"), "--set", f"train.train_steps={STEPS}"]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    lines = [json.loads(line) for line in Path("runs", name, "metrics.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in Path("runs", name, "metrics.jsonl").read_text().splitlines()
+    ]
     return [line["metrics"] for line in lines if line["split"] == "eval"][-1]
 
 
@@ -59,7 +61,9 @@ def run_script(name, *args, folder=EXAMPLES):
 def same(found, expected):
     names = set(expected) - {"global_step"}
     assert names == set(found) - {"global_step"}
-    assert {name: found[name] for name in names} == pytest.approx({name: expected[name] for name in names}, rel=1e-5, abs=1e-6)
+    assert {name: found[name] for name in names} == pytest.approx(
+        {name: expected[name] for name in names}, rel=1e-5, abs=1e-6
+    )
 
 
 @pytest.fixture
@@ -86,7 +90,9 @@ def workplace(tmp_path, monkeypatch, digits):
 def test_autoencoders(workplace, name, data, pictures):
     same(run_script(name, f"data/{data}", STEPS), run_file(name))
     for folder in ("runs", "python"):
-        assert sorted(path.name for path in Path(folder, name, "images").iterdir()) == [f"{STEPS:09d}_{kind}.png" for kind in pictures]
+        assert sorted(path.name for path in Path(folder, name, "images").iterdir()) == [
+            f"{STEPS:09d}_{kind}.png" for kind in pictures
+        ]
 
 
 @pytest.mark.parametrize("name", ["diabetes", "multi_head_iris", "time_series", "xor"])
@@ -98,7 +104,12 @@ def test_tables(tmp_path, monkeypatch, name):
 
 
 @pytest.mark.parametrize(
-    ("name", "shape"), [("alexnet_flowers17", (80, 80, 3)), ("convnet_cifar10", (32, 32, 3)), ("vgg19_flowers17", (32, 32, 3))]
+    ("name", "shape"),
+    [
+        ("alexnet_flowers17", (80, 80, 3)),
+        ("convnet_cifar10", (32, 32, 3)),
+        ("vgg19_flowers17", (32, 32, 3)),
+    ],
 )
 def test_networks_for_photographs_on_noise(tmp_path, monkeypatch, name, shape):
     """Their data sets are large and to be downloaded; smaller networks on smaller images show that the files are right."""
@@ -107,10 +118,17 @@ def test_networks_for_photographs_on_noise(tmp_path, monkeypatch, name, shape):
     monkeypatch.chdir(tmp_path)
     data = name.rpartition("_")[2]
     rng = np.random.default_rng(0)
-    splits = {split: (rng.integers(0, 256, (8, *shape), np.uint8), np.arange(8)) for split in ("train", "eval")}
-    prepare_images(data, f"data/{data}", "raw", lambda: splits, [str(number) for number in range(8)])
+    splits = {
+        split: (rng.integers(0, 256, (8, *shape), np.uint8), np.arange(8))
+        for split in ("train", "eval")
+    }
+    prepare_images(
+        data, f"data/{data}", "raw", lambda: splits, [str(number) for number in range(8)]
+    )
     shrink(name)
-    same(run_script(name, f"data/{data}", STEPS, folder=Path("small")), run_file(name, Path("small")))
+    same(
+        run_script(name, f"data/{data}", STEPS, folder=Path("small")), run_file(name, Path("small"))
+    )
 
 
 @pytest.mark.parametrize("name", ["imdb_bidirectional_lstm", "imdb_lstm"])
@@ -130,26 +148,46 @@ def make_table(name):
     """Do what the head of an example says."""
     (lines,) = PREPARE.findall((EXAMPLES / f"{name}.yml").read_text())
     script = re.sub("^#   ", "", lines, flags=re.MULTILINE)
-    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    environ = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
     subprocess.run(["bash", "-e", "-c", script], check=True, env=environ, capture_output=True)
 
 
 def test_every_supervised_example_has_both_forms():
     files = {path.stem for path in EXAMPLES.glob("*.yml") if "data_pipeline" in path.read_text()}
-    of_pipelines = {name for name in files if re.match("translation|text_classifier|captioning|image_folder|lenet", name)}
+    of_pipelines = {
+        name
+        for name in files
+        if re.match("translation|text_classifier|captioning|image_folder|lenet", name)
+    }
     assert {path.stem for path in EXAMPLES.glob("*.py")} >= files - of_pipelines
 
 
 @pytest.mark.slow
-def test_the_loss_of_a_variational_autoencoder_of_mnist_falls_by_half_in_two_of_its_five_epochs(tmp_path, monkeypatch, mnist):
+def test_the_loss_of_a_variational_autoencoder_of_mnist_falls_by_half_in_two_of_its_five_epochs(
+    tmp_path, monkeypatch, mnist
+):
     monkeypatch.chdir(tmp_path)
     Path("data").mkdir()
     Path("data/mnist").symlink_to(mnist)
-    arguments = ["run", str(EXAMPLES / "variational_autoencoder.yml"), "--set", "train.train_steps=500"]
+    arguments = [
+        "run",
+        str(EXAMPLES / "variational_autoencoder.yml"),
+        "--set",
+        "train.train_steps=500",
+    ]
     result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    lines = [json.loads(line) for line in Path("runs/variational_autoencoder/metrics.jsonl").read_text().splitlines()]
-    train, evaluation = ([line["metrics"]["loss"] for line in lines if line["split"] == split] for split in ("train", "eval"))
+    lines = [
+        json.loads(line)
+        for line in Path("runs/variational_autoencoder/metrics.jsonl").read_text().splitlines()
+    ]
+    train, evaluation = (
+        [line["metrics"]["loss"] for line in lines if line["split"] == split]
+        for split in ("train", "eval")
+    )
     assert lines[-1]["step"] == 500
     assert train[-1] < 0.5 * 28 * 28 * np.log(2)  # what is lost where every pixel is undecided
     assert evaluation == sorted(evaluation, reverse=True)

@@ -53,13 +53,22 @@ def test_the_seeds_own_file_reports_eight_metrics_that_equal_scikit_learns(workp
     (found,) = metrics_of(workplace / "runs/lenet_mnsit", "eval")
     with np.load("predictions.npz") as stored:
         predicted = dict(stored)
-    truth, decided, odds = read_labels(mnist / "mnist_eval.tfrecord"), predicted["classes"], predicted["probabilities"]
+    truth, decided, odds = (
+        read_labels(mnist / "mnist_eval.tfrecord"),
+        predicted["classes"],
+        predicted["probabilities"],
+    )
     assert len(truth) == len(decided) == 2000
     wanted, given = np.eye(10)[truth].ravel(), np.eye(10)[decided].ravel()
     (tn, fp), (fn, tp) = measures.confusion_matrix(wanted, given)
-    assert [found[name] for name in ("true_negatives", "false_positives", "false_negatives", "true_positives")] == [tn, fp, fn, tp]
+    assert [
+        found[name]
+        for name in ("true_negatives", "false_positives", "false_negatives", "true_positives")
+    ] == [tn, fp, fn, tp]
     assert found["accuracy"] == pytest.approx(measures.accuracy_score(truth, decided))
-    assert found["precision"] == pytest.approx(measures.precision_score(truth, decided, average="micro"))
+    assert found["precision"] == pytest.approx(
+        measures.precision_score(truth, decided, average="micro")
+    )
     assert found["recall"] == pytest.approx(measures.recall_score(truth, decided, average="micro"))
     assert found["auc"] == pytest.approx(measures.roc_auc_score(wanted, odds.ravel()), abs=1e-3)
 
@@ -69,4 +78,6 @@ def read_labels(path):
 
     keys = {"image/class/label": tf.io.FixedLenFeature((), tf.int64)}
     records = tf.data.TFRecordDataset(str(path)).batch(4096)
-    return np.concatenate([tf.io.parse_example(batch, keys)["image/class/label"].numpy() for batch in records])
+    return np.concatenate(
+        [tf.io.parse_example(batch, keys)["image/class/label"].numpy() for batch in records]
+    )

@@ -25,7 +25,9 @@ def workplace(tmp_path, monkeypatch):
 
 
 def plx(*arguments):
-    result = CliRunner().invoke(main, [str(argument) for argument in arguments], catch_exceptions=False)
+    result = CliRunner().invoke(
+        main, [str(argument) for argument in arguments], catch_exceptions=False
+    )
     assert result.exit_code == 0, result.output
     return result
 
@@ -35,9 +37,15 @@ def run(name, **settings):
     plx(
         "run",
         EXAMPLES / f"{name}.yml",
-        *(part for key, value in settings.items() for part in ("--set", f"{key.replace('__', '.')}={value}")),
+        *(
+            part
+            for key, value in settings.items()
+            for part in ("--set", f"{key.replace('__', '.')}={value}")
+        ),
     )
-    lines = [json.loads(line) for line in Path("runs", name, "metrics.jsonl").read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in Path("runs", name, "metrics.jsonl").read_text().splitlines()
+    ]
     return [line["metrics"] for line in lines if line["split"] == "eval"][-1]
 
 
@@ -45,7 +53,12 @@ def unigram_loss(train, evaluation):
     """The cross-entropy of a token, where each is expected as often as it occurs in training; padding is left out."""
 
     def tokens(pipeline):
-        return np.concatenate([labels["label"][labels["label"] > 0] for _, labels in pipeline.dataset().as_numpy_iterator()])
+        return np.concatenate(
+            [
+                labels["label"][labels["label"] > 0]
+                for _, labels in pipeline.dataset().as_numpy_iterator()
+            ]
+        )
 
     counts = np.bincount(tokens(train), minlength=10_000) + 1.0
     return -np.log(counts / counts.sum())[tokens(evaluation)].mean()
@@ -66,7 +79,9 @@ def test_captioning():
     plx("data", "shapes")
     assert Path("data/shapes/meta_data.json").stat().st_mtime_ns == written
     splits = [
-        ImageCaptioningPipeline(f"data/shapes/shapes_{split}.tfrecord", "data/shapes/meta_data.json", mode="eval")
+        ImageCaptioningPipeline(
+            f"data/shapes/shapes_{split}.tfrecord", "data/shapes/meta_data.json", mode="eval"
+        )
         for split in ("train", "eval")
     ]
     metrics = run("captioning", train__train_steps=120)
@@ -76,8 +91,22 @@ def test_captioning():
 def test_text_classifier(shared):
     Path("languages").mkdir()
     for language in ("en", "de"):
-        Path("languages", f"{language}.txt.gz").write_bytes((shared("multi30k") / f"val.{language}.gz").read_bytes())
-    plx("data", "convert", "languages", "data/languages", "--eval-every", 20, "--delimiter", "", "--lowercase", "--vocabulary-size", 60)
+        Path("languages", f"{language}.txt.gz").write_bytes(
+            (shared("multi30k") / f"val.{language}.gz").read_bytes()
+        )
+    plx(
+        "data",
+        "convert",
+        "languages",
+        "data/languages",
+        "--eval-every",
+        20,
+        "--delimiter",
+        "",
+        "--lowercase",
+        "--vocabulary-size",
+        60,
+    )
     metrics = run("text_classifier", train__train_steps=100)
     assert metrics["loss"] < 0.5 < np.log(2)
 
@@ -90,12 +119,21 @@ def test_translation(shared):
         for part in ("train", "val"):
             Path("source", f"{part}.{language}.gz").write_bytes(gzip.compress(lines))
     plx("data", "text-pairs", "--source", "source")
-    parameters = {f"{side}_vocabulary": f"data/text-pairs/{side}_vocabulary.txt" for side in ("source", "target")}
+    parameters = {
+        f"{side}_vocabulary": f"data/text-pairs/{side}_vocabulary.txt"
+        for side in ("source", "target")
+    }
     splits = [
         TFRecordSourceSequencePipeline(
-            f"data/text-pairs/text-pairs_{split}.tfrecord", **parameters, lowercase=True, split_punctuation=True, mode="eval"
+            f"data/text-pairs/text-pairs_{split}.tfrecord",
+            **parameters,
+            lowercase=True,
+            split_punctuation=True,
+            mode="eval",
         )
         for split in ("train", "eval")
     ]
-    metrics = run("translation", train__train_steps=50, model__classifier__optimizer__Adam__learning_rate=0.01)
+    metrics = run(
+        "translation", train__train_steps=50, model__classifier__optimizer__Adam__learning_rate=0.01
+    )
     assert metrics["loss"] < 0.75 * unigram_loss(*splits)

@@ -48,7 +48,10 @@ def test_a_message_of_keras_stands_without_its_frame(digits):
     with pytest.raises(ConfigError) as caught:
         check_shapes(check(yaml.safe_load(text)))
     message = str(caught.value)
-    assert "cannot take gaussian_noise of shape (None, 28, 28, 1): The total size of the tensor must be unchanged" in message
+    assert (
+        "cannot take gaussian_noise of shape (None, 28, 28, 1): The total size of the tensor must be unchanged"
+        in message
+    )
     assert "\x1b" not in message
 
 
@@ -65,7 +68,9 @@ def test_a_message_of_keras_stands_without_its_frame(digits):
         ),
     ],
 )
-def test_an_activation_that_doubles_the_features_of_a_layer_of_keras_is_refused(layers, message, digits):
+def test_an_activation_that_doubles_the_features_of_a_layer_of_keras_is_refused(
+    layers, message, digits
+):
     config = yaml.safe_load(YAML_OF_2017.format(digits))
     config["model"]["classifier"]["graph"]["layers"] = layers
     with pytest.raises(ConfigError) as caught:
@@ -76,23 +81,35 @@ def test_an_activation_that_doubles_the_features_of_a_layer_of_keras_is_refused(
 @pytest.mark.parametrize(
     ("loss", "message"),
     [
-        ({"SoftmaxCrossEntropy": {"class_weights": [1.0, 2.0]}}, "class_weights: expected 10 numbers, one a class, got 2"),
+        (
+            {"SoftmaxCrossEntropy": {"class_weights": [1.0, 2.0]}},
+            "class_weights: expected 10 numbers, one a class, got 2",
+        ),
         ({"MeanSquaredError": {"wieghts": 1.0}}, "unknown parameter; did you mean weights?"),
         ({"LogLoss": {"weights": -1.0}}, "expected a number at least 0, got -1"),
     ],
 )
 def test_mistakes_in_a_loss_are_explained(loss, message, digits):
     config = yaml.safe_load(YAML_OF_2017.format(digits))
-    config["model"]["classifier"] |= {"loss": loss, "graph": {"input_layers": "image", "layers": ["Flatten", {"Dense": {"units": 10}}]}}
+    config["model"]["classifier"] |= {
+        "loss": loss,
+        "graph": {"input_layers": "image", "layers": ["Flatten", {"Dense": {"units": 10}}]},
+    }
     with pytest.raises(ConfigError) as caught:
         check_shapes(check(config))
     assert message in str(caught.value)
 
 
 def test_the_seeds_json_is_correct(tmp_path, digits):
-    files = {"data_files": f"{digits}/digits_train.tfrecord", "meta_data_file": f"{digits}/meta_data.json"}
+    files = {
+        "data_files": f"{digits}/digits_train.tfrecord",
+        "meta_data_file": f"{digits}/meta_data.json",
+    }
     definition = [
-        ["Conv2d", {"regularizer": "l2_regularizer", "num_filter": 32, "filter_size": 5, "strides": 1}],
+        [
+            "Conv2d",
+            {"regularizer": "l2_regularizer", "num_filter": 32, "filter_size": 5, "strides": 1},
+        ],
         ["MaxPool2d", {"kernel_size": 2}],
         ["FullyConnected", {"num_units": 64, "activation": "tanh"}],
         ["FullyConnected", {"num_units": 10}],
@@ -101,16 +118,27 @@ def test_the_seeds_json_is_correct(tmp_path, digits):
         "name": "MyModel",
         "run_config": {"save_checkpoints_steps": 100},
         "train_input_data_config": {
-            "pipeline_config": {"module": "TFRecordImagePipeline", "batch_size": 64, "dynamic_pad": False, "params": files}
+            "pipeline_config": {
+                "module": "TFRecordImagePipeline",
+                "batch_size": 64,
+                "dynamic_pad": False,
+                "params": files,
+            }
         },
         "model_config": {
             "summaries": ["loss", "gradients", "activations"],
             "module": "Classifier",
             "loss_config": {"module": "softmax_cross_entropy"},
             "eval_metrics_config": [
-                {"module": f"streaming_{name}"} for name in ("true_positives", "recall", "auc", "accuracy", "precision")
+                {"module": f"streaming_{name}"}
+                for name in ("true_positives", "recall", "auc", "accuracy", "precision")
             ],
-            "optimizer_config": {"module": "adam", "learning_rate": 0.007, "decay_type": "exponential_decay", "decay_rate": 0.2},
+            "optimizer_config": {
+                "module": "adam",
+                "learning_rate": 0.007,
+                "decay_type": "exponential_decay",
+                "decay_rate": 0.2,
+            },
             "one_hot_encode": True,
             "n_classes": 10,
             "graph_config": {"name": "lenet", "features": ["image"], "definition": definition},

@@ -14,7 +14,10 @@ from plx_core.cli import main
 VAE = {
     "version": 1,
     "project": {"name": "vae"},
-    "environment": {"seed": 1, "run_config": {"save_checkpoints_steps": 100, "log_step_count_steps": 22}},
+    "environment": {
+        "seed": 1,
+        "run_config": {"save_checkpoints_steps": 100, "log_step_count_steps": 22},
+    },
     "model": {
         "generator": {
             "encoder": {"layers": ["Flatten", {"Dense": {"units": 64, "activation": "relu"}}]},
@@ -33,7 +36,11 @@ VAE = {
     },
     "train": {"train_steps": 110},
     "eval": {
-        "hooks": [{"ReconstructionImages": {"count": 5, "noise": 0.2}}, {"GeneratedImages": {"rows": 2, "columns": 3}}, "LatentTraversal"]
+        "hooks": [
+            {"ReconstructionImages": {"count": 5, "noise": 0.2}},
+            {"GeneratedImages": {"rows": 2, "columns": 3}},
+            "LatentTraversal",
+        ]
     },
 }
 
@@ -45,7 +52,14 @@ def vae_config(digits, tmp_path, **changes):
             "TFRecordImagePipeline": {
                 "data_files": [str(digits / f"digits_{split}.tfrecord")],
                 "meta_data_file": str(digits / "meta_data.json"),
-                "feature_processors": {"image": {"layers": [{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}]}},
+                "feature_processors": {
+                    "image": {
+                        "layers": [
+                            {"Cast": {"dtype": "float32"}},
+                            {"Rescaling": {"scale": 1 / 255}},
+                        ]
+                    }
+                },
             }
         }
     config["model"]["generator"] |= changes
@@ -63,9 +77,13 @@ def test_a_variational_autoencoder_of_digits_from_a_file(digits, tmp_path):
     (metrics,) = [line["metrics"] for line in lines if line["split"] == "eval"]
     untrained = 784 * math.log(2)
     assert metrics["loss"] < 0.72 * untrained
-    assert metrics["loss"] == pytest.approx(metrics["reconstruction"] + metrics["kl_divergence"], rel=1e-4)
+    assert metrics["loss"] == pytest.approx(
+        metrics["reconstruction"] + metrics["kl_divergence"], rel=1e-4
+    )
     assert 0 < metrics["mean_absolute_error"] < 0.3
-    sizes = {path.name: tf.io.decode_png(path.read_bytes()).shape for path in (run / "images").iterdir()}
+    sizes = {
+        path.name: tf.io.decode_png(path.read_bytes()).shape for path in (run / "images").iterdir()
+    }
     assert {name: tuple(size) for name, size in sizes.items()} == {
         "000000110_reconstructions.png": (3 * 58 - 2, 5 * 58 - 2, 1),
         "000000110_generated.png": (2 * 58 - 2, 3 * 58 - 2, 1),
@@ -84,7 +102,10 @@ def test_a_variational_autoencoder_of_digits_from_a_file(digits, tmp_path):
         assert stored["results"].shape == (355, 28, 28, 1)
     with np.load(tmp_path / "generated.npz") as stored:
         assert stored["latent"].shape == (3, 3)
-    assert "--mode decode and --latents go together" in invoke(main, ["predict", file, *common, "--mode", "decode"]).output
+    assert (
+        "--mode decode and --latents go together"
+        in invoke(main, ["predict", file, *common, "--mode", "decode"]).output
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,14 +155,26 @@ OLD = {
         "module": "Generator",
         "loss_config": {"module": "mean_squared_error"},
         "optimizer_config": {"module": "adadelta", "learning_rate": 0.9},
-        "encoder_config": {"definition": [["FullyConnected", {"num_units": 16}], ["FullyConnected", {"num_units": 8}]]},
-        "decoder_config": {"definition": [["FullyConnected", {"num_units": 16}], ["FullyConnected", {"num_units": 784}]]},
+        "encoder_config": {
+            "definition": [
+                ["FullyConnected", {"num_units": 16}],
+                ["FullyConnected", {"num_units": 8}],
+            ]
+        },
+        "decoder_config": {
+            "definition": [
+                ["FullyConnected", {"num_units": 16}],
+                ["FullyConnected", {"num_units": 784}],
+            ]
+        },
         "bridge_config": {"module": "LatentBridge", "latent_dim": 2},
     },
 }
 
 
-def test_a_generator_of_2017_and_what_it_is_converted_to_give_the_same_numbers(digits, tmp_path, monkeypatch):
+def test_a_generator_of_2017_and_what_it_is_converted_to_give_the_same_numbers(
+    digits, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     config = dict(OLD)
     for split in ("train", "eval"):
@@ -152,8 +185,13 @@ def test_a_generator_of_2017_and_what_it_is_converted_to_give_the_same_numbers(d
                 "num_epochs": 1,
                 "shuffle": True,
                 "dynamic_pad": False,
-                "params": {"data_files": str(digits / f"digits_{split}.tfrecord"), "meta_data_file": str(digits / "meta_data.json")},
-                "definition": {"image": [["Standardization", {}], ["Reshape", {"target_shape": [784]}]]},
+                "params": {
+                    "data_files": str(digits / f"digits_{split}.tfrecord"),
+                    "meta_data_file": str(digits / "meta_data.json"),
+                },
+                "definition": {
+                    "image": [["Standardization", {}], ["Reshape", {"target_shape": [784]}]]
+                },
             }
         }
     Path("old.json").write_text(json.dumps(config))
@@ -161,9 +199,14 @@ def test_a_generator_of_2017_and_what_it_is_converted_to_give_the_same_numbers(d
     Path("new.yml").write_text(converted.output)
     metrics = []
     for file in ("old.json", "new.yml"):
-        result = CliRunner().invoke(main, ["run", file, "--output-dir", f"run_{file}", "--set", "train.train_steps=3"])
+        result = CliRunner().invoke(
+            main, ["run", file, "--output-dir", f"run_{file}", "--set", "train.train_steps=3"]
+        )
         assert result.exit_code == 0, result.output
-        lines = [json.loads(line) for line in Path(f"run_{file}", "metrics.jsonl").read_text().splitlines()]
+        lines = [
+            json.loads(line)
+            for line in Path(f"run_{file}", "metrics.jsonl").read_text().splitlines()
+        ]
         metrics.append([line["metrics"] for line in lines if line["split"] == "eval"])
     assert metrics[0] == metrics[1]
     assert set(metrics[0][0]) == {"loss", "reconstruction", "kl_divergence"}

@@ -26,7 +26,9 @@ eval:
     metrics = tmp_path / "runs/experiment/metrics.jsonl"
     for evaluations, wait in ((1, 0.05), (4, 0.0), (6, 0.1)):
         process = forking.start("run", "a.yml")
-        while process.is_alive() and not (metrics.exists() and metrics.read_text().count('"eval"') >= evaluations):
+        while process.is_alive() and not (
+            metrics.exists() and metrics.read_text().count('"eval"') >= evaluations
+        ):
             time.sleep(0.01)
         time.sleep(wait)
         assert process.is_alive()
@@ -35,6 +37,15 @@ eval:
     forking.finish("run", "a.yml")
     lines = [json.loads(line) for line in metrics.read_text().splitlines()]
     losses = {line["step"]: line["metrics"]["loss"] for line in lines if line["split"] == "eval"}
-    assert [line["step"] for line in lines if line["split"] == "eval"] == list(range(100, 1501, 100))
-    best = [step for step in losses if losses[step] == min(value for other, value in losses.items() if other <= step)]
-    assert sorted(int(path.name) for path in (tmp_path / "runs/experiment/export/best").glob("[0-9]*")) == best
+    assert [line["step"] for line in lines if line["split"] == "eval"] == list(
+        range(100, 1501, 100)
+    )
+    best = [
+        step
+        for step in losses
+        if losses[step] == min(value for other, value in losses.items() if other <= step)
+    ]
+    assert (
+        sorted(int(path.name) for path in (tmp_path / "runs/experiment/export/best").glob("[0-9]*"))
+        == best
+    )

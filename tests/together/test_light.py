@@ -21,12 +21,28 @@ print(json.dumps({{"code": code, "heavy": sorted(name for name in ("tensorflow",
 def probe(arguments, folder, cache):
     environment = {**os.environ, "PLX_CACHE_DIR": str(cache)}
     code = PROBE.format(arguments=arguments)
-    answer = subprocess.run([sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    answer = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return answer.stdout, json.loads(answer.stderr.splitlines()[-1])
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["components"], ["components", "layers"], ["plugins"], ["check", "--help"], ["runs"]], ids=" ".join
+    "arguments",
+    [
+        ["--help"],
+        ["components"],
+        ["components", "layers"],
+        ["plugins"],
+        ["check", "--help"],
+        ["runs"],
+    ],
+    ids=" ".join,
 )
 def test_nothing_heavy_is_imported(arguments, tmp_path):
     output, found = probe(arguments, tmp_path, tmp_path / "cache")

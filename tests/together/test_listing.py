@@ -32,5 +32,8 @@ def test_older_names_of_parameters_are_shown_and_fit_the_schema(validator):
     output = plx("components", "layers", "GaussianNoise").output
     assert "stddev, once scale" in output
     assert output.endswith("- GaussianNoise: {stddev: 0.1}\n")
-    layers = [{"Conv2D": {"filters": 1, "kernel_size": 3, "regularizer": {"L2": {"l": 0.1}}}}, {"GaussianNoise": {"scale": 0.1}}]
+    layers = [
+        {"Conv2D": {"filters": 1, "kernel_size": 3, "regularizer": {"L2": {"l": 0.1}}}},
+        {"GaussianNoise": {"scale": 0.1}},
+    ]
     assert not list(validator.iter_errors({"model": {"classifier": {"graph": {"layers": layers}}}}))

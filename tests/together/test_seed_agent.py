@@ -49,4 +49,6 @@ def test_the_seeds_program_runs(tmp_path, monkeypatch):
     names["estimator"].train(names["env"], hooks=[watch])
     assert len(watch.losses) == 4
     assert names["estimator"].global_step == 20
-    assert names["estimator"].global_timestep == 1190  # an update at 1000 actions, and at each 10 after
+    assert (
+        names["estimator"].global_timestep == 1190
+    )  # an update at 1000 actions, and at each 10 after

@@ -16,7 +16,14 @@ from plx_core.checkpoints import Checkpoints
 CONFIG = {
     "version": 1,
     "project": {"name": "killed"},
-    "environment": {"seed": 3, "run_config": {"save_checkpoints_steps": 20, "save_summary_steps": 50, "log_step_count_steps": 10}},
+    "environment": {
+        "seed": 3,
+        "run_config": {
+            "save_checkpoints_steps": 20,
+            "save_summary_steps": 50,
+            "log_step_count_steps": 10,
+        },
+    },
     "model": {
         "classifier": {
             "graph": {
@@ -47,9 +54,14 @@ def command(tmp_path, digits):
             "data_files": [str(digits / "digits_train.tfrecord")],
             "meta_data_file": str(digits / "meta_data.json"),
             "batch_size": 32,
-            "feature_processors": {"image": {"input_layers": ["image"], "layers": [{"Rescaling": {"scale": 1 / 255}}]}},
+            "feature_processors": {
+                "image": {"input_layers": ["image"], "layers": [{"Rescaling": {"scale": 1 / 255}}]}
+            },
         }
-        train = {"train_steps": steps, "data_pipeline": {"TFRecordImagePipeline": {**pipeline, "shuffle": True}}}
+        train = {
+            "train_steps": steps,
+            "data_pipeline": {"TFRecordImagePipeline": {**pipeline, "shuffle": True}},
+        }
         file = tmp_path / "killed.yml"
         file.write_text(yaml.safe_dump({**CONFIG, "train": train}))
         return ["run", str(file), "--output-dir", str(run)]
@@ -60,7 +72,9 @@ def command(tmp_path, digits):
 def start(command):
     """The command in a process that nothing has prepared, unlike those of `forking`."""
     command = [sys.executable, "-m", "plx_core", *command]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
 
 
 def wait_for(condition, is_over, seconds=60):
@@ -84,12 +98,15 @@ def test_kill_9_ten_times_changes_no_bit(tmp_path, command):
         process = forking.start(*command(run, steps))
         if kills % 3:  # amid the steps; else while the program starts
             wait_for(
-                lambda before=before: Checkpoints(run / "checkpoints").latest() != before, lambda process=process: not process.is_alive()
+                lambda before=before: Checkpoints(run / "checkpoints").latest() != before,
+                lambda process=process: not process.is_alive(),
             )
             time.sleep(rng.uniform(0, 0.15))
         else:
             time.sleep(rng.uniform(0.1, 1.2))
-        assert process.is_alive(), f"the run of {steps} steps ended before it was killed ten times; stopped at {seen}"
+        assert process.is_alive(), (
+            f"the run of {steps} steps ended before it was killed ten times; stopped at {seen}"
+        )
         process.kill()
         process.join()
         kills += 1
@@ -103,7 +120,10 @@ def test_kill_9_ten_times_changes_no_bit(tmp_path, command):
 def test_sigterm_writes_a_checkpoint_and_the_same_command_goes_on(tmp_path, command):
     steps, run = 1200, tmp_path / "stopped"
     process = start(command(run, steps))
-    wait_for(lambda: Checkpoints(run / "checkpoints").latest() is not None, lambda: process.poll() is not None)
+    wait_for(
+        lambda: Checkpoints(run / "checkpoints").latest() is not None,
+        lambda: process.poll() is not None,
+    )
     os.killpg(process.pid, signal.SIGTERM)
     assert process.wait(60) == 143
     stopped_at = int(Checkpoints(run / "checkpoints").latest().name)

@@ -72,7 +72,11 @@ def imported(statement: ast.stmt, module: str) -> Iterator[str]:
         yield from (alias.name for alias in statement.names)
     elif isinstance(statement, ast.ImportFrom):
         package = module if modules()[module].name == "__init__.py" else module.rpartition(".")[0]
-        levels = package.split(".")[: len(package.split(".")) - statement.level + 1] if statement.level else []
+        levels = (
+            package.split(".")[: len(package.split(".")) - statement.level + 1]
+            if statement.level
+            else []
+        )
         origin = ".".join([*levels, *([statement.module] if statement.module else [])])
         yield origin
         yield from (f"{origin}.{alias.name}" for alias in statement.names)
@@ -96,7 +100,9 @@ def executed_on_import(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
 @cache
 def imports_at_start(module: str) -> frozenset[str]:
     tree = ast.parse(modules()[module].read_text(encoding="utf-8"))
-    return frozenset(name for statement in executed_on_import(tree.body) for name in imported(statement, module))
+    return frozenset(
+        name for statement in executed_on_import(tree.body) for name in imported(statement, module)
+    )
 
 
 def ways_to_heavy_modules(module: str) -> list[str]:
@@ -120,7 +126,11 @@ def packages_named(path: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from ((node.lineno, name.partition(".")[0]) for name in imported(node, module))
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"\w+(\.\w+)+(:\w+)?", node.value):
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and re.fullmatch(r"\w+(\.\w+)+(:\w+)?", node.value)
+        ):
             yield node.lineno, node.value.partition(".")[0]
 
 
@@ -147,7 +157,9 @@ def test_light_modules_import_nothing_heavy_when_run() -> None:
         f"for name in {LIGHT!r}: importlib.import_module(name)\n"
         f"print(json.dumps(sorted({HEAVY!r} & set(sys.modules))))"
     )
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     assert json.loads(result.stdout) == []
 
 
@@ -159,7 +171,12 @@ def test_the_walk_sees_what_runs_on_import_only() -> None:
         "def f():\n    import g\n"
         "class H:\n    import h\n    def m(self):\n        import i\n"
     )
-    names = [alias.name for statement in executed_on_import(tree.body) if isinstance(statement, ast.Import) for alias in statement.names]
+    names = [
+        alias.name
+        for statement in executed_on_import(tree.body)
+        if isinstance(statement, ast.Import)
+        for alias in statement.names
+    ]
     assert names == ["a", "c", "d", "e", "h"]
 
 
@@ -183,21 +200,32 @@ def requirements() -> dict[str, Requirement]:
     texts = [line for line in lines if line and not line.startswith(("#", "-e"))]
     for line in lines:
         if match := re.fullmatch(r"-e \./(\w+)(?:\[(.*)\])?", line):
-            project = tomllib.loads((ROOT / match[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+            project = tomllib.loads(
+                (ROOT / match[1] / "pyproject.toml").read_text(encoding="utf-8")
+            )["project"]
             texts += project["dependencies"]
-            texts += [text for extra in (match[2] or "").split(",") if extra for text in project["optional-dependencies"][extra]]
+            texts += [
+                text
+                for extra in (match[2] or "").split(",")
+                if extra
+                for text in project["optional-dependencies"][extra]
+            ]
     parsed = [Requirement(text) for text in texts]
     return {canonicalize_name(requirement.name): requirement for requirement in parsed}
 
 
 def test_constraints_pin_what_is_needed() -> None:
-    pins = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines())
+    pins = dict(
+        line.split("==")
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    )
     pinned = {canonicalize_name(name): version for name, version in pins.items()}
     ours = {canonicalize_name(package) for package in PACKAGES}
     wrong = {
         name: pinned.get(name, "not pinned")
         for name, requirement in requirements().items()
-        if name not in ours and not (name in pinned and requirement.specifier.contains(pinned[name], prereleases=True))
+        if name not in ours
+        and not (name in pinned and requirement.specifier.contains(pinned[name], prereleases=True))
     }
     assert not wrong
 

@@ -135,7 +135,9 @@ def test_the_base_is_correct(workplace):
     assert result.exit_code == 0, result.output
 
 
-@pytest.mark.parametrize(("old", "new", "marker", "parts"), [pytest.param(*row[1:], id=row[0]) for row in TABLE])
+@pytest.mark.parametrize(
+    ("old", "new", "marker", "parts"), [pytest.param(*row[1:], id=row[0]) for row in TABLE]
+)
 def test_wrong_config(workplace, old, new, marker, parts):
     assert old in BASE
     text = BASE.replace(old, new, 1)
@@ -146,11 +148,17 @@ def test_wrong_config(workplace, old, new, marker, parts):
         assert part in result.output
     if marker != "<":
         line, column = position(text, marker)
-        assert re.search(rf"^wrong.yml:{line}:{column}[ :]", result.output, re.MULTILINE), result.output
+        assert re.search(rf"^wrong.yml:{line}:{column}[ :]", result.output, re.MULTILINE), (
+            result.output
+        )
 
 
 def test_all_mistakes_at_once_in_the_order_of_the_file(workplace):
-    text = BASE.replace("seed: 3", "sead: 3").replace("{units: 10}", "{units: 10, bais: 1}").replace("train_steps: 5", "train_steps: x")
+    text = (
+        BASE.replace("seed: 3", "sead: 3")
+        .replace("{units: 10}", "{units: 10, bais: 1}")
+        .replace("train_steps: 5", "train_steps: x")
+    )
     lines = check(workplace, text).output.splitlines()
     assert [line.split(" ")[1] for line in lines] == [
         "environment.sead:",
@@ -162,7 +170,10 @@ def test_all_mistakes_at_once_in_the_order_of_the_file(workplace):
 def test_set_points_at_the_option(workplace):
     result = check(workplace, BASE, "--set", "model.classifier.n_classes=many")
     assert result.exit_code == 2
-    assert "--set model.classifier.n_classes=many model.classifier.n_classes: expected an integer" in result.output
+    assert (
+        "--set model.classifier.n_classes=many model.classifier.n_classes: expected an integer"
+        in result.output
+    )
 
 
 @pytest.mark.parametrize(
@@ -200,7 +211,11 @@ def test_no_such_file():
 def test_the_process_exits_with_two_and_one_message(workplace):
     (workplace / "process.yml").write_text(BASE.replace("seed: 3", "sead: 3"))
     answer = subprocess.run(
-        [sys.executable, "-m", "plx_core", "check", "process.yml"], cwd=workplace, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "plx_core", "check", "process.yml"],
+        cwd=workplace,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert answer.returncode == 2
     assert answer.stdout == ""

@@ -46,7 +46,12 @@ if TYPE_CHECKING:
     from plx_core.components import Component
     from plx_core.configs import EnvironmentConfig, RunConfig
     from plx_core.estimators import Estimator
-    from plx_core.experiments import Experiment, RLExperiment, create_experiment, create_rl_experiment
+    from plx_core.experiments import (
+        Experiment,
+        RLExperiment,
+        create_experiment,
+        create_rl_experiment,
+    )
     from plx_core.graphs import Graph
     from plx_core.saving import load_model
     from plx_core.specs import AgentSpec, EstimatorSpec, Model, Trainable

@@ -57,7 +57,9 @@ class Agent(Trainer):
         trackers: Sequence[Any] | None = None,
         warm_start_from: WarmStartConfig | str | Path | None = None,
     ) -> None:
-        super().__init__(model_fn, model_dir, config, params, trackers=trackers, warm_start_from=warm_start_from)
+        super().__init__(
+            model_fn, model_dir, config, params, trackers=trackers, warm_start_from=warm_start_from
+        )
         self._memory = make("memories", memory, seed=self.config.seed)
         if self._memory is not None and self._memory.seed is None:
             self._memory.reseed(self.config.seed)
@@ -145,15 +147,27 @@ class Agent(Trainer):
             (timesteps, max_timesteps, "timesteps"),
         ):
             if more is not None and total is not None:
-                raise ComponentError(f"give {name} (how many more) or max_{name} (the number to stop at), not both")
+                raise ComponentError(
+                    f"give {name} (how many more) or max_{name} (the number to stop at), not both"
+                )
         callbacks = [as_callback(make("callbacks", hook)) for hook in hooks or ()]
-        if self._training is not None and not isinstance(env, Environment) and env == self._described:
+        if (
+            self._training is not None
+            and not isinstance(env, Environment)
+            and env == self._described
+        ):
             env = self._training.env
         else:
-            self._described, env = env, make("environments", env, seed=self.config.seed, mode=Modes.TRAIN)
+            self._described, env = (
+                env,
+                make("environments", env, seed=self.config.seed, mode=Modes.TRAIN),
+            )
         with self.run_directory.writing(), self.announced(callbacks):
             training = self._prepare(env, callbacks)
-            first, frequency = 1000 if first_update is None else first_update, 10 if update_frequency is None else update_frequency
+            first, frequency = (
+                1000 if first_update is None else first_update,
+                10 if update_frequency is None else update_frequency,
+            )
             schedule = UpdateSchedule(first, frequency, updates_per_block, pretrain_steps)
             self._run = AgentRun(self, training, callbacks, self.make_trackers(), schedule)
             self._training = None  # if this call fails, memory holds what no checkpoint does: the next goes on from the checkpoint
@@ -167,11 +181,15 @@ class Agent(Trainer):
             self._training = training
         return self
 
-    def run_episode(self, env: Any, checkpoint_path: str | Path | None = None, seed: int | None = None) -> dict[str, float]:
+    def run_episode(
+        self, env: Any, checkpoint_path: str | Path | None = None, seed: int | None = None
+    ) -> dict[str, float]:
         """One greedy episode; its `episode_return` and `episode_length`."""
         return self._evaluate(env, 1, checkpoint_path, EVALUATION_SEED if seed is None else seed)
 
-    def play(self, env: Any, checkpoint_path: str | Path | None = None, seed: int = EVALUATION_SEED) -> Iterator[dict[str, Any]]:
+    def play(
+        self, env: Any, checkpoint_path: str | Path | None = None, seed: int = EVALUATION_SEED
+    ) -> Iterator[dict[str, Any]]:
         """The steps of one greedy episode, in the first of the environments.
 
         Yields:
@@ -179,7 +197,10 @@ class Agent(Trainer):
         """
         env, policy = self.restored(env, checkpoint_path, seed)
         for played in play_greedily(env, policy, 1, seed):
-            seen, step = {name: part[0] for name, part in as_features(played.observations).items()}, played.step
+            seen, step = (
+                {name: part[0] for name, part in as_features(played.observations).items()},
+                played.step,
+            )
             ends = {"terminated": step.terminated[0], "truncated": step.truncated[0]}
             yield seen | {"action": played.actions[0], "reward": step.rewards[0]} | ends
 
@@ -209,7 +230,11 @@ class Agent(Trainer):
         return self._evaluated(step, f"eval_{name}" if name else "eval", metrics, hooks)
 
     def predict(
-        self, input_fn: Any, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None, env: Any = None
+        self,
+        input_fn: Any,
+        predict_keys: Sequence[str] | None = None,
+        checkpoint_path: str | Path | None = None,
+        env: Any = None,
     ) -> Iterator[dict[str, np.ndarray]]:
         """What a checkpoint would do, for each observation of a data set: one mapping at a time, `action` in it.
 
@@ -221,7 +246,10 @@ class Agent(Trainer):
                 `num_actions`.
         """
         pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
-        state, dataset = checkpoint_files.load(self._checkpoint(checkpoint_path)), pipeline.dataset()
+        state, dataset = (
+            checkpoint_files.load(self._checkpoint(checkpoint_path)),
+            pipeline.dataset(),
+        )
         if env is None:
             spec = self.call_model_fn(Modes.PREDICT, pipeline.element_spec[0], None)
         else:
@@ -233,11 +261,19 @@ class Agent(Trainer):
         program = EvaluationProgram(spec)
         program.restore(state)
         for predictions in program.predict(dataset):
-            chosen = {key: predictions[key] for key in predict_keys} if predict_keys else predictions
+            chosen = (
+                {key: predictions[key] for key in predict_keys} if predict_keys else predictions
+            )
             for row in zip(*chosen.values(), strict=True):
                 yield dict(zip(chosen, row, strict=True))
 
-    def export(self, export_dir: str | Path, env: Any, checkpoint_path: str | Path | None = None, format: str = "saved_model") -> Path:
+    def export(
+        self,
+        export_dir: str | Path,
+        env: Any,
+        checkpoint_path: str | Path | None = None,
+        format: str = "saved_model",
+    ) -> Path:
         """Write a policy that takes raw observations, by name.
 
         Args:
@@ -256,11 +292,19 @@ class Agent(Trainer):
         program.export(Path(export_dir), format, env.processing_network())
         return Path(export_dir)
 
-    def try_out(self, env: Any, first_update: int = 1000, update_frequency: int = 10, pretrain_steps: int = 0) -> None:
+    def try_out(
+        self,
+        env: Any,
+        first_update: int = 1000,
+        update_frequency: int = 10,
+        pretrain_steps: int = 0,
+    ) -> None:
         """Build all that training needs and take a step in each environment, to see that they fit; nothing is kept."""
         env = make("environments", env, seed=self.config.seed, mode=Modes.TRAIN)
         training = self._new_training(env)
-        UpdateSchedule(first_update, update_frequency, pretraining=pretrain_steps).check(training.memory)
+        UpdateSchedule(first_update, update_frequency, pretraining=pretrain_steps).check(
+            training.memory
+        )
         training.begin(self.config.seed)
         env.step(training.spec.policy.act(training.observations, 0, training.masks))
 
@@ -268,10 +312,14 @@ class Agent(Trainer):
         """Call the model function on what an environment shows and takes."""
         spec = self.call_model_fn(mode, features_of(env.observation_space), env.action_space)
         if not isinstance(spec, AgentSpec):
-            raise ComponentError("an agent's model_fn returns an AgentSpec, as a model of reinforcement learning does when it is called")
+            raise ComponentError(
+                "an agent's model_fn returns an AgentSpec, as a model of reinforcement learning does when it is called"
+            )
         return spec
 
-    def restored(self, env: Any, checkpoint_path: str | Path | None = None, seed: int = EVALUATION_SEED) -> tuple[Environment, Policy]:
+    def restored(
+        self, env: Any, checkpoint_path: str | Path | None = None, seed: int = EVALUATION_SEED
+    ) -> tuple[Environment, Policy]:
         """An environment that observes as the training did, and the policy of a checkpoint, the newest when None."""
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
         env = make("environments", env, seed=seed, mode=Modes.EVAL)
@@ -279,7 +327,9 @@ class Agent(Trainer):
         if self._evaluation is None:
             self._evaluation = self.build(Modes.EVAL, env)
         spec = self._evaluation
-        assign_variables(variables_by_name(spec.network), state["program"]["variables"], "variables")
+        assign_variables(
+            variables_by_name(spec.network), state["program"]["variables"], "variables"
+        )
         spec.policy.refresh()
         return env, spec.policy
 
@@ -301,7 +351,12 @@ class Agent(Trainer):
         training = self._new_training(env)
         latest = self.checkpoints.latest()
         if latest is not None:
-            training.restore(checkpoint_files.load(latest), callbacks, is_new_env=known is not None, seed=self.config.seed)
+            training.restore(
+                checkpoint_files.load(latest),
+                callbacks,
+                is_new_env=known is not None,
+                seed=self.config.seed,
+            )
         else:
             if self.warm_start is not None:
                 training.warm_start(self.warm_start)
@@ -315,7 +370,11 @@ class Agent(Trainer):
 
     def _new_training(self, env: Environment) -> Training:
         spec = self.build(Modes.TRAIN, env)
-        memory = self._memory if self._memory is not None else make("memories", spec.memory, seed=self.config.seed)
+        memory = (
+            self._memory
+            if self._memory is not None
+            else make("memories", spec.memory, seed=self.config.seed)
+        )
         self._memory = memory
         training = Training(env, spec, memory)
         training.check()
@@ -326,8 +385,12 @@ class Agent(Trainer):
             training.learner.compile(xla=xla)
         return training
 
-    def _evaluate(self, env: Any, episodes: int, checkpoint_path: str | Path | None, seed: int) -> dict[str, float]:
-        borrowed = self._run.training if self._run is not None and self._run.training.env is env else None
+    def _evaluate(
+        self, env: Any, episodes: int, checkpoint_path: str | Path | None, seed: int
+    ) -> dict[str, float]:
+        borrowed = (
+            self._run.training if self._run is not None and self._run.training.env is env else None
+        )
         before = env.state() if borrowed else {}
         made, policy = self.restored(env, checkpoint_path, seed)
         try:

@@ -72,14 +72,23 @@ class UpdateSchedule:
 
     def due(self, before: int, now: int) -> int:
         """How many updates the actions between two counts make due."""
-        return (now // self.frequency - max(before, self.first - 1) // self.frequency) * self.updates if now >= self.first else 0
+        return (
+            (now // self.frequency - max(before, self.first - 1) // self.frequency) * self.updates
+            if now >= self.first
+            else 0
+        )
 
 
 class AgentRun:
     """One call of `Agent.train`."""
 
     def __init__(
-        self, agent: Agent, training: Training, callbacks: Sequence[Callback], trackers: Sequence[Tracker], schedule: UpdateSchedule
+        self,
+        agent: Agent,
+        training: Training,
+        callbacks: Sequence[Callback],
+        trackers: Sequence[Tracker],
+        schedule: UpdateSchedule,
     ) -> None:
         self.agent = agent
         self.training = training
@@ -103,7 +112,11 @@ class AgentRun:
             return
         for callback in self.callbacks:
             callback.on_run_begin(self.agent, training.global_step)
-        last = [stop for stop in (goals.steps, *(callback.last_step for callback in self.callbacks)) if stop is not None]
+        last = [
+            stop
+            for stop in (goals.steps, *(callback.last_step for callback in self.callbacks))
+            if stop is not None
+        ]
         self._logged = (training.global_step, training.timestep, time.perf_counter())
         try:
             with stop_on_signals() as request:
@@ -123,10 +136,17 @@ class AgentRun:
         training, step = self.training, self.training.global_step
         bad = training.learner.find_non_finite()
         if bad:
-            raise non_finite(self.agent, f"{bad} is not finite at step {step}, though every loss was")
+            raise non_finite(
+                self.agent, f"{bad} is not finite at step {step}, though every loss was"
+            )
         self.is_save_wanted = False
-        states = {name: dict(callback.state()) for name, callback in named_callbacks(self.callbacks).items()}
-        path = self.agent.checkpoints.save(step, {"global_step": step, "callbacks": states} | training.state())
+        states = {
+            name: dict(callback.state())
+            for name, callback in named_callbacks(self.callbacks).items()
+        }
+        path = self.agent.checkpoints.save(
+            step, {"global_step": step, "callbacks": states} | training.state()
+        )
         for callback in self.callbacks:
             callback.on_checkpoint(self.agent, step, str(path))
 
@@ -139,7 +159,12 @@ class AgentRun:
             if training.rest:
                 self._learn_from(training.rest, goals)
             elif step < self._schedule.pretraining:
-                self._learn_from(training.memory.sample(min(PRETRAINING_BLOCK, self._schedule.pretraining - step)), goals)
+                self._learn_from(
+                    training.memory.sample(
+                        min(PRETRAINING_BLOCK, self._schedule.pretraining - step)
+                    ),
+                    goals,
+                )
             elif self._in_order and training.fused is not None:
                 self._advance()
             else:
@@ -149,13 +174,19 @@ class AgentRun:
                 self._report(step, training.global_step)
             elif self._looks.is_due():
                 self._tell_block()
-            is_due = _is_passed(step, training.global_step, self._periods.save_checkpoints_steps) or self._clock.is_due()
+            is_due = (
+                _is_passed(step, training.global_step, self._periods.save_checkpoints_steps)
+                or self._clock.is_due()
+            )
             if is_due or self.is_save_wanted:
                 self.save()
                 saved = training.timestep, training.global_step
         if request.number is None:
             self._log_rest()
-        if (training.timestep, training.global_step) != saved or self.agent.checkpoints.latest() is None:
+        if (
+            training.timestep,
+            training.global_step,
+        ) != saved or self.agent.checkpoints.latest() is None:
             self.save()
         if request.number is not None:
             raise Interrupted(
@@ -206,7 +237,9 @@ class AgentRun:
             chosen = np.flatnonzero(step.valid)
             if not len(chosen):
                 return
-            transition = {name: _rows(value, chosen) for name, value in transition.items()} | {"env": chosen}
+            transition = {name: _rows(value, chosen) for name, value in transition.items()} | {
+                "env": chosen
+            }
         training.memory.step(**transition)
 
     def _learn(self, before: int, goals: Goals) -> None:
@@ -220,9 +253,15 @@ class AgentRun:
         """Make an update for each batch; those after the last step are kept for when training goes on."""
         training, memory, step = self.training, self.training.memory, self.training.global_step
         training.rest = {}
-        if goals.steps is not None and not self._in_order and len(batches["reward"]) > goals.steps - step:
+        if (
+            goals.steps is not None
+            and not self._in_order
+            and len(batches["reward"]) > goals.steps - step
+        ):
             cut = goals.steps - step
-            training.rest = {name: _rows(value, slice(cut, None)) for name, value in batches.items()}
+            training.rest = {
+                name: _rows(value, slice(cut, None)) for name, value in batches.items()
+            }
             batches = {name: _rows(value, slice(cut)) for name, value in batches.items()}
         learnt = training.learn(batches)
         self._check_finite(learnt)
@@ -232,12 +271,21 @@ class AgentRun:
     def _check_finite(self, learnt: Learnt) -> None:
         if not math.isfinite(learnt.metrics["loss"]):
             training = self.training
-            raise non_finite(self.agent, f"the loss is not finite at step {training.global_step}, timestep {training.timestep}")
+            raise non_finite(
+                self.agent,
+                f"the loss is not finite at step {training.global_step}, timestep {training.timestep}",
+            )
 
     def _tell_episode(self, episode: dict[str, float]) -> None:
         training = self.training
-        training.means.add({"episode_return": episode["return"], "episode_length": episode["length"]})
-        counted = {**episode, "global_timestep": training.timestep, "global_step": training.global_step}
+        training.means.add(
+            {"episode_return": episode["return"], "episode_length": episode["length"]}
+        )
+        counted = {
+            **episode,
+            "global_timestep": training.timestep,
+            "global_step": training.global_step,
+        }
         for callback in self.callbacks:
             callback.on_episode(self.agent, counted)
 
@@ -249,9 +297,14 @@ class AgentRun:
         """Tell of updates, and log and summarise if that is due."""
         self._tell_block()
         log, summarise = (
-            _is_passed(before, step, period) for period in (self._periods.log_step_count_steps, self._periods.save_summary_steps)
+            _is_passed(before, step, period)
+            for period in (self._periods.log_step_count_steps, self._periods.save_summary_steps)
         )
-        due = [callback for callback in self.callbacks if _is_passed(before, step, callback.every_n_steps)]
+        due = [
+            callback
+            for callback in self.callbacks
+            if _is_passed(before, step, callback.every_n_steps)
+        ]
         if not (log or summarise or due):
             return
         metrics = self._metrics()
@@ -264,7 +317,10 @@ class AgentRun:
 
     def _log_rest(self) -> None:
         """Log what came after the last line, when there will be no more of it."""
-        if self._periods.log_step_count_steps is not None and self.training.timestep > self._logged[1]:
+        if (
+            self._periods.log_step_count_steps is not None
+            and self.training.timestep > self._logged[1]
+        ):
             self._log(self._metrics())
 
     def _metrics(self) -> dict[str, float]:
@@ -284,7 +340,10 @@ class AgentRun:
         last_step, last_timestep, last_time = self._logged
         now, step = time.perf_counter(), training.global_step
         elapsed = max(now - last_time, 1e-9)
-        rates = {"steps_per_second": (step - last_step) / elapsed, "timesteps_per_second": (training.timestep - last_timestep) / elapsed}
+        rates = {
+            "steps_per_second": (step - last_step) / elapsed,
+            "timesteps_per_second": (training.timestep - last_timestep) / elapsed,
+        }
         self._logged = (step, training.timestep, now)
         rounded = {name: round(value, 3) for name, value in rates.items()}
         self.agent.run_directory.append_metrics(step, "train", metrics, **rounded, time=time.time())
@@ -294,11 +353,19 @@ class AgentRun:
 
     def _summarise(self, step: int, metrics: Mapping[str, float]) -> None:
         wanted, variables = self.training.spec.summaries, self.training.spec.network.variables
-        shown = {name: value for name, value in metrics.items() if name not in ("loss", "learning_rate") or name in wanted}
+        shown = {
+            name: value
+            for name, value in metrics.items()
+            if name not in ("loss", "learning_rate") or name in wanted
+        }
         for tracker in self.trackers:
             tracker.log(step, "train", shown)
             if "variables" in wanted and isinstance(tracker, TensorBoardTracker):
-                tracker.log_tensors(step, "train", {f"variables/{variable.path}": variable.numpy() for variable in variables})
+                tracker.log_tensors(
+                    step,
+                    "train",
+                    {f"variables/{variable.path}": variable.numpy() for variable in variables},
+                )
 
 
 def _is_passed(before: int, now: int, period: int | None) -> bool:
@@ -307,4 +374,8 @@ def _is_passed(before: int, now: int, period: int | None) -> bool:
 
 
 def _rows(value: Any, chosen: np.ndarray | slice) -> Any:
-    return {name: part[chosen] for name, part in value.items()} if isinstance(value, Mapping) else value[chosen]
+    return (
+        {name: part[chosen] for name, part in value.items()}
+        if isinstance(value, Mapping)
+        else value[chosen]
+    )

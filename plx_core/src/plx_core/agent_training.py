@@ -87,8 +87,15 @@ class Training:
         """Refuse a memory that does not fit the model or the environments."""
         memory, needs_order = self.memory, self.spec.memory == "BatchMemory"
         if memory.is_cleared_by_sample is not needs_order:
-            wanted = "a memory that hands over what just happened, BatchMemory" if needs_order else "a replay memory, Memory"
-            raise ComponentError(f"the model learns from {wanted}; it was given a {type(memory).__name__}", about="agent.memory")
+            wanted = (
+                "a memory that hands over what just happened, BatchMemory"
+                if needs_order
+                else "a replay memory, Memory"
+            )
+            raise ComponentError(
+                f"the model learns from {wanted}; it was given a {type(memory).__name__}",
+                about="agent.memory",
+            )
         memory.check_spaces(self.env.observation_space, self.env.action_space)
         if needs_order and memory.batch_size % self.env.num_envs:
             raise ComponentError(
@@ -168,7 +175,14 @@ class Training:
             "counters": {"timestep": self.timestep, "episode": self.episodes.ended},
         }
 
-    def restore(self, state: Mapping[str, Any], callbacks: Sequence[Callback], *, is_new_env: bool, seed: int) -> None:
+    def restore(
+        self,
+        state: Mapping[str, Any],
+        callbacks: Sequence[Callback],
+        *,
+        is_new_env: bool,
+        seed: int,
+    ) -> None:
         """Go on from a checkpoint.
 
         Args:
@@ -214,8 +228,14 @@ class Training:
 
     def _restart(self, seed: int) -> None:
         if self.env.inexact_because:
-            logger.warning("the environments begin new episodes: their state cannot be kept (%s)", self.env.inexact_because)
-        self.observations, self.masks = self.env.reset(seed=seed + self.timestep), self.env.action_masks
+            logger.warning(
+                "the environments begin new episodes: their state cannot be kept (%s)",
+                self.env.inexact_because,
+            )
+        self.observations, self.masks = (
+            self.env.reset(seed=seed + self.timestep),
+            self.env.action_masks,
+        )
         self.memory.interrupt()
         self.episodes.interrupt()
 

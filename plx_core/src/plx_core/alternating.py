@@ -80,11 +80,15 @@ class Alternating(ABC):
         """Train to a global step."""
 
     @abstractmethod
-    def _evaluate_on(self, split: str, steps: int | None, checkpoint_path: str | Path | None, name: str | None) -> dict[str, float]:
+    def _evaluate_on(
+        self, split: str, steps: int | None, checkpoint_path: str | Path | None, name: str | None
+    ) -> dict[str, float]:
         """Evaluate a checkpoint on the data or environment of the "eval" or "train" section."""
 
     @abstractmethod
-    def predict(self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None) -> Iterator[dict[str, Any]]:
+    def predict(
+        self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
+    ) -> Iterator[dict[str, Any]]:
         """The predictions for each example of the evaluation data, or each step of an episode."""
 
     @property
@@ -113,7 +117,10 @@ class Alternating(ABC):
         return self.trainer
 
     def evaluate(
-        self, delay_secs: float | None = None, checkpoint_path: str | Path | None = None, name: str | None = None
+        self,
+        delay_secs: float | None = None,
+        checkpoint_path: str | Path | None = None,
+        name: str | None = None,
     ) -> dict[str, float]:
         """Evaluate a checkpoint, the newest when none is given."""
         time.sleep(self.eval_delay_secs if delay_secs is None else delay_secs)
@@ -133,7 +140,12 @@ class Alternating(ABC):
             metrics = self._evaluate_once()
             for hook in self.train_hooks if reached != told else ():
                 hook.on_evaluate(self.trainer, reached, metrics)
-            ended = target is None or reached < target or (self.train_steps is not None and reached >= self.train_steps) or self._has_ended
+            ended = (
+                target is None
+                or reached < target
+                or (self.train_steps is not None and reached >= self.train_steps)
+                or self._has_ended
+            )
             is_final = ended or any(hook.stop_training for hook in self.train_hooks)
             self._export(reached, metrics, is_final=is_final)
             if is_final:
@@ -142,7 +154,9 @@ class Alternating(ABC):
     continuous_train_and_evaluate = train_and_evaluate
 
     def continuous_eval(
-        self, evaluate_checkpoint_only_once: bool = True, predicate_fn: Callable[[dict[str, float]], bool] | None = None
+        self,
+        evaluate_checkpoint_only_once: bool = True,
+        predicate_fn: Callable[[dict[str, float]], bool] | None = None,
     ) -> dict[str, float]:
         """Evaluate each checkpoint of a run, which may be another process's, as it appears, until `train_steps` is reached.
 
@@ -153,7 +167,9 @@ class Alternating(ABC):
         return self._watch("eval", None, evaluate_checkpoint_only_once, predicate_fn)
 
     def continuous_eval_on_train_data(
-        self, evaluate_checkpoint_only_once: bool = True, predicate_fn: Callable[[dict[str, float]], bool] | None = None
+        self,
+        evaluate_checkpoint_only_once: bool = True,
+        predicate_fn: Callable[[dict[str, float]], bool] | None = None,
     ) -> dict[str, float]:
         """The same on the training data; its metrics are kept in a split of their own, `eval_train`."""
         return self._watch("train", "train", evaluate_checkpoint_only_once, predicate_fn)
@@ -181,7 +197,11 @@ class Alternating(ABC):
     def _next_stop(self, step: int, period: int | None) -> int | None:
         if period and step and step % period == 0 and self._evaluation(step) is None:
             return step  # a crash came between this checkpoint and its evaluation
-        stops = [stop for stop in (self.train_steps, step + period - step % period if period else None) if stop is not None]
+        stops = [
+            stop
+            for stop in (self.train_steps, step + period - step % period if period else None)
+            if stop is not None
+        ]
         return min(stops, default=None)
 
     def _tell_again(self) -> int:
@@ -206,12 +226,16 @@ class Alternating(ABC):
         """What the evaluation of a checkpoint gave, if there was one."""
         for line in reversed(self.trainer.run_directory.read_metrics()):
             if line["step"] == step and line["split"] == "eval":
-                return {name: float(value) for name, value in line["metrics"].items()} | {"global_step": step}
+                return {name: float(value) for name, value in line["metrics"].items()} | {
+                    "global_step": step
+                }
         return None
 
     def _export(self, step: int, metrics: Mapping[str, float], *, is_final: bool) -> None:
         for strategy in self.export_strategies:
-            path = strategy.export(self.trainer, self.export_source, step, metrics, is_final=is_final)
+            path = strategy.export(
+                self.trainer, self.export_source, step, metrics, is_final=is_final
+            )
             if path is not None:
                 logger.info("exported %s", path)
 
@@ -224,12 +248,18 @@ class Alternating(ABC):
         return []
 
     def _watch(
-        self, section: str, name: str | None, only_once: bool, predicate_fn: Callable[[dict[str, float]], bool] | None
+        self,
+        section: str,
+        name: str | None,
+        only_once: bool,
+        predicate_fn: Callable[[dict[str, float]], bool] | None,
     ) -> dict[str, float]:
         time.sleep(self.eval_delay_secs)
         seen, began = -1, -float("inf")
         while True:
-            path = next((path for path in self.trainer.checkpoints.paths() if step_of(path) > seen), None)
+            path = next(
+                (path for path in self.trainer.checkpoints.paths() if step_of(path) > seen), None
+            )
             path = path if path is not None or only_once else self.trainer.checkpoints.latest()
             wait = began + self.continuous_eval_throttle_secs - time.monotonic()
             if path is None or wait > 0:

@@ -71,11 +71,23 @@ class Bridge(ABC):
             encoder_fn: a function of (mode, features); the identity when None.
             decoder_fn: the same, of what the bridge made.
         """
-        encoding = features if encoder_fn is None else call_graph_fn(encoder_fn, self.mode, features, labels)
+        encoding = (
+            features
+            if encoder_fn is None
+            else call_graph_fn(encoder_fn, self.mode, features, labels)
+        )
         crossing = self.cross(encoding)
-        results = crossing.code if decoder_fn is None else call_graph_fn(decoder_fn, self.mode, crossing.code, labels)
+        results = (
+            crossing.code
+            if decoder_fn is None
+            else call_graph_fn(decoder_fn, self.mode, crossing.code, labels)
+        )
         return BridgeSpec(
-            latent=crossing.latent, code=crossing.code, losses=crossing.losses, results=results, sample_fn=self.sample_fn(crossing.latent)
+            latent=crossing.latent,
+            code=crossing.code,
+            losses=crossing.losses,
+            results=results,
+            sample_fn=self.sample_fn(crossing.latent),
         )
 
     @abstractmethod

@@ -15,7 +15,14 @@ from plx_core.checking import Checked, in_order
 from plx_core.components import Component, make
 from plx_core.errors import ComponentError, ConfigError, Problem, reason_of
 from plx_core.estimators import Estimator
-from plx_core.experiments import RLExperiment, create_experiment, environment_of, input_fn_of, located, model_fn_of
+from plx_core.experiments import (
+    RLExperiment,
+    create_experiment,
+    environment_of,
+    input_fn_of,
+    located,
+    model_fn_of,
+)
 from plx_core.interfaces import Modes
 from plx_core.run_hooks import as_callback
 from plx_core.specs import EstimatorSpec
@@ -32,8 +39,14 @@ def build(checked: Checked) -> None:
         try:
             (_build_agent if checked.is_reinforcement else _build_estimator)(checked, scratch)
         except ConfigError as error:
-            further = _parts_of_agent(checked, scratch) if checked.is_reinforcement else _parts_of_estimator(checked)
-            raise ConfigError(sorted({*error.problems, *_problems(further)}, key=in_order)) from error
+            further = (
+                _parts_of_agent(checked, scratch)
+                if checked.is_reinforcement
+                else _parts_of_estimator(checked)
+            )
+            raise ConfigError(
+                sorted({*error.problems, *_problems(further)}, key=in_order)
+            ) from error
 
 
 def _problems(parts: Iterable[Callable[[], Any]]) -> Iterator[Problem]:
@@ -49,7 +62,11 @@ def _parts_of_estimator(checked: Checked) -> Iterator[Callable[[], Any]]:
     sections = checked.config
     for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
         if section.data_pipeline is not None:
-            yield functools.partial(input_fn_of(checked, section.data_pipeline), mode=mode, seed=sections.environment.seed)
+            yield functools.partial(
+                input_fn_of(checked, section.data_pipeline),
+                mode=mode,
+                seed=sections.environment.seed,
+            )
     yield from _hooks(checked, None)
 
 
@@ -66,7 +83,11 @@ def _parts_of_agent(checked: Checked, scratch: str) -> Iterator[Callable[[], Any
 
     def schedule() -> None:
         kept = make("memories", memory, seed=seed)
-        located(checked, train.env, lambda: UpdateSchedule(train.first_update, train.update_frequency).check(kept))
+        located(
+            checked,
+            train.env,
+            lambda: UpdateSchedule(train.first_update, train.update_frequency).check(kept),
+        )
 
     yield lambda: environment_of(checked, sections.eval.env, Modes.EVAL, seed)
     yield lambda: located(checked, memory, lambda: make("memories", memory, seed=seed))
@@ -83,7 +104,9 @@ def _build_estimator(checked: Checked, scratch: str) -> None:
     for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
         if section.data_pipeline is None:
             continue
-        pipeline = input_fn_of(checked, section.data_pipeline)(mode=mode, seed=sections.environment.seed)
+        pipeline = input_fn_of(checked, section.data_pipeline)(
+            mode=mode, seed=sections.environment.seed
+        )
         spec = estimator.build(mode, pipeline)
         located(checked, sections.model, functools.partial(_trace, spec, *pipeline.element_spec))
     _build_hooks(checked, spec)
@@ -98,9 +121,13 @@ def _build_hooks(checked: Checked, spec: EstimatorSpec | None) -> None:
 def _hooks(checked: Checked, spec: EstimatorSpec | None) -> Iterator[Callable[[], Any]]:
     sections = checked.config
     for component in (*sections.train.hooks, *sections.eval.hooks):
-        yield functools.partial(located, checked, component, functools.partial(_try_hook, component, spec))
+        yield functools.partial(
+            located, checked, component, functools.partial(_try_hook, component, spec)
+        )
     for component in sections.eval.export_strategies:
-        yield functools.partial(located, checked, component, functools.partial(make, "exporters", component))
+        yield functools.partial(
+            located, checked, component, functools.partial(make, "exporters", component)
+        )
 
 
 def _try_hook(component: Component, spec: EstimatorSpec | None) -> None:
@@ -130,7 +157,9 @@ def _trace(spec: EstimatorSpec, features: Any, labels: Any) -> None:
         return total_loss(spec, features, labels, outputs)
 
     try:
-        outputs = tf.function(compute, autograph=False).get_concrete_function(features).structured_outputs
+        outputs = (
+            tf.function(compute, autograph=False).get_concrete_function(features).structured_outputs
+        )
     except (TypeError, ValueError) as error:
         raise ComponentError(f"the network cannot be computed: {reason_of(error)}") from error
     _compare(spec, outputs)
@@ -144,7 +173,9 @@ def _trace(spec: EstimatorSpec, features: Any, labels: Any) -> None:
 
 def _compare(spec: EstimatorSpec, outputs: Any) -> None:
     """Refuse a network whose layers announce other shapes than they give."""
-    for announced, given in zip(tf.nest.flatten(spec.network.output), tf.nest.flatten(outputs), strict=True):
+    for announced, given in zip(
+        tf.nest.flatten(spec.network.output), tf.nest.flatten(outputs), strict=True
+    ):
         if not given.shape.is_compatible_with(announced.shape):
             raise ComponentError(
                 f"the last layer announces the shape {tuple(announced.shape)} and gives {tuple(given.shape)}; an activation that changes "

@@ -51,7 +51,11 @@ class Checked:
     def locate(self, error: PlxError, component: Component) -> ConfigError:
         """The same mistake, at the place of the part that it names, or else at the component's."""
         about = getattr(error, "about", "")
-        problems = error.problems if isinstance(error, ConfigError) else [Problem(about if about in self.places else "", str(error))]
+        problems = (
+            error.problems
+            if isinstance(error, ConfigError)
+            else [Problem(about if about in self.places else "", str(error))]
+        )
         return ConfigError([self._located(problem, component) for problem in problems])
 
     def _located(self, problem: Problem, component: Component) -> Problem:
@@ -59,7 +63,13 @@ class Checked:
             return problem
         if problem.path and problem.path in self.places:
             return evolve(problem, place=self.places[problem.path])
-        below = [path for path in self.places if problem.path and path.startswith(component.path) and path.endswith(f".{problem.path}")]
+        below = [
+            path
+            for path in self.places
+            if problem.path
+            and path.startswith(component.path)
+            and path.endswith(f".{problem.path}")
+        ]
         path = (
             below[0]
             if below
@@ -71,7 +81,10 @@ class Checked:
 
 
 def check(
-    config: str | Path | Mapping[str, Any], sets: Sequence[str] = (), allowed: Allowed | None = None, registry: Registry | None = None
+    config: str | Path | Mapping[str, Any],
+    sets: Sequence[str] = (),
+    allowed: Allowed | None = None,
+    registry: Registry | None = None,
 ) -> Checked:
     """Load, resolve and check a config; nothing is built, and TensorFlow is imported only to learn a component's parameters.
 
@@ -98,9 +111,20 @@ def check(
     if problems:
         raise ConfigError(sorted(problems, key=in_order))
     checked = structure(values, ExperimentConfig)
-    resolved = plain(converter.unstructure(structure({**values, "model": None}, ExperimentConfig)) | _components(checked), signatures)
+    resolved = plain(
+        converter.unstructure(structure({**values, "model": None}, ExperimentConfig))
+        | _components(checked),
+        signatures,
+    )
     signatures.save()
-    return Checked(checked, resolved, registry, dict(reader.used), reader.places, _fingerprint(resolved, reader))
+    return Checked(
+        checked,
+        resolved,
+        registry,
+        dict(reader.used),
+        reader.places,
+        _fingerprint(resolved, reader),
+    )
 
 
 def _load_named_plugins(tree: MapNode, registry: Registry, allowed: Allowed) -> list[Problem]:
@@ -108,7 +132,9 @@ def _load_named_plugins(tree: MapNode, registry: Registry, allowed: Allowed) -> 
     node = tree.items.get("plugins")
     problems = []
     for item in node.items if isinstance(node, ListNode) else []:
-        if not isinstance(item, ScalarNode) or item.text in {plugin.module for plugin in registry.plugins.plugins.values()}:
+        if not isinstance(item, ScalarNode) or item.text in {
+            plugin.module for plugin in registry.plugins.plugins.values()
+        }:
             continue
         if item.text not in allowed.plugins:
             message = (
@@ -137,15 +163,32 @@ def _sections(values: Mapping[str, Any], places: Mapping[str, Place]) -> list[Pr
                     places.get(name),
                 )
             )
-    if not train.get("data_pipeline") and not train.get("env") and not evaluation.get("data_pipeline") and not evaluation.get("env"):
+    if (
+        not train.get("data_pipeline")
+        and not train.get("env")
+        and not evaluation.get("data_pipeline")
+        and not evaluation.get("env")
+    ):
         problems.append(
-            Problem("train", "data_pipeline is missing (or env, for reinforcement learning)", places.get("train", places.get("")))
+            Problem(
+                "train",
+                "data_pipeline is missing (or env, for reinforcement learning)",
+                places.get("train", places.get("")),
+            )
         )
-    if train.get("env") and not any(train.get(name) for name in ("train_steps", "train_episodes", "train_timesteps")):
+    if train.get("env") and not any(
+        train.get(name) for name in ("train_steps", "train_episodes", "train_timesteps")
+    ):
         message = "train_timesteps is missing (or train_steps, or train_episodes): an environment never ends by itself"
         problems.append(Problem("train", message, places.get("train")))
     if values.get("agent") and train.get("data_pipeline"):
-        problems.append(Problem("agent", "an agent learns from train.env, not from a data_pipeline", places.get("agent")))
+        problems.append(
+            Problem(
+                "agent",
+                "an agent learns from train.env, not from a data_pipeline",
+                places.get("agent"),
+            )
+        )
     return problems
 
 
@@ -155,10 +198,18 @@ def _components(config: ExperimentConfig) -> dict[str, Any]:
 
 def in_order(problem: Problem) -> tuple[str, int, int]:
     """Where a mistake stands among the others: by its file, line and column."""
-    return (problem.place.source, problem.place.line, problem.place.column) if problem.place else ("", 0, 0)
+    return (
+        (problem.place.source, problem.place.line, problem.place.column)
+        if problem.place
+        else ("", 0, 0)
+    )
 
 
 def _fingerprint(resolved: Mapping[str, Any], reader: Reader) -> str:
     stamps = {path: stamp(Path(path)) for path in sorted(reader.files | reader.sources)}
-    content = json.dumps([resolved, dict(sorted(reader.used.items())), stamps, str(Path.cwd())], sort_keys=True, default=str)
+    content = json.dumps(
+        [resolved, dict(sorted(reader.used.items())), stamps, str(Path.cwd())],
+        sort_keys=True,
+        default=str,
+    )
     return hashlib.sha256(content.encode()).hexdigest()

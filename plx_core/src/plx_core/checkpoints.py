@@ -31,7 +31,21 @@ FORMAT = 1
 NAME = re.compile(r"^\d{9,}$")
 ARRAY_KEY = "$array"
 DTYPES = frozenset(
-    ("bool", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float16", "float32", "float64", "complex64")
+    (
+        "bool",
+        "int8",
+        "uint8",
+        "int16",
+        "uint16",
+        "int32",
+        "uint32",
+        "int64",
+        "uint64",
+        "float16",
+        "float32",
+        "float64",
+        "complex64",
+    )
 )
 FOREVER = 10_000.0
 """A number of hours that stands for never, as it did in `tf.estimator`."""
@@ -80,7 +94,9 @@ class Checkpoints:
         """The checkpoints, oldest first; they may be torn."""
         if not self.directory.is_dir():
             return []
-        return sorted((path for path in self.directory.iterdir() if NAME.match(path.name)), key=step_of)
+        return sorted(
+            (path for path in self.directory.iterdir() if NAME.match(path.name)), key=step_of
+        )
 
     def latest(self) -> Path | None:
         """The newest whole checkpoint; a torn one is skipped with a warning."""
@@ -97,7 +113,9 @@ class Checkpoints:
     def _name_for_replaced(self, target: Path) -> Path:
         """A hidden name, which is swept up later, for a whole checkpoint; one that people see for a torn one."""
         token = secrets.token_hex(4)
-        return target.with_name(f"{target.name}.torn-{token}" if verify(target) else f".{target.name}-old-{token}")
+        return target.with_name(
+            f"{target.name}.torn-{token}" if verify(target) else f".{target.name}-old-{token}"
+        )
 
     def _prune(self) -> None:
         for leftover in self.directory.glob(".*-*"):
@@ -107,7 +125,10 @@ class Checkpoints:
         kept_at = -float("inf")
         for path in whole[: -self.keep_max] if self.keep_max is not None else []:
             written = _written_at(path)
-            if self.keep_every_n_hours < FOREVER and written - kept_at >= self.keep_every_n_hours * 3600:
+            if (
+                self.keep_every_n_hours < FOREVER
+                and written - kept_at >= self.keep_every_n_hours * 3600
+            ):
                 kept_at = written
                 continue
             shutil.rmtree(path, ignore_errors=True)
@@ -120,7 +141,9 @@ def step_of(path: Path) -> int:
         CheckpointError: the path is not a checkpoint's.
     """
     if not NAME.match(path.name):
-        raise CheckpointError(f"{path} is not a checkpoint; a checkpoint is a folder such as checkpoints/000001000")
+        raise CheckpointError(
+            f"{path} is not a checkpoint; a checkpoint is a folder such as checkpoints/000001000"
+        )
     return int(path.name)
 
 
@@ -147,7 +170,9 @@ def load(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"checkpoint {path} cannot be read: {error}") from error
     stored = json.loads(files[STATE])
     if stored["format"] != FORMAT:
-        raise CheckpointError(f"checkpoint {path} has format {stored['format']}; this plx reads format {FORMAT}")
+        raise CheckpointError(
+            f"checkpoint {path} has format {stored['format']}; this plx reads format {FORMAT}"
+        )
     return dict(_restore_arrays(stored["state"], load_arrays(files[ARRAYS])))
 
 
@@ -159,13 +184,17 @@ def _read(path: Path) -> dict[str, bytes]:
         for name in (STATE, ARRAYS):
             files[name] = (path / name).read_bytes()
             if len(files[name]) != expected[name]["bytes"]:
-                raise CheckpointError(f"{name} has {len(files[name])} bytes, not {expected[name]['bytes']}")
+                raise CheckpointError(
+                    f"{name} has {len(files[name])} bytes, not {expected[name]['bytes']}"
+                )
             if hashlib.sha256(files[name]).hexdigest() != expected[name]["sha256"]:
                 raise CheckpointError(f"{name} is not what was written")
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no {Path(error.filename).name}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"its manifest is not what was written: {type(error).__name__}: {error}") from error
+        raise CheckpointError(
+            f"its manifest is not what was written: {type(error).__name__}: {error}"
+        ) from error
     return files
 
 
@@ -176,8 +205,14 @@ def _write(directory: Path, step: int, state: State) -> None:
     skeleton = _take_arrays(state, "", arrays)
     stored = json.dumps({"format": FORMAT, "step": step, "state": skeleton}).encode()
     directory.mkdir()
-    files = {name: _write_file(directory / name, content) for name, content in ((ARRAYS, save_arrays(arrays)), (STATE, stored))}
-    _write_file(directory / MANIFEST, json.dumps({"step": step, "time": time.time(), "files": files}).encode())
+    files = {
+        name: _write_file(directory / name, content)
+        for name, content in ((ARRAYS, save_arrays(arrays)), (STATE, stored))
+    }
+    _write_file(
+        directory / MANIFEST,
+        json.dumps({"step": step, "time": time.time(), "files": files}).encode(),
+    )
     _sync(directory)
 
 
@@ -195,21 +230,32 @@ def _take_arrays(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(value, Mapping):
         for name in value:
             if not isinstance(name, str) or name == ARRAY_KEY:
-                raise CheckpointError(f"the names in a state are texts other than {ARRAY_KEY}; {path} has {name!r}")
-        return {str(name): _take_arrays(item, f"{path}/{name}" if path else str(name), arrays) for name, item in value.items()}
+                raise CheckpointError(
+                    f"the names in a state are texts other than {ARRAY_KEY}; {path} has {name!r}"
+                )
+        return {
+            str(name): _take_arrays(item, f"{path}/{name}" if path else str(name), arrays)
+            for name, item in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [_take_arrays(item, f"{path}/{index}", arrays) for index, item in enumerate(value)]
     if isinstance(value, (np.ndarray, np.generic)):
         if str(value.dtype) not in DTYPES:
-            raise CheckpointError(f"a checkpoint holds arrays of numbers; {path} has dtype {value.dtype}")
-        is_free = path not in arrays and path != "__metadata__"  # "a/b" may be one name, or two; the other is safetensors' own
+            raise CheckpointError(
+                f"a checkpoint holds arrays of numbers; {path} has dtype {value.dtype}"
+            )
+        is_free = (
+            path not in arrays and path != "__metadata__"
+        )  # "a/b" may be one name, or two; the other is safetensors' own
         key = path if is_free else f"{path}#{len(arrays)}"
         # A copy in C order: safetensors writes the buffer as it lies.
         arrays[key] = np.array(value, order="C", copy=True)
         return {ARRAY_KEY: key}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
-    raise CheckpointError(f"a state holds arrays, numbers and texts; {path} is a {type(value).__name__}")
+    raise CheckpointError(
+        f"a state holds arrays, numbers and texts; {path} is a {type(value).__name__}"
+    )
 
 
 def _restore_arrays(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:

@@ -47,4 +47,9 @@ class Chunks:
 def have_one_shape(dataset: tf.data.Dataset) -> bool:
     """Whether all batches of a data set are known to have the same shape, and to hold numbers."""
     parts = tf.nest.flatten(dataset.element_spec)
-    return all(isinstance(part, tf.TensorSpec) and part.shape.is_fully_defined() and part.dtype != tf.string for part in parts)
+    return all(
+        isinstance(part, tf.TensorSpec)
+        and part.shape.is_fully_defined()
+        and part.dtype != tf.string
+        for part in parts
+    )

@@ -25,12 +25,28 @@ if TYPE_CHECKING:
 MOST_SHOWN = 5
 """A longer mapping of what a data set's preparation returns is not shown; it is in the meta data."""
 FILE = click.argument("file", type=click.Path(dir_okay=False))
-OUTPUT_DIR = click.option("--output-dir", metavar="DIR", help="The run directory; the file's own, or runs/NAME, when left out.")
-SETS = click.option("--set", "sets", multiple=True, metavar="A.B=VALUE", help="Set a value of the file; may be given several times.")
-PLUGINS = click.option(
-    "--plugin", "plugins", multiple=True, metavar="MODULE_OR_FILE", help="Load a plug-in that is not installed; its code runs."
+OUTPUT_DIR = click.option(
+    "--output-dir",
+    metavar="DIR",
+    help="The run directory; the file's own, or runs/NAME, when left out.",
 )
-CHECKPOINT = click.option("--checkpoint", metavar="DIR", help="A checkpoint folder; the newest when left out.")
+SETS = click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="A.B=VALUE",
+    help="Set a value of the file; may be given several times.",
+)
+PLUGINS = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="MODULE_OR_FILE",
+    help="Load a plug-in that is not installed; its code runs.",
+)
+CHECKPOINT = click.option(
+    "--checkpoint", metavar="DIR", help="A checkpoint folder; the newest when left out."
+)
 
 
 class Plx(PluginGroup):
@@ -50,7 +66,11 @@ class Plx(PluginGroup):
             ctx.exit(130 if isinstance(error, KeyboardInterrupt) else 141)
 
 
-@click.group(cls=Plx, registry=lambda: _registry(()), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Plx,
+    registry=lambda: _registry(()),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.option("--traceback", is_flag=True, help="Show where in the code an error arose.")
 @click.version_option(package_name="plx-core", prog_name="plx")
 def main(traceback: bool) -> None:
@@ -88,7 +108,13 @@ def train(file: str, output_dir: str | None, sets: Sequence[str], plugins: Seque
 @main.command()
 @run_options
 @CHECKPOINT
-def evaluate(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], checkpoint: str | None) -> None:
+def evaluate(
+    file: str,
+    output_dir: str | None,
+    sets: Sequence[str],
+    plugins: Sequence[str],
+    checkpoint: str | None,
+) -> None:
     """Evaluate a checkpoint."""
     from plx_core.progress import print_metrics
 
@@ -101,12 +127,29 @@ def evaluate(file: str, output_dir: str | None, sets: Sequence[str], plugins: Se
 @run_options
 @CHECKPOINT
 @click.option("--keys", metavar="A,B", help="Which predictions to write; all when left out.")
-@click.option("--to", metavar="PATH", help="A .jsonl or .npz file; JSON lines on standard output when left out.")
 @click.option(
-    "--mode", type=click.Choice(["predict", "encode", "decode", "generate"]), default="predict", help="What a generator is to do instead."
+    "--to",
+    metavar="PATH",
+    help="A .jsonl or .npz file; JSON lines on standard output when left out.",
 )
-@click.option("--count", type=click.IntRange(1), default=16, show_default=True, help="How many examples --mode generate makes.")
-@click.option("--latents", metavar="PATH", help="What --mode decode decodes: the .npz file that --mode encode has written.")
+@click.option(
+    "--mode",
+    type=click.Choice(["predict", "encode", "decode", "generate"]),
+    default="predict",
+    help="What a generator is to do instead.",
+)
+@click.option(
+    "--count",
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    help="How many examples --mode generate makes.",
+)
+@click.option(
+    "--latents",
+    metavar="PATH",
+    help="What --mode decode decodes: the .npz file that --mode encode has written.",
+)
 def predict(
     file: str,
     output_dir: str | None,
@@ -139,8 +182,19 @@ def predict(
 @main.command()
 @run_options
 @CHECKPOINT
-@click.option("--to", metavar="DIR", help="The folder to write; export/STEP in the run directory when left out.")
-def export(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], checkpoint: str | None, to: str | None) -> None:
+@click.option(
+    "--to",
+    metavar="DIR",
+    help="The folder to write; export/STEP in the run directory when left out.",
+)
+def export(
+    file: str,
+    output_dir: str | None,
+    sets: Sequence[str],
+    plugins: Sequence[str],
+    checkpoint: str | None,
+    to: str | None,
+) -> None:
     """Write a SavedModel."""
     experiment = _experiment(_check(file, sets, plugins), output_dir, file)
     trainer = experiment.trainer
@@ -171,7 +225,9 @@ def convert(old: str) -> None:
     from plx_core.loading import load_tree
     from plx_core.nodes import to_python
 
-    click.echo(yaml.safe_dump(to_python(load_tree(old)), sort_keys=False, allow_unicode=True), nl=False)
+    click.echo(
+        yaml.safe_dump(to_python(load_tree(old)), sort_keys=False, allow_unicode=True), nl=False
+    )
 
 
 @main.command()
@@ -203,7 +259,12 @@ def components(kind: str | None, name: str | None, plugins: Sequence[str]) -> No
 
 @main.command("plugins")
 @PLUGINS
-@click.option("--check", "checked", metavar="NAME", help="Try each part of this plug-in: an installed one's name, or a module.")
+@click.option(
+    "--check",
+    "checked",
+    metavar="NAME",
+    help="Try each part of this plug-in: an installed one's name, or a module.",
+)
 @click.pass_context
 def list_plugins(ctx: click.Context, plugins: Sequence[str], checked: str | None) -> None:
     """List the installed plug-ins, and what is wrong with those that cannot be used."""
@@ -219,11 +280,19 @@ def _data_command(name: str) -> click.Command:
     """The command that prepares the data set `name`."""
 
     @click.command(name, help=f"Prepare the data set {name}.")
-    @click.option("--source", metavar="DIR", help="A folder that holds the original files; downloaded when left out.")
-    @click.option("--output-dir", metavar="DIR", help="The folder to write; data/NAME when left out.")
+    @click.option(
+        "--source",
+        metavar="DIR",
+        help="A folder that holds the original files; downloaded when left out.",
+    )
+    @click.option(
+        "--output-dir", metavar="DIR", help="The folder to write; data/NAME when left out."
+    )
     @SETS
     @PLUGINS
-    def prepare_data(source: str | None, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str]) -> None:
+    def prepare_data(
+        source: str | None, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str]
+    ) -> None:
         from plx_core.preparing import prepare
 
         target = output_dir or str(Path("data", name.rpartition("/")[2]))
@@ -235,7 +304,13 @@ def _data_command(name: str) -> click.Command:
     return prepare_data
 
 
-@main.group(cls=DataSets, registry=lambda: _registry(()), path="data", prepare=_data_command, subcommand_metavar="NAME|COMMAND [ARGS]...")
+@main.group(
+    cls=DataSets,
+    registry=lambda: _registry(()),
+    path="data",
+    prepare=_data_command,
+    subcommand_metavar="NAME|COMMAND [ARGS]...",
+)
 def data() -> None:
     """Prepare a known data set, or look after data of your own."""
 
@@ -247,15 +322,31 @@ def new() -> None:
 
 @new.command("plugin")
 @click.argument("name")
-@click.option("--kinds", default="layers", show_default=True, metavar="A,B", help="Of which kinds: any of `plx components` but agents.")
-@click.option("--output-dir", default=".", metavar="DIR", type=click.Path(file_okay=False), help="The folder to write it in; this one.")
+@click.option(
+    "--kinds",
+    default="layers",
+    show_default=True,
+    metavar="A,B",
+    help="Of which kinds: any of `plx components` but agents.",
+)
+@click.option(
+    "--output-dir",
+    default=".",
+    metavar="DIR",
+    type=click.Path(file_okay=False),
+    help="The folder to write it in; this one.",
+)
 def new_plugin(name: str, kinds: str, output_dir: str) -> None:
     """Write a package that offers a part of each kind: it installs, and passes its own tests."""
     from plx_core.new_plugin import write_plugin
 
-    folder = write_plugin(name, [kind.strip() for kind in kinds.split(",") if kind.strip()], Path(output_dir))
+    folder = write_plugin(
+        name, [kind.strip() for kind in kinds.split(",") if kind.strip()], Path(output_dir)
+    )
     click.echo(str(folder))
-    click.echo(f"next: pip install -e {folder} · pytest {folder} · plx plugins --check {name.replace('-', '_')} · plx components")
+    click.echo(
+        f"next: pip install -e {folder} · pytest {folder} · plx plugins --check {name.replace('-', '_')} · plx components"
+    )
 
 
 @main.command()
@@ -278,7 +369,9 @@ def compare(first: str, second: str, png: str | None) -> None:
     listing.print_comparison(Path(first), Path(second), Path(png) if png else None)
 
 
-def _run_experiment(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], method: str) -> None:
+def _run_experiment(
+    file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], method: str
+) -> None:
     from plx_core.curves import draw_run
     from plx_core.progress import Progress, print_metrics
 
@@ -287,21 +380,29 @@ def _run_experiment(file: str, output_dir: str | None, sets: Sequence[str], plug
     experiment.extend_train_hooks([progress])
     directory = experiment.trainer.model_dir
     try:
-        metrics = experiment.train_and_evaluate() if method == "run" and experiment.can_evaluate else experiment.train() and {}
+        metrics = (
+            experiment.train_and_evaluate()
+            if method == "run" and experiment.can_evaluate
+            else experiment.train() and {}
+        )
     finally:
         progress.close()
     if metrics:
         print_metrics(f"evaluation at step {metrics['global_step']}", metrics)
     curves = draw_run(experiment.trainer.run_directory)
     click.echo(f"run directory: {directory}{f' (curves in {curves.name})' if curves else ''}")
-    click.echo(f"next: plx evaluate {file} · plx predict {file} · plx export {file} · tensorboard --logdir {directory}")
+    click.echo(
+        f"next: plx evaluate {file} · plx predict {file} · plx export {file} · tensorboard --logdir {directory}"
+    )
 
 
 def _experiment(checked: Checked, output_dir: str | None, file: str, *, keep: bool = False) -> Any:
     _log(checked.config.settings.logging.level)
     from plx_core.experiments import create_experiment
 
-    return create_experiment(checked, output_dir, given=Path(file).read_text(encoding="utf-8"), keep=keep)
+    return create_experiment(
+        checked, output_dir, given=Path(file).read_text(encoding="utf-8"), keep=keep
+    )
 
 
 def _check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> Checked:
@@ -321,7 +422,11 @@ def _registry(plugins: Sequence[str]) -> Registry:
 def _project() -> dict[str, Any]:
     """The `[tool.plx]` table of the pyproject.toml in this folder: what the person running allows."""
     try:
-        table = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8")).get("tool", {}).get("plx", {})
+        table = (
+            tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
+            .get("tool", {})
+            .get("plx", {})
+        )
     except (OSError, ValueError):
         return {}
     return table if isinstance(table, dict) else {}

@@ -59,9 +59,14 @@ def read_run(path: Path) -> Run:
     if not metrics.is_file():
         raise RunDirectoryError(f"{path} is not a run directory: it has no {METRICS}")
     lines = RunDirectory(path).read_metrics()
-    shown = next((line for line in reversed(lines) if line["split"] == "eval"), lines[-1] if lines else {"metrics": {}})
+    shown = next(
+        (line for line in reversed(lines) if line["split"] == "eval"),
+        lines[-1] if lines else {"metrics": {}},
+    )
     changed = datetime.datetime.fromtimestamp(metrics.stat().st_mtime, datetime.UTC)
-    return Run(path, max((line["step"] for line in lines), default=0), changed, _numbers(shown["metrics"]))
+    return Run(
+        path, max((line["step"] for line in lines), default=0), changed, _numbers(shown["metrics"])
+    )
 
 
 def compare(first: Path, second: Path) -> Comparison:
@@ -73,11 +78,19 @@ def compare(first: Path, second: Path) -> Comparison:
     runs = [read_run(first), read_run(second)]
     configs = [_flat(_resolved(run.path)) for run in runs]
     paths = dict.fromkeys([*configs[0], *configs[1]])
-    config = [(path, configs[0].get(path), configs[1].get(path)) for path in paths if configs[0].get(path) != configs[1].get(path)]
+    config = [
+        (path, configs[0].get(path), configs[1].get(path))
+        for path in paths
+        if configs[0].get(path) != configs[1].get(path)
+    ]
     names = dict.fromkeys([*runs[0].metrics, *runs[1].metrics])
     metrics = [(name, runs[0].metrics.get(name), runs[1].metrics.get(name)) for name in names]
     curves = [_curves(run.path) for run in runs]
-    return Comparison(config, metrics, {name: (curves[0][name], curves[1][name]) for name in curves[0] if name in curves[1]})
+    return Comparison(
+        config,
+        metrics,
+        {name: (curves[0][name], curves[1][name]) for name in curves[0] if name in curves[1]},
+    )
 
 
 def draw_curves(comparison: Comparison, names: Sequence[str], path: Path) -> None:
@@ -91,7 +104,11 @@ def draw_curves(comparison: Comparison, names: Sequence[str], path: Path) -> Non
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    shown = [name for name, curves in comparison.curves.items() if any(len(curve) > 1 for curve in curves)] or list(comparison.curves)
+    shown = [
+        name
+        for name, curves in comparison.curves.items()
+        if any(len(curve) > 1 for curve in curves)
+    ] or list(comparison.curves)
     columns = min(3, max(len(shown), 1))
     rows = -(-max(len(shown), 1) // columns)
     figure = Figure(figsize=(5 * columns, 3.2 * rows), layout="constrained")
@@ -120,9 +137,15 @@ def sparkline(values: Sequence[float], low: float, high: float, width: int = CUR
     if not values:
         return ""
     width = min(width, len(values))
-    parts = [values[index * len(values) // width : (index + 1) * len(values) // width] for index in range(width)]
+    parts = [
+        values[index * len(values) // width : (index + 1) * len(values) // width]
+        for index in range(width)
+    ]
     span = high - low or 1.0
-    return "".join(BLOCKS[min(int((sum(part) / len(part) - low) / span * len(BLOCKS)), len(BLOCKS) - 1)] for part in parts)
+    return "".join(
+        BLOCKS[min(int((sum(part) / len(part) - low) / span * len(BLOCKS)), len(BLOCKS) - 1)]
+        for part in parts
+    )
 
 
 def _resolved(path: Path) -> Any:
@@ -132,9 +155,17 @@ def _resolved(path: Path) -> Any:
 
 def _flat(value: Any, path: str = "") -> dict[str, Any]:
     if isinstance(value, dict) and value:
-        return {name: item for key, child in value.items() for name, item in _flat(child, f"{path}.{key}".lstrip(".")).items()}
+        return {
+            name: item
+            for key, child in value.items()
+            for name, item in _flat(child, f"{path}.{key}".lstrip(".")).items()
+        }
     if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
-        return {name: item for index, child in enumerate(value) for name, item in _flat(child, f"{path}[{index}]").items()}
+        return {
+            name: item
+            for index, child in enumerate(value)
+            for name, item in _flat(child, f"{path}[{index}]").items()
+        }
     return {path: value}
 
 

@@ -25,7 +25,14 @@ def config_maker(name: str) -> Callable[..., Component]:
     if named is not None:
         return lambda module, **params: Component(named, module, params)
     # polyaxon-lib's DecayExplorationConfig and L2RegularizerConfig name their kind at the end; the latter is L2, not l2_regularizer.
-    ending = next((kind for kind in KINDS if stem.lower().endswith(SINGULAR[kind]) and _offers(kind, stem[: -len(SINGULAR[kind])])), None)
+    ending = next(
+        (
+            kind
+            for kind in KINDS
+            if stem.lower().endswith(SINGULAR[kind]) and _offers(kind, stem[: -len(SINGULAR[kind])])
+        ),
+        None,
+    )
     if ending is not None:
         return lambda **params: Component(ending, stem[: -len(SINGULAR[ending])], params)
     found = [kind for kind in KINDS if _offers(kind, stem)]

@@ -15,7 +15,9 @@ from plx_core.plugins import load_plugins
 from plx_core.registry import SINGULAR, Entry, Registry
 from plx_core.schema import is_mode
 
-_active: contextvars.ContextVar[Registry | None] = contextvars.ContextVar("plx_registry", default=None)
+_active: contextvars.ContextVar[Registry | None] = contextvars.ContextVar(
+    "plx_registry", default=None
+)
 
 
 @functools.cache
@@ -58,7 +60,9 @@ class Component:
         """
         if isinstance(value, Component):
             if value.kind not in ("", kind):
-                raise ComponentError(f"expected a {SINGULAR[kind]}, got the {SINGULAR[value.kind]} {value.name}")
+                raise ComponentError(
+                    f"expected a {SINGULAR[kind]}, got the {SINGULAR[value.kind]} {value.name}"
+                )
             return evolve(value, kind=kind)
         if isinstance(value, str):
             return cls(kind, value)
@@ -66,7 +70,9 @@ class Component:
             (name, params), *_ = value.items()
             if params is None or isinstance(params, Mapping):
                 return cls(kind, name, params or {})
-        raise ComponentError(f"expected a {SINGULAR[kind]}: a name, or a name with its parameters, {{Name: {{…}}}}; got {value!r}")
+        raise ComponentError(
+            f"expected a {SINGULAR[kind]}: a name, or a name with its parameters, {{Name: {{…}}}}; got {value!r}"
+        )
 
     @property
     def entry(self) -> Entry:
@@ -94,7 +100,9 @@ class Component:
                 return _bound(factory, params) if params else factory
             return factory(**_missing(factory, params, supplied), **params)
         except (TypeError, ValueError) as error:
-            raise ConfigError([Problem(self.path or self.name, _first_line(error), self.place)]) from error
+            raise ConfigError(
+                [Problem(self.path or self.name, _first_line(error), self.place)]
+            ) from error
         finally:
             _active.reset(token)
 
@@ -102,9 +110,15 @@ class Component:
         """The parameters, those of an older name by today's."""
         names = parameter_names(factory)
         older = (self.registry or active_registry()).older_parameters(entry)
-        renamed = {name: today for name, today in older.items() if name in self.params and name not in names and today in names}
+        renamed = {
+            name: today
+            for name, today in older.items()
+            if name in self.params and name not in names and today in names
+        }
         if twice := [today for today in renamed.values() if today in self.params]:
-            raise ValueError(f"{twice[0]} is given twice, also as {next(name for name in renamed if renamed[name] == twice[0])}")
+            raise ValueError(
+                f"{twice[0]} is given twice, also as {next(name for name in renamed if renamed[name] == twice[0])}"
+            )
         return {renamed.get(name, name): value for name, value in self.params.items()}
 
 
@@ -133,9 +147,19 @@ def _bound(function: Any, params: Mapping[str, Any]) -> Any:
     return BoundActivation(function, params)
 
 
-def _missing(factory: Any, params: Mapping[str, Any], supplied: Mapping[str, Any]) -> dict[str, Any]:
-    wanted = {parameter.name for parameter in _parameters(factory) if parameter.name != "mode" or is_mode(parameter)}
-    return {name: value for name, value in supplied.items() if name in wanted and params.get(name) is None and name not in params}
+def _missing(
+    factory: Any, params: Mapping[str, Any], supplied: Mapping[str, Any]
+) -> dict[str, Any]:
+    wanted = {
+        parameter.name
+        for parameter in _parameters(factory)
+        if parameter.name != "mode" or is_mode(parameter)
+    }
+    return {
+        name: value
+        for name, value in supplied.items()
+        if name in wanted and params.get(name) is None and name not in params
+    }
 
 
 def _first_line(error: Exception) -> str:

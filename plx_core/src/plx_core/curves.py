@@ -12,7 +12,15 @@ CURVES = "curves.png"
 FIRST = ("episode_return", "loss")
 """What is drawn first."""
 NOT_DRAWN = frozenset(
-    ("global_timestep", "global_episode", "global_step", "episodes", "replay_ratio", "episode_return_min", "episode_return_max")
+    (
+        "global_timestep",
+        "global_episode",
+        "global_step",
+        "episodes",
+        "replay_ratio",
+        "episode_return_min",
+        "episode_return_max",
+    )
 )
 MOST_DRAWN = 6
 COLOURS = {"train": "#4c72b0", "eval": "#dd8452"}
@@ -31,7 +39,9 @@ def draw_run(run: RunDirectory) -> Path | None:
     """
     lines = run.read_metrics()
     curves = curves_of(lines)
-    names = [name for name in FIRST if name in curves] + [name for name in curves if name not in FIRST and not name.endswith("_std")]
+    names = [name for name in FIRST if name in curves] + [
+        name for name in curves if name not in FIRST and not name.endswith("_std")
+    ]
     if not names:
         return None
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -65,7 +75,9 @@ def curves_of(lines: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Curve]]
             timesteps[step] = metrics["global_timestep"]
         for name, value in metrics.items():
             if isinstance(value, (int, float)) and name not in NOT_DRAWN:
-                curves.setdefault(name, {}).setdefault(line["split"], []).append((timesteps.get(step, step), value))
+                curves.setdefault(name, {}).setdefault(line["split"], []).append(
+                    (timesteps.get(step, step), value)
+                )
     return curves
 
 
@@ -73,10 +85,21 @@ def _draw(axes: Any, splits: Mapping[str, Curve], deviations: Mapping[str, Curve
     for split, curve in splits.items():
         x, y = [point[0] for point in curve], [point[1] for point in curve]
         colour = COLOURS.get(split)
-        axes.plot(x, y, label=split, color=colour, linewidth=1.6, marker="o" if len(x) == 1 or split != "train" else None, markersize=4)
+        axes.plot(
+            x,
+            y,
+            label=split,
+            color=colour,
+            linewidth=1.6,
+            marker="o" if len(x) == 1 or split != "train" else None,
+            markersize=4,
+        )
         if split in deviations and len(deviations[split]) == len(y):
             spread = [point[1] for point in deviations[split]]
-            low, high = ([value + sign * width for value, width in zip(y, spread, strict=True)] for sign in (-1, 1))
+            low, high = (
+                [value + sign * width for value, width in zip(y, spread, strict=True)]
+                for sign in (-1, 1)
+            )
             if len(x) == 1:
                 axes.errorbar(x, y, yerr=spread, color=colour, capsize=3)
             else:

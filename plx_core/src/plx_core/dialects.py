@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from plx_core.errors import ConfigError, Place, Problem, did_you_mean
 from plx_core.nodes import ListNode, MapNode, Node, ScalarNode, from_python
 
-MARKS = frozenset({"model_config", "train_input_data_config", "eval_input_data_config", "estimator_config"})
+MARKS = frozenset(
+    {"model_config", "train_input_data_config", "eval_input_data_config", "estimator_config"}
+)
 """The sections that only the dialect of 2017 has."""
 
 RENAMED = {
@@ -25,10 +27,22 @@ RENAMED = {
 }
 GRAPHS = frozenset({"graph", "encoder", "decoder"})
 SECTIONS = ("version", "project", "settings", "environment", "model", "agent", "train", "eval")
-TRAIN_KEYS = frozenset({"train_steps", "train_episodes", "train_steps_per_iteration", "first_update", "update_frequency"})
-EVAL_KEYS = frozenset({"eval_steps", "eval_every_n_steps", "eval_delay_secs", "continuous_eval_throttle_secs"})
+TRAIN_KEYS = frozenset(
+    {
+        "train_steps",
+        "train_episodes",
+        "train_steps_per_iteration",
+        "first_update",
+        "update_frequency",
+    }
+)
+EVAL_KEYS = frozenset(
+    {"eval_steps", "eval_every_n_steps", "eval_delay_secs", "continuous_eval_throttle_secs"}
+)
 IMAGES, IMAGE = "TFRecordImagePipeline", "image"
-WITHOUT_EFFECT = frozenset({"collect", "scope", "use_locking", "metrics_collections", "updates_collections"})
+WITHOUT_EFFECT = frozenset(
+    {"collect", "scope", "use_locking", "metrics_collections", "updates_collections"}
+)
 """Parameters that said where TensorFlow 1 kept things in its graph."""
 DROPPED = frozenset({"delay_workers_by_global_step", "input_type"})
 """What has no effect on one machine, or is told by the rest."""
@@ -52,12 +66,22 @@ def translate(tree: MapNode) -> MapNode:
         "name": lambda node, place: _put(result, ("project", "name"), node, place),
         "output_dir": lambda node, place: _put(result, ("settings", "output_dir"), node, place),
         "estimator_config": lambda node, place: _estimator(result, node),
-        "run_config": lambda node, place: _put(result, ("environment", "run_config"), _renamed(node, {"tf_random_seed": "seed"}), place),
-        "train_input_data_config": lambda node, place: _put(result, ("train", "data_pipeline"), _pipeline(node, problems), place),
-        "eval_input_data_config": lambda node, place: _put(result, ("eval", "data_pipeline"), _pipeline(node, problems), place),
+        "run_config": lambda node, place: _put(
+            result, ("environment", "run_config"), _renamed(node, {"tf_random_seed": "seed"}), place
+        ),
+        "train_input_data_config": lambda node, place: _put(
+            result, ("train", "data_pipeline"), _pipeline(node, problems), place
+        ),
+        "eval_input_data_config": lambda node, place: _put(
+            result, ("eval", "data_pipeline"), _pipeline(node, problems), place
+        ),
         "model_config": lambda node, place: _put(result, ("model",), _model(node, problems), place),
-        "env_config": lambda node, place: _put(result, ("train", "env"), _component(node, problems), place),
-        "memory_config": lambda node, place: _put(result, ("agent", "memory"), _component(node, problems), place),
+        "env_config": lambda node, place: _put(
+            result, ("train", "env"), _component(node, problems), place
+        ),
+        "memory_config": lambda node, place: _put(
+            result, ("agent", "memory"), _component(node, problems), place
+        ),
         **{key: _section("train", key, result) for key in TRAIN_KEYS},
         **{key: _section("eval", key, result) for key in EVAL_KEYS},
     }
@@ -66,7 +90,11 @@ def translate(tree: MapNode) -> MapNode:
         if key in handlers:
             handlers[key](node, place)
         elif key not in DROPPED:
-            problems.append(Problem(key, f"unknown key of the dialect of 2017{did_you_mean(key, handlers)}", place))
+            problems.append(
+                Problem(
+                    key, f"unknown key of the dialect of 2017{did_you_mean(key, handlers)}", place
+                )
+            )
     if problems:
         raise ConfigError(problems)
     ordered = MapNode(place=tree.place)
@@ -81,7 +109,9 @@ def with_dropout_layers(tree: MapNode) -> MapNode:
     for key, node in tree.items.items():
         changed = _with_dropout_layers(node)
         if key == "layers" and isinstance(changed, ListNode):
-            changed = ListNode([part for layer in changed.items for part in _without_dropout(layer)], changed.place)
+            changed = ListNode(
+                [part for layer in changed.items for part in _without_dropout(layer)], changed.place
+            )
         result.set(key, changed, tree.key_places[key])
     return result
 
@@ -94,10 +124,16 @@ def _with_dropout_layers(node: Node) -> Node:
 
 def _without_dropout(layer: Node) -> list[Node]:
     params = layer.items.get("Dense") if isinstance(layer, MapNode) else None
-    if not isinstance(layer, MapNode) or not isinstance(params, MapNode) or "dropout" not in params.items:
+    if (
+        not isinstance(layer, MapNode)
+        or not isinstance(params, MapNode)
+        or "dropout" not in params.items
+    ):
         return [layer]
     rate, place = params.items["dropout"], params.key_places["dropout"]
-    dense, rest, dropout, settings = (MapNode(place=where) for where in (layer.place, params.place, place, place))
+    dense, rest, dropout, settings = (
+        MapNode(place=where) for where in (layer.place, params.place, place, place)
+    )
     for key in (key for key in params.items if key != "dropout"):
         rest.set(key, params.items[key], params.key_places[key])
     dense.set("Dense", rest, layer.key_places["Dense"])
@@ -122,7 +158,12 @@ def _put(tree: MapNode, path: tuple[str, ...], node: Node, place: Place | None) 
 
 def _estimator(result: MapNode, node: Node) -> None:
     if isinstance(node, MapNode) and "output_dir" in node.items:
-        _put(result, ("settings", "output_dir"), node.items["output_dir"], node.key_places["output_dir"])
+        _put(
+            result,
+            ("settings", "output_dir"),
+            node.items["output_dir"],
+            node.key_places["output_dir"],
+        )
 
 
 def _renamed(node: Node, names: Mapping[str, str]) -> Node:
@@ -182,7 +223,11 @@ def _processors(pipeline: str, params: MapNode, problems: list[Problem]) -> None
             cast.set("Cast", from_python({"dtype": "float32"}), place)
             translated = ListNode([cast, *translated.items], translated.place)
         graph = MapNode(place=node.place)
-        graph.set("input_layers", ListNode([ScalarNode(feature, plain=False, place=node.place)], node.place), node.place)
+        graph.set(
+            "input_layers",
+            ListNode([ScalarNode(feature, plain=False, place=node.place)], node.place),
+            node.place,
+        )
         graph.set("layers", translated, node.place)
         processors.set(feature, graph, places.get(feature, place))
     if processors.items:
@@ -206,7 +251,11 @@ def _model(node: Node, problems: list[Problem]) -> Node:
             if graph_name is not None and "name" not in params.items:  # type: ignore[union-attr]
                 translated.set("name", graph_name, graph_name.place)
         elif new == "metrics" and isinstance(value, ListNode):
-            translated.set(new, ListNode([_component(item, problems) for item in value.items], value.place), place)
+            translated.set(
+                new,
+                ListNode([_component(item, problems) for item in value.items], value.place),
+                place,
+            )
         elif new in RENAMED.values():
             translated.set(new, _component(value, problems), place)
         else:
@@ -227,7 +276,13 @@ def _graph(node: Node, problems: list[Problem]) -> tuple[Node, ScalarNode | None
         elif key == "definition":
             graph.set("layers", _layers(value, problems), place)
         elif key != "name":
-            problems.append(Problem(key, "unknown key of a graph of 2017; there are name, features and definition", place))
+            problems.append(
+                Problem(
+                    key,
+                    "unknown key of a graph of 2017; there are name, features and definition",
+                    place,
+                )
+            )
     return graph, name if isinstance(name, ScalarNode) else None
 
 
@@ -238,10 +293,20 @@ def _layers(node: Node, problems: list[Problem]) -> Node:
     layers: list[Node] = []
     for item in node.items:
         name = item.items[0] if isinstance(item, ListNode) and item.items else None
-        if not isinstance(item, ListNode) or not isinstance(name, ScalarNode) or len(item.items) > 2:
-            problems.append(Problem("definition", "expected a layer as [Name, {parameters}]", item.place))
+        if (
+            not isinstance(item, ListNode)
+            or not isinstance(name, ScalarNode)
+            or len(item.items) > 2
+        ):
+            problems.append(
+                Problem("definition", "expected a layer as [Name, {parameters}]", item.place)
+            )
             continue
         layer = MapNode(place=item.place)
-        layer.set(name.text, item.items[1] if len(item.items) == 2 else MapNode(place=name.place), name.place)
+        layer.set(
+            name.text,
+            item.items[1] if len(item.items) == 2 else MapNode(place=name.place),
+            name.place,
+        )
         layers.append(layer)
     return ListNode(layers, node.place)

@@ -25,7 +25,12 @@ def editor_schema(registry: Registry, signatures: Signatures) -> Schema:
     root["required"] = []  # what a file leaves out may be in one that it extends
     definitions = {kind: _kind_schema(kind, registry, signatures) for kind in KINDS}
     signatures.save()
-    return {"$schema": "http://json-schema.org/draft-07/schema#", "title": "plx experiment", **root, "definitions": definitions}
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "plx experiment",
+        **root,
+        "definitions": definitions,
+    }
 
 
 def _kind_schema(kind: str, registry: Registry, signatures: Signatures) -> Schema:
@@ -33,7 +38,9 @@ def _kind_schema(kind: str, registry: Registry, signatures: Signatures) -> Schem
     properties: Schema = {}
     for entry in registry.entries(kind):
         try:
-            parameters = _portable(with_older_names(signatures.parameters(entry), registry.older_parameters(entry)))
+            parameters = _portable(
+                with_older_names(signatures.parameters(entry), registry.older_parameters(entry))
+            )
         except PlxError:
             continue
         for name in _spellings(entry, registry):
@@ -55,7 +62,11 @@ def _kind_schema(kind: str, registry: Registry, signatures: Signatures) -> Schem
 
 def _spellings(entry: Entry, registry: Registry) -> list[str]:
     snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", entry.name).lower()
-    return list(dict.fromkeys([entry.name, entry.qualified_name, entry.name.lower(), snake, *registry.aliases(entry)]))
+    return list(
+        dict.fromkeys(
+            [entry.name, entry.qualified_name, entry.name.lower(), snake, *registry.aliases(entry)]
+        )
+    )
 
 
 def _portable(schema: Any) -> Any:
@@ -69,11 +80,25 @@ def _portable(schema: Any) -> Any:
         return {"allOf": [{"$ref": f"#/definitions/{schema['x-component']}"}], **rest}
     if "x-python" in schema:
         return {"not": {}}
-    portable = {key: _portable(value) for key, value in schema.items() if key not in OWN_KEYWORDS and key != "properties"}
+    portable = {
+        key: _portable(value)
+        for key, value in schema.items()
+        if key not in OWN_KEYWORDS and key != "properties"
+    }
     if "properties" in schema:
-        portable["properties"] = {name: _portable(child) for name, child in schema["properties"].items()}
-        aliases = {child["x-alias"]: _portable(child) for child in schema["properties"].values() if "x-alias" in child}
+        portable["properties"] = {
+            name: _portable(child) for name, child in schema["properties"].items()
+        }
+        aliases = {
+            child["x-alias"]: _portable(child)
+            for child in schema["properties"].values()
+            if "x-alias" in child
+        }
         portable["properties"] |= aliases
         # Draft-07 has no word for "this or that key" that an editor would complete from.
-        portable["required"] = [name for name in schema.get("required", ()) if "x-alias" not in schema["properties"][name]]
+        portable["required"] = [
+            name
+            for name in schema.get("required", ())
+            if "x-alias" not in schema["properties"][name]
+        ]
     return portable

@@ -21,7 +21,9 @@ class EpisodeTimer:
         every_secs: at the first episode that ends after so long.
     """
 
-    def __init__(self, every_n_episodes: int | None = None, every_secs: float | None = None) -> None:
+    def __init__(
+        self, every_n_episodes: int | None = None, every_secs: float | None = None
+    ) -> None:
         if (every_n_episodes is None) == (every_secs is None):
             raise ValueError("give every_n_episodes or every_secs, one of the two")
         self._episodes, self._secs = every_n_episodes, every_secs
@@ -46,7 +48,9 @@ class StopAtEpisode(Callback):
         num_episodes: how many more are to end.
     """
 
-    def __init__(self, last_episode: PositiveInt | None = None, num_episodes: PositiveInt | None = None) -> None:
+    def __init__(
+        self, last_episode: PositiveInt | None = None, num_episodes: PositiveInt | None = None
+    ) -> None:
         if (last_episode is None) == (num_episodes is None):
             raise ValueError("StopAtEpisode takes last_episode or num_episodes, one of the two")
         self._last, self._more = last_episode, num_episodes
@@ -76,14 +80,18 @@ class EpisodeLogging(Callback):
         every_secs: so long lies between two lines.
     """
 
-    def __init__(self, every_n_episodes: PositiveInt | None = None, every_secs: PositiveFloat | None = None) -> None:
+    def __init__(
+        self, every_n_episodes: PositiveInt | None = None, every_secs: PositiveFloat | None = None
+    ) -> None:
         self._timer = EpisodeTimer(every_n_episodes, every_secs)
 
     def on_episode(self, run: Any, episode: Mapping[str, float]) -> None:
         """Write a line."""
         number = int(episode["global_episode"])
         if self._timer.is_due(number):
-            rest = "  ".join(f"{name} {value:.6g}" for name, value in episode.items() if name != "global_episode")
+            rest = "  ".join(
+                f"{name} {value:.6g}" for name, value in episode.items() if name != "global_episode"
+            )
             logger.info("episode %d  %s", number, rest)
 
 
@@ -105,7 +113,11 @@ class EpisodeCounter(Callback):
             return
         if self._last is not None:
             rate = (number - self._last[0]) / (now - self._last[1])
-            run.run_directory.append_metrics(int(episode["global_step"]), "rate", {"episodes_per_second": rate, "global_episode": number})
+            run.run_directory.append_metrics(
+                int(episode["global_step"]),
+                "rate",
+                {"episodes_per_second": rate, "global_episode": number},
+            )
         self._last = (number, now)
 
 
@@ -119,7 +131,10 @@ class EpisodeSummarySaver(Callback):
     """
 
     def __init__(
-        self, every_n_episodes: PositiveInt | None = None, every_secs: PositiveFloat | None = None, split: str = "episode"
+        self,
+        every_n_episodes: PositiveInt | None = None,
+        every_secs: PositiveFloat | None = None,
+        split: str = "episode",
     ) -> None:
         self._timer, self._split = EpisodeTimer(every_n_episodes, every_secs), split
 
@@ -137,7 +152,9 @@ class EpisodeCheckpointSaver(Callback):
         every_secs: so long lies between two.
     """
 
-    def __init__(self, every_n_episodes: PositiveInt | None = None, every_secs: PositiveFloat | None = None) -> None:
+    def __init__(
+        self, every_n_episodes: PositiveInt | None = None, every_secs: PositiveFloat | None = None
+    ) -> None:
         self._timer = EpisodeTimer(every_n_episodes, every_secs)
 
     def on_episode(self, run: Any, episode: Mapping[str, float]) -> None:

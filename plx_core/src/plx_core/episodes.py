@@ -48,7 +48,12 @@ class Episodes(Stateful):
 
     def state(self) -> State:
         """All of it."""
-        return {"ended": self.ended, "returns": self._returns.copy(), "lengths": self._lengths.copy(), "recent": list(self._recent)}
+        return {
+            "ended": self.ended,
+            "returns": self._returns.copy(),
+            "lengths": self._lengths.copy(),
+            "recent": list(self._recent),
+        }
 
     def restore(self, state: State) -> None:
         """Go on from a state."""
@@ -58,7 +63,11 @@ class Episodes(Stateful):
 
     def _end(self, index: int) -> dict[str, float]:
         self.ended += 1
-        episode = {"return": float(self._returns[index]), "length": int(self._lengths[index]), "global_episode": self.ended}
+        episode = {
+            "return": float(self._returns[index]),
+            "length": int(self._lengths[index]),
+            "global_episode": self.ended,
+        }
         self._recent.append(episode["return"])
         self._returns[index], self._lengths[index] = 0.0, 0
         return episode
@@ -114,7 +123,11 @@ def evaluate_policy(env: Environment, policy: Policy, episodes: int, seed: int) 
     tally, found = Episodes(env.num_envs), []
     for played in play_greedily(env, policy, episodes, seed):
         ended = np.flatnonzero(played.step.ended)
-        found += [episode for index, episode in zip(ended, tally.add(played.step), strict=True) if played.counts[index]]
+        found += [
+            episode
+            for index, episode in zip(ended, tally.add(played.step), strict=True)
+            if played.counts[index]
+        ]
     returns = np.array([episode["return"] for episode in found])
     return {
         "episode_return": float(returns.mean()),

@@ -101,7 +101,10 @@ def reason_of(error: Exception) -> str:
     """The message of an error of Keras or TensorFlow in one line, without the frame: bold type, arguments, and lines of code."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     text = re.split(r"\n\s*(?:Arguments received by|Call arguments received)", text)[0]
-    for frame in (r"Exception encountered(?: when calling \S+|:)\s", r"\n\s+\w+(?:Error|Exception): "):
+    for frame in (
+        r"Exception encountered(?: when calling \S+|:)\s",
+        r"\n\s+\w+(?:Error|Exception): ",
+    ):
         text = re.split(frame, text)[-1]
     return " ".join(text.split())[:300] or type(error).__name__
 

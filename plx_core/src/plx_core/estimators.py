@@ -70,7 +70,13 @@ class Estimator(Trainer):
         """Save a checkpoint now, amid training."""
         self._running.save()
 
-    def train(self, input_fn: Any, steps: int | None = None, max_steps: int | None = None, hooks: Sequence[Any] | None = None) -> Estimator:
+    def train(
+        self,
+        input_fn: Any,
+        steps: int | None = None,
+        max_steps: int | None = None,
+        hooks: Sequence[Any] | None = None,
+    ) -> Estimator:
         """Train, from the newest checkpoint if there is one.
 
         The position in the data is part of a checkpoint: the first call of a process goes on where the run stopped, and so does a
@@ -87,7 +93,9 @@ class Estimator(Trainer):
             Interrupted: a signal asked to stop; a checkpoint was written.
         """
         if steps is not None and max_steps is not None:
-            raise ComponentError("give steps (how many more) or max_steps (the global step to stop at), not both")
+            raise ComponentError(
+                "give steps (how many more) or max_steps (the global step to stop at), not both"
+            )
         callbacks = [as_callback(make("callbacks", hook)) for hook in hooks or ()]
         with self.run_directory.writing(), self.announced(callbacks):
             training = self._prepare(input_fn, callbacks)
@@ -120,7 +128,9 @@ class Estimator(Trainer):
         path = self._checkpoint(checkpoint_path)
         pipeline = as_pipeline(input_fn, Modes.EVAL, self.config.seed)
         if steps is None and is_endless(pipeline):
-            raise ComponentError("the evaluation data never ends; give steps (eval_steps in a config)")
+            raise ComponentError(
+                "the evaluation data never ends; give steps (eval_steps in a config)"
+            )
         evaluator = self._evaluator(Modes.EVAL, pipeline, path)
         step = checkpoint_files.step_of(path)
         with explained(pipeline):
@@ -153,7 +163,11 @@ class Estimator(Trainer):
             yield from _rows(evaluator.predict(pipeline.dataset()), predict_keys)
 
     def decode(
-        self, input_fn: Any, latents: Any, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
+        self,
+        input_fn: Any,
+        latents: Any,
+        predict_keys: Sequence[str] | None = None,
+        checkpoint_path: str | Path | None = None,
     ) -> Iterator[dict[str, np.ndarray]]:
         """What a generator makes of each latent, one mapping at a time: `latent`, and what it is decoded to.
 
@@ -187,7 +201,13 @@ class Estimator(Trainer):
         latents = evaluator.sample(count, self.config.seed if seed is None else seed)
         yield from _rows(evaluator.decode(latents), predict_keys)
 
-    def export(self, export_dir: str | Path, input_fn: Any, checkpoint_path: str | Path | None = None, format: str = "saved_model") -> Path:
+    def export(
+        self,
+        export_dir: str | Path,
+        input_fn: Any,
+        checkpoint_path: str | Path | None = None,
+        format: str = "saved_model",
+    ) -> Path:
         """Write a model that takes features as they lie in the data, by name.
 
         Args:
@@ -224,7 +244,11 @@ class Estimator(Trainer):
     def _prepare(self, input_fn: Any, callbacks: Sequence[Callback]) -> Training:
         """What the call before left in memory if it fits, else a program with the state of the newest checkpoint."""
         known = self._training
-        if known is not None and known.input_fn is input_fn and known.program.global_step == self.global_step:
+        if (
+            known is not None
+            and known.input_fn is input_fn
+            and known.program.global_step == self.global_step
+        ):
             return known
         pipeline = as_pipeline(input_fn, Modes.TRAIN, self.config.seed)
         program = self._new_program(pipeline)
@@ -240,7 +264,9 @@ class Estimator(Trainer):
         elif self.warm_start is not None:
             warm_start(program.variables, self.warm_start)
         self.run_directory.forget_after(program.global_step)
-        return Training(input_fn, pipeline, program, program.read(pipeline.dataset(position)), position)
+        return Training(
+            input_fn, pipeline, program, program.read(pipeline.dataset(position)), position
+        )
 
     def _new_program(self, pipeline: Pipeline) -> TrainingProgram:
         def make(xla: bool) -> TrainingProgram:
@@ -249,11 +275,15 @@ class Estimator(Trainer):
         def rate(xla: bool, rival: float) -> float:
             return steps_per_second(make(xla), pipeline, rival)
 
-        return make(is_quicker(self.model_dir, rate) if self.config.xla == "auto" else self.config.xla)
+        return make(
+            is_quicker(self.model_dir, rate) if self.config.xla == "auto" else self.config.xla
+        )
 
     def _generator(self, input_fn: Any, checkpoint_path: str | Path | None) -> EvaluationProgram:
         path = self._checkpoint(checkpoint_path)
-        return self._evaluator(Modes.GENERATE, as_pipeline(input_fn, Modes.PREDICT, self.config.seed), path)
+        return self._evaluator(
+            Modes.GENERATE, as_pipeline(input_fn, Modes.PREDICT, self.config.seed), path
+        )
 
     def _evaluator(self, mode: str, pipeline: Pipeline, checkpoint: Path) -> EvaluationProgram:
         """The program of a mode and of what a pipeline yields, with the weights of a checkpoint."""
@@ -264,7 +294,9 @@ class Estimator(Trainer):
         return self._evaluators[key]
 
 
-def _rows(batches: Iterable[Mapping[str, np.ndarray]], keys: Sequence[str] | None) -> Iterator[dict[str, np.ndarray]]:
+def _rows(
+    batches: Iterable[Mapping[str, np.ndarray]], keys: Sequence[str] | None
+) -> Iterator[dict[str, np.ndarray]]:
     """The examples of batches, one by one, with the predictions that are asked for."""
     for predictions in batches:
         chosen = _choose(predictions, keys)
@@ -272,10 +304,14 @@ def _rows(batches: Iterable[Mapping[str, np.ndarray]], keys: Sequence[str] | Non
             yield dict(zip(chosen, row, strict=True))
 
 
-def _choose(predictions: Mapping[str, np.ndarray], keys: Sequence[str] | None) -> Mapping[str, np.ndarray]:
+def _choose(
+    predictions: Mapping[str, np.ndarray], keys: Sequence[str] | None
+) -> Mapping[str, np.ndarray]:
     if keys is None:
         return predictions
     unknown = sorted(set(keys) - set(predictions))
     if unknown or not keys:
-        raise ComponentError(f"there is no prediction called {', '.join(unknown) or 'nothing'}; there are {', '.join(predictions)}")
+        raise ComponentError(
+            f"there is no prediction called {', '.join(unknown) or 'nothing'}; there are {', '.join(predictions)}"
+        )
     return {key: predictions[key] for key in keys}

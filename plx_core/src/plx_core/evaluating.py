@@ -59,7 +59,12 @@ class EvaluationProgram:
             raise DataError("the evaluation data has no batch")
         found = {name: np.asarray(metric.result()) for name, metric in self.spec.metrics.items()}
         metrics = {name: float(value) for name, value in found.items() if value.ndim == 0}
-        metrics |= {f"{name}/{index}": float(item) for name, value in found.items() if value.ndim == 1 for index, item in enumerate(value)}
+        metrics |= {
+            f"{name}/{index}": float(item)
+            for name, value in found.items()
+            if value.ndim == 1
+            for index, item in enumerate(value)
+        }
         return {"loss": float(self._loss_sum.numpy() / self._examples.numpy())} | metrics
 
     def predict(self, dataset: tf.data.Dataset) -> Iterator[dict[str, np.ndarray]]:
@@ -79,7 +84,9 @@ class EvaluationProgram:
             ComponentError: the model decodes nothing.
         """
         if self.spec.decode_fn is None:
-            raise ComponentError("this model decodes nothing; a Generator whose encoder has one output does")
+            raise ComponentError(
+                "this model decodes nothing; a Generator whose encoder has one output does"
+            )
         for start in range(0, len(latents), DECODED_AT_ONCE):
             part = latents[start : start + DECODED_AT_ONCE]
             predictions = self._decode(tf.constant(part, tf.float32))
@@ -92,7 +99,9 @@ class EvaluationProgram:
             ComponentError: the model knows no distribution of them.
         """
         if self.spec.sample_fn is None:
-            raise ComponentError("this model knows no distribution of latents to draw from; a Generator with a LatentBridge does")
+            raise ComponentError(
+                "this model knows no distribution of latents to draw from; a Generator with a LatentBridge does"
+            )
         return self.spec.sample_fn(count, np.random.default_rng(seed))
 
     def export(self, directory: Path, format: str, processing: keras.Model | None) -> None:
@@ -108,7 +117,11 @@ class EvaluationProgram:
         network = self.spec.network
         if processing is not None:
             wanted = [tensor.name for tensor in network.inputs]
-            network = keras.Model(processing.input, network({name: processing.output[name] for name in wanted}), name=network.name)
+            network = keras.Model(
+                processing.input,
+                network({name: processing.output[name] for name in wanted}),
+                name=network.name,
+            )
         if format == "saved_model":
             self._save(directory, network)
             return
@@ -117,14 +130,23 @@ class EvaluationProgram:
             network.save(directory / "model.keras")
             return
         try:
-            network.export(str(directory / {"onnx": "model.onnx", "litert": "model.tflite"}[format]), format=format, verbose=False)
+            network.export(
+                str(directory / {"onnx": "model.onnx", "litert": "model.tflite"}[format]),
+                format=format,
+                verbose=False,
+            )
         except (ImportError, ValueError, NotImplementedError) as error:
-            raise ComponentError(f"Keras cannot export this network as {format}: {error}") from error
+            raise ComponentError(
+                f"Keras cannot export this network as {format}: {error}"
+            ) from error
 
     def _save(self, directory: Path, network: keras.Model) -> None:
         module = tf.Module()
         module.network = network
-        signature = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name) for tensor in network.inputs}
+        signature = {
+            tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
+            for tensor in network.inputs
+        }
 
         def serve(features: Any) -> dict[str, tf.Tensor]:
             return dict(self.spec.predict_fn(features, network(features, training=False)))

@@ -32,8 +32,14 @@ SCALARS: Mapping[str, str] = {"string": "text", "boolean": "true", "null": "null
 
 def yaml_line(name: str, schema: Schema) -> str:
     """A line of YAML that shows how a component is written, with what it requires; `…` stands for what a person has to know."""
-    required = [*schema["required"], *([NEEDED[name]] if NEEDED.get(name) in schema["properties"] else [])]
-    given = [f"{parameter}: {_value(f'{name}.{parameter}', schema['properties'][parameter])}" for parameter in required]
+    required = [
+        *schema["required"],
+        *([NEEDED[name]] if NEEDED.get(name) in schema["properties"] else []),
+    ]
+    given = [
+        f"{parameter}: {_value(f'{name}.{parameter}', schema['properties'][parameter])}"
+        for parameter in required
+    ]
     return f"- {name}: {{{', '.join(given)}}}" if given else f"- {name}"
 
 
@@ -62,7 +68,14 @@ def _by_type(schema: Schema) -> str:
         return BY_KIND.get(schema["x-component"], UNKNOWN)
     if "anyOf" in schema:
         return _by_type(
-            next((choice for choice in reversed(schema["anyOf"]) if choice.get("type") in ("integer", "number")), schema["anyOf"][0])
+            next(
+                (
+                    choice
+                    for choice in reversed(schema["anyOf"])
+                    if choice.get("type") in ("integer", "number")
+                ),
+                schema["anyOf"][0],
+            )
         )
     kind = schema.get("type", "")
     if kind == "array":
@@ -74,6 +87,8 @@ def _by_type(schema: Schema) -> str:
 
 def _number(schema: Schema, whole: bool) -> str:
     usual = 3.0 if whole else 0.5
-    low, high = (next((schema[name] for name in names if name in schema), usual) for names in (LOWER, UPPER))
+    low, high = (
+        next((schema[name] for name in names if name in schema), usual) for names in (LOWER, UPPER)
+    )
     value = min(max(usual, low), high)
     return str(int(value) if whole else value)

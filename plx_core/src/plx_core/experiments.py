@@ -49,7 +49,9 @@ class Experiment(Alternating):
     def _has_ended(self) -> bool:
         return self.estimator.is_out_of_data
 
-    def check_hooks(self, ask: Callable[[Callback, EstimatorSpec], None] = lambda hook, spec: hook.check(spec)) -> None:
+    def check_hooks(
+        self, ask: Callable[[Callback, EstimatorSpec], None] = lambda hook, spec: hook.check(spec)
+    ) -> None:
         """Ask each callback that has a `check` whether it can work with this model and data; each is asked once.
 
         Args:
@@ -58,43 +60,71 @@ class Experiment(Alternating):
         Raises:
             ComponentError: one cannot.
         """
-        hooks = [hook for hook in (*self.train_hooks, *self.eval_hooks) if type(hook).check is not Callback.check]
+        hooks = [
+            hook
+            for hook in (*self.train_hooks, *self.eval_hooks)
+            if type(hook).check is not Callback.check
+        ]
         unasked = [hook for hook in hooks if not any(hook is other for other in self._asked)]
         if not unasked or self.export_source is None:
             return
         mode = Modes.EVAL if self.can_evaluate else Modes.TRAIN
-        spec = self.estimator.build(mode, as_pipeline(self.export_source, mode, self.estimator.config.seed))
+        spec = self.estimator.build(
+            mode, as_pipeline(self.export_source, mode, self.estimator.config.seed)
+        )
         for hook in unasked:
             ask(hook, spec)
         self._asked = hooks
 
     def _train_to(self, max_steps: int | None, hooks: Sequence[Callback]) -> None:
         self.check_hooks()
-        self.estimator.train(_needed(self.train_input_fn, "train"), max_steps=max_steps, hooks=hooks)
+        self.estimator.train(
+            _needed(self.train_input_fn, "train"), max_steps=max_steps, hooks=hooks
+        )
 
-    def _evaluate_on(self, split: str, steps: int | None, checkpoint_path: str | Path | None, name: str | None) -> dict[str, float]:
+    def _evaluate_on(
+        self, split: str, steps: int | None, checkpoint_path: str | Path | None, name: str | None
+    ) -> dict[str, float]:
         input_fn = _needed(self.train_input_fn if split == "train" else self.eval_input_fn, split)
         return self.estimator.evaluate(input_fn, steps, self.eval_hooks, checkpoint_path, name)
 
-    def predict(self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None) -> Iterator[dict[str, Any]]:
+    def predict(
+        self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
+    ) -> Iterator[dict[str, Any]]:
         """The predictions for each example of the evaluation data."""
-        return self.estimator.predict(_needed(self.eval_input_fn, "eval"), predict_keys, checkpoint_path)
+        return self.estimator.predict(
+            _needed(self.eval_input_fn, "eval"), predict_keys, checkpoint_path
+        )
 
-    def encode(self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None) -> Iterator[dict[str, Any]]:
+    def encode(
+        self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
+    ) -> Iterator[dict[str, Any]]:
         """A generator's latents of each example of the evaluation data."""
-        return self.estimator.predict(_needed(self.eval_input_fn, "eval"), predict_keys, checkpoint_path, Modes.ENCODE)
+        return self.estimator.predict(
+            _needed(self.eval_input_fn, "eval"), predict_keys, checkpoint_path, Modes.ENCODE
+        )
 
     def decode(
-        self, latents: Any, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
+        self,
+        latents: Any,
+        predict_keys: Sequence[str] | None = None,
+        checkpoint_path: str | Path | None = None,
     ) -> Iterator[dict[str, Any]]:
         """What a generator makes of latents; see `Estimator.decode`."""
-        return self.estimator.decode(_needed(self.export_source, "eval"), latents, predict_keys, checkpoint_path)
+        return self.estimator.decode(
+            _needed(self.export_source, "eval"), latents, predict_keys, checkpoint_path
+        )
 
     def generate(
-        self, count: int = 16, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
+        self,
+        count: int = 16,
+        predict_keys: Sequence[str] | None = None,
+        checkpoint_path: str | Path | None = None,
     ) -> Iterator[dict[str, Any]]:
         """What a generator makes of latents drawn at random; see `Estimator.generate`."""
-        return self.estimator.generate(_needed(self.export_source, "eval"), count, None, predict_keys, checkpoint_path)
+        return self.estimator.generate(
+            _needed(self.export_source, "eval"), count, None, predict_keys, checkpoint_path
+        )
 
     @property
     def export_source(self) -> Any:
@@ -158,7 +188,10 @@ class RLExperiment(Alternating):
 
     @property
     def _has_ended(self) -> bool:
-        goals = ((self.train_episodes, self.agent.global_episode), (self.train_timesteps, self.agent.global_timestep))
+        goals = (
+            (self.train_episodes, self.agent.global_episode),
+            (self.train_timesteps, self.agent.global_timestep),
+        )
         return any(goal is not None and reached >= goal for goal, reached in goals)
 
     def _train_to(self, max_steps: int | None, hooks: Sequence[Callback]) -> None:
@@ -174,11 +207,15 @@ class RLExperiment(Alternating):
             pretrain_steps=self.pretrain_steps,
         )
 
-    def _evaluate_on(self, split: str, steps: int | None, checkpoint_path: str | Path | None, name: str | None) -> dict[str, float]:
+    def _evaluate_on(
+        self, split: str, steps: int | None, checkpoint_path: str | Path | None, name: str | None
+    ) -> dict[str, float]:
         env = _needed(self.eval_env or self.env, split, "env")
         return self.agent.evaluate(env, steps or 10, self.eval_hooks, checkpoint_path, name)
 
-    def predict(self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None) -> Iterator[dict[str, Any]]:
+    def predict(
+        self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
+    ) -> Iterator[dict[str, Any]]:
         """The steps of a greedy episode."""
         steps = self.agent.play(_needed(self.export_source, "eval", "env"), checkpoint_path)
         return ({key: step[key] for key in predict_keys or step} for step in steps)
@@ -202,7 +239,11 @@ class RLExperiment(Alternating):
 
 
 def create_experiment(
-    config: str | Path | Mapping[str, Any] | Checked, output_dir: str | Path | None = None, given: str | None = None, *, keep: bool = True
+    config: str | Path | Mapping[str, Any] | Checked,
+    output_dir: str | Path | None = None,
+    given: str | None = None,
+    *,
+    keep: bool = True,
 ) -> Experiment | RLExperiment:
     """The experiment that a config describes, and its run directory with the config in it.
 
@@ -216,15 +257,21 @@ def create_experiment(
         ConfigError: with every mistake that was found.
     """
     checked = config if isinstance(config, Checked) else check(config)
-    experiment = (_rl_experiment if checked.is_reinforcement else _supervised_experiment)(checked, run_path(checked, output_dir))
+    experiment = (_rl_experiment if checked.is_reinforcement else _supervised_experiment)(
+        checked, run_path(checked, output_dir)
+    )
     trainer = experiment.trainer
     trainer.plugins = checked.registry.plugins
     if keep and isinstance(experiment, Experiment):
         _check_hooks(checked, experiment)
     if keep:
-        text = Path(config).read_text(encoding="utf-8") if isinstance(config, (str, Path)) else given
+        text = (
+            Path(config).read_text(encoding="utf-8") if isinstance(config, (str, Path)) else given
+        )
         with trainer.run_directory.writing():
-            trainer.run_directory.write_config(text or yaml.safe_dump(checked.resolved, sort_keys=False), checked.resolved)
+            trainer.run_directory.write_config(
+                text or yaml.safe_dump(checked.resolved, sort_keys=False), checked.resolved
+            )
             trainer.run_directory.write_manifest(trainer.config.seed, checked.plugins)
         trainer.events.tell("run_resolved", run=trainer, config=checked.resolved)
     return experiment
@@ -233,12 +280,20 @@ def create_experiment(
 def _check_hooks(checked: Checked, experiment: Experiment) -> None:
     """Ask the callbacks of a config, whose mistakes get their places."""
     sections = checked.config
-    hooks = zip((*experiment.train_hooks, *experiment.eval_hooks), (*sections.train.hooks, *sections.eval.hooks), strict=True)
+    hooks = zip(
+        (*experiment.train_hooks, *experiment.eval_hooks),
+        (*sections.train.hooks, *sections.eval.hooks),
+        strict=True,
+    )
     components = {id(hook): component for hook, component in hooks}
-    experiment.check_hooks(lambda hook, spec: located(checked, components[id(hook)], lambda: hook.check(spec)))
+    experiment.check_hooks(
+        lambda hook, spec: located(checked, components[id(hook)], lambda: hook.check(spec))
+    )
 
 
-def create_rl_experiment(config: str | Path | Mapping[str, Any] | Checked, output_dir: str | Path | None = None) -> RLExperiment:
+def create_rl_experiment(
+    config: str | Path | Mapping[str, Any] | Checked, output_dir: str | Path | None = None
+) -> RLExperiment:
     """The experiment that a config of reinforcement learning describes; see `create_experiment`.
 
     Raises:
@@ -246,7 +301,9 @@ def create_rl_experiment(config: str | Path | Mapping[str, Any] | Checked, outpu
     """
     experiment = create_experiment(config, output_dir)
     if not isinstance(experiment, RLExperiment):
-        raise ComponentError("the config describes supervised learning: it has a data_pipeline, and no env")
+        raise ComponentError(
+            "the config describes supervised learning: it has a data_pipeline, and no env"
+        )
     return experiment
 
 
@@ -255,7 +312,11 @@ def _supervised_experiment(checked: Checked, model_dir: Path) -> Experiment:
     train, evaluation = sections.train, sections.eval
     return Experiment(
         estimator=Estimator(
-            model_fn_of(checked), model_dir, sections.environment, trackers=sections.settings.trackers, warm_start_from=train.warm_start
+            model_fn_of(checked),
+            model_dir,
+            sections.environment,
+            trackers=sections.settings.trackers,
+            warm_start_from=train.warm_start,
         ),
         train_input_fn=input_fn_of(checked, train.data_pipeline),
         eval_input_fn=input_fn_of(checked, evaluation.data_pipeline),
@@ -309,10 +370,16 @@ def _common(sections: ExperimentConfig) -> dict[str, Any]:
 
 def run_path(checked: Checked, output_dir: str | Path | None = None) -> Path:
     """The run directory of a config."""
-    return Path(output_dir or checked.config.settings.output_dir or Path(RUNS, checked.config.project.name))
+    return Path(
+        output_dir or checked.config.settings.output_dir or Path(RUNS, checked.config.project.name)
+    )
 
 
-def run_experiment(experiment_fn: Callable[[str], Alternating], output_dir: str, schedule: str = "train_and_evaluate") -> Any:
+def run_experiment(
+    experiment_fn: Callable[[str], Alternating],
+    output_dir: str,
+    schedule: str = "train_and_evaluate",
+) -> Any:
     """Make an experiment and call one of its methods.
 
     Args:
@@ -337,7 +404,9 @@ def model_fn_of(checked: Checked) -> Callable[..., EstimatorSpec]:
         except PlxError as error:
             raise checked.locate(error, component) from error
         if not isinstance(spec, EstimatorSpec):
-            raise checked.locate(ComponentError(f"it is not a model: it made a {type(spec).__name__}"), component)
+            raise checked.locate(
+                ComponentError(f"it is not a model: it made a {type(spec).__name__}"), component
+            )
         return spec
 
     return model_fn
@@ -356,7 +425,9 @@ def input_fn_of(checked: Checked, component: Component | None) -> Any:
 
 def environment_of(checked: Checked, component: Component | None, mode: str, seed: int) -> Any:
     """A config's environment; None where there is none."""
-    return located(checked, component, lambda: make("environments", component, mode=mode, seed=seed))
+    return located(
+        checked, component, lambda: make("environments", component, mode=mode, seed=seed)
+    )
 
 
 def located(checked: Checked, component: Component | None, build: Callable[[], Any]) -> Any:
@@ -373,12 +444,17 @@ def located(checked: Checked, component: Component | None, build: Callable[[], A
 
 def _spaces(env: Environment) -> str:
     """What is observed, by name, and how one acts."""
-    seen = [f"{name} {tuple(spec.shape[1:])} {spec.dtype.name}" for name, spec in features_of(env.observation_space).items()]
+    seen = [
+        f"{name} {tuple(spec.shape[1:])} {spec.dtype.name}"
+        for name, spec in features_of(env.observation_space).items()
+    ]
     return f"{', '.join(seen)} and actions {env.action_space}"
 
 
 def _needed(source: Any, section: str, key: str = "data_pipeline") -> Any:
     if source is None:
         python = "env" if key == "env" else f"{section}_input_fn"
-        raise ComponentError(f"the experiment has nothing to {section} on; give {python}, or {section}.{key} in a config")
+        raise ComponentError(
+            f"the experiment has nothing to {section} on; give {python}, or {section}.{key} in a config"
+        )
     return source

@@ -27,10 +27,17 @@ class LatestExporter(Exporter):
         exports_to_keep: how many; all when None.
     """
 
-    def __init__(self, name: str = "latest", format: Format = "saved_model", exports_to_keep: PositiveInt | None = 5) -> None:
+    def __init__(
+        self,
+        name: str = "latest",
+        format: Format = "saved_model",
+        exports_to_keep: PositiveInt | None = 5,
+    ) -> None:
         self._name, self._format, self._keep = name, format, exports_to_keep
 
-    def export(self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool) -> Path | None:
+    def export(
+        self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool
+    ) -> Path | None:
         """Write the model."""
         return write_export(run, input_fn, step, metrics, self._name, self._format, self._keep)
 
@@ -46,9 +53,15 @@ class FinalExporter(Exporter):
     def __init__(self, name: str = "final", format: Format = "saved_model") -> None:
         self._name, self._format = name, format
 
-    def export(self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool) -> Path | None:
+    def export(
+        self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool
+    ) -> Path | None:
         """Write the model, if training has ended."""
-        return write_export(run, input_fn, step, metrics, self._name, self._format, 1) if is_final else None
+        return (
+            write_export(run, input_fn, step, metrics, self._name, self._format, 1)
+            if is_final
+            else None
+        )
 
 
 class BestExporter(Exporter):
@@ -73,24 +86,47 @@ class BestExporter(Exporter):
         self._name, self._metric, self._format, self._keep = name, metric, format, exports_to_keep
         self._sign = -1.0 if higher_is_better else 1.0
 
-    def export(self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool) -> Path | None:
+    def export(
+        self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool
+    ) -> Path | None:
         """Write the model, if it is better than those written before."""
         value = metric_called(metrics, self._metric)
-        earlier = [about["metrics"][self._metric] for about in _written(_folder(run, self._name)).values() if about["step"] != step]
+        earlier = [
+            about["metrics"][self._metric]
+            for about in _written(_folder(run, self._name)).values()
+            if about["step"] != step
+        ]
         if any(self._sign * (before - value) <= 0 for before in earlier):
             return None
         return write_export(run, input_fn, step, metrics, self._name, self._format, self._keep)
 
 
-def write_export(run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], name: str, format: str, keep: int | None) -> Path:
+def write_export(
+    run: Any,
+    input_fn: Any,
+    step: int,
+    metrics: Mapping[str, float],
+    name: str,
+    format: str,
+    keep: int | None,
+) -> Path:
     """Write the model of a checkpoint aside, rename it into `export/NAME/STEP`, and remove what need not be kept."""
     folder = _folder(run, name)
     target = folder / f"{step:09d}"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
         aside = folder / f".{target.name}-{secrets.token_hex(4)}"
-        run.export(aside, input_fn, checkpoint_path=run.checkpoints.directory / f"{step:09d}", format=format)
-        about = {"step": step, "format": format, "metrics": {key: float(value) for key, value in metrics.items()}}
+        run.export(
+            aside,
+            input_fn,
+            checkpoint_path=run.checkpoints.directory / f"{step:09d}",
+            format=format,
+        )
+        about = {
+            "step": step,
+            "format": format,
+            "metrics": {key: float(value) for key, value in metrics.items()},
+        }
         (aside / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
         aside.rename(target)
     for leftover in folder.glob(".*-*"):

@@ -25,7 +25,9 @@ class DatasetPipeline(Pipeline):
 
     def __init__(self, dataset: tf.data.Dataset) -> None:
         if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) > 2:
-            raise DataError(f"a data set yields (features, labels) or features alone; this one yields {len(dataset.element_spec)} things")
+            raise DataError(
+                f"a data set yields (features, labels) or features alone; this one yields {len(dataset.element_spec)} things"
+            )
         self._dataset = dataset.map(tf.autograph.experimental.do_not_convert(_named))
 
     @property
@@ -61,7 +63,9 @@ def as_pipeline(input_fn: Any, mode: str, seed: int) -> Pipeline:
         input_fn = input_fn.build(mode=mode, seed=seed)
     elif callable(input_fn) and not isinstance(input_fn, (Pipeline, tf.data.Dataset)):
         supplied = {"mode": mode, "seed": seed}
-        input_fn = input_fn(**{name: supplied[name] for name in parameter_names(input_fn) & supplied.keys()})
+        input_fn = input_fn(
+            **{name: supplied[name] for name in parameter_names(input_fn) & supplied.keys()}
+        )
     if isinstance(input_fn, tf.data.Dataset):
         input_fn = DatasetPipeline(input_fn)
     if not isinstance(input_fn, Pipeline):

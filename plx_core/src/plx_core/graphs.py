@@ -31,7 +31,9 @@ def _names(value: Any) -> list[str]:
 
 
 def _layers(value: Sequence[Any]) -> list[Any]:
-    return [Component.of("layers", item) if isinstance(item, (str, Mapping)) else item for item in value]
+    return [
+        Component.of("layers", item) if isinstance(item, (str, Mapping)) else item for item in value
+    ]
 
 
 @frozen
@@ -77,13 +79,28 @@ class Graph:
             layer = placed.layer
             if isinstance(layer, Shared):
                 layer = _look_up(made, layer.layer, f"{where}.layer", "earlier layer")
-            source = _one_or_list([_look_up(tensors, name, f"{where}.{INBOUND}") for name in placed.inbound]) if placed.inbound else current
+            source = (
+                _one_or_list(
+                    [_look_up(tensors, name, f"{where}.{INBOUND}") for name in placed.inbound]
+                )
+                if placed.inbound
+                else current
+            )
             current = _call(layer, source, placed.item)
             if placed.name in tensors:
-                raise _refused(placed.item, f"there is more than one layer or feature called {placed.name}; names in a graph are unique")
+                raise _refused(
+                    placed.item,
+                    f"there is more than one layer or feature called {placed.name}; names in a graph are unique",
+                )
             tensors[placed.name], made[placed.name] = current, layer
         outputs = {name: _look_up(tensors, name, "output_layers") for name in self.output_layers}
-        return current if not outputs else outputs if len(outputs) > 1 else next(iter(outputs.values()))
+        return (
+            current
+            if not outputs
+            else outputs
+            if len(outputs) > 1
+            else next(iter(outputs.values()))
+        )
 
 
 @frozen
@@ -127,7 +144,9 @@ class SubGraph:
         tensors = _as_list(inputs)
         names = self._graph.input_layers or [f"input_{index}" for index in range(len(tensors))]
         if len(names) != len(tensors):
-            raise ComponentError(f"{self.name} takes {', '.join(names)}, and was given {len(tensors)} tensors")
+            raise ComponentError(
+                f"{self.name} takes {', '.join(names)}, and was given {len(tensors)} tensors"
+            )
         if self._layers is None:
             self._layers = self._graph.make_layers(self._mode, self.name)
         return self._graph.connect(self._layers, dict(zip(names, tensors, strict=True)))
@@ -156,25 +175,37 @@ def as_graph_fn(graph: Any) -> Callable[..., Any]:
     if isinstance(graph, Sequence) and not isinstance(graph, str):
         return Graph(layers=graph)
     if not callable(graph):
-        raise ComponentError(f"expected a graph (a mapping with `layers`) or a function of (mode, features), got {graph!r}")
+        raise ComponentError(
+            f"expected a graph (a mapping with `layers`) or a function of (mode, features), got {graph!r}"
+        )
     return cast("Callable[..., Any]", graph)
 
 
-def call_graph_fn(graph_fn: Callable[..., Any], mode: str, features: Any, labels: Any = None) -> Any:
+def call_graph_fn(
+    graph_fn: Callable[..., Any], mode: str, features: Any, labels: Any = None
+) -> Any:
     """Call a `graph_fn` that takes (mode, features), (mode, inputs) or (mode, features, labels).
 
     Raises:
         ComponentError: the function's parameters are none of these.
     """
-    names = parameter_names(graph_fn) if not isinstance(graph_fn, Graph) else frozenset({"mode", "features"})
+    names = (
+        parameter_names(graph_fn)
+        if not isinstance(graph_fn, Graph)
+        else frozenset({"mode", "features"})
+    )
     feature_name = next((name for name in ("features", "inputs", "x") if name in names), None)
     if feature_name is None:
-        raise ComponentError(f"a graph_fn takes (mode, features) and, if it needs them, labels; this one takes {sorted(names)}")
+        raise ComponentError(
+            f"a graph_fn takes (mode, features) and, if it needs them, labels; this one takes {sorted(names)}"
+        )
     supplied = {"mode": mode, feature_name: features, "labels": labels}
     return graph_fn(**{name: value for name, value in supplied.items() if name in names})
 
 
-def build_network(graph_fn: Callable[..., Any], features: Mapping[str, Any], mode: str, name: str = "network") -> keras.Model:
+def build_network(
+    graph_fn: Callable[..., Any], features: Mapping[str, Any], mode: str, name: str = "network"
+) -> keras.Model:
     """The Keras network of a graph.
 
     Args:
@@ -198,7 +229,9 @@ def symbolic_inputs(features: Mapping[str, Any]) -> dict[str, Any]:
     import keras
 
     return {
-        key: keras.Input(shape=tuple(spec.shape)[1:], batch_size=spec.shape[0], dtype=spec.dtype.name, name=key)
+        key: keras.Input(
+            shape=tuple(spec.shape)[1:], batch_size=spec.shape[0], dtype=spec.dtype.name, name=key
+        )
         for key, spec in features.items()
     }
 
@@ -208,7 +241,9 @@ def _place(item: Any, mode: str, names: dict[str, int], prefix: str) -> Placed:
         return Placed(item, item, item.name, [])
     params = dict(item.params)
     inbound = _names(params.pop(INBOUND, None))
-    layer = Component(item.kind, item.name, params, item.place, item.path, item.registry).build(mode=mode)
+    layer = Component(item.kind, item.name, params, item.place, item.path, item.registry).build(
+        mode=mode
+    )
     # Keras counts names over the whole process; a variable's name must depend on its own graph alone.
     name = params.get("name") or _unique(snake_case(item.name.rpartition("/")[2]), names)
     if hasattr(layer, "name"):
@@ -220,13 +255,21 @@ def _call(layer: Any, source: Any, item: Any) -> Any:
     try:
         return layer(*_arguments(layer, source))
     except (TypeError, ValueError) as error:
-        shapes = ", ".join(f"{_origin(tensor)} of shape {tuple(tensor.shape)}" for tensor in _as_list(source))
-        raise _refused(item, f"layer {layer.name} cannot take {shapes}: {reason_of(error)}") from error
+        shapes = ", ".join(
+            f"{_origin(tensor)} of shape {tuple(tensor.shape)}" for tensor in _as_list(source)
+        )
+        raise _refused(
+            item, f"layer {layer.name} cannot take {shapes}: {reason_of(error)}"
+        ) from error
 
 
 def _arguments(layer: Any, source: Any) -> list[Any]:
     """What a layer is called with: one tensor or list, or, for one such as `MultiHeadAttention`, several; a single tensor is each."""
-    needed = [parameter for parameter in _parameters(getattr(layer, "call", None)) if parameter.name not in FILLED_IN]
+    needed = [
+        parameter
+        for parameter in _parameters(getattr(layer, "call", None))
+        if parameter.name not in FILLED_IN
+    ]
     if len(needed) < 2:
         return [source]
     tensors = _as_list(source)
@@ -240,7 +283,10 @@ def _parameters(function: Any) -> list[inspect.Parameter]:
     except (TypeError, ValueError):  # what is no Keras layer has no `call`
         return []
     return [
-        parameter for parameter in parameters if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        parameter
+        for parameter in parameters
+        if parameter.default is parameter.empty
+        and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
     ]
 
 
@@ -250,10 +296,18 @@ def _origin(tensor: Any) -> str:
 
 
 def _refused(item: Any, message: str) -> ConfigError:
-    return ConfigError([Problem(item.path or item.name, message, item.place) if isinstance(item, Component) else Problem("", message)])
+    return ConfigError(
+        [
+            Problem(item.path or item.name, message, item.place)
+            if isinstance(item, Component)
+            else Problem("", message)
+        ]
+    )
 
 
-def _look_up(tensors: Mapping[str, Any], name: str, where: str, what: str = "feature or earlier layer") -> Any:
+def _look_up(
+    tensors: Mapping[str, Any], name: str, where: str, what: str = "feature or earlier layer"
+) -> Any:
     if name not in tensors:
         message = f"there is no {what} called {name}{did_you_mean(name, tensors)}; there are {', '.join(tensors) or 'none'}"
         raise ConfigError([Problem(where, message)])

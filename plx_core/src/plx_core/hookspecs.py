@@ -212,13 +212,20 @@ def run_finished(run: Any, step: int) -> None:
     """Training has ended at `step` without an error."""
 
 
-FURTHER: tuple[str, ...] = ("provide_aliases", "provide_parameter_aliases", "provide_commands", "provide_examples")
+FURTHER: tuple[str, ...] = (
+    "provide_aliases",
+    "provide_parameter_aliases",
+    "provide_commands",
+    "provide_examples",
+)
 """The hooks that offer something besides components."""
 EVENTS: tuple[str, ...] = (
     "run_resolved", "run_started", "block_ended", "checkpoint_saved", "evaluated", "episode_ended", "run_failed", "run_finished",
 )  # fmt: skip
 """The hooks that are told of a run."""
 KINDS: tuple[str, ...] = tuple(
-    name.removeprefix("provide_") for name in list(globals()) if name.startswith("provide_") and name not in FURTHER
+    name.removeprefix("provide_")
+    for name in list(globals())
+    if name.startswith("provide_") and name not in FURTHER
 )
 """The kinds of component, in the order in which this module declares them."""

@@ -21,7 +21,9 @@ class Unknown(Exception):
     """An operation that NumPy has no counterpart of here."""
 
 
-def host_function(network: Any, function: Callable[[Any], Any] | None = None) -> HostFunction | TracedFunction:
+def host_function(
+    network: Any, function: Callable[[Any], Any] | None = None
+) -> HostFunction | TracedFunction:
     """What computes a network's outputs on the host.
 
     Args:
@@ -29,7 +31,10 @@ def host_function(network: Any, function: Callable[[Any], Any] | None = None) ->
         function: of the features, made of the network; the network itself, not in training, when None.
     """
     function = function or (lambda features: network(features, training=False))
-    signature = {tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name) for tensor in network.inputs}
+    signature = {
+        tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name)
+        for tensor in network.inputs
+    }
     traced = tf.function(function, input_signature=[signature], autograph=False)
     try:
         return HostFunction(traced.get_concrete_function(), variables_by_name(network).values())
@@ -67,7 +72,11 @@ class HostFunction:
         self._steps: list[Step] = []
         self._changing: set[int] = set()
         by_handle = {id(variable): variable for variable in graph.variables}
-        self._handles = {internal.name: variable for variable in by_handle.values() for internal in _internal(graph, variable)}
+        self._handles = {
+            internal.name: variable
+            for variable in by_handle.values()
+            for internal in _internal(graph, variable)
+        }
         self._inputs = {name: self._slot(tensor.name) for name, tensor in _inputs(concrete).items()}
         self._changing.update(self._inputs.values())
         for operation in graph.get_operations():
@@ -99,7 +108,11 @@ class HostFunction:
         for function, sources, target in self._steps:
             values[target] = function(*[values[source] for source in sources])
         outputs = [values[slot] for slot in self._outputs]
-        return outputs[0] if isinstance(self._structure, tf.Tensor) else tf.nest.pack_sequence_as(self._structure, outputs)
+        return (
+            outputs[0]
+            if isinstance(self._structure, tf.Tensor)
+            else tf.nest.pack_sequence_as(self._structure, outputs)
+        )
 
     def _slot(self, name: str) -> int:
         if name not in self._slots:
@@ -121,9 +134,17 @@ class HostFunction:
             self._weights.append((target, variable))
         elif kind == "IdentityN":
             for tensor, output in zip(operation.inputs, operation.outputs, strict=True):
-                self._add_step((lambda values: values, (self._slot(tensor.name),), self._slot(output.name)))
+                self._add_step(
+                    (lambda values: values, (self._slot(tensor.name),), self._slot(output.name))
+                )
         elif kind in OPERATIONS:
-            self._add_step((OPERATIONS[kind](operation), tuple(self._slot(tensor.name) for tensor in operation.inputs), target))
+            self._add_step(
+                (
+                    OPERATIONS[kind](operation),
+                    tuple(self._slot(tensor.name) for tensor in operation.inputs),
+                    target,
+                )
+            )
         else:
             raise Unknown(kind)
 
@@ -164,7 +185,10 @@ def _reduce(function: Callable[..., Any]) -> Callable[[Any], Callable[..., Any]]
 
 
 def _strided_slice(operation: Any) -> Callable[..., Any]:
-    masks = {name: operation.get_attr(f"{name}_mask") for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")}
+    masks = {
+        name: operation.get_attr(f"{name}_mask")
+        for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
+    }
     if masks["ellipsis"] or masks["new_axis"]:
         raise Unknown("StridedSlice")
 
@@ -219,7 +243,9 @@ def _log_softmax(values: Any) -> Any:
 
 
 def _selu(values: Any) -> Any:
-    return SELU_SCALE * np.where(values > 0, values, SELU_ALPHA * np.expm1(np.minimum(values, ZERO)))
+    return SELU_SCALE * np.where(
+        values > 0, values, SELU_ALPHA * np.expm1(np.minimum(values, ZERO))
+    )
 
 
 def _leaky_relu(operation: Any) -> Callable[..., Any]:

@@ -61,12 +61,20 @@ class Order:
     def num_batches(self) -> int | None:
         """How many batches this worker has in all epochs; None when they never end."""
         full = self.num_full_batches
-        return full if full is None else full + (self._rest(full) >= self.num_workers and not self.drop_remainder)
+        return (
+            full
+            if full is None
+            else full + (self._rest(full) >= self.num_workers and not self.drop_remainder)
+        )
 
     @property
     def num_full_batches(self) -> int | None:
         """How many batches have `batch_size` examples, or those of a short rest more; None when they never end."""
-        return None if self.num_epochs is None else self.num_examples * self.num_epochs // (self.batch_size * self.num_workers)
+        return (
+            None
+            if self.num_epochs is None
+            else self.num_examples * self.num_epochs // (self.batch_size * self.num_workers)
+        )
 
     def shard(self, worker: int, num_workers: int) -> Order:
         """The order of one of several workers.
@@ -76,7 +84,9 @@ class Order:
         """
         order = evolve(self, worker=worker, num_workers=num_workers)
         if order.num_batches == 0:
-            raise DataError(f"{self.num_examples} examples are too few for {num_workers} workers with batches of {self.batch_size}")
+            raise DataError(
+                f"{self.num_examples} examples are too few for {num_workers} workers with batches of {self.batch_size}"
+            )
         return order
 
     def examples(self, positions: tf.Tensor) -> tf.Tensor:
@@ -95,11 +105,22 @@ class Order:
         full = self.num_full_batches
         first = (batch * self.num_workers + self.worker) * self.batch_size
         if full is None or batch < full:
-            more = self._last_extra() if batch + 1 == self.num_batches and batch + 1 == full else range(0)
+            more = (
+                self._last_extra()
+                if batch + 1 == self.num_batches and batch + 1 == full
+                else range(0)
+            )
             return [*range(first, first + self.batch_size), *more]
         rest = self._rest(full)
         begin = full * self.num_workers * self.batch_size
-        return list(range(*(begin + rest * worker // self.num_workers for worker in (self.worker, self.worker + 1))))
+        return list(
+            range(
+                *(
+                    begin + rest * worker // self.num_workers
+                    for worker in (self.worker, self.worker + 1)
+                )
+            )
+        )
 
     def indices(self, batch: int) -> tf.Tensor:
         """The examples of a batch: int64 [b]."""
@@ -112,20 +133,29 @@ class Order:
         return tf.reshape(self.examples(tf.reshape(positions, [-1])), [-1, self.batch_size])
 
     def _rest(self, full: int) -> int:
-        return self.num_examples * (self.num_epochs or 0) - full * self.batch_size * self.num_workers
+        return (
+            self.num_examples * (self.num_epochs or 0) - full * self.batch_size * self.num_workers
+        )
 
     def _last_extra(self) -> range:
         """The positions that this worker's last full batch takes in, where there are too few for a batch each."""
         rest = self._rest(self.num_full_batches or 0)
         begin = (self.num_full_batches or 0) * self.batch_size * self.num_workers
         taken = begin + self.worker
-        return range(taken, taken + (self.worker < rest < self.num_workers and not self.drop_remainder))
+        return range(
+            taken, taken + (self.worker < rest < self.num_workers and not self.drop_remainder)
+        )
 
     def _permute(self, within: tf.Tensor, epochs: tf.Tensor) -> tf.Tensor:
         # The cipher behind this op keeps much of the shape of a seed that merely counts, hence the mixing.
-        words = [_mix(tf.cast(epochs, tf.uint64) * 3 + ((self.seed * 0x9E3779B97F4A7C15 + word) & _MASK)) for word in range(3)]
+        words = [
+            _mix(tf.cast(epochs, tf.uint64) * 3 + ((self.seed * 0x9E3779B97F4A7C15 + word) & _MASK))
+            for word in range(3)
+        ]
         highest = np.int64(self.num_examples - 1)
-        return tf.raw_ops.RandomIndexShuffle(index=within, seed=tf.stack(words, axis=1), max_index=highest, rounds=8)
+        return tf.raw_ops.RandomIndexShuffle(
+            index=within, seed=tf.stack(words, axis=1), max_index=highest, rounds=8
+        )
 
 
 def batches(
@@ -160,7 +190,10 @@ def batches(
     @_as_it_stands
     def make_block(number: tf.Tensor, indices: tf.Tensor) -> Any:
         rows = read(tf.reshape(indices, [-1]))
-        return tf.nest.map_structure(lambda part: tf.reshape(part, tf.concat([tf.shape(indices), tf.shape(part)[1:]], 0)), rows)
+        return tf.nest.map_structure(
+            lambda part: tf.reshape(part, tf.concat([tf.shape(indices), tf.shape(part)[1:]], 0)),
+            rows,
+        )
 
     options = tf.data.Options()
     options.deterministic = True
@@ -170,7 +203,9 @@ def batches(
         dataset = _blocks(order, start, size, make_block, make)
     else:
         calls = tf.data.AUTOTUNE if parallel else None
-        dataset = _numbered_indices(order, start, lengths).map(make, num_parallel_calls=calls, deterministic=True if parallel else None)
+        dataset = _numbered_indices(order, start, lengths).map(
+            make, num_parallel_calls=calls, deterministic=True if parallel else None
+        )
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
@@ -179,7 +214,11 @@ def bytes_per_example(spec: ElementSpec) -> int | None:
     parts = tf.nest.flatten(spec)
     if not all(part.shape[1:].is_fully_defined() for part in parts):
         return None
-    return sum(int(part.shape[1:].num_elements()) * (_STRING_BYTES if part.dtype == tf.string else part.dtype.size) for part in parts)
+    return sum(
+        int(part.shape[1:].num_elements())
+        * (_STRING_BYTES if part.dtype == tf.string else part.dtype.size)
+        for part in parts
+    )
 
 
 def _numbered_indices(order: Order, start: int, lengths: Resident | None) -> tf.data.Dataset:
@@ -192,7 +231,9 @@ def _numbered_indices(order: Order, start: int, lengths: Resident | None) -> tf.
             indices = _bucket(indices, lengths.gather(tf.reshape(indices, [-1])), order.seed, block)
         return block * size + tf.range(tf.shape(indices, tf.int64)[0]), indices
 
-    return _blocks(order, start, size, number_block, _as_it_stands(lambda number, indices: (number, indices)))
+    return _blocks(
+        order, start, size, number_block, _as_it_stands(lambda number, indices: (number, indices))
+    )
 
 
 def _block_size(order: Order, examples: int) -> int:
@@ -200,7 +241,9 @@ def _block_size(order: Order, examples: int) -> int:
     return max(1, min(MOST_BATCHES, examples // order.batch_size))
 
 
-def _blocks(order: Order, start: int, size: int, together: Callable[..., Any], alone: Callable[..., Any]) -> tf.data.Dataset:
+def _blocks(
+    order: Order, start: int, size: int, together: Callable[..., Any], alone: Callable[..., Any]
+) -> tf.data.Dataset:
     """The batches of an order from `start` on, found `size` at once.
 
     Args:
@@ -217,20 +260,30 @@ def _blocks(order: Order, start: int, size: int, together: Callable[..., Any], a
     def block(number: tf.Tensor) -> tf.data.Dataset:
         first = number * size
         count = tf.minimum(np.int64(size), blocked - first)
-        return tf.data.Dataset.from_tensor_slices(together(number, order.full_batches(first, count)))
+        return tf.data.Dataset.from_tensor_slices(
+            together(number, order.full_batches(first, count))
+        )
 
     first = start // size
     last = max(first, blocked // size if even is None else -(-blocked // size))
     dataset = tf.data.Dataset.range(first, last).flat_map(block).skip(start - first * size)
-    for number in range(max(start, blocked), blocked if end is None else end):  # the last one or two
-        dataset = dataset.concatenate(tf.data.Dataset.from_tensors((np.int64(number), order.indices(number))).map(alone))
+    for number in range(
+        max(start, blocked), blocked if end is None else end
+    ):  # the last one or two
+        dataset = dataset.concatenate(
+            tf.data.Dataset.from_tensors((np.int64(number), order.indices(number))).map(alone)
+        )
     return dataset
 
 
 def _bucket(indices: tf.Tensor, lengths: tf.Tensor, seed: int, block: tf.Tensor) -> tf.Tensor:
     """The examples of [n, batch_size] sorted by their length, row by row, and the rows in a random order."""
-    ordered = tf.reshape(tf.gather(tf.reshape(indices, [-1]), tf.argsort(lengths, stable=True)), tf.shape(indices))
-    draws = tf.random.stateless_uniform(tf.shape(indices)[:1], seed=tf.stack([np.int64(_mix_int(seed)), block]))
+    ordered = tf.reshape(
+        tf.gather(tf.reshape(indices, [-1]), tf.argsort(lengths, stable=True)), tf.shape(indices)
+    )
+    draws = tf.random.stateless_uniform(
+        tf.shape(indices)[:1], seed=tf.stack([np.int64(_mix_int(seed)), block])
+    )
     return tf.gather(ordered, tf.argsort(draws, stable=True))
 
 
@@ -245,12 +298,16 @@ class Resident:
         with tf.init_scope(), tf.device("CPU:0"):
             tensor = tf.convert_to_tensor(values)
             self.spec = tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
-            self._handle = tf.raw_ops.VarHandleOp(dtype=tensor.dtype, shape=tensor.shape, shared_name=_ANONYMOUS)
+            self._handle = tf.raw_ops.VarHandleOp(
+                dtype=tensor.dtype, shape=tensor.shape, shared_name=_ANONYMOUS
+            )
             tf.raw_ops.AssignVariableOp(resource=self._handle, value=tensor)
 
     def gather(self, indices: tf.Tensor) -> tf.Tensor:
         """The rows at int64 [b] indices: [b, …]."""
-        rows = tf.raw_ops.ResourceGather(resource=self._handle, indices=indices, dtype=self.spec.dtype)
+        rows = tf.raw_ops.ResourceGather(
+            resource=self._handle, indices=indices, dtype=self.spec.dtype
+        )
         return tf.ensure_shape(rows, self.spec.shape)
 
 
@@ -260,29 +317,46 @@ class Processors:
     Layers that draw random numbers draw them from the pipeline's seed and the number of the batch, and only in training.
     """
 
-    def __init__(self, graphs: Mapping[str, Any], features: Mapping[str, tf.TensorSpec], mode: str, seed: int) -> None:
+    def __init__(
+        self, graphs: Mapping[str, Any], features: Mapping[str, tf.TensorSpec], mode: str, seed: int
+    ) -> None:
         missing = sorted(set(graphs) - set(features))
         if missing:
-            raise ValueError(f"feature_processors name {', '.join(missing)}; the features are {', '.join(features)}")
+            raise ValueError(
+                f"feature_processors name {', '.join(missing)}; the features are {', '.join(features)}"
+            )
         self._training = Modes.is_train(mode)
         self._seed = seed
         self._raw = dict(features)
         with tf.init_scope(), tf.device("CPU:0"):
             self._networks = {
-                name: build_network(as_graph_fn(graph), features, mode, f"{name}_processor") for name, graph in graphs.items()
+                name: build_network(as_graph_fn(graph), features, mode, f"{name}_processor")
+                for name, graph in graphs.items()
             }
         self.features = dict(features)
         for name, network in self._networks.items():
             if isinstance(network.output, dict):
-                raise ValueError(f"feature_processors: {name} has several outputs; a processor yields the one feature it is named after")
+                raise ValueError(
+                    f"feature_processors: {name} has several outputs; a processor yields the one feature it is named after"
+                )
             self.features[name] = tf.TensorSpec(network.output.shape, network.output.dtype)
 
-    def __call__(self, number: tf.Tensor, features: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def __call__(
+        self, number: tf.Tensor, features: Mapping[str, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
         """The features of batch `number`, processed."""
         processed = dict(features)
         for index, (name, network) in enumerate(self._networks.items()):
-            state = [self._state(variable, number, index, place) for place, variable in enumerate(network.non_trainable_variables)]
-            outputs, _ = network.stateless_call(network.trainable_variables, state, self._inputs(name, features), training=self._training)
+            state = [
+                self._state(variable, number, index, place)
+                for place, variable in enumerate(network.non_trainable_variables)
+            ]
+            outputs, _ = network.stateless_call(
+                network.trainable_variables,
+                state,
+                self._inputs(name, features),
+                training=self._training,
+            )
             processed[name] = outputs
         return processed
 
@@ -290,7 +364,10 @@ class Processors:
         """All of it as one network, from the features as they lie in the data to those that the pipeline yields."""
         inputs = symbolic_inputs(self._raw)
         outputs = {
-            name: self._networks[name](self._inputs(name, inputs)) if name in self._networks else tensor for name, tensor in inputs.items()
+            name: self._networks[name](self._inputs(name, inputs))
+            if name in self._networks
+            else tensor
+            for name, tensor in inputs.items()
         }
         return keras.Model(inputs, outputs, name="processing")
 
@@ -301,7 +378,9 @@ class Processors:
         if "seed_generator_state" not in variable.path:
             return variable
         seed = [_mix_int(self._seed * 1_000_003 + network * 1_009 + place), number]
-        bits = tf.random.stateless_uniform([2], seed=tf.stack(seed), minval=None, maxval=None, dtype=tf.uint32)
+        bits = tf.random.stateless_uniform(
+            [2], seed=tf.stack(seed), minval=None, maxval=None, dtype=tf.uint32
+        )
         return tf.cast(bits, variable.dtype)
 
 
@@ -339,10 +418,16 @@ class ArrayPipeline(Pipeline):
     ) -> None:
         features = dict(x) if isinstance(x, Mapping) else {"features": x}
         parts = (features, {} if y is None else dict(y) if isinstance(y, Mapping) else y)
-        self._order = make_order(_count_rows(parts), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        self._order = make_order(
+            _count_rows(parts), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
+        )
         self._parts = tf.nest.map_structure(Resident, parts)
         self._spec: ElementSpec = tf.nest.map_structure(lambda part: part.spec, self._parts)
-        self._processors = Processors(feature_processors, self._spec[0], mode, self._order.seed) if feature_processors else None
+        self._processors = (
+            Processors(feature_processors, self._spec[0], mode, self._order.seed)
+            if feature_processors
+            else None
+        )
 
     @property
     def element_spec(self) -> ElementSpec:
@@ -358,7 +443,12 @@ class ArrayPipeline(Pipeline):
         """The batches from number `start` on."""
         process = processing(self._processors)
         return batches(
-            self._order, self._read, start, process=process, parallel=process is not None, example_bytes=bytes_per_example(self._spec)
+            self._order,
+            self._read,
+            start,
+            process=process,
+            parallel=process is not None,
+            example_bytes=bytes_per_example(self._spec),
         )
 
     def processing_network(self) -> keras.Model | None:
@@ -376,7 +466,12 @@ class ArrayPipeline(Pipeline):
 
 
 def numpy_input_fn(
-    x: Any, y: Any = None, batch_size: int = 128, num_epochs: int | None = 1, shuffle: bool | None = None, seed: int | None = None
+    x: Any,
+    y: Any = None,
+    batch_size: int = 128,
+    num_epochs: int | None = 1,
+    shuffle: bool | None = None,
+    seed: int | None = None,
 ) -> Callable[[], ArrayPipeline]:
     """A function that feeds arrays to an `Estimator`.
 
@@ -392,12 +487,20 @@ def numpy_input_fn(
         ValueError: `shuffle` was not said.
     """
     if shuffle is None:
-        raise ValueError("numpy_input_fn: shuffle has to be True (training) or False (evaluation, prediction)")
+        raise ValueError(
+            "numpy_input_fn: shuffle has to be True (training) or False (evaluation, prediction)"
+        )
     return cache(lambda: ArrayPipeline(x, y, batch_size, num_epochs, shuffle, seed=seed))
 
 
 def make_order(
-    num_examples: int, batch_size: int, num_epochs: int | None, shuffle: bool | None, drop_remainder: bool, seed: int | None, mode: str
+    num_examples: int,
+    batch_size: int,
+    num_epochs: int | None,
+    shuffle: bool | None,
+    drop_remainder: bool,
+    seed: int | None,
+    mode: str,
 ) -> Order:
     """The order that a pipeline's parameters describe; what is None follows from the mode.
 
@@ -406,11 +509,20 @@ def make_order(
     """
     training = Modes.is_train(mode)
     epochs = num_epochs if num_epochs is not None or training else 1
-    order = Order(num_examples, batch_size, epochs, training if shuffle is None else shuffle, seed or 0, drop_remainder)
+    order = Order(
+        num_examples,
+        batch_size,
+        epochs,
+        training if shuffle is None else shuffle,
+        seed or 0,
+        drop_remainder,
+    )
     if not num_examples:
         raise DataError("there are no examples to read")
     if order.num_batches == 0:
-        raise DataError(f"{num_examples} examples make no batch of {batch_size}, and drop_remainder leaves out shorter ones")
+        raise DataError(
+            f"{num_examples} examples make no batch of {batch_size}, and drop_remainder leaves out shorter ones"
+        )
     return order
 
 
@@ -426,7 +538,9 @@ def _count_rows(parts: Any) -> int:
     if not shapes or any(len(shape) == 0 for shape in shapes):
         raise ValueError("x and y are arrays with the examples along their first axis")
     if len({shape[0] for shape in shapes}) > 1:
-        raise ValueError(f"x and y differ in their number of examples: shapes {', '.join(map(str, shapes))}")
+        raise ValueError(
+            f"x and y differ in their number of examples: shapes {', '.join(map(str, shapes))}"
+        )
     return int(shapes[0][0])
 
 
@@ -437,7 +551,9 @@ _MASK = 0xFFFFFFFFFFFFFFFF
 
 def _mix(words: tf.Tensor) -> tf.Tensor:
     for shift, factor in _ROUNDS:
-        words = tf.bitwise.bitwise_xor(words, tf.bitwise.right_shift(words, tf.constant(shift, tf.uint64))) * tf.constant(factor, tf.uint64)
+        words = tf.bitwise.bitwise_xor(
+            words, tf.bitwise.right_shift(words, tf.constant(shift, tf.uint64))
+        ) * tf.constant(factor, tf.uint64)
     return tf.bitcast(words, tf.int64)
 
 

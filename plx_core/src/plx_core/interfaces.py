@@ -150,7 +150,9 @@ class Exporter(ABC):
     """Writes a model out after an evaluation; what it has written before, it finds in its folder."""
 
     @abstractmethod
-    def export(self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool) -> Path | None:
+    def export(
+        self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool
+    ) -> Path | None:
         """Write the model of the checkpoint at `step`, if this is a time to do so; the same call again changes nothing.
 
         Args:
@@ -206,7 +208,9 @@ class Step:
     raw_rewards: np.ndarray | None = None
     valid: np.ndarray | None = None
 
-    def transition(self, observations: Any, actions: np.ndarray, masks: np.ndarray | None) -> dict[str, Any]:
+    def transition(
+        self, observations: Any, actions: np.ndarray, masks: np.ndarray | None
+    ) -> dict[str, Any]:
         """What a memory keeps of this step.
 
         Args:
@@ -224,7 +228,10 @@ class Step:
         }
         if self.final_action_masks is not None:
             every = self.final_action_masks | True  # where no environment named any, all were legal
-            kept |= {"next_mask": self.final_action_masks, "mask": every if masks is None else masks}
+            kept |= {
+                "next_mask": self.final_action_masks,
+                "mask": every if masks is None else masks,
+            }
         return kept
 
     @property
@@ -270,7 +277,11 @@ class Environment(Stateful):
     def num_actions(self) -> int:
         """How many discrete actions there are, or how many numbers a continuous one has."""
         space = self.action_space
-        return int(space.n) if hasattr(space, "n") and not getattr(space, "shape", ()) else _numbers_in(space)
+        return (
+            int(space.n)
+            if hasattr(space, "n") and not getattr(space, "shape", ())
+            else _numbers_in(space)
+        )
 
     @property
     def is_continuous(self) -> bool:
@@ -320,7 +331,13 @@ class Exploration(Stateful, Seeded):
         """How much is explored at this number of actions taken: a rate, a scale or a temperature."""
 
     @abstractmethod
-    def explore(self, greedy: np.ndarray, timestep: int, scores: np.ndarray | None = None, masks: np.ndarray | None = None) -> np.ndarray:
+    def explore(
+        self,
+        greedy: np.ndarray,
+        timestep: int,
+        scores: np.ndarray | None = None,
+        masks: np.ndarray | None = None,
+    ) -> np.ndarray:
         """The actions to take.
 
         Args:

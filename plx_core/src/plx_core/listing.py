@@ -25,15 +25,22 @@ def print_kinds(registry: Registry) -> None:
     rows = []
     for kind in KINDS:
         entries = registry.entries(kind)
-        rows.append((kind, str(len(entries)), ", ".join(sorted({entry.plugin.name for entry in entries}))))
+        rows.append(
+            (kind, str(len(entries)), ", ".join(sorted({entry.plugin.name for entry in entries})))
+        )
     _table(("kind", "components", "plug-ins"), rows)
-    click.echo("\nplx components KIND lists their names, plx components KIND NAME the parameters of one.")
+    click.echo(
+        "\nplx components KIND lists their names, plx components KIND NAME the parameters of one."
+    )
     _warn_of_broken(registry)
 
 
 def print_kind(registry: Registry, kind: str) -> None:
     """The names of the components of a kind."""
-    rows = [(entry.name, entry.plugin.name, ", ".join(registry.aliases(entry))) for entry in registry.entries(kind)]
+    rows = [
+        (entry.name, entry.plugin.name, ", ".join(registry.aliases(entry)))
+        for entry in registry.entries(kind)
+    ]
     _table(("name", "plug-in", "also called"), rows)
     _warn_of_broken(registry)
 
@@ -44,13 +51,27 @@ def print_component(registry: Registry, kind: str, name: str) -> None:
     signatures = Signatures()
     schema = with_older_names(signatures.parameters(entry), registry.older_parameters(entry))
     signatures.save()
-    click.echo(f"{SINGULAR[kind]} {entry.name}, of plug-in {entry.plugin.name} ({entry.plugin.origin})")
+    click.echo(
+        f"{SINGULAR[kind]} {entry.name}, of plug-in {entry.plugin.name} ({entry.plugin.origin})"
+    )
     if summary := schema.get("description"):
         click.echo(textwrap.fill(summary, _width()))
     rows = []
     for parameter, child in schema["properties"].items():
-        default = NO_DEFAULT if parameter in schema["required"] else "" if child.get("default") is None else str(child["default"])
-        rows.append((f"{parameter}, once {child['x-alias']}" if "x-alias" in child else parameter, default, describe(child)))
+        default = (
+            NO_DEFAULT
+            if parameter in schema["required"]
+            else ""
+            if child.get("default") is None
+            else str(child["default"])
+        )
+        rows.append(
+            (
+                f"{parameter}, once {child['x-alias']}" if "x-alias" in child else parameter,
+                default,
+                describe(child),
+            )
+        )
     if rows:
         click.echo("")
         _table(("parameter", "default", "takes"), rows)
@@ -60,14 +81,27 @@ def print_component(registry: Registry, kind: str, name: str) -> None:
 def print_plugins(registry: Registry) -> None:
     """The plug-ins, what each offers, and what is wrong with it."""
     offered: dict[str, dict[str, int]] = {}
-    for entry in [*(entry for kind in KINDS for entry in registry.entries(kind)), *registry.commands(), *registry.commands("data")]:
+    for entry in [
+        *(entry for kind in KINDS for entry in registry.entries(kind)),
+        *registry.commands(),
+        *registry.commands("data"),
+    ]:
         counts = offered.setdefault(entry.plugin.name, {})
         counts[entry.kind] = counts.get(entry.kind, 0) + 1
     rows = []
     for plugin in registry.plugins.plugins.values():
-        offers = ", ".join(f"{count} {kind if count > 1 else SINGULAR[kind]}" for kind, count in offered.get(plugin.name, {}).items())
+        offers = ", ".join(
+            f"{count} {kind if count > 1 else SINGULAR[kind]}"
+            for kind, count in offered.get(plugin.name, {}).items()
+        )
         slow = f"; slow: its import takes {plugin.import_seconds:.1f} s" if plugin.is_slow else ""
-        rows.append((plugin.name, plugin.version, f"broken: {plugin.error}" if plugin.error else (offers or "nothing") + slow))
+        rows.append(
+            (
+                plugin.name,
+                plugin.version,
+                f"broken: {plugin.error}" if plugin.error else (offers or "nothing") + slow,
+            )
+        )
     _table(("plug-in", "version", "offers"), rows)
 
 
@@ -76,11 +110,20 @@ def print_checks(plugin: str) -> bool:
     from plx_core.testing import try_plugin
 
     results = try_plugin(plugin)
-    _table(("part", "", "check"), [(result.name, SINGULAR.get(result.kind, result.kind), result.outcome) for result in results])
+    _table(
+        ("part", "", "check"),
+        [
+            (result.name, SINGULAR.get(result.kind, result.kind), result.outcome)
+            for result in results
+        ],
+    )
     for result in results:
         if result.message:
             click.echo(f"\n{result.outcome}: {result.message}")
-    counts = {outcome: sum(result.outcome == outcome for result in results) for outcome in ("passed", "failed", "not tried")}
+    counts = {
+        outcome: sum(result.outcome == outcome for result in results)
+        for outcome in ("passed", "failed", "not tried")
+    }
     click.echo(f"\n{', '.join(f'{count} {outcome}' for outcome, count in counts.items() if count)}")
     return not counts["failed"]
 
@@ -112,7 +155,10 @@ def print_runs(directory: Path) -> None:
     if not runs:
         click.echo(f"there is no run below {directory}")
         return
-    rows = [(str(run.path), f"{run.step:,}", _ago(run.changed), _metrics_line(run.metrics)) for run in runs]
+    rows = [
+        (str(run.path), f"{run.step:,}", _ago(run.changed), _metrics_line(run.metrics))
+        for run in runs
+    ]
     _table(("run", "step", "changed", "newest metrics"), rows)
 
 
@@ -128,7 +174,10 @@ def print_comparison(first: Path, second: Path, png: Path | None) -> None:
     else:
         click.echo("the configs are the same")
     click.echo("")
-    _table(("metric", *names), [(name, _number(one), _number(other)) for name, one, other in comparison.metrics])
+    _table(
+        ("metric", *names),
+        [(name, _number(one), _number(other)) for name, one, other in comparison.metrics],
+    )
     for name, curves in comparison.curves.items():
         values = [[value for _, value in curve] for curve in curves]
         low, high = min(map(min, values)), max(map(max, values))

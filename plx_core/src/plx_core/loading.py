@@ -15,7 +15,16 @@ from attrs import frozen
 from plx_core.configs import ExperimentConfig
 from plx_core.dialects import is_2017, translate, with_dropout_layers
 from plx_core.errors import ConfigError, Place, Problem
-from plx_core.nodes import ListNode, MapNode, Node, ScalarNode, from_python, parse, read_file, scalars
+from plx_core.nodes import (
+    ListNode,
+    MapNode,
+    Node,
+    ScalarNode,
+    from_python,
+    parse,
+    read_file,
+    scalars,
+)
 from plx_core.schema import Schema, class_schema
 
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -54,7 +63,9 @@ def load_tree(
     """
     root = from_python(config) if isinstance(config, Mapping) else _with_bases(Path(config), ())
     if not isinstance(root, MapNode):
-        raise ConfigError([Problem("", "a config is a mapping with `version`, `model`, `train`, …", root.place)])
+        raise ConfigError(
+            [Problem("", "a config is a mapping with `version`, `model`, `train`, …", root.place)]
+        )
     if is_2017(root):
         root = translate(root)
     root = with_dropout_layers(root)
@@ -87,11 +98,15 @@ def _with_bases(path: Path, chain: tuple[Path, ...]) -> Node:
     merged: Node = MapNode(place=root.place)
     for name in names:
         if not isinstance(name, ScalarNode):
-            raise ConfigError([Problem("extends", "expected a file name or a list of file names", name.place)])
+            raise ConfigError(
+                [Problem("extends", "expected a file name or a list of file names", name.place)]
+            )
         base = path.parent / name.text
         if not base.is_file():
             raise ConfigError([Problem("extends", f"there is no file {base}", name.place)])
-        merged = merge(merged, _with_bases(base, (*chain, path.resolve())), class_schema(ExperimentConfig))
+        merged = merge(
+            merged, _with_bases(base, (*chain, path.resolve())), class_schema(ExperimentConfig)
+        )
     return merge(merged, root, class_schema(ExperimentConfig))
 
 
@@ -99,14 +114,24 @@ def merge(base: Node, over: Node, schema: Schema) -> Node:
     """`over` laid on `base`: mappings are merged key by key, all else is replaced, and so is a component by one of another name."""
     if not (isinstance(base, MapNode) and isinstance(over, MapNode)):
         return over
-    is_component = "x-component" in schema or any("x-component" in choice for choice in schema.get("anyOf", ()))
+    is_component = "x-component" in schema or any(
+        "x-component" in choice for choice in schema.get("anyOf", ())
+    )
     unknown = not schema.get("properties") and not schema.get("x-params")
-    if (is_component or unknown) and len(base.items) == len(over.items) == 1 and set(base.items) != set(over.items):
+    if (
+        (is_component or unknown)
+        and len(base.items) == len(over.items) == 1
+        and set(base.items) != set(over.items)
+    ):
         return over
     merged = MapNode(dict(base.items), dict(base.key_places), over.place)
     for key, value in over.items.items():
         child = {"x-params": True} if is_component else schema.get("properties", {}).get(key, {})
-        merged.set(key, merge(base.items[key], value, child) if key in base.items else value, over.key_places[key])
+        merged.set(
+            key,
+            merge(base.items[key], value, child) if key in base.items else value,
+            over.key_places[key],
+        )
     return merged
 
 
@@ -118,7 +143,9 @@ def _apply_set(root: MapNode, text: str, problems: list[Problem]) -> None:
         problems.append(Problem("", "expected a.b=value", place))
         return
     try:
-        node = parse(value, place.source) if value.strip() else ScalarNode("", plain=True, place=place)
+        node = (
+            parse(value, place.source) if value.strip() else ScalarNode("", plain=True, place=place)
+        )
     except ConfigError as error:
         problems.extend(error.problems)
         return
@@ -131,11 +158,15 @@ def _apply_set(root: MapNode, text: str, problems: list[Problem]) -> None:
     _put(current, keys[-1], node, place, problems, path)
 
 
-def _step_into(current: Node, key: str, following: str, place: Place, problems: list[Problem], path: str) -> Node:
+def _step_into(
+    current: Node, key: str, following: str, place: Place, problems: list[Problem], path: str
+) -> Node:
     if isinstance(current, ListNode):
         if key.isdigit() and int(key) < len(current.items):
             return current.items[int(key)]
-        problems.append(Problem(path, f"{key} is not an index into a list of {len(current.items)}", place))
+        problems.append(
+            Problem(path, f"{key} is not an index into a list of {len(current.items)}", place)
+        )
         return ScalarNode("", plain=True)
     if not isinstance(current, MapNode):
         problems.append(Problem(path, f"nothing can be set below {key}", place))
@@ -151,7 +182,9 @@ def _step_into(current: Node, key: str, following: str, place: Place, problems: 
     return fresh
 
 
-def _put(current: Node, key: str, value: Node, place: Place, problems: list[Problem], path: str) -> None:
+def _put(
+    current: Node, key: str, value: Node, place: Place, problems: list[Problem], path: str
+) -> None:
     if isinstance(current, MapNode):
         current.set(key, value, place)
     elif isinstance(current, ListNode) and key.isdigit() and int(key) < len(current.items):
@@ -162,22 +195,28 @@ def _put(current: Node, key: str, value: Node, place: Place, problems: list[Prob
 
 def _move(node: Node, place: Place) -> None:
     node.place = place
-    children = node.items if isinstance(node, ListNode) else list(node.items.values()) if isinstance(node, MapNode) else []
+    children = (
+        node.items
+        if isinstance(node, ListNode)
+        else list(node.items.values())
+        if isinstance(node, MapNode)
+        else []
+    )
     for child in children:
         _move(child, place)
     if isinstance(node, MapNode):
         node.key_places = dict.fromkeys(node.items, place)
 
 
-def _fill_variables(scalar: ScalarNode, patterns: Sequence[str], environ: Mapping[str, str], problems: list[Problem]) -> None:
+def _fill_variables(
+    scalar: ScalarNode, patterns: Sequence[str], environ: Mapping[str, str], problems: list[Problem]
+) -> None:
     def value(match: re.Match[str]) -> str:
         source, _, name = match.group(1).partition(":")
         if source != "env" or not name:
             message = f"{match.group(0)} is not a variable; ${{env:NAME}} is the only form"
         elif not any(fnmatch.fnmatchcase(name, pattern) for pattern in ("PLX_*", *patterns)):
-            message = (
-                f'the environment variable {name} may not be read; allow it with `env = ["{name}"]` under [tool.plx] in pyproject.toml'
-            )
+            message = f'the environment variable {name} may not be read; allow it with `env = ["{name}"]` under [tool.plx] in pyproject.toml'
         elif name not in environ:
             message = f"the environment variable {name} is not set"
         else:

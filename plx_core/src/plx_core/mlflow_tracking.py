@@ -30,11 +30,19 @@ class MLflowTracker(Tracker):
         run_name: the run's name there; the run directory's when None.
     """
 
-    def __init__(self, directory: str, tracking_uri: str | None = None, experiment: str = "plx", run_name: str | None = None) -> None:
+    def __init__(
+        self,
+        directory: str,
+        tracking_uri: str | None = None,
+        experiment: str = "plx",
+        run_name: str | None = None,
+    ) -> None:
         try:
             from mlflow.tracking import MlflowClient
         except ImportError as error:
-            raise ComponentError("MLflow is not installed; pip install plx-core[mlflow] brings it") from error
+            raise ComponentError(
+                "MLflow is not installed; pip install plx-core[mlflow] brings it"
+            ) from error
         self._directory = Path(directory)
         self._client: Any = MlflowClient(tracking_uri=tracking_uri)
         self._experiment, self._name = experiment, run_name or self._directory.name
@@ -45,7 +53,9 @@ class MLflowTracker(Tracker):
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        values = [Metric(f"{split}/{name}", float(value), now, step) for name, value in metrics.items()]
+        values = [
+            Metric(f"{split}/{name}", float(value), now, step) for name, value in metrics.items()
+        ]
         self._client.log_batch(self._run_id(), metrics=values)
 
     def close(self) -> None:
@@ -64,16 +74,25 @@ class MLflowTracker(Tracker):
             else:
                 self._run = self._begin()
                 self._directory.mkdir(parents=True, exist_ok=True)
-                write_text(kept, json.dumps({"run_id": self._run, "experiment": self._experiment}) + "\n")
+                write_text(
+                    kept, json.dumps({"run_id": self._run, "experiment": self._experiment}) + "\n"
+                )
         return self._run
 
     def _begin(self) -> str:
         from mlflow.entities import Param
 
         known = self._client.get_experiment_by_name(self._experiment)
-        experiment = known.experiment_id if known is not None else self._client.create_experiment(self._experiment)
+        experiment = (
+            known.experiment_id
+            if known is not None
+            else self._client.create_experiment(self._experiment)
+        )
         run = str(self._client.create_run(experiment, run_name=self._name).info.run_id)
-        values = [Param(key, text[:MOST_LETTERS]) for key, text in _flat(_read(self._directory / RESOLVED))]
+        values = [
+            Param(key, text[:MOST_LETTERS])
+            for key, text in _flat(_read(self._directory / RESOLVED))
+        ]
         for start in range(0, len(values), MOST_PARAMETERS):
             self._client.log_batch(run, params=values[start : start + MOST_PARAMETERS])
         commit = (_read(self._directory / MANIFEST) or {}).get("git_commit")
@@ -90,7 +109,15 @@ def _read(path: Path) -> Any:
 def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
     """Nested values as paths and texts; what was left out is left out here too."""
     if isinstance(value, Mapping):
-        return [pair for name, part in value.items() for pair in _flat(part, f"{path}.{name}".lstrip("."))]
+        return [
+            pair
+            for name, part in value.items()
+            for pair in _flat(part, f"{path}.{name}".lstrip("."))
+        ]
     if isinstance(value, list):
-        return [pair for index, part in enumerate(value) for pair in _flat(part, f"{path}.{index}".lstrip("."))]
+        return [
+            pair
+            for index, part in enumerate(value)
+            for pair in _flat(part, f"{path}.{index}".lstrip("."))
+        ]
     return [] if value is None else [(path, str(value))]

@@ -27,7 +27,9 @@ def variables_by_name(network: Any) -> dict[str, Any]:
             if found := automatic.fullmatch(segment):
                 number = sorted(numbers[*path[:place], found[1]]).index(int(found[2] or 0))
                 segments[place] = f"{found[1]}_{number}" if number else found[1]
-        name = "/".join(re.sub(r"^seed_generator_\d+$", "seed_generator", segment) for segment in segments)
+        name = "/".join(
+            re.sub(r"^seed_generator_\d+$", "seed_generator", segment) for segment in segments
+        )
         unique, count = name, 1
         while unique in named:
             unique, count = f"{name}_{count}", count + 1
@@ -37,8 +39,12 @@ def variables_by_name(network: Any) -> dict[str, Any]:
 
 def _automatic_names(network: Any) -> re.Pattern[str]:
     """What Keras calls the layers of a network, and the number behind; `Bidirectional` puts a word before its layers' names."""
-    stems = {snake_case(type(layer).__name__) for layer in network._flatten_layers(include_self=False)}
-    return re.compile(rf"((?:forward_|backward_)?(?:{'|'.join(map(re.escape, sorted(stems)))}))(?:_(\d+))?")
+    stems = {
+        snake_case(type(layer).__name__) for layer in network._flatten_layers(include_self=False)
+    }
+    return re.compile(
+        rf"((?:forward_|backward_)?(?:{'|'.join(map(re.escape, sorted(stems)))}))(?:_(\d+))?"
+    )
 
 
 def snake_case(name: str) -> str:

@@ -15,7 +15,10 @@ from plx_core.errors import ConfigError, Place, Problem
 MAX_BYTES = 4 * 2**20
 MAX_DEPTH = 100
 MAX_NODES = 100_000
-CORE_TAGS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge"))
+CORE_TAGS = frozenset(
+    f"tag:yaml.org,2002:{name}"
+    for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge")
+)
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -95,13 +98,29 @@ def read_file(path: Path) -> Node:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise ConfigError([Problem("", f"is {size:,} bytes long; at most {MAX_BYTES:,} are read", Place(str(path)))])
+            raise ConfigError(
+                [
+                    Problem(
+                        "",
+                        f"is {size:,} bytes long; at most {MAX_BYTES:,} are read",
+                        Place(str(path)),
+                    )
+                ]
+            )
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise ConfigError([Problem("", f"cannot be read: {error.strerror}", Place(str(path)))]) from None
+        raise ConfigError(
+            [Problem("", f"cannot be read: {error.strerror}", Place(str(path)))]
+        ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(
-            [Problem("", f"is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}", Place(str(path)))]
+            [
+                Problem(
+                    "",
+                    f"is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}",
+                    Place(str(path)),
+                )
+            ]
         ) from None
     return parse(text, str(path))
 
@@ -122,7 +141,10 @@ def from_python(value: Any) -> Node:
     if value is None:
         return ScalarNode("null", plain=True)
     if isinstance(value, (int, float)):
-        return ScalarNode({"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(repr(value), repr(value)), plain=True)
+        return ScalarNode(
+            {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(repr(value), repr(value)),
+            plain=True,
+        )
     return ObjectNode(value)
 
 
@@ -141,7 +163,9 @@ def scalars(node: Node) -> Iterator[ScalarNode]:
 NULL = re.compile(r"^(~|null|Null|NULL|)$")
 BOOLEAN = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
 INTEGER = re.compile(r"^[-+]?(?:[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+)$")
-NUMBER = re.compile(r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$")
+NUMBER = re.compile(
+    r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
+)
 
 
 def plain_value(node: ScalarNode) -> Any:
@@ -162,7 +186,13 @@ def plain_value(node: ScalarNode) -> Any:
 def integer(text: str) -> int:
     """The integer that a text matching `INTEGER` writes; a leading zero does not mean octal."""
     digits = text.lstrip("+-").lower()
-    value = int(digits, 16) if digits.startswith("0x") else int(digits, 8) if digits.startswith("0o") else int(digits)
+    value = (
+        int(digits, 16)
+        if digits.startswith("0x")
+        else int(digits, 8)
+        if digits.startswith("0o")
+        else int(digits)
+    )
     return -value if text.startswith("-") else value
 
 
@@ -185,12 +215,28 @@ def _check_events(text: str, source: str) -> None:
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             depth += 1
             if depth > MAX_DEPTH:
-                raise ConfigError([Problem("", f"is nested more than {MAX_DEPTH} deep", _place(event.start_mark, source))])
+                raise ConfigError(
+                    [
+                        Problem(
+                            "",
+                            f"is nested more than {MAX_DEPTH} deep",
+                            _place(event.start_mark, source),
+                        )
+                    ]
+                )
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             depth -= 1
         tag = getattr(event, "tag", None)
         if tag and tag != "!" and tag not in CORE_TAGS:
-            raise ConfigError([Problem("", f"has the tag {tag}; a config is plain data and has no tags", _place(event.start_mark, source))])
+            raise ConfigError(
+                [
+                    Problem(
+                        "",
+                        f"has the tag {tag}; a config is plain data and has no tags",
+                        _place(event.start_mark, source),
+                    )
+                ]
+            )
 
 
 def _expanded_size(node: Any, sizes: dict[int, int]) -> int:
@@ -211,7 +257,13 @@ def _convert(node: Any, source: str, path: str, problems: list[Problem]) -> Node
     if isinstance(node, yaml.ScalarNode):
         return ScalarNode(node.value, not node.style, place)
     if isinstance(node, yaml.SequenceNode):
-        return ListNode([_convert(item, source, f"{path}[{index}]", problems) for index, item in enumerate(node.value)], place)
+        return ListNode(
+            [
+                _convert(item, source, f"{path}[{index}]", problems)
+                for index, item in enumerate(node.value)
+            ],
+            place,
+        )
     converted = MapNode(place=place)
     merged: list[MapNode] = []
     for key_node, value_node in node.value:
@@ -222,10 +274,20 @@ def _convert(node: Any, source: str, path: str, problems: list[Problem]) -> Node
         key = key_node.value
         value = _convert(value_node, source, f"{path}.{key}".lstrip("."), problems)
         if key == "<<" and not key_node.style:
-            merged += [item for item in (value.items if isinstance(value, ListNode) else [value]) if isinstance(item, MapNode)]
+            merged += [
+                item
+                for item in (value.items if isinstance(value, ListNode) else [value])
+                if isinstance(item, MapNode)
+            ]
         elif key in converted.items:
             first = converted.key_places[key]
-            problems.append(Problem(f"{path}.{key}".lstrip("."), f"is given twice; first at line {first.line if first else 0}", key_place))
+            problems.append(
+                Problem(
+                    f"{path}.{key}".lstrip("."),
+                    f"is given twice; first at line {first.line if first else 0}",
+                    key_place,
+                )
+            )
         else:
             converted.set(key, value, key_place)
     for other in merged:
@@ -241,7 +303,9 @@ def _place(mark: Any, source: str) -> Place:
 
 def _syntax_problem(error: yaml.YAMLError, source: str) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    text = " ".join(part for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part) or str(error)
+    text = " ".join(
+        part for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part
+    ) or str(error)
     return Problem("", f"is not YAML: {text}", _place(mark, source) if mark else Place(source))
 
 

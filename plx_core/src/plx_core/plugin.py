@@ -36,14 +36,25 @@ def provide_callbacks() -> Factories:
         "StopAtStep", "StepLogging", "StepCounter", "CheckpointSaver", "SummarySaver", "NanGuard", "GlobalStepWaiter", "FinalOps",
         "StopAfterNEvals", "Profiler", "EarlyStopping", "ReduceLROnPlateau",
     )  # fmt: skip
-    of_episodes = ("StopAtEpisode", "EpisodeLogging", "EpisodeCounter", "EpisodeSummarySaver", "EpisodeCheckpointSaver")
-    return {name: f"plx_core.run_hooks:{name}" for name in names} | {name: f"plx_core.episode_hooks:{name}" for name in of_episodes}
+    of_episodes = (
+        "StopAtEpisode",
+        "EpisodeLogging",
+        "EpisodeCounter",
+        "EpisodeSummarySaver",
+        "EpisodeCheckpointSaver",
+    )
+    return {name: f"plx_core.run_hooks:{name}" for name in names} | {
+        name: f"plx_core.episode_hooks:{name}" for name in of_episodes
+    }
 
 
 @hookimpl
 def provide_exporters() -> Factories:
     """Which models are exported."""
-    return {name: f"plx_core.exporting:{name}" for name in ("LatestExporter", "BestExporter", "FinalExporter")}
+    return {
+        name: f"plx_core.exporting:{name}"
+        for name in ("LatestExporter", "BestExporter", "FinalExporter")
+    }
 
 
 @hookimpl
@@ -57,7 +68,10 @@ def provide_aliases() -> Mapping[str, Mapping[str, str]]:
         "EpisodeCounterHook": "EpisodeCounter", "EpisodeSummarySaverHook": "EpisodeSummarySaver",
         "EpisodeCheckpointSaverHook": "EpisodeCheckpointSaver",
     }  # fmt: skip
-    return {"callbacks": hooks, "exporters": {"latest": "LatestExporter", "best": "BestExporter", "final": "FinalExporter"}}
+    return {
+        "callbacks": hooks,
+        "exporters": {"latest": "LatestExporter", "best": "BestExporter", "final": "FinalExporter"},
+    }
 
 
 @hookimpl
@@ -67,6 +81,12 @@ def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
     return {
         "pipelines": {"ArrayPipeline": "plx_core.testing.own_examples:array_pipeline"},
         "callbacks": {name: {"params": {"every_n_episodes": 1}} for name in of_episodes}
-        | {"StopAtStep": {"params": {"last_step": 6}}, "GlobalStepWaiter": {"params": {"wait_until_step": 0}}}
-        | {"StopAtEpisode": {"params": {"last_episode": 2}}, "FinalOps": "plx_core.testing.own_examples:final_ops"},
+        | {
+            "StopAtStep": {"params": {"last_step": 6}},
+            "GlobalStepWaiter": {"params": {"wait_until_step": 0}},
+        }
+        | {
+            "StopAtEpisode": {"params": {"last_episode": 2}},
+            "FinalOps": "plx_core.testing.own_examples:final_ops",
+        },
     }

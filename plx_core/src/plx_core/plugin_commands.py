@@ -23,7 +23,9 @@ class PluginGroup(click.Group):
         further: as for `click.Group`.
     """
 
-    def __init__(self, *args: Any, registry: Callable[[], Registry], path: str = "", **further: Any) -> None:
+    def __init__(
+        self, *args: Any, registry: Callable[[], Registry], path: str = "", **further: Any
+    ) -> None:
         super().__init__(*args, **further)
         self.registry = registry
         self.path = path
@@ -53,7 +55,11 @@ class PluginGroup(click.Group):
 
     def format_components(self, registry: Registry, formatter: click.HelpFormatter) -> None:
         """Write what plug-ins add into a help text."""
-        entries = [entry for entry in registry.commands(self.path) if entry.name.rpartition(" ")[2] not in self.commands]
+        entries = [
+            entry
+            for entry in registry.commands(self.path)
+            if entry.name.rpartition(" ")[2] not in self.commands
+        ]
         write_entries(formatter, "Commands of plug-ins", entries)
 
 
@@ -83,7 +89,12 @@ def write_entries(formatter: click.HelpFormatter, title: str, entries: Sequence[
     """A section of a help text: a line for each name, with the plug-in it comes from."""
     if entries:
         with formatter.section(title):
-            formatter.write_dl([(entry.name.rpartition(" ")[2], f"from {entry.plugin.origin}") for entry in entries])
+            formatter.write_dl(
+                [
+                    (entry.name.rpartition(" ")[2], f"from {entry.plugin.origin}")
+                    for entry in entries
+                ]
+            )
 
 
 def _load(entry: Entry) -> click.Command:

@@ -75,7 +75,12 @@ class Plugins:
         self.plugins[name] = _with_error(self.plugins[name], error)
 
 
-def load_plugins(modules: Iterable[str] = (), *, entry_points: bool = True, environ: Mapping[str, str] = os.environ) -> Plugins:
+def load_plugins(
+    modules: Iterable[str] = (),
+    *,
+    entry_points: bool = True,
+    environ: Mapping[str, str] = os.environ,
+) -> Plugins:
     """Import the installed plug-ins and the given modules or files.
 
     Args:
@@ -87,9 +92,13 @@ def load_plugins(modules: Iterable[str] = (), *, entry_points: bool = True, envi
         PluginError: a module or file that was asked for cannot be used. An installed one that cannot is recorded.
     """
     found = Plugins()
-    disabled = {name.strip() for name in environ.get(DISABLE_VARIABLE, "").split(",") if name.strip()}
+    disabled = {
+        name.strip() for name in environ.get(DISABLE_VARIABLE, "").split(",") if name.strip()
+    }
     if entry_points and disabled.isdisjoint({"1", "all"}):
-        for point in sorted(importlib_metadata.entry_points(group=GROUP), key=lambda point: point.name):
+        for point in sorted(
+            importlib_metadata.entry_points(group=GROUP), key=lambda point: point.name
+        ):
             if point.name not in disabled:
                 _add_entry_point(found, point)
     for module in modules:
@@ -105,7 +114,9 @@ def add_module(plugins: Plugins, source: str) -> None:
     plugin = Plugin(name, source)
     try:
         module = _import_file(Path(source)) if _is_file(source) else importlib.import_module(source)
-    except Exception as error:  # whatever a stranger's module raises on import is its fault to report, not ours
+    except (
+        Exception
+    ) as error:  # whatever a stranger's module raises on import is its fault to report, not ours
         raise PluginError(f"plug-in {source} cannot be imported: {_describe(error)}") from error
     plugins.add(plugin, module)
     if plugins.plugins[name].error:
@@ -120,7 +131,12 @@ def _manager() -> pluggy.PluginManager:
 
 def _add_entry_point(plugins: Plugins, point: importlib_metadata.EntryPoint) -> None:
     metadata: Any = point.dist.metadata if point.dist else {}
-    plugin = Plugin(point.name, point.value, metadata["Name"] if metadata else "", metadata["Version"] if metadata else "")
+    plugin = Plugin(
+        point.name,
+        point.value,
+        metadata["Name"] if metadata else "",
+        metadata["Version"] if metadata else "",
+    )
     began = time.perf_counter()
     try:
         module = point.load()

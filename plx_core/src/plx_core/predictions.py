@@ -23,10 +23,16 @@ def write_predictions(predictions: Iterable[Mapping[str, np.ndarray]], path: Pat
         How many examples there were.
     """
     if path is not None and path.suffix not in (".jsonl", ".npz"):
-        raise ComponentError(f"predictions are written to a .jsonl or an .npz file, not to {path.name}")
+        raise ComponentError(
+            f"predictions are written to a .jsonl or an .npz file, not to {path.name}"
+        )
     if path is not None and path.suffix == ".npz":
         rows = list(predictions)
-        np.savez_compressed(path, allow_pickle=False, **{name: np.stack([row[name] for row in rows]) for name in rows[0]} if rows else {})
+        np.savez_compressed(
+            path,
+            allow_pickle=False,
+            **{name: np.stack([row[name] for row in rows]) for name in rows[0]} if rows else {},
+        )
         return len(rows)
     count = 0
     file = sys.stdout if path is None else path.open("w", encoding="utf-8")
@@ -50,7 +56,9 @@ def read_latents(path: Path) -> np.ndarray:
         with np.load(path, allow_pickle=False) as stored:
             return np.asarray(stored["latent"], np.float32)
     except (OSError, ValueError, KeyError, IndexError) as error:
-        raise ComponentError(f"{path} is not an .npz file with an array called latent: {error}") from error
+        raise ComponentError(
+            f"{path} is not an .npz file with an array called latent: {error}"
+        ) from error
 
 
 def _plain(value: np.ndarray) -> object:

@@ -11,7 +11,9 @@ from plx_core.reading import Reader
 from plx_core.registry import Registry
 
 
-def prepare(registry: Registry, name: str, output_dir: str, source: str | None, sets: Sequence[str] = ()) -> Mapping[str, Any]:
+def prepare(
+    registry: Registry, name: str, output_dir: str, source: str | None, sets: Sequence[str] = ()
+) -> Mapping[str, Any]:
     """Call a component of the kind `datasets`.
 
     Args:
@@ -24,7 +26,9 @@ def prepare(registry: Registry, name: str, output_dir: str, source: str | None, 
     Returns:
         What was written, by name.
     """
-    given: dict[str, Any] = {"output_dir": output_dir} | ({"source": source} if source is not None else {})
+    given: dict[str, Any] = {"output_dir": output_dir} | (
+        {"source": source} if source is not None else {}
+    )
     reader = Reader(registry)
     component = reader.component("datasets", name, load_tree(given, sets), "data", None)
     if component is None or reader.problems:
@@ -32,5 +36,7 @@ def prepare(registry: Registry, name: str, output_dir: str, source: str | None, 
     reader.signatures.save()
     written = component.build()
     if not isinstance(written, Mapping):
-        raise PluginError(f"the data set {name} returned {type(written).__name__}, not a mapping of what it wrote")
+        raise PluginError(
+            f"the data set {name} returned {type(written).__name__}, not a mapping of what it wrote"
+        )
     return written

@@ -13,7 +13,15 @@ SECONDS_BETWEEN_LINES = 5.0
 MOST_SHOWN = 4
 FIRST = ("episode_return", "exploration_rate", "loss")
 """The metrics that are shown before others."""
-ASIDE = ("learning_rate", "steps_per_second", "timesteps_per_second", "global_timestep", "global_episode", "replay_ratio", "episode_length")
+ASIDE = (
+    "learning_rate",
+    "steps_per_second",
+    "timesteps_per_second",
+    "global_timestep",
+    "global_episode",
+    "replay_ratio",
+    "episode_length",
+)
 """Those that are not shown."""
 
 
@@ -26,7 +34,12 @@ class Progress(Callback):
         count: how far a run has come, of itself and its step.
     """
 
-    def __init__(self, total: int | None, unit: str = "step", count: Callable[[Any, int], int] = lambda run, step: step) -> None:
+    def __init__(
+        self,
+        total: int | None,
+        unit: str = "step",
+        count: Callable[[Any, int], int] = lambda run, step: step,
+    ) -> None:
         self._total = total
         self._unit, self._count = unit, count
         self._bar: Any = None
@@ -41,16 +54,26 @@ class Progress(Callback):
             if self._began:
                 return  # training and evaluation alternate; it is one run
             self._began = True
-            self._line(f"training from {self._unit} {self._count(run, step)}{f' to {self._total}' if self._total else ''}")
+            self._line(
+                f"training from {self._unit} {self._count(run, step)}{f' to {self._total}' if self._total else ''}"
+            )
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
-        columns = [TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[metrics]}")]
+        columns = [
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[metrics]}"),
+        ]
         self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
         self._bar.start()
-        self._task = self._bar.add_task("training", total=self._total, completed=self._count(run, step), metrics="")
+        self._task = self._bar.add_task(
+            "training", total=self._total, completed=self._count(run, step), metrics=""
+        )
 
     def on_block(self, run: Any, step: int) -> None:
         """Move the bar."""
@@ -62,10 +85,14 @@ class Progress(Callback):
         rate = metrics[f"{self._unit}s_per_second"]
         first = [name for name in FIRST if name in metrics]
         shown = [*first, *(name for name in metrics if name not in (*FIRST, *ASIDE))][:MOST_SHOWN]
-        self._text = "  ".join([f"{rate:,.1f} {self._unit}s/s", *(f"{name} {metrics[name]:.4g}" for name in shown)])
+        self._text = "  ".join(
+            [f"{rate:,.1f} {self._unit}s/s", *(f"{name} {metrics[name]:.4g}" for name in shown)]
+        )
         if self._bar is None and time.monotonic() - self._shown > SECONDS_BETWEEN_LINES:
             self._shown = time.monotonic()
-            self._line(f"{self._unit} {self._count(run, step)}{f' of {self._total}' if self._total else ''}  {self._text}")
+            self._line(
+                f"{self._unit} {self._count(run, step)}{f' of {self._total}' if self._total else ''}  {self._text}"
+            )
 
     def on_run_end(self, run: Any, step: int) -> None:
         """Take the bar away."""

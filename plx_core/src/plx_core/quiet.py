@@ -16,7 +16,9 @@ from typing import Any
 class QuietTensorFlow(MetaPathFinder):
     """Finds TensorFlow as usual, and keeps standard error closed while it is loaded; what it raises is raised."""
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """The usual specification, with a loader that keeps quiet."""
         if fullname != "tensorflow":
             return None
@@ -29,7 +31,9 @@ class QuietTensorFlow(MetaPathFinder):
             def exec_module(module: ModuleType) -> None:
                 with closed_standard_error():
                     usual(module)
-                    module.constant(0)  # the devices are looked for at the first tensor, and that is talked about too
+                    module.constant(
+                        0
+                    )  # the devices are looked for at the first tensor, and that is talked about too
 
             loader.exec_module = exec_module
         return spec

@@ -12,7 +12,20 @@ from attrs import define, field
 
 from plx_core.components import Component
 from plx_core.errors import Place, PlxError, Problem, did_you_mean
-from plx_core.nodes import BOOLEAN, INTEGER, NULL, NUMBER, ListNode, MapNode, Node, ObjectNode, ScalarNode, integer, number, plain_value
+from plx_core.nodes import (
+    BOOLEAN,
+    INTEGER,
+    NULL,
+    NUMBER,
+    ListNode,
+    MapNode,
+    Node,
+    ObjectNode,
+    ScalarNode,
+    integer,
+    number,
+    plain_value,
+)
 from plx_core.registry import SINGULAR, Registry
 from plx_core.schema import Schema, allows_null
 from plx_core.signatures import Signatures, with_older_names
@@ -52,11 +65,15 @@ class Reader:
             return self._list(node, schema, path)
         return self._map(node, schema, path)
 
-    def component(self, kind: str, name: str, params: MapNode, path: str, place: Place | None) -> Component | None:
+    def component(
+        self, kind: str, name: str, params: MapNode, path: str, place: Place | None
+    ) -> Component | None:
         """A component whose parameters fit its factory's signature."""
         try:
             entry = self.registry.find(kind, name)
-            schema = with_older_names(self.signatures.parameters(entry), self.registry.older_parameters(entry))
+            schema = with_older_names(
+                self.signatures.parameters(entry), self.registry.older_parameters(entry)
+            )
         except PlxError as error:
             self.problems.append(Problem(path, str(error), place))
             return None
@@ -80,35 +97,55 @@ class Reader:
         if len(meant) == 1 or (meant and not isinstance(node, ScalarNode)):
             self.problems += meant[0]
             return None
-        return self._fail(node, path, f"expected {describe({'anyOf': list(choices)})}, got {_received(node)}")
+        return self._fail(
+            node, path, f"expected {describe({'anyOf': list(choices)})}, got {_received(node)}"
+        )
 
     def _component(self, node: Node, kind: str, path: str) -> Any:
         if isinstance(node, ScalarNode):
             if not node.text:
-                return self._fail(node, path, f"expected {describe({'x-component': kind})}, got nothing")
+                return self._fail(
+                    node, path, f"expected {describe({'x-component': kind})}, got nothing"
+                )
             return self.component(kind, node.text, MapNode(place=node.place), path, node.place)
         if not isinstance(node, MapNode) or len(node.items) != 1:
-            got = f"{len(node.items)} names: {', '.join(node.items)}" if isinstance(node, MapNode) else _received(node)
+            got = (
+                f"{len(node.items)} names: {', '.join(node.items)}"
+                if isinstance(node, MapNode)
+                else _received(node)
+            )
             return self._fail(node, path, f"expected {describe({'x-component': kind})}, got {got}")
         (name, params), *_ = node.items.items()
         place = node.key_places[name]
         if isinstance(params, ScalarNode) and params.plain and NULL.match(params.text):
             params = MapNode(place=place)
         if not isinstance(params, MapNode):
-            return self._fail(params, f"{path}.{name}", f"expected the parameters of {name} as a mapping, got {_received(params)}")
+            return self._fail(
+                params,
+                f"{path}.{name}",
+                f"expected the parameters of {name} as a mapping, got {_received(params)}",
+            )
         return self.component(kind, name, params, path, place)
 
     def _map(self, node: Node, schema: Schema, path: str) -> Any:
         if not isinstance(node, MapNode) or schema.get("type", "object") != "object":
             return self._fail(node, path, f"expected {describe(schema)}, got {_received(node)}")
         properties, rest = schema.get("properties", {}), schema.get("additionalProperties", True)
-        aliases = {child["x-alias"]: name for name, child in properties.items() if "x-alias" in child}
+        aliases = {
+            child["x-alias"]: name for name, child in properties.items() if "x-alias" in child
+        }
         values: dict[str, Any] = {}
         written: dict[str, str] = {}
         for key, child in node.items.items():
             name, where = aliases.get(key, key), f"{path}.{key}".lstrip(".")
             if name in values:
-                self.problems.append(Problem(where, f"is given twice, as {written[name]} and as {key}", node.key_places[key]))
+                self.problems.append(
+                    Problem(
+                        where,
+                        f"is given twice, as {written[name]} and as {key}",
+                        node.key_places[key],
+                    )
+                )
                 continue
             written[name] = key
             if name in properties:
@@ -116,33 +153,59 @@ class Reader:
             elif rest is False:
                 what = "parameter" if "x-params" in schema else "key"
                 hint = did_you_mean(key, properties) or (
-                    f"; the {what}s are {', '.join(properties)}" if properties else f"; there are no {what}s"
+                    f"; the {what}s are {', '.join(properties)}"
+                    if properties
+                    else f"; there are no {what}s"
                 )
                 self.problems.append(Problem(where, f"unknown {what}{hint}", node.key_places[key]))
             else:
                 values[key] = self.read(child, rest if isinstance(rest, dict) else {}, where)
         for name in schema.get("required", ()):
             if name not in values:
-                self.problems.append(Problem(path, f"{name} is missing; expected {describe(properties[name])}", node.place))
+                self.problems.append(
+                    Problem(
+                        path,
+                        f"{name} is missing; expected {describe(properties[name])}",
+                        node.place,
+                    )
+                )
         return values
 
     def _list(self, node: ListNode, schema: Schema, path: str) -> Any:
         if schema.get("type", "array") != "array" or "enum" in schema:
             return self._fail(node, path, f"expected {describe(schema)}, got {_received(node)}")
-        if len(node.items) < schema.get("minItems", 0) or len(node.items) > schema.get("maxItems", len(node.items)):
-            return self._fail(node, path, f"expected {schema['minItems']} items, got {len(node.items)}")
-        return [self.read(item, schema.get("items", {}), f"{path}[{index}]") for index, item in enumerate(node.items)]
+        if len(node.items) < schema.get("minItems", 0) or len(node.items) > schema.get(
+            "maxItems", len(node.items)
+        ):
+            return self._fail(
+                node, path, f"expected {schema['minItems']} items, got {len(node.items)}"
+            )
+        return [
+            self.read(item, schema.get("items", {}), f"{path}[{index}]")
+            for index, item in enumerate(node.items)
+        ]
 
     def _scalar(self, node: ScalarNode, schema: Schema, path: str) -> Any:
         kind, text = schema.get("type"), node.text
         if "enum" in schema:
             value = next(
-                (choice for choice in schema["enum"] if choice == text or (not isinstance(choice, str) and choice == plain_value(node))),
+                (
+                    choice
+                    for choice in schema["enum"]
+                    if choice == text
+                    or (not isinstance(choice, str) and choice == plain_value(node))
+                ),
                 _ABSENT,
             )
             choices = ", ".join(str(choice) for choice in schema["enum"])
-            hint = did_you_mean(text, [choice for choice in schema["enum"] if isinstance(choice, str)])
-            return self._fail(node, path, f"expected one of {choices}, got {_received(node)}{hint}") if value is _ABSENT else value
+            hint = did_you_mean(
+                text, [choice for choice in schema["enum"] if isinstance(choice, str)]
+            )
+            return (
+                self._fail(node, path, f"expected one of {choices}, got {_received(node)}{hint}")
+                if value is _ABSENT
+                else value
+            )
         if kind is None:
             return plain_value(node)
         if kind == "string" and not (node.plain and NULL.match(text)):
@@ -154,8 +217,14 @@ class Reader:
         if node.plain and kind == "integer" and INTEGER.match(text):
             return self._bounded(integer(text), node, schema, path)
         if node.plain and kind == "number" and (NUMBER.match(text) or INTEGER.match(text)):
-            return self._bounded(integer(text) if INTEGER.match(text) else number(text), node, schema, path)
-        hint = "; write true or false" if kind == "boolean" and text.lower() in ("yes", "no", "on", "off") else ""
+            return self._bounded(
+                integer(text) if INTEGER.match(text) else number(text), node, schema, path
+            )
+        hint = (
+            "; write true or false"
+            if kind == "boolean" and text.lower() in ("yes", "no", "on", "off")
+            else ""
+        )
         return self._fail(node, path, f"expected {describe(schema)}, got {_received(node)}{hint}")
 
     def _bounded(self, value: float, node: Node, schema: Schema, path: str) -> float | None:
@@ -165,7 +234,11 @@ class Reader:
             and ("exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"])
             and ("exclusiveMaximum" not in schema or value < schema["exclusiveMaximum"])
         )
-        return value if fits or value != value else self._fail(node, path, f"expected {describe(schema)}, got {value}")
+        return (
+            value
+            if fits or value != value
+            else self._fail(node, path, f"expected {describe(schema)}, got {value}")
+        )
 
     def _existing(self, node: ScalarNode, path: str) -> Any:
         text = os.path.expanduser(node.text)  # noqa: PTH111 (a pattern is not a path)
@@ -186,7 +259,11 @@ def describe(schema: Schema) -> str:
     """What a schema admits, in words."""
     if "anyOf" in schema:
         choices = list(dict.fromkeys(describe(choice) for choice in schema["anyOf"]))
-        return " or ".join(choices) if len(choices) < 3 else f"{', '.join(choices[:-1])} or {choices[-1]}"
+        return (
+            " or ".join(choices)
+            if len(choices) < 3
+            else f"{', '.join(choices[:-1])} or {choices[-1]}"
+        )
     if "enum" in schema:
         return f"one of {', '.join(str(choice) for choice in schema['enum'])}"
     if "x-component" in schema:
@@ -194,7 +271,11 @@ def describe(schema: Schema) -> str:
         return f"a{'n' if kind[0] in 'aeio' else ''} {kind} (a name, or {{Name: {{…}}}})"
     if schema.get("type") == "array":
         items = describe(schema["items"]) if schema.get("items") else ""
-        return f"a list of {items.removeprefix('an ').removeprefix('a ')}s" if items and "(" not in items else "a list"
+        return (
+            f"a list of {items.removeprefix('an ').removeprefix('a ')}s"
+            if items and "(" not in items
+            else "a list"
+        )
     words = {
         "boolean": "true or false",
         "integer": "an integer",
@@ -204,8 +285,15 @@ def describe(schema: Schema) -> str:
         "object": "a mapping",
     }
     text = words.get(schema.get("type", ""), "a value")
-    bounds = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
-    limits = " and ".join(f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema)
+    bounds = {
+        "minimum": "at least",
+        "exclusiveMinimum": "above",
+        "maximum": "at most",
+        "exclusiveMaximum": "below",
+    }
+    limits = " and ".join(
+        f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema
+    )
     return f"{text} {limits}".strip()
 
 
@@ -224,9 +312,15 @@ def _received(node: Node) -> str:
 
 def _fits_shape(node: Node, schema: Schema) -> bool:
     if "x-component" in schema:
-        return (isinstance(node, ScalarNode) and node.text.isidentifier()) or (isinstance(node, MapNode) and len(node.items) == 1)
+        return (isinstance(node, ScalarNode) and node.text.isidentifier()) or (
+            isinstance(node, MapNode) and len(node.items) == 1
+        )
     if isinstance(node, ScalarNode):
-        kinds = {"string": True, "integer": bool(INTEGER.match(node.text)), "number": bool(NUMBER.match(node.text))}
+        kinds = {
+            "string": True,
+            "integer": bool(INTEGER.match(node.text)),
+            "number": bool(NUMBER.match(node.text)),
+        }
         return "enum" in schema or kinds.get(schema.get("type", ""), False)
     return schema.get("type") == ("array" if isinstance(node, ListNode) else "object")
 
@@ -240,8 +334,15 @@ def _by_likelihood(node: Node, choices: Sequence[Schema]) -> list[Schema]:
 def with_defaults(component: Component, signatures: Signatures) -> dict[str, Any]:
     """A component as plain data, with the value of each parameter that has a default."""
     schema = signatures.parameters(component.entry)
-    defaults = {name: child["default"] for name, child in schema["properties"].items() if child.get("default") is not None}
-    params = {**{name: value for name, value in defaults.items() if name not in component.params}, **component.params}
+    defaults = {
+        name: child["default"]
+        for name, child in schema["properties"].items()
+        if child.get("default") is not None
+    }
+    params = {
+        **{name: value for name, value in defaults.items() if name not in component.params},
+        **component.params,
+    }
     return {component.name: {name: plain(value, signatures) for name, value in params.items()}}
 
 

@@ -55,7 +55,9 @@ class Entry:
                 f"cannot be loaded from {self.target}: {type(error).__name__}: {error}"
             ) from error
         if not callable(factory):
-            raise PluginError(f"{SINGULAR[self.kind]} {self.name} of plug-in {self.plugin.name}: {self.target} is not callable")
+            raise PluginError(
+                f"{SINGULAR[self.kind]} {self.name} of plug-in {self.plugin.name}: {self.target} is not callable"
+            )
         return factory  # type: ignore[no-any-return]
 
 
@@ -66,14 +68,20 @@ class Registry:
     plugins: Plugins
     _entries: dict[str, list[Entry]] = field(factory=dict, init=False)
     _aliases: dict[str, dict[str, dict[str, str]]] | None = field(default=None, init=False)
-    _parameters: dict[str, Mapping[str, Mapping[str, Mapping[str, str]]]] | None = field(default=None, init=False)
+    _parameters: dict[str, Mapping[str, Mapping[str, Mapping[str, str]]]] | None = field(
+        default=None, init=False
+    )
 
     def entries(self, kind: str) -> list[Entry]:
         """Every component of a kind, sorted by name."""
         if kind not in KINDS:
-            raise UnknownComponent(f"there is no kind {kind}{did_you_mean(kind, KINDS)}; the kinds are {', '.join(KINDS)}")
+            raise UnknownComponent(
+                f"there is no kind {kind}{did_you_mean(kind, KINDS)}; the kinds are {', '.join(KINDS)}"
+            )
         if kind not in self._entries:
-            self._entries[kind] = sorted(self._collect(kind), key=lambda entry: (entry.name.lower(), entry.plugin.name))
+            self._entries[kind] = sorted(
+                self._collect(kind), key=lambda entry: (entry.name.lower(), entry.plugin.name)
+            )
         return self._entries[kind]
 
     def find(self, kind: str, name: str) -> Entry:
@@ -87,13 +95,20 @@ class Registry:
             AmbiguousComponent: two plug-ins offer it.
         """
         plugin, _, bare = name.rpartition("/")
-        entries = [entry for entry in self.entries(kind) if plugin in ("", entry.plugin.name, entry.plugin.distribution)]
+        entries = [
+            entry
+            for entry in self.entries(kind)
+            if plugin in ("", entry.plugin.name, entry.plugin.distribution)
+        ]
         folded = _fold(bare)
         tests: tuple[Callable[[Entry], bool], ...] = (
             lambda entry: entry.name == bare,
             lambda entry: self._aliases_of(entry).get(bare) == entry.name,
             lambda entry: _fold(entry.name) == folded,
-            lambda entry: any(_fold(alias) == folded and target == entry.name for alias, target in self._aliases_of(entry).items()),
+            lambda entry: any(
+                _fold(alias) == folded and target == entry.name
+                for alias, target in self._aliases_of(entry).items()
+            ),
         )
         for test in tests:
             matches = [entry for entry in entries if test(entry)]
@@ -105,7 +120,9 @@ class Registry:
 
     def commands(self, group: str = "") -> list[Entry]:
         """What plug-ins add to a group of the command line: `""` is `plx` itself, `"data"` is `plx data`; sorted by name."""
-        found = [entry for entry in self._collect("commands") if entry.name.rpartition(" ")[0] == group]
+        found = [
+            entry for entry in self._collect("commands") if entry.name.rpartition(" ")[0] == group
+        ]
         return sorted(found, key=lambda entry: (entry.name, entry.plugin.name))
 
     def find_command(self, group: str, name: str) -> Entry | None:
@@ -115,26 +132,44 @@ class Registry:
             AmbiguousComponent: two plug-ins offer it.
         """
         plugin, _, bare = name.rpartition("/")
-        entries = [entry for entry in self.commands(group) if plugin in ("", entry.plugin.name, entry.plugin.distribution)]
+        entries = [
+            entry
+            for entry in self.commands(group)
+            if plugin in ("", entry.plugin.name, entry.plugin.distribution)
+        ]
         matches = [entry for entry in entries if entry.name.rpartition(" ")[2] == bare]
         if len(matches) > 1:
-            raise AmbiguousComponent(_ambiguous("commands", bare, [evolve(match, name=bare) for match in matches]))
+            raise AmbiguousComponent(
+                _ambiguous("commands", bare, [evolve(match, name=bare) for match in matches])
+            )
         return matches[0] if matches else None
 
     def aliases(self, entry: Entry) -> list[str]:
         """The further names of a component."""
-        return sorted(alias for alias, name in self._aliases_of(entry).items() if name == entry.name)
+        return sorted(
+            alias for alias, name in self._aliases_of(entry).items() if name == entry.name
+        )
 
     def older_parameters(self, entry: Entry) -> dict[str, str]:
         """What a component's parameters were called, with what they are called now, whether or not it has them."""
         if self._parameters is None:
-            self._parameters = {plugin.name: mapping for plugin, mapping in self._call_hook("provide_parameter_aliases")}
+            self._parameters = {
+                plugin.name: mapping
+                for plugin, mapping in self._call_hook("provide_parameter_aliases")
+            }
         of_kind = self._parameters.get(entry.plugin.name, {}).get(entry.kind, {})
         return {**of_kind.get("*", {}), **of_kind.get(entry.name, {})}
 
     def examples(self, plugin: str) -> Mapping[str, Mapping[str, Any]]:
         """What a plug-in says of how its parts are tried, by kind and name."""
-        return next((mapping for source, mapping in self._call_hook("provide_examples") if source.name == plugin), {})
+        return next(
+            (
+                mapping
+                for source, mapping in self._call_hook("provide_examples")
+                if source.name == plugin
+            ),
+            {},
+        )
 
     def _aliases_of(self, entry: Entry) -> Mapping[str, str]:
         if self._aliases is None:
@@ -155,9 +190,13 @@ class Registry:
             try:
                 mapping = implementation.function()
                 if not isinstance(mapping, Mapping):
-                    raise TypeError(f"a hook returns a mapping of names, this one returned {type(mapping).__name__}")
+                    raise TypeError(
+                        f"a hook returns a mapping of names, this one returned {type(mapping).__name__}"
+                    )
             except Exception as error:
-                self.plugins.mark_broken(plugin.name, f"{hook} failed: {type(error).__name__}: {error}")
+                self.plugins.mark_broken(
+                    plugin.name, f"{hook} failed: {type(error).__name__}: {error}"
+                )
                 continue
             yield plugin, mapping
 
@@ -165,11 +204,20 @@ class Registry:
         names = [entry.name for entry in self.entries(kind)]
         searched = [plugin.name for plugin in self.plugins.plugins.values() if not plugin.error]
         parts = [f"there is no {SINGULAR[kind]} called {name}{did_you_mean(name, names)}"]
-        parts.append(f"searched the plug-ins {', '.join(searched)}" if searched else "no plug-in is installed")
-        parts += [f"plug-in {plugin.name} ({plugin.origin}) is broken: {plugin.error}" for plugin in self.plugins.broken]
+        parts.append(
+            f"searched the plug-ins {', '.join(searched)}"
+            if searched
+            else "no plug-in is installed"
+        )
+        parts += [
+            f"plug-in {plugin.name} ({plugin.origin}) is broken: {plugin.error}"
+            for plugin in self.plugins.broken
+        ]
         installed = {plugin.distribution for plugin in self.plugins.plugins.values()}
         parts += [
-            f"pip install {package} offers {kind}" for package, kinds in INSTALL_HINTS.items() if kind in kinds and package not in installed
+            f"pip install {package} offers {kind}"
+            for package, kinds in INSTALL_HINTS.items()
+            if kind in kinds and package not in installed
         ]
         return "; ".join(parts)
 

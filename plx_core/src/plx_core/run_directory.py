@@ -59,27 +59,47 @@ class RunDirectory:
             self.path.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            raise RunDirectoryError(f"another process is writing to the run {self.path}{self._writer()}") from None
+            raise RunDirectoryError(
+                f"another process is writing to the run {self.path}{self._writer()}"
+            ) from None
         except OSError as error:
-            raise RunDirectoryError(f"the run directory {self.path} cannot be written: {error.strerror}") from error
+            raise RunDirectoryError(
+                f"the run directory {self.path} cannot be written: {error.strerror}"
+            ) from error
         try:
-            write_text(self.path / WRITER, json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+            write_text(
+                self.path / WRITER, json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
+            )
             yield
         finally:
             (self.path / WRITER).unlink(missing_ok=True)
             lock.release()
 
-    def append_metrics(self, step: int, split: str, metrics: Mapping[str, Any], **extra: Any) -> None:
+    def append_metrics(
+        self, step: int, split: str, metrics: Mapping[str, Any], **extra: Any
+    ) -> None:
         """Add a line to `metrics.jsonl`."""
-        line = json.dumps({"step": step, "split": split, "metrics": {name: as_json(value) for name, value in metrics.items()}} | extra)
+        line = json.dumps(
+            {
+                "step": step,
+                "split": split,
+                "metrics": {name: as_json(value) for name, value in metrics.items()},
+            }
+            | extra
+        )
         try:
             with self.metrics.open("a+b") as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(size - 1, 0))
-                is_torn = file.read(1) not in (b"", b"\n")  # by a crash; what follows must not be lost with it
+                is_torn = file.read(1) not in (
+                    b"",
+                    b"\n",
+                )  # by a crash; what follows must not be lost with it
                 file.write(b"\n" * is_torn + line.encode() + b"\n")
         except OSError as error:
-            raise RunDirectoryError(f"{self.metrics} cannot be written: {error.strerror}") from error
+            raise RunDirectoryError(
+                f"{self.metrics} cannot be written: {error.strerror}"
+            ) from error
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """The lines of `metrics.jsonl`; one that a crash tore is left out."""
@@ -115,14 +135,19 @@ class RunDirectory:
             )
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.path / CONFIG, given)
-        write_text(self.path / RESOLVED, yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True))
+        write_text(
+            self.path / RESOLVED,
+            yaml.safe_dump(dict(resolved), sort_keys=False, allow_unicode=True),
+        )
 
     def differences(self, resolved: Mapping[str, Any]) -> list[str]:
         """The paths at which a resolved config differs from the one kept here in what the weights depend on."""
         kept = self.path / RESOLVED
         if not kept.exists():
             return []
-        return _differences(_identity(yaml.safe_load(kept.read_text(encoding="utf-8"))), _identity(resolved), "")
+        return _differences(
+            _identity(yaml.safe_load(kept.read_text(encoding="utf-8"))), _identity(resolved), ""
+        )
 
     def write_manifest(self, seed: int, plugins: Mapping[str, str]) -> None:
         """Note versions, commit, seed and machine."""
@@ -134,7 +159,10 @@ class RunDirectory:
             except PackageNotFoundError:
                 return "not installed"
 
-        packages = {name: version_of(name) for name in ("plx-core", "tensorflow", "keras", "numpy", "gymnasium")}
+        packages = {
+            name: version_of(name)
+            for name in ("plx-core", "tensorflow", "keras", "numpy", "gymnasium")
+        }
         manifest = {
             "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "seed": seed,
@@ -142,7 +170,11 @@ class RunDirectory:
             "packages": packages,
             "git_commit": _git_commit(),
             "python": platform.python_version(),
-            "machine": {"platform": platform.platform(), "processors": os.cpu_count(), "host": socket.gethostname()},
+            "machine": {
+                "platform": platform.platform(),
+                "processors": os.cpu_count(),
+                "host": socket.gethostname(),
+            },
         }
         write_text(self.path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
@@ -187,17 +219,34 @@ def _identity(resolved: Any) -> dict[str, Any]:
         for key, value in (resolved.get("train") or {}).items()
         if key in ("data_pipeline", "env", "first_update", "update_frequency")
     }
-    environment = {key: value for key, value in (resolved.get("environment") or {}).items() if key in ("seed", "mixed_precision")}
-    return {"model": resolved.get("model"), "agent": resolved.get("agent"), "train": train, "environment": environment}
+    environment = {
+        key: value
+        for key, value in (resolved.get("environment") or {}).items()
+        if key in ("seed", "mixed_precision")
+    }
+    return {
+        "model": resolved.get("model"),
+        "agent": resolved.get("agent"),
+        "train": train,
+        "environment": environment,
+    }
 
 
 def _differences(old: Any, new: Any, path: str) -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
         names = list(dict.fromkeys([*old, *new]))
-        return [difference for name in names for difference in _differences(old.get(name), new.get(name), f"{path}.{name}".lstrip("."))]
+        return [
+            difference
+            for name in names
+            for difference in _differences(
+                old.get(name), new.get(name), f"{path}.{name}".lstrip(".")
+            )
+        ]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [
-            difference for index, pair in enumerate(zip(old, new, strict=True)) for difference in _differences(*pair, f"{path}[{index}]")
+            difference
+            for index, pair in enumerate(zip(old, new, strict=True))
+            for difference in _differences(*pair, f"{path}[{index}]")
         ]
     return [] if old == new else [path]
 
@@ -211,7 +260,9 @@ def as_json(value: Any) -> Any:
 
 def _git_commit() -> str | None:
     try:
-        answer = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5)
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip()

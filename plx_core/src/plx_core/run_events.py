@@ -24,7 +24,9 @@ class RunEvents(Callback):
 
     def __init__(self, plugins: Plugins) -> None:
         found = {event: getattr(plugins.manager.hook, event).get_hookimpls() for event in EVENTS}
-        self._listeners: dict[str, list[pluggy.HookImpl]] = {event: listeners for event, listeners in found.items() if listeners}
+        self._listeners: dict[str, list[pluggy.HookImpl]] = {
+            event: listeners for event, listeners in found.items() if listeners
+        }
         self._silent: set[str] = set()
 
     @property
@@ -45,7 +47,13 @@ class RunEvents(Callback):
                 listener.function(*(about[argument] for argument in listener.argnames))
             except Exception as error:  # a stranger's code; see the docstring
                 self._silent.add(name)
-                logger.warning("plug-in %s: %s failed: %s: %s; it is told no more of this run", name, event, type(error).__name__, error)
+                logger.warning(
+                    "plug-in %s: %s failed: %s: %s; it is told no more of this run",
+                    name,
+                    event,
+                    type(error).__name__,
+                    error,
+                )
                 logger.debug("where it failed", exc_info=error)
 
     def on_run_begin(self, run: Any, step: int) -> None:

@@ -25,7 +25,9 @@ class StopAtStep(Callback):
         num_steps: how many more steps to take.
     """
 
-    def __init__(self, last_step: PositiveInt | None = None, num_steps: PositiveInt | None = None) -> None:
+    def __init__(
+        self, last_step: PositiveInt | None = None, num_steps: PositiveInt | None = None
+    ) -> None:
         if (last_step is None) == (num_steps is None):
             raise ValueError("StopAtStep takes last_step or num_steps, one of the two")
         self.last_step = last_step
@@ -59,8 +61,12 @@ class StepLogging(Callback):
 
     def on_steps(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
         """Write a line."""
-        chosen = {name: metric_called(metrics, name) for name in self._names} if self._names else metrics
-        logger.info("step %d  %s", step, "  ".join(f"{name} {value:.6g}" for name, value in chosen.items()))
+        chosen = (
+            {name: metric_called(metrics, name) for name in self._names} if self._names else metrics
+        )
+        logger.info(
+            "step %d  %s", step, "  ".join(f"{name} {value:.6g}" for name, value in chosen.items())
+        )
 
 
 class StepCounter(Callback):
@@ -78,7 +84,9 @@ class StepCounter(Callback):
         """Measure."""
         now = time.perf_counter()
         if self._last is not None:
-            run.run_directory.append_metrics(step, "rate", {"steps_per_second": (step - self._last[0]) / (now - self._last[1])})
+            run.run_directory.append_metrics(
+                step, "rate", {"steps_per_second": (step - self._last[0]) / (now - self._last[1])}
+            )
         self._last = (step, now)
 
 
@@ -123,7 +131,9 @@ class NanGuard(Callback):
         every_n_steps: how often it is looked at.
     """
 
-    def __init__(self, metric: str = "loss", fail: bool = True, every_n_steps: PositiveInt = 100) -> None:
+    def __init__(
+        self, metric: str = "loss", fail: bool = True, every_n_steps: PositiveInt = 100
+    ) -> None:
         self._metric, self._fail = metric, fail
         self.every_n_steps = every_n_steps
 
@@ -147,7 +157,12 @@ class GlobalStepWaiter(Callback):
         poll_secs: seconds between looks.
     """
 
-    def __init__(self, wait_until_step: NonNegativeInt, run_dir: str | None = None, poll_secs: PositiveFloat = 1.0) -> None:
+    def __init__(
+        self,
+        wait_until_step: NonNegativeInt,
+        run_dir: str | None = None,
+        poll_secs: PositiveFloat = 1.0,
+    ) -> None:
         self._step, self._run_dir, self._poll = wait_until_step, run_dir, poll_secs
 
     def on_run_begin(self, run: Any, step: int) -> None:
@@ -243,7 +258,11 @@ class _Watcher:
     """The best value of a metric, and how many evaluations ago it was seen."""
 
     def __init__(self, metric: str, higher_is_better: bool, min_delta: float) -> None:
-        self.metric, self._sign, self._min_delta = metric, -1.0 if higher_is_better else 1.0, min_delta
+        self.metric, self._sign, self._min_delta = (
+            metric,
+            -1.0 if higher_is_better else 1.0,
+            min_delta,
+        )
         self.best: float | None = None
         self.waited = 0
 
@@ -268,7 +287,11 @@ class EarlyStopping(Callback):
     """
 
     def __init__(
-        self, metric: str = "loss", higher_is_better: bool = False, patience: NonNegativeInt = 3, min_delta: NonNegativeFloat = 0.0
+        self,
+        metric: str = "loss",
+        higher_is_better: bool = False,
+        patience: NonNegativeInt = 3,
+        min_delta: NonNegativeFloat = 0.0,
     ) -> None:
         self._watcher = _Watcher(metric, higher_is_better, min_delta)
         self._patience = patience
@@ -288,7 +311,11 @@ class EarlyStopping(Callback):
 
     def state(self) -> State:
         """The best value, how long ago it was seen, and whether training has ended."""
-        return {"best": self._watcher.best, "waited": self._watcher.waited, "stopped": self.stop_training}
+        return {
+            "best": self._watcher.best,
+            "waited": self._watcher.waited,
+            "stopped": self.stop_training,
+        }
 
     def restore(self, state: State) -> None:
         """Go on waiting."""
@@ -358,13 +385,17 @@ class KerasCallback(Callback):
             "on_test_batch_end",
             "on_predict_batch_end",
         )
-        overridden = [name for name in single if getattr(type(callback), name) is not getattr(base, name)]
+        overridden = [
+            name for name in single if getattr(type(callback), name) is not getattr(base, name)
+        ]
         if overridden:
             raise ComponentError(
                 f"{type(callback).__name__} works on single batches ({', '.join(overridden)}); plx takes many steps in one call: "
                 "write a plx_core.Callback with every_n_steps"
             )
-        if isinstance(callback, (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)):
+        if isinstance(
+            callback, (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)
+        ):
             raise ComponentError(
                 f"{type(callback).__name__} is not needed: a run of plx saves and resumes by itself; BestExporter keeps the best model"
             )
@@ -390,7 +421,11 @@ class KerasCallback(Callback):
 
     def state(self) -> State:
         """The epoch, and the callback's plain attributes, such as its patience and best value."""
-        plain = {name: value for name, value in vars(self._callback).items() if isinstance(value, (bool, int, float, str)) or value is None}
+        plain = {
+            name: value
+            for name, value in vars(self._callback).items()
+            if isinstance(value, (bool, int, float, str)) or value is None
+        }
         return {"epoch": self._epoch, "attributes": plain}
 
     def restore(self, state: State) -> None:
@@ -407,9 +442,14 @@ def as_callback(value: Any) -> Callback:
     """
     if isinstance(value, Callback):
         return value
-    if any(cls.__module__.startswith("keras.") and cls.__name__ == "Callback" for cls in inspect.getmro(type(value))):
+    if any(
+        cls.__module__.startswith("keras.") and cls.__name__ == "Callback"
+        for cls in inspect.getmro(type(value))
+    ):
         return KerasCallback(value)
-    raise ComponentError(f"a hook is a plx_core.Callback or a keras.callbacks.Callback, not a {type(value).__name__}")
+    raise ComponentError(
+        f"a hook is a plx_core.Callback or a keras.callbacks.Callback, not a {type(value).__name__}"
+    )
 
 
 def metric_called(metrics: Mapping[str, float], name: str) -> float:
@@ -419,5 +459,7 @@ def metric_called(metrics: Mapping[str, float], name: str) -> float:
         ComponentError: there is none of this name.
     """
     if name not in metrics:
-        raise ComponentError(f"there is no metric called {name}{did_you_mean(name, metrics)}; there are {', '.join(metrics)}")
+        raise ComponentError(
+            f"there is no metric called {name}{did_you_mean(name, metrics)}; there are {', '.join(metrics)}"
+        )
     return metrics[name]

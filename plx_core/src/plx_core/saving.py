@@ -28,14 +28,18 @@ def custom_objects(registry: Registry | None = None) -> dict[str, Any]:
     Args:
         registry: where components are found; the installed plug-ins' when None.
     """
-    found: dict[str, set[Any]] = {keras.saving.get_registered_name(BoundActivation): {BoundActivation}}
+    found: dict[str, set[Any]] = {
+        keras.saving.get_registered_name(BoundActivation): {BoundActivation}
+    }
     for kind in SAVED_KINDS:
         for entry in (registry or default_registry()).entries(kind):
             if isinstance(entry.target, str) and entry.target.startswith("keras."):
                 continue
             try:
                 factory = entry.load()
-            except PluginError:  # a plug-in that cannot be imported harms only a network that needs it
+            except (
+                PluginError
+            ):  # a plug-in that cannot be imported harms only a network that needs it
                 continue
             if inspect.isclass(factory) or kind == "activations":
                 found.setdefault(keras.saving.get_registered_name(factory), set()).add(factory)
@@ -59,4 +63,6 @@ def load_model(path: str | Path, registry: Registry | None = None) -> keras.Mode
         try:
             return keras.models.load_model(path, compile=False)
         except (TypeError, ValueError, KeyError, OSError) as error:
-            raise ComponentError(f"{path} cannot be read with the installed plug-ins: {reason_of(error)}") from error
+            raise ComponentError(
+                f"{path} cannot be read with the installed plug-ins: {reason_of(error)}"
+            ) from error

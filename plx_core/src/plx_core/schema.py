@@ -26,7 +26,13 @@ Schema: TypeAlias = dict[str, Any]
 SUPPLIED: Mapping[str, frozenset[str]] = {"trackers": frozenset({"directory"})}
 """The parameters that core fills in and a config never writes, by kind; besides a `mode` that is one of `Modes`."""
 
-SCALARS: Mapping[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "string", NoneType: "null"}
+SCALARS: Mapping[Any, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    NoneType: "null",
+}
 
 KERAS_NAMES: tuple[tuple[str, Schema], ...] = (
     (r"initializer$", {"x-component": "initializers"}),
@@ -56,7 +62,9 @@ def schema_of(annotation: Any) -> Schema:
     if inspect.isclass(annotation) and issubclass(annotation, enum.Enum):
         return {"enum": [member.value for member in annotation]}
     if attrs.has(annotation):
-        return {"x-class": f"{annotation.__module__}:{annotation.__qualname__}"} | class_schema(annotation)
+        return {"x-class": f"{annotation.__module__}:{annotation.__qualname__}"} | class_schema(
+            annotation
+        )
     if origin is collections.abc.Callable or annotation is collections.abc.Callable:
         return {"x-python": True}
     return _container(origin or annotation, arguments)
@@ -80,7 +88,12 @@ def class_schema(cls: type) -> Schema:
         if alias := attribute.metadata.get("alias"):
             schema["x-alias"] = alias
         properties[attribute.name] = schema
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 def factory_schema(factory: Callable[..., Any], kind: str = "") -> Schema:
@@ -104,7 +117,12 @@ def factory_schema(factory: Callable[..., Any], kind: str = "") -> Schema:
         properties[parameter.name] = _parameter_schema(parameter, hints)
         if parameter.default is parameter.empty:
             required.append(parameter.name)
-    schema: Schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": is_open}
+    schema: Schema = {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": is_open,
+    }
     if summary := (inspect.getdoc(factory) or "").strip().split("\n\n")[0]:
         schema["description"] = " ".join(summary.split())
     return schema
@@ -123,10 +141,17 @@ def type_hints(factory: Callable[..., Any]) -> dict[str, Any]:
     elif not hasattr(callee, "__annotations__"):
         callee = type(callee).__call__
     owners = callee.__mro__ if inspect.isclass(callee) else (callee,)
-    known = {name for owner in owners for name in vars(sys.modules[owner.__module__])} if hasattr(callee, "__module__") else set()
+    known = (
+        {name for owner in owners for name in vars(sys.modules[owner.__module__])}
+        if hasattr(callee, "__module__")
+        else set()
+    )
     try:
         return get_type_hints(callee, localns=_Permissive(known), include_extras=True)
-    except (TypeError, AttributeError):  # annotations that are not types say nothing of a config's value
+    except (
+        TypeError,
+        AttributeError,
+    ):  # annotations that are not types say nothing of a config's value
         return {}
 
 
@@ -141,9 +166,16 @@ def _parameters(factory: Callable[..., Any]) -> list[inspect.Parameter]:
         own = list(_signature(vars(cls)["__init__"]))[1:]
         for parameter in own:
             # What a parent requires and a child with parameters of its own does not name, the child supplies itself.
-            if parameter.default is not parameter.empty or parameter.kind is parameter.VAR_KEYWORD or not named:
+            if (
+                parameter.default is not parameter.empty
+                or parameter.kind is parameter.VAR_KEYWORD
+                or not named
+            ):
                 found.setdefault(parameter.name, parameter)
-        named = named or any(parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL) for parameter in own)
+        named = named or any(
+            parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
+            for parameter in own
+        )
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own):
             break
     return list(found.values())
@@ -169,7 +201,11 @@ def _parameter_schema(parameter: inspect.Parameter, hints: Mapping[str, Any]) ->
 def kind_by_name(name: str) -> str | None:
     """The kind of component that a parameter without an annotation takes, by its name."""
     schema = _by_name(name)
-    choices = [choice["x-component"] for choice in (schema, *schema.get("anyOf", ())) if "x-component" in choice]
+    choices = [
+        choice["x-component"]
+        for choice in (schema, *schema.get("anyOf", ()))
+        if "x-component" in choice
+    ]
     return choices[0] if choices else None
 
 
@@ -198,7 +234,12 @@ def _annotated(schema: Schema, metadata: tuple[Any, ...]) -> Schema:
         elif isinstance(extra, PythonOnly):
             schema = {"x-python": True}
         elif isinstance(extra, Range):
-            bounds = {"minimum": extra.minimum, "maximum": extra.maximum, "exclusiveMinimum": extra.above, "exclusiveMaximum": extra.below}
+            bounds = {
+                "minimum": extra.minimum,
+                "maximum": extra.maximum,
+                "exclusiveMinimum": extra.above,
+                "exclusiveMaximum": extra.below,
+            }
             schema = schema | {key: bound for key, bound in bounds.items() if bound is not None}
     return schema
 
@@ -209,7 +250,9 @@ def _container(origin: Any, arguments: tuple[Any, ...]) -> Schema:
     if issubclass(origin, collections.abc.Mapping):
         values = schema_of(arguments[1]) if len(arguments) == 2 else {}
         return {"type": "object"} | ({"additionalProperties": values} if values else {})
-    if issubclass(origin, (collections.abc.Sequence, collections.abc.Set)) and not issubclass(origin, (str, bytes)):
+    if issubclass(origin, (collections.abc.Sequence, collections.abc.Set)) and not issubclass(
+        origin, (str, bytes)
+    ):
         if origin is tuple and arguments and arguments[-1] is not Ellipsis:
             return {
                 "type": "array",

@@ -22,7 +22,10 @@ from plx_core.schema import Schema, factory_schema
 FORMAT = 4
 """Raised when what is remembered changes its meaning."""
 
-NAMES_OR_NAME: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}], "default": None}
+NAMES_OR_NAME: Schema = {
+    "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}],
+    "default": None,
+}
 
 
 def cache_dir() -> Path:
@@ -37,7 +40,11 @@ class Signatures:
     What is remembered is used only while every file that it was read from is unchanged (size and time).
     """
 
-    path: Path = field(factory=lambda: cache_dir() / f"signatures-{sys.version_info.major}.{sys.version_info.minor}.json")
+    path: Path = field(
+        factory=lambda: (
+            cache_dir() / f"signatures-{sys.version_info.major}.{sys.version_info.minor}.json"
+        )
+    )
     _known: dict[str, Any] | None = field(default=None, init=False)
     _changed: bool = field(default=False, init=False)
 
@@ -51,10 +58,17 @@ class Signatures:
             return _with_graph_parameters(entry.kind, factory_schema(entry.target, entry.kind))
         key = f"{entry.kind} {entry.target}"
         known = self._load().get(key)
-        if known is None or not all(stamp(Path(path)) == kept for path, kept in known["files"].items()):
+        if known is None or not all(
+            stamp(Path(path)) == kept for path, kept in known["files"].items()
+        ):
             factory = entry.load()
-            known = {"schema": factory_schema(factory, entry.kind), "files": {path: stamp(Path(path)) for path in _sources(factory)}}
-            known = json.loads(json.dumps(known))  # what is used now is exactly what will be read back
+            known = {
+                "schema": factory_schema(factory, entry.kind),
+                "files": {path: stamp(Path(path)) for path in _sources(factory)},
+            }
+            known = json.loads(
+                json.dumps(known)
+            )  # what is used now is exactly what will be read back
             self._load()[key] = known
             self._changed = True
         return _with_graph_parameters(entry.kind, known["schema"])
@@ -69,7 +83,9 @@ class Signatures:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False, encoding="utf-8") as file:
+            with tempfile.NamedTemporaryFile(
+                "w", dir=self.path.parent, delete=False, encoding="utf-8"
+            ) as file:
                 json.dump({"format": FORMAT, "components": self._known}, file)
             Path(file.name).replace(self.path)
             self._changed = False
@@ -89,8 +105,15 @@ class Signatures:
 def with_older_names(schema: Schema, older: Mapping[str, str]) -> Schema:
     """A schema of parameters which admits those that had an older name by that too."""
     properties = schema["properties"]
-    known = {today: name for name, today in older.items() if today in properties and name not in properties}
-    return schema | {"properties": properties | {today: {**properties[today], "x-alias": name} for today, name in known.items()}}
+    known = {
+        today: name
+        for name, today in older.items()
+        if today in properties and name not in properties
+    }
+    return schema | {
+        "properties": properties
+        | {today: {**properties[today], "x-alias": name} for today, name in known.items()}
+    }
 
 
 def _with_graph_parameters(kind: str, schema: Schema) -> Schema:
@@ -98,7 +121,9 @@ def _with_graph_parameters(kind: str, schema: Schema) -> Schema:
         return schema
     properties = schema["properties"]
     extra = {INBOUND: NAMES_OR_NAME} | (
-        {} if "name" in properties else {"name": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}}
+        {}
+        if "name" in properties
+        else {"name": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}}
     )
     return schema | {"properties": properties | extra}
 
@@ -106,8 +131,16 @@ def _with_graph_parameters(kind: str, schema: Schema) -> Schema:
 def _sources(factory: Callable[..., Any]) -> list[str]:
     unwrapped: Any = inspect.unwrap(factory)
     owners = unwrapped.__mro__ if inspect.isclass(unwrapped) else (unwrapped,)
-    modules = {sys.modules.get(owner.__module__) for owner in (*owners, factory) if hasattr(owner, "__module__")}
-    found = {str(module.__file__) for module in modules if module is not None and getattr(module, "__file__", None)}
+    modules = {
+        sys.modules.get(owner.__module__)
+        for owner in (*owners, factory)
+        if hasattr(owner, "__module__")
+    }
+    found = {
+        str(module.__file__)
+        for module in modules
+        if module is not None and getattr(module, "__file__", None)
+    }
     return sorted({*found, str(schema.__file__)})  # what a signature means is said there
 
 

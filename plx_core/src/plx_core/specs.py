@@ -20,8 +20,25 @@ from plx_core.naming import snake_case
 if TYPE_CHECKING:
     import keras
 
-Summary: TypeAlias = Literal["all", "activations", "loss", "learning_rate", "variables", "gradients", "image_input", "image_result"]
-SUMMARIES: tuple[str, ...] = ("activations", "loss", "learning_rate", "variables", "gradients", "image_input", "image_result")
+Summary: TypeAlias = Literal[
+    "all",
+    "activations",
+    "loss",
+    "learning_rate",
+    "variables",
+    "gradients",
+    "image_input",
+    "image_result",
+]
+SUMMARIES: tuple[str, ...] = (
+    "activations",
+    "loss",
+    "learning_rate",
+    "variables",
+    "gradients",
+    "image_input",
+    "image_result",
+)
 DEFAULT_SUMMARIES = ("loss", "learning_rate")
 
 
@@ -82,7 +99,9 @@ def _summaries(value: Any) -> frozenset[str]:
     words = [value] if isinstance(value, str) else list(value or ())
     for word in words:
         if word not in ("all", *SUMMARIES):
-            raise ComponentError(f"there is no summary called {word}{did_you_mean(word, SUMMARIES)}; there are all, {', '.join(SUMMARIES)}")
+            raise ComponentError(
+                f"there is no summary called {word}{did_you_mean(word, SUMMARIES)}; there are all, {', '.join(SUMMARIES)}"
+            )
     return frozenset(SUMMARIES if "all" in words else words)
 
 
@@ -103,12 +122,16 @@ class Trainable:
     mode: str = Modes.TRAIN
     optimizer: OptimizerLike = field(default="Adam", kw_only=True)
     metrics: list[MetricLike] = field(factory=list, kw_only=True)
-    summaries: Summary | list[Summary] = field(default=DEFAULT_SUMMARIES, kw_only=True, converter=_summaries)
+    summaries: Summary | list[Summary] = field(
+        default=DEFAULT_SUMMARIES, kw_only=True, converter=_summaries
+    )
     clip_gradients: PositiveFloat | None = field(default=None, kw_only=True)
     clip_embed_gradients: PositiveFloat | None = field(default=None, kw_only=True)
     name: str = field(default="model", kw_only=True)
 
-    def __call__(self, features: Any, labels: Any = None, params: Any = None, config: Any = None) -> EstimatorSpec:
+    def __call__(
+        self, features: Any, labels: Any = None, params: Any = None, config: Any = None
+    ) -> EstimatorSpec:
         """The specification of this model on symbolic features and labels.
 
         Args:
@@ -147,9 +170,13 @@ class Model(Trainable):
     graph: Graph | None = field(default=None, kw_only=True)
     graph_fn: GraphFn | None = field(default=None, kw_only=True)
 
-    def __call__(self, features: Any, labels: Any = None, params: Any = None, config: Any = None) -> EstimatorSpec:
+    def __call__(
+        self, features: Any, labels: Any = None, params: Any = None, config: Any = None
+    ) -> EstimatorSpec:
         """The specification of this model on symbolic features and labels; see `Trainable`."""
-        return self.attach(features, call_graph_fn(self._graph_fn(), self.mode, features, labels), labels)
+        return self.attach(
+            features, call_graph_fn(self._graph_fn(), self.mode, features, labels), labels
+        )
 
     def attach(self, features: Any, outputs: Any, labels: Any = None) -> EstimatorSpec:
         """The specification of this model on the outputs of a graph, which need not be its own."""
@@ -161,7 +188,9 @@ class Model(Trainable):
     def _graph_fn(self) -> Callable[..., Any]:
         if (self.graph is None) == (self.graph_fn is None):
             given = "both" if self.graph is not None else "neither"
-            raise ComponentError(f"{type(self).__name__} takes a graph or a graph_fn, and got {given}")
+            raise ComponentError(
+                f"{type(self).__name__} takes a graph or a graph_fn, and got {given}"
+            )
         return as_graph_fn(self.graph if self.graph is not None else self.graph_fn)
 
     def _spec(self, network: keras.Model, metrics: Mapping[str, Any]) -> EstimatorSpec:
@@ -183,7 +212,11 @@ def with_older_names(cls: type) -> type:
 
     @functools.wraps(init)
     def renaming(self: Any, *args: Any, **params: Any) -> None:
-        renamed = {name: OLDER_NAMES.get(name, name.removesuffix("_config")) for name in params if name not in names}
+        renamed = {
+            name: OLDER_NAMES.get(name, name.removesuffix("_config"))
+            for name in params
+            if name not in names
+        }
         init(self, *args, **{renamed.get(name, name): value for name, value in params.items()})
 
     cls.__init__ = renaming  # type: ignore[misc]

@@ -15,14 +15,19 @@ from plx_core.components import Component, make
 from plx_core.schema import kind_by_name, type_hints
 
 
-def structure_params(factory: Any, params: Mapping[str, Any], supplied: Mapping[str, Any]) -> dict[str, Any]:
+def structure_params(
+    factory: Any, params: Mapping[str, Any], supplied: Mapping[str, Any]
+) -> dict[str, Any]:
     """The parameters as the factory's annotations want them.
 
     A component is built where the annotation says `Of(kind)` or says nothing; it stays data inside an attrs class.
     """
     hints = type_hints(factory)
     return {
-        name: _structure(value, hints[name] if name in hints else _hint_by_name(name, value), supplied) for name, value in params.items()
+        name: _structure(
+            value, hints[name] if name in hints else _hint_by_name(name, value), supplied
+        )
+        for name, value in params.items()
     }
 
 
@@ -51,7 +56,11 @@ def _structure(value: Any, hint: Any, supplied: Mapping[str, Any]) -> Any:
         kinds = [extra.kind for extra in hint.__metadata__ if isinstance(extra, Of)]
         if not kinds or not isinstance(value, (str, Mapping)):
             return _structure(value, arguments[0], supplied)
-        return Component.of(kinds[0], value) if _holds_data(hint) else make(kinds[0], value, **supplied)
+        return (
+            Component.of(kinds[0], value)
+            if _holds_data(hint)
+            else make(kinds[0], value, **supplied)
+        )
     if origin in (Union, UnionType):
         return _structure(value, _alternative(value, arguments), supplied)
     if attrs.has(hint) and isinstance(value, Mapping):
@@ -72,9 +81,16 @@ def _alternative(value: Any, choices: tuple[Any, ...]) -> Any:
     """Which member of a union a value was written for: a mapping for a class or mapping, a list for a list, else the first."""
     for choice in choices:
         origin = get_origin(choice) or choice
-        if isinstance(value, Mapping) and (attrs.has(choice) or (inspect.isclass(origin) and issubclass(origin, Mapping))):
+        if isinstance(value, Mapping) and (
+            attrs.has(choice) or (inspect.isclass(origin) and issubclass(origin, Mapping))
+        ):
             return choice
-        if isinstance(value, list) and inspect.isclass(origin) and issubclass(origin, Sequence) and origin is not str:
+        if (
+            isinstance(value, list)
+            and inspect.isclass(origin)
+            and issubclass(origin, Sequence)
+            and origin is not str
+        ):
             return choice
     annotated = [choice for choice in choices if get_origin(choice) is Annotated]
     return annotated[0] if annotated else Any
@@ -112,12 +128,16 @@ def _make_converter() -> cattrs.Converter:
     strict.register_structure_hook(Component, _component_hook)
     strict.register_structure_hook_func(_is_component_hint, _component_hook)
     strict.register_structure_hook_func(_is_plain_union, _component_hook)
-    strict.register_unstructure_hook(Component, lambda component: {component.name: strict.unstructure(dict(component.params))})
+    strict.register_unstructure_hook(
+        Component, lambda component: {component.name: strict.unstructure(dict(component.params))}
+    )
     return strict
 
 
 def _is_component_hint(hint: Any) -> bool:
-    return get_origin(hint) is Annotated and any(isinstance(extra, Of) for extra in hint.__metadata__)
+    return get_origin(hint) is Annotated and any(
+        isinstance(extra, Of) for extra in hint.__metadata__
+    )
 
 
 def _is_plain_union(hint: Any) -> bool:
@@ -125,7 +145,11 @@ def _is_plain_union(hint: Any) -> bool:
     if get_origin(hint) not in (Union, UnionType):
         return False
     members = [member for member in get_args(hint) if member is not type(None)]
-    return len(members) > 1 and not any(attrs.has(member) for member in members) and get_origin(hint) is not Literal
+    return (
+        len(members) > 1
+        and not any(attrs.has(member) for member in members)
+        and get_origin(hint) is not Literal
+    )
 
 
 converter = _make_converter()

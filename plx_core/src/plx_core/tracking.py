@@ -27,7 +27,12 @@ class TensorBoardTracker(Tracker):
         """Write a scalar for each metric, all of them in one record."""
         import tensorflow as tf
 
-        summary = tf.compat.v1.Summary(value=[tf.compat.v1.Summary.Value(tag=name, simple_value=value) for name, value in metrics.items()])
+        summary = tf.compat.v1.Summary(
+            value=[
+                tf.compat.v1.Summary.Value(tag=name, simple_value=value)
+                for name, value in metrics.items()
+            ]
+        )
         with self._writer(split).as_default(step=step):
             tf.summary.experimental.write_raw_pb(summary.SerializeToString())
 
@@ -60,7 +65,9 @@ class TensorBoardTracker(Tracker):
         import tensorflow as tf
 
         if split not in self._writers:
-            self._writers[split] = tf.summary.create_file_writer(str(self._directory / "events" / split))
+            self._writers[split] = tf.summary.create_file_writer(
+                str(self._directory / "events" / split)
+            )
         return self._writers[split]
 
 

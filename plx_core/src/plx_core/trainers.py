@@ -67,9 +67,17 @@ class Trainer(ABC):
         self.plugins: Plugins | None = None
         self._events: RunEvents | None = None
         self._trackers = trackers
-        self.warm_start = WarmStartConfig(path=str(warm_start_from)) if isinstance(warm_start_from, (str, Path)) else warm_start_from
+        self.warm_start = (
+            WarmStartConfig(path=str(warm_start_from))
+            if isinstance(warm_start_from, (str, Path))
+            else warm_start_from
+        )
         run = self.config.run_config
-        self.checkpoints = Checkpoints(self.run_directory.checkpoints, run.keep_checkpoint_max, run.keep_checkpoint_every_n_hours)
+        self.checkpoints = Checkpoints(
+            self.run_directory.checkpoints,
+            run.keep_checkpoint_max,
+            run.keep_checkpoint_every_n_hours,
+        )
 
     @property
     def model_dir(self) -> Path:
@@ -112,14 +120,18 @@ class Trainer(ABC):
         """The value of a weight in the newest checkpoint."""
         saved = self._saved_variables()
         if name not in saved:
-            raise ComponentError(f"there is no variable called {name}; there are {', '.join(saved)}")
+            raise ComponentError(
+                f"there is no variable called {name}; there are {', '.join(saved)}"
+            )
         return saved[name]
 
     @property
     def events(self) -> RunEvents:
         """Tells plug-ins of this run: the installed ones, and those that its config names."""
         if self._events is None:
-            self._events = RunEvents(default_registry().plugins if self.plugins is None else self.plugins)
+            self._events = RunEvents(
+                default_registry().plugins if self.plugins is None else self.plugins
+            )
         return self._events
 
     @contextmanager
@@ -135,10 +147,14 @@ class Trainer(ABC):
 
     def make_trackers(self) -> list[Tracker]:
         """Where metrics go besides `metrics.jsonl`."""
-        trackers = [TensorBoardTracker(str(self.model_dir))] if self._trackers is None else self._trackers
+        trackers = (
+            [TensorBoardTracker(str(self.model_dir))] if self._trackers is None else self._trackers
+        )
         return [make("trackers", tracker, directory=str(self.model_dir)) for tracker in trackers]
 
-    def call_model_fn(self, mode: str, features: Mapping[str, tf.TensorSpec], labels: Any) -> EstimatorSpec:
+    def call_model_fn(
+        self, mode: str, features: Mapping[str, tf.TensorSpec], labels: Any
+    ) -> EstimatorSpec:
         """Call the model function on symbolic features, with initial weights that depend on the seed alone."""
         keras.utils.set_random_seed(self.config.seed)
         if self.config.deterministic and tf.config.list_physical_devices("GPU"):
@@ -153,14 +169,18 @@ class Trainer(ABC):
             "config": self.config.run_config,
         }
         names = parameter_names(self.model_fn)
-        spec = self.model_fn(**{name: supplied[name] for name in MODEL_FN_PARAMETERS if name in names})
+        spec = self.model_fn(
+            **{name: supplied[name] for name in MODEL_FN_PARAMETERS if name in names}
+        )
         if not isinstance(spec, EstimatorSpec):
             raise ComponentError(
                 f"a model_fn returns an EstimatorSpec, as a model does when it is called; this one returned {type(spec).__name__}"
             )
         return spec
 
-    def _evaluated(self, step: int, split: str, metrics: dict[str, float], hooks: Sequence[Any] | None) -> dict[str, float]:
+    def _evaluated(
+        self, step: int, split: str, metrics: dict[str, float], hooks: Sequence[Any] | None
+    ) -> dict[str, float]:
         """Keep what an evaluation gave, and tell of it; the metrics with their step."""
         self.run_directory.append_metrics(step, split, metrics, time=time.time())
         for tracker in self.make_trackers():
@@ -174,7 +194,9 @@ class Trainer(ABC):
     def _checkpoint(self, path: str | Path | None) -> Path:
         found = Path(path) if path is not None else self.checkpoints.latest()
         if found is None:
-            raise CheckpointError(f"there is no checkpoint in {self.checkpoints.directory}; train first")
+            raise CheckpointError(
+                f"there is no checkpoint in {self.checkpoints.directory}; train first"
+            )
         return found
 
     def _saved_variables(self) -> dict[str, np.ndarray]:
@@ -183,6 +205,14 @@ class Trainer(ABC):
 
 
 def _environment(config: RunConfig | EnvironmentConfig | None) -> EnvironmentConfig:
-    environment = EnvironmentConfig(run_config=config) if isinstance(config, RunConfig) else config or EnvironmentConfig()
+    environment = (
+        EnvironmentConfig(run_config=config)
+        if isinstance(config, RunConfig)
+        else config or EnvironmentConfig()
+    )
     seed = environment.run_config.seed
-    return evolve(environment, seed=seed) if seed is not None and environment.seed == 0 else environment
+    return (
+        evolve(environment, seed=seed)
+        if seed is not None and environment.seed == 0
+        else environment
+    )

@@ -32,7 +32,9 @@ class TrainingProgram(Stateful):
         self.variables = variables_by_name(spec.network)
         self._weights = spec.network.trainable_variables
         if spec.loss_fn is None or spec.optimizer is None:
-            raise ComponentError("training needs a loss and an optimizer; the EstimatorSpec lacks one of them")
+            raise ComponentError(
+                "training needs a loss and an optimizer; the EstimatorSpec lacks one of them"
+            )
         spec.optimizer.build(self._weights)
         self._loss_sum = tf.Variable(0.0, trainable=False)
         # How many losses were added up before the sum was no longer finite: the place of the first bad one, without a test of each.
@@ -43,7 +45,11 @@ class TrainingProgram(Stateful):
         # As in Keras's `fit`, these are Python as it stands: AutoGraph would take longer to rewrite it than all else that begins a run.
         self._run = tf.function(self._run_steps, reduce_retracing=True, autograph=False)
         self._run_compiled = tf.function(self._run_chunk, jit_compile=True, autograph=False)
-        self._step = tf.function(self._train_step, jit_compile=True, autograph=False) if xla else self._train_step
+        self._step = (
+            tf.function(self._train_step, jit_compile=True, autograph=False)
+            if xla
+            else self._train_step
+        )
         self._read = tf.function(self._results, autograph=False)
         self._summarise = tf.function(self._summary_step, reduce_retracing=True, autograph=False)
         self._observed: Any = None
@@ -63,7 +69,9 @@ class TrainingProgram(Stateful):
         try:
             self.spec.optimizer.learning_rate = value
         except TypeError as error:
-            raise ComponentError("the learning rate follows a schedule, and cannot be set") from error
+            raise ComponentError(
+                "the learning rate follows a schedule, and cannot be set"
+            ) from error
 
     @property
     def bad_step(self) -> int:
@@ -113,7 +121,11 @@ class TrainingProgram(Stateful):
     def find_non_finite(self) -> str:
         """The name of a trainable variable that holds a number that is not finite; an empty text when there is none."""
         trained = {id(weight) for weight in self._weights}
-        values = {name: _array(variable) for name, variable in self.variables.items() if id(variable) in trained}
+        values = {
+            name: _array(variable)
+            for name, variable in self.variables.items()
+            if id(variable) in trained
+        }
         return next((name for name, value in values.items() if not np.isfinite(value).all()), "")
 
     def results(self, *, reset: bool = False) -> dict[str, float]:
@@ -125,11 +137,16 @@ class TrainingProgram(Stateful):
         found = self._read(reset)
         if reset:
             self._known = np.array([self.global_step, 0.0, 0.0])
-        return {name: float(value.numpy()) for name, value in found.items() if value.shape.rank == 0}
+        return {
+            name: float(value.numpy()) for name, value in found.items() if value.shape.rank == 0
+        }
 
     def state(self) -> State:
         """Weights, optimizer, metrics and random state."""
-        return {name: {key: _array(variable) for key, variable in group.items()} for name, group in self._groups().items()}
+        return {
+            name: {key: _array(variable) for key, variable in group.items()}
+            for name, group in self._groups().items()
+        }
 
     def restore(self, state: State) -> None:
         """Go on from a state.
@@ -144,9 +161,13 @@ class TrainingProgram(Stateful):
     def _groups(self) -> dict[str, dict[str, Any]]:
         counters = {"loss_sum": self._loss_sum, "loss_count": self._loss_count}
         metrics = {
-            f"{name}/{index}": variable for name, metric in self.spec.metrics.items() for index, variable in enumerate(metric.variables)
+            f"{name}/{index}": variable
+            for name, metric in self.spec.metrics.items()
+            for index, variable in enumerate(metric.variables)
         }
-        optimizer = {f"{index:04d}": variable for index, variable in enumerate(self.spec.optimizer.variables)}
+        optimizer = {
+            f"{index:04d}": variable for index, variable in enumerate(self.spec.optimizer.variables)
+        }
         return {"variables": self.variables, "optimizer": optimizer, "metrics": metrics | counters}
 
     def _run_steps(self, iterator: Any, steps: tf.Tensor) -> tf.Tensor:
@@ -182,7 +203,9 @@ class TrainingProgram(Stateful):
         loss = total_loss(self.spec, features, labels, outputs)
         return loss, self.spec.optimizer.scale_loss(loss)
 
-    def _update(self, features: Any, labels: Any, outputs: Any, loss: tf.Tensor, gradients: list[Any]) -> None:
+    def _update(
+        self, features: Any, labels: Any, outputs: Any, loss: tf.Tensor, gradients: list[Any]
+    ) -> None:
         spec = self.spec
         clipped = clip(gradients, self._weights, spec.clip_gradients, spec.clip_embed_gradients)
         spec.optimizer.apply(clipped, self._weights)
@@ -192,8 +215,15 @@ class TrainingProgram(Stateful):
 
     def _results(self, reset: bool) -> dict[str, tf.Tensor]:
         loss = tf.math.divide_no_nan(self._loss_sum, tf.cast(self._loss_count, tf.float32))
-        metrics = {name: tf.convert_to_tensor(metric.result()) for name, metric in self.spec.metrics.items()}
-        found = {"loss": loss, **metrics, "learning_rate": tf.convert_to_tensor(self.spec.optimizer.learning_rate)}
+        metrics = {
+            name: tf.convert_to_tensor(metric.result())
+            for name, metric in self.spec.metrics.items()
+        }
+        found = {
+            "loss": loss,
+            **metrics,
+            "learning_rate": tf.convert_to_tensor(self.spec.optimizer.learning_rate),
+        }
         if reset:
             self._loss_sum.assign(0.0)
             self._loss_count.assign(0)
@@ -213,18 +243,32 @@ class TrainingProgram(Stateful):
         if "gradients" in spec.summaries:
             found |= self._gradients_by_name(gradients)
         if "image_input" in spec.summaries:
-            found |= {f"image_input/{name}": value[:4] for name, value in features.items() if _is_image(value)}
+            found |= {
+                f"image_input/{name}": value[:4]
+                for name, value in features.items()
+                if _is_image(value)
+            }
         if "image_result" in spec.summaries:
-            found |= {f"image_result/{name}": value[:4] for name, value in spec.predict_fn(features, outputs).items() if _is_image(value)}
+            found |= {
+                f"image_result/{name}": value[:4]
+                for name, value in spec.predict_fn(features, outputs).items()
+                if _is_image(value)
+            }
         self._update(features, labels, outputs, loss, gradients)
         return found
 
     def _gradients_by_name(self, gradients: list[Any]) -> dict[str, tf.Tensor]:
         names = {id(variable): name for name, variable in self.variables.items()}
         pairs = zip(self._weights, gradients, strict=True)
-        named = {names[id(weight)]: tf.convert_to_tensor(gradient) for weight, gradient in pairs if gradient is not None}
+        named = {
+            names[id(weight)]: tf.convert_to_tensor(gradient)
+            for weight, gradient in pairs
+            if gradient is not None
+        }
         norm = tf.linalg.global_norm(list(named.values()))
-        return {f"gradients/{name}": gradient for name, gradient in named.items()} | {"gradients/global_norm": norm}
+        return {f"gradients/{name}": gradient for name, gradient in named.items()} | {
+            "gradients/global_norm": norm
+        }
 
 
 def build_metrics(spec: EstimatorSpec, features: Any, labels: Any) -> None:
@@ -248,17 +292,23 @@ def build_metrics(spec: EstimatorSpec, features: Any, labels: Any) -> None:
     try:
         tf.function(update, autograph=False).get_concrete_function(features, labels)
     except (TypeError, ValueError) as error:
-        raise ComponentError(f"a metric cannot take outputs of shape {spec.network.output_shape}: {reason_of(error)}") from error
+        raise ComponentError(
+            f"a metric cannot take outputs of shape {spec.network.output_shape}: {reason_of(error)}"
+        ) from error
 
 
 def total_loss(spec: EstimatorSpec, features: Any, labels: Any, outputs: Any) -> tf.Tensor:
     """The loss of a batch, the parts of several heads and the penalties of regularizers added up: a scalar."""
     loss = spec.loss_fn(features, labels, outputs) if spec.loss_fn else tf.constant(0.0)
     parts = [*(loss.values() if isinstance(loss, Mapping) else [loss]), *spec.network.losses]
-    return tf.add_n([tf.cast(part, parts[0].dtype) for part in parts]) if len(parts) > 1 else parts[0]
+    return (
+        tf.add_n([tf.cast(part, parts[0].dtype) for part in parts]) if len(parts) > 1 else parts[0]
+    )
 
 
-def clip(gradients: list[Any], weights: list[Any], norm: float | None, embedding_norm: float | None) -> list[Any]:
+def clip(
+    gradients: list[Any], weights: list[Any], norm: float | None, embedding_norm: float | None
+) -> list[Any]:
     """Clip by the global norm, then each embedding's gradient by its own."""
     if norm is not None:
         gradients = _clip_all(gradients, norm)
@@ -276,7 +326,9 @@ def _clip_all(gradients: list[Any], norm: float) -> list[Any]:
         return list(tf.clip_by_global_norm(gradients, norm)[0])
     whole = tf.linalg.global_norm([tf.cast(gradient, tf.float32) for gradient in gradients])
     scale = norm / tf.maximum(whole, norm)
-    return [tf.convert_to_tensor(gradient) * tf.cast(scale, gradient.dtype) for gradient in gradients]
+    return [
+        tf.convert_to_tensor(gradient) * tf.cast(scale, gradient.dtype) for gradient in gradients
+    ]
 
 
 def observed(network: Any, with_layers: bool) -> Any:
@@ -286,7 +338,11 @@ def observed(network: Any, with_layers: bool) -> Any:
     if not with_layers:
         return lambda features, training: (network(features, training=training), {})
     layers = [layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)]
-    outputs = {layer.name: layer.output for layer in layers if not isinstance(layer.output, (list, tuple, dict))}
+    outputs = {
+        layer.name: layer.output
+        for layer in layers
+        if not isinstance(layer.output, (list, tuple, dict))
+    }
     return keras.Model(network.input, (network.output, outputs))
 
 
@@ -299,10 +355,18 @@ def assign_variables(variables: Mapping[str, Any], values: Mapping[str, Any], gr
     problems = []
     for name, variable in variables.items():
         if name not in values:
-            problems.append(f"{name} {tuple(variable.shape)} is not in the checkpoint{did_you_mean(name, values)}")
+            problems.append(
+                f"{name} {tuple(variable.shape)} is not in the checkpoint{did_you_mean(name, values)}"
+            )
         elif tuple(values[name].shape) != tuple(variable.shape):
-            problems.append(f"{name} has shape {tuple(values[name].shape)} in the checkpoint and {tuple(variable.shape)} in the network")
-    problems += [f"{name} {tuple(value.shape)} is in the checkpoint only" for name, value in values.items() if name not in variables]
+            problems.append(
+                f"{name} has shape {tuple(values[name].shape)} in the checkpoint and {tuple(variable.shape)} in the network"
+            )
+    problems += [
+        f"{name} {tuple(value.shape)} is in the checkpoint only"
+        for name, value in values.items()
+        if name not in variables
+    ]
     if problems:
         raise CheckpointError(f"the {group} of the checkpoint do not fit: {'; '.join(problems)}")
     for name, variable in variables.items():
@@ -311,7 +375,9 @@ def assign_variables(variables: Mapping[str, Any], values: Mapping[str, Any], gr
 
 def _clip_one(gradient: Any, norm: float) -> Any:
     if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(tf.clip_by_norm(gradient.values, norm), gradient.indices, gradient.dense_shape)
+        return tf.IndexedSlices(
+            tf.clip_by_norm(gradient.values, norm), gradient.indices, gradient.dense_shape
+        )
     return None if gradient is None else tf.clip_by_norm(gradient, norm)
 
 

@@ -53,7 +53,13 @@ class Training:
 class TrainingRun:
     """One call of `Estimator.train`."""
 
-    def __init__(self, estimator: Estimator, training: Training, callbacks: Sequence[Callback], trackers: Sequence[Tracker]) -> None:
+    def __init__(
+        self,
+        estimator: Estimator,
+        training: Training,
+        callbacks: Sequence[Callback],
+        trackers: Sequence[Tracker],
+    ) -> None:
         self.estimator = estimator
         self.training = training
         self.program = training.program
@@ -76,7 +82,14 @@ class TrainingRun:
             return
         for callback in self.callbacks:
             callback.on_run_begin(estimator, step)
-        goal = min((stop for stop in (goal, *(callback.last_step for callback in self.callbacks)) if stop is not None), default=None)
+        goal = min(
+            (
+                stop
+                for stop in (goal, *(callback.last_step for callback in self.callbacks))
+                if stop is not None
+            ),
+            default=None,
+        )
         self._logged = (step, time.perf_counter())
         estimator.run_directory.note_data("train", self.training.pipeline.counters())
         try:
@@ -88,7 +101,9 @@ class TrainingRun:
             for tracker in self.trackers:
                 tracker.close()
         if ended and program.global_step == step:
-            logger.warning("the training data has been used up at step %d; nothing was left to train on", step)
+            logger.warning(
+                "the training data has been used up at step %d; nothing was left to train on", step
+            )
 
     def _loop(self, goal: int | None, request: Any) -> bool:
         """Step to the goal; whether the data ended before it."""
@@ -98,7 +113,12 @@ class TrainingRun:
         step, ended = program.global_step, False
         saved = step
         self._clock.is_due()
-        while not ended and (goal is None or step < goal) and request.number is None and not self._is_stopped():
+        while (
+            not ended
+            and (goal is None or step < goal)
+            and request.number is None
+            and not self._is_stopped()
+        ):
             last = step
             step, ended = self._advance(step, self._block.next(step, goal, periods))
             if step > last:
@@ -111,7 +131,10 @@ class TrainingRun:
         if step > saved or self.estimator.checkpoints.latest() is None:
             self.save()
         if request.number is not None:
-            raise Interrupted(request.number, f"stopped by signal {request.number} at step {step}; the same command goes on from there")
+            raise Interrupted(
+                request.number,
+                f"stopped by signal {request.number} at step {step}; the same command goes on from there",
+            )
         return ended
 
     def _is_stopped(self) -> bool:
@@ -154,7 +177,10 @@ class TrainingRun:
         """Tell of a block of steps, and log and summarise if that is due."""
         for callback in self.callbacks:
             callback.on_block(self.estimator, step)
-        log, summarise = (_is_due(step, period) for period in (self._periods.log_step_count_steps, self._periods.save_summary_steps))
+        log, summarise = (
+            _is_due(step, period)
+            for period in (self._periods.log_step_count_steps, self._periods.save_summary_steps)
+        )
         due = [callback for callback in self.callbacks if _is_due(step, callback.every_n_steps)]
         if not (log or summarise or due):
             return
@@ -181,16 +207,26 @@ class TrainingRun:
         now = time.perf_counter()
         rate = (step - last_step) / max(now - last_time, 1e-9)
         self._logged = (step, now)
-        self.estimator.run_directory.append_metrics(step, "train", metrics, steps_per_second=round(rate, 3), time=time.time())
+        self.estimator.run_directory.append_metrics(
+            step, "train", metrics, steps_per_second=round(rate, 3), time=time.time()
+        )
         for callback in self.callbacks:
             callback.on_log(self.estimator, step, {**metrics, "steps_per_second": rate})
 
     def _summarise(self, step: int, metrics: Mapping[str, float]) -> None:
         wanted = self.program.spec.summaries
-        shown = {name: value for name, value in metrics.items() if name not in ("loss", "learning_rate") or name in wanted}
+        shown = {
+            name: value
+            for name, value in metrics.items()
+            if name not in ("loss", "learning_rate") or name in wanted
+        }
         tensors: dict[str, Any] = {}
         if "variables" in wanted:
-            tensors = {f"variables/{name}": variable.numpy() for name, variable in self.program.variables.items() if np.ndim(variable) > 0}
+            tensors = {
+                f"variables/{name}": variable.numpy()
+                for name, variable in self.program.variables.items()
+                if np.ndim(variable) > 0
+            }
         if TENSOR_SUMMARIES & wanted:
             tensors |= self._tensors
         for tracker in self.trackers:
@@ -207,9 +243,19 @@ class TrainingRun:
         estimator, step = self.estimator, self.program.global_step
         bad = self.program.find_non_finite()
         if bad:
-            raise non_finite(estimator, f"{bad} is not finite at step {step}, though every loss was")
-        states = {name: dict(callback.state()) for name, callback in named_callbacks(self.callbacks).items()}
-        state = {"global_step": step, "program": self.program.state(), "input": {"batch": self.training.position}, "callbacks": states}
+            raise non_finite(
+                estimator, f"{bad} is not finite at step {step}, though every loss was"
+            )
+        states = {
+            name: dict(callback.state())
+            for name, callback in named_callbacks(self.callbacks).items()
+        }
+        state = {
+            "global_step": step,
+            "program": self.program.state(),
+            "input": {"batch": self.training.position},
+            "callbacks": states,
+        }
         path = estimator.checkpoints.save(step, state)
         for callback in self.callbacks:
             callback.on_checkpoint(estimator, step, str(path))
@@ -219,7 +265,9 @@ def non_finite(trainer: Trainer, what: str) -> NonFiniteLoss:
     """The error that ends a run whose numbers are no longer finite."""
     latest = trainer.checkpoints.latest()
     kept = f"the last good checkpoint is {latest}" if latest else "there was no checkpoint yet"
-    return NonFiniteLoss(f"{what}; {kept}. A lower learning rate, clip_gradients, or inputs scaled to about 1 are the usual remedies")
+    return NonFiniteLoss(
+        f"{what}; {kept}. A lower learning rate, clip_gradients, or inputs scaled to about 1 are the usual remedies"
+    )
 
 
 def warm_start(variables: Mapping[str, Any], source: WarmStartConfig) -> None:
@@ -237,17 +285,30 @@ def warm_start(variables: Mapping[str, Any], source: WarmStartConfig) -> None:
     if checkpoint is None:
         raise CheckpointError(f"there is no checkpoint to start from in {path}")
     saved = checkpoint_files.load(checkpoint)["program"]["variables"]
-    chosen = {name: variable for name, variable in variables.items() if re.fullmatch(source.variables, name)}
+    chosen = {
+        name: variable
+        for name, variable in variables.items()
+        if re.fullmatch(source.variables, name)
+    }
     if not chosen:
-        raise CheckpointError(f"no variable matches {source.variables}; there are {', '.join(variables)}")
+        raise CheckpointError(
+            f"no variable matches {source.variables}; there are {', '.join(variables)}"
+        )
     wanted = {name: source.names.get(name, name) for name in chosen}
-    assign_variables(chosen, {name: saved[other] for name, other in wanted.items() if other in saved}, f"variables of {checkpoint}")
+    assign_variables(
+        chosen,
+        {name: saved[other] for name, other in wanted.items() if other in saved},
+        f"variables of {checkpoint}",
+    )
     logger.info("started from %d variables of %s", len(chosen), checkpoint)
 
 
 def named_callbacks(callbacks: Sequence[Callback]) -> dict[str, Callback]:
     """Callbacks under the names by which a checkpoint keeps their states."""
-    return {f"{index:02d}_{type(callback).__name__}": callback for index, callback in enumerate(callbacks)}
+    return {
+        f"{index:02d}_{type(callback).__name__}": callback
+        for index, callback in enumerate(callbacks)
+    }
 
 
 def _is_due(step: int, period: int | None) -> bool:

@@ -43,7 +43,10 @@ def is_quicker(directory: Path, rate: Callable[[bool, float], float]) -> bool:
         return known
     without = rate(False, 0.0)
     rates = {"without": without, "with": rate(True, without)}
-    found = {"xla": rates["with"] > rates["without"], "per_second": {name: round(value, 3) for name, value in rates.items()}}
+    found = {
+        "xla": rates["with"] > rates["without"],
+        "per_second": {name: round(value, 3) for name, value in rates.items()},
+    }
     write_text(directory / ANSWER, json.dumps(found))
     logger.info("xla: %s, after a trial: %s", found["xla"], found["per_second"])
     return bool(found["xla"])

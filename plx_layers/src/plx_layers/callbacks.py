@@ -35,7 +35,11 @@ class ReconstructionImages(Callback):
     """
 
     def __init__(
-        self, count: PositiveInt = 10, noise: NonNegativeFloat = 0.0, feature: str | None = None, seed: NonNegativeInt = 0
+        self,
+        count: PositiveInt = 10,
+        noise: NonNegativeFloat = 0.0,
+        feature: str | None = None,
+        seed: NonNegativeInt = 0,
     ) -> None:
         self._count, self._noise, self._feature, self._seed = count, noise, feature, seed
 
@@ -54,7 +58,14 @@ class ReconstructionImages(Callback):
             rows.append(given)
         input_fn = numpy_input_fn({**features, name: given}, batch_size=len(images), shuffle=False)
         rows.append(_results(run.predict(input_fn, ["results"], _checkpoint(run, step))))
-        _write(run, step, "reconstructions", np.stack(rows), low=float(images.min()), high=float(images.max()))
+        _write(
+            run,
+            step,
+            "reconstructions",
+            np.stack(rows),
+            low=float(images.min()),
+            high=float(images.max()),
+        )
 
 
 class GeneratedImages(Callback):
@@ -66,7 +77,9 @@ class GeneratedImages(Callback):
         seed: of the latents.
     """
 
-    def __init__(self, rows: PositiveInt = 8, columns: PositiveInt = 8, seed: NonNegativeInt = 0) -> None:
+    def __init__(
+        self, rows: PositiveInt = 8, columns: PositiveInt = 8, seed: NonNegativeInt = 0
+    ) -> None:
         self._rows, self._columns, self._seed = rows, columns, seed
 
     def check(self, spec: Any) -> None:
@@ -76,8 +89,18 @@ class GeneratedImages(Callback):
     def on_evaluate(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
         """Draw them."""
         _needs_generator(run)
-        results = _results(run.generate(run.evaluated_on, self._rows * self._columns, self._seed, ["results"], _checkpoint(run, step)))
-        _write(run, step, "generated", results.reshape(self._rows, self._columns, *results.shape[1:]))
+        results = _results(
+            run.generate(
+                run.evaluated_on,
+                self._rows * self._columns,
+                self._seed,
+                ["results"],
+                _checkpoint(run, step),
+            )
+        )
+        _write(
+            run, step, "generated", results.reshape(self._rows, self._columns, *results.shape[1:])
+        )
 
 
 class LatentTraversal(Callback):
@@ -103,13 +126,19 @@ class LatentTraversal(Callback):
         checkpoint = _checkpoint(run, step)
         (drawn,) = run.generate(run.evaluated_on, 1, 0, ["latent"], checkpoint)
         latents = traversal(len(drawn["latent"]), self._columns)
-        results = _results(run.decode(run.evaluated_on, latents.reshape(-1, latents.shape[-1]), ["results"], checkpoint))
+        results = _results(
+            run.decode(
+                run.evaluated_on, latents.reshape(-1, latents.shape[-1]), ["results"], checkpoint
+            )
+        )
         _write(run, step, "traversal", results.reshape(*latents.shape[:2], *results.shape[1:]))
 
 
 def add_noise(images: np.ndarray, stddev: float, seed: int) -> np.ndarray:
     """Images with normal noise, in their own dtype; whole numbers stay within its bounds."""
-    noisy: np.ndarray = images + stddev * np.random.default_rng(seed).standard_normal(images.shape, np.float32)
+    noisy: np.ndarray = images + stddev * np.random.default_rng(seed).standard_normal(
+        images.shape, np.float32
+    )
     if images.dtype.kind in "iu":
         bounds = np.iinfo(images.dtype)
         noisy = np.clip(np.rint(noisy), bounds.min, bounds.max)
@@ -119,7 +148,9 @@ def add_noise(images: np.ndarray, stddev: float, seed: int) -> np.ndarray:
 def traversal(dimensions: int, columns: int) -> np.ndarray:
     """Latents at the quantiles of N(0, 1) along each dimension, float32 [rows, columns, dimensions]."""
     normal = NormalDist()
-    places = np.array([normal.inv_cdf((index + 0.5) / columns) for index in range(columns)], np.float32)
+    places = np.array(
+        [normal.inv_cdf((index + 0.5) / columns) for index in range(columns)], np.float32
+    )
     if dimensions == 2:
         return np.stack(np.meshgrid(places, places[::-1]), axis=-1)
     rows = min(dimensions, MOST_DIMENSIONS)
@@ -150,12 +181,16 @@ def tile(images: np.ndarray, low: float = 0.0, high: float = 1.0) -> np.ndarray:
 
 def _needs_generator(run: Any) -> None:
     if getattr(run, "evaluated_on", None) is None:
-        raise ComponentError("pictures are of what a Generator makes of evaluation data; this run has none")
+        raise ComponentError(
+            "pictures are of what a Generator makes of evaluation data; this run has none"
+        )
 
 
 def _needs_latents(spec: Any) -> None:
     if spec.sample_fn is None:
-        raise ComponentError("the model knows no distribution of latents to draw from; a Generator with a LatentBridge does")
+        raise ComponentError(
+            "the model knows no distribution of latents to draw from; a Generator with a LatentBridge does"
+        )
 
 
 def _first_examples(run: Any, count: int) -> dict[str, np.ndarray]:
@@ -175,7 +210,11 @@ def _image_feature(features: Mapping[str, Any], name: str | None) -> str:
     found = [key for key, value in features.items() if _is_image(value) and name in (None, key)]
     if len(found) != 1:
         shapes = ", ".join(f"{key} {tuple(value.shape)}" for key, value in features.items())
-        wanted = "say with `feature` which feature holds images" if name is None else f"feature: {name} holds no images"
+        wanted = (
+            "say with `feature` which feature holds images"
+            if name is None
+            else f"feature: {name} holds no images"
+        )
         raise ComponentError(f"{wanted}, [batch, height, width, 1 or 3]; there are {shapes}")
     return found[0]
 
@@ -187,7 +226,9 @@ def _is_image(value: Any) -> bool:
 def _results(rows: Any) -> np.ndarray:
     results = np.stack([row["results"] for row in rows])
     if not _is_image(results):
-        raise ComponentError(f"the generator's results have shape {results.shape}; a picture needs [batch, height, width, 1 or 3]")
+        raise ComponentError(
+            f"the generator's results have shape {results.shape}; a picture needs [batch, height, width, 1 or 3]"
+        )
     return results
 
 
@@ -195,7 +236,9 @@ def _checkpoint(run: Any, step: int) -> Path:
     return Path(run.checkpoints.directory) / f"{step:09d}"
 
 
-def _write(run: Any, step: int, name: str, images: np.ndarray, low: float = 0.0, high: float = 1.0) -> None:
+def _write(
+    run: Any, step: int, name: str, images: np.ndarray, low: float = 0.0, high: float = 1.0
+) -> None:
     path = Path(run.model_dir) / FOLDER / f"{step:09d}_{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(tf.io.encode_png(tile(images, low, high)).numpy())

@@ -40,17 +40,29 @@ class _Fused(keras.optimizers.Adam):
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Keras's hook: change a variable by its gradient, and the moments of both."""
-        is_float = isinstance(gradient, tf.Tensor) and gradient.dtype == tf.float32 and tf.as_dtype(variable.dtype) == tf.float32
+        is_float = (
+            isinstance(gradient, tf.Tensor)
+            and gradient.dtype == tf.float32
+            and tf.as_dtype(variable.dtype) == tf.float32
+        )
         if self.amsgrad or not is_float:
             super().update_step(gradient, variable, learning_rate)
             return
         index = self._get_variable_index(variable)
         update = self._update_at_once if math.prod(variable.shape) >= FUSED_SIZE else self._update
-        update(_raw(variable), _raw(self._momentums[index]), _raw(self._velocities[index]), gradient, self._in_common or self._shared())
+        update(
+            _raw(variable),
+            _raw(self._momentums[index]),
+            _raw(self._velocities[index]),
+            gradient,
+            self._in_common or self._shared(),
+        )
 
     def _shared(self) -> _Shared:
         step = tf.cast(self.iterations + 1, tf.float32)
-        first, second = (tf.pow(tf.cast(beta, tf.float32), step) for beta in (self.beta_1, self.beta_2))
+        first, second = (
+            tf.pow(tf.cast(beta, tf.float32), step) for beta in (self.beta_1, self.beta_2)
+        )
         rate = tf.cast(self.learning_rate, tf.float32)
         return _Shared(first, second, rate, rate * tf.sqrt(1 - second) / (1 - first))
 
@@ -60,9 +72,13 @@ class _Fused(keras.optimizers.Adam):
         second = second + (tf.square(gradient) - second) * (1 - self.beta_2)
         m.assign(first, read_value=False)
         v.assign(second, read_value=False)
-        variable.assign_sub(first * shared.unbiased_rate / (tf.sqrt(second) + self.epsilon), read_value=False)
+        variable.assign_sub(
+            first * shared.unbiased_rate / (tf.sqrt(second) + self.epsilon), read_value=False
+        )
 
-    def _update_at_once(self, variable: Any, m: Any, v: Any, gradient: Any, shared: _Shared) -> None:
+    def _update_at_once(
+        self, variable: Any, m: Any, v: Any, gradient: Any, shared: _Shared
+    ) -> None:
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=m.handle,

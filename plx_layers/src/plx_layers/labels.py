@@ -19,7 +19,9 @@ def single_label(labels: Any, model: str, name: str | None = None) -> Any:
     if not isinstance(labels, Mapping):
         return labels
     if name is not None and labels and name not in labels:
-        raise ComponentError(f"label: there is no label called {name}{did_you_mean(name, labels)}; the data has {', '.join(labels)}")
+        raise ComponentError(
+            f"label: there is no label called {name}{did_you_mean(name, labels)}; the data has {', '.join(labels)}"
+        )
     if name is None and len(labels) > 1 and LABEL not in labels:
         raise ComponentError(
             f"a {model} takes one label, or the one called {LABEL}, or the one that its parameter `label` names; "

@@ -7,7 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
-RANKING_METRICS = (keras.metrics.SparseCategoricalAccuracy, keras.metrics.SparseTopKCategoricalAccuracy)
+RANKING_METRICS = (
+    keras.metrics.SparseCategoricalAccuracy,
+    keras.metrics.SparseTopKCategoricalAccuracy,
+)
 DECISION_METRICS = (
     keras.metrics.TruePositives,
     keras.metrics.TrueNegatives,
@@ -18,7 +21,9 @@ DECISION_METRICS = (
 )
 
 
-def measure(metric: Any, labels: Any, outputs: Any, probabilities: Any, classes: int) -> tuple[Any, Any]:
+def measure(
+    metric: Any, labels: Any, outputs: Any, probabilities: Any, classes: int
+) -> tuple[Any, Any]:
     """The two arguments of a metric's `update_state`.
 
     Args:
@@ -45,7 +50,12 @@ def measure(metric: Any, labels: Any, outputs: Any, probabilities: Any, classes:
     if classes == 1:
         return ops.expand_dims(indices, -1), probabilities
     if classes == 2 and not isinstance(
-        metric, (keras.metrics.CategoricalAccuracy, keras.metrics.TopKCategoricalAccuracy, keras.metrics.CategoricalCrossentropy)
+        metric,
+        (
+            keras.metrics.CategoricalAccuracy,
+            keras.metrics.TopKCategoricalAccuracy,
+            keras.metrics.CategoricalCrossentropy,
+        ),
     ):
         return ops.expand_dims(indices, -1), probabilities[:, 1:]
     return ops.one_hot(indices, classes), probabilities

@@ -9,7 +9,13 @@ from typing import Any
 
 import keras
 
-from plx_core.annotations import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, ScheduleLike
+from plx_core.annotations import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    ScheduleLike,
+)
 from plx_core.schema import type_hints
 from plx_layers import fused_adam
 from plx_layers.schedules import Decay, Warmup
@@ -20,10 +26,22 @@ WARMUP = "warmup_steps"
 def _schedule_parameters() -> list[inspect.Parameter]:
     hints = type_hints(Decay)
     hints["decay_type"] = hints["decay_type"] | None
-    parameters = [parameter for name, parameter in inspect.signature(Decay).parameters.items() if name != "learning_rate"]
-    parameters = [parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[parameter.name]) for parameter in parameters]
+    parameters = [
+        parameter
+        for name, parameter in inspect.signature(Decay).parameters.items()
+        if name != "learning_rate"
+    ]
+    parameters = [
+        parameter.replace(kind=parameter.KEYWORD_ONLY, annotation=hints[parameter.name])
+        for parameter in parameters
+    ]
     parameters[0] = parameters[0].replace(default=None)
-    return [*parameters, inspect.Parameter(WARMUP, inspect.Parameter.KEYWORD_ONLY, default=0, annotation=NonNegativeInt)]
+    return [
+        *parameters,
+        inspect.Parameter(
+            WARMUP, inspect.Parameter.KEYWORD_ONLY, default=0, annotation=NonNegativeInt
+        ),
+    ]
 
 
 SCHEDULE_PARAMETERS = _schedule_parameters()
@@ -56,8 +74,14 @@ def with_schedule(optimizer: Callable[..., Any]) -> Callable[..., Any]:
     stays its own.
     """
     accepted = inspect.signature(optimizer)
-    own = [parameter for parameter in accepted.parameters.values() if parameter.kind is not parameter.VAR_KEYWORD]
-    added = [parameter for parameter in SCHEDULE_PARAMETERS if parameter.name not in accepted.parameters]
+    own = [
+        parameter
+        for parameter in accepted.parameters.values()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    added = [
+        parameter for parameter in SCHEDULE_PARAMETERS if parameter.name not in accepted.parameters
+    ]
     names = {parameter.name for parameter in added}
 
     @functools.wraps(optimizer, assigned=("__doc__", "__name__", "__qualname__"), updated=())
@@ -151,4 +175,8 @@ def __getattr__(name: str) -> Callable[..., Any]:
     optimizer = getattr(fused_adam, name, None) or getattr(keras.optimizers, name, None)
     if optimizer is None or not inspect.isclass(optimizer):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return with_schedule(optimizer) if "learning_rate" in inspect.signature(optimizer).parameters else optimizer
+    return (
+        with_schedule(optimizer)
+        if "learning_rate" in inspect.signature(optimizer).parameters
+        else optimizer
+    )

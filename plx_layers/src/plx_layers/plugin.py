@@ -50,19 +50,32 @@ def provide_layers() -> Factories:
 @hookimpl
 def provide_losses() -> Factories:
     """Keras's losses, and polyaxon-lib's, which have weights; where both have a name, it is the one with weights."""
-    return {**stock.classes("losses"), **{name: f"plx_layers.losses.{module}:{name}" for module, names in LOSSES.items() for name in names}}
+    return {
+        **stock.classes("losses"),
+        **{
+            name: f"plx_layers.losses.{module}:{name}"
+            for module, names in LOSSES.items()
+            for name in names
+        },
+    }
 
 
 @hookimpl
 def provide_optimizers() -> Factories:
     """Keras's optimizers and TensorFlow 1's, each with the decay and the warm-up of its learning rate among its parameters."""
-    return {name: f"plx_layers.optimizers:{name}" for name in (*stock.classes("optimizers"), "Momentum", "Nesterov")}
+    return {
+        name: f"plx_layers.optimizers:{name}"
+        for name in (*stock.classes("optimizers"), "Momentum", "Nesterov")
+    }
 
 
 @hookimpl
 def provide_schedules() -> Factories:
     """Keras's learning-rate schedules, the decay family of TensorFlow 1, and warm-up."""
-    return {**stock.classes("optimizers.schedules"), **{name: f"plx_layers.schedules:{name}" for name in ("Decay", "Warmup")}}
+    return {
+        **stock.classes("optimizers.schedules"),
+        **{name: f"plx_layers.schedules:{name}" for name in ("Decay", "Warmup")},
+    }
 
 
 @hookimpl
@@ -70,7 +83,11 @@ def provide_metrics() -> Factories:
     """Keras's metrics and TensorFlow 1's; where both have a name, it is the one that counts over all examples."""
     return {
         **stock.classes("metrics"),
-        **{name: f"plx_layers.metrics.{module}:{name}" for module, names in METRICS.items() for name in names},
+        **{
+            name: f"plx_layers.metrics.{module}:{name}"
+            for module, names in METRICS.items()
+            for name in names
+        },
     }
 
 
@@ -83,7 +100,9 @@ def provide_initializers() -> Factories:
 @hookimpl
 def provide_regularizers() -> Factories:
     """Keras's regularizers, and those of TensorFlow 1 by its names."""
-    ours = {name: f"plx_layers.regularizers:{name}" for name in ("l1_regularizer", "l2_regularizer")}
+    ours = {
+        name: f"plx_layers.regularizers:{name}" for name in ("l1_regularizer", "l2_regularizer")
+    }
     return {**stock.classes("regularizers"), **ours}
 
 
@@ -113,22 +132,37 @@ def provide_models() -> Factories:
 @hookimpl
 def provide_bridges() -> Factories:
     """What joins a generator's encoder to its decoder."""
-    return {"LatentBridge": "plx_layers.bridges.latent:LatentBridge", "NoOpBridge": "plx_layers.bridges.noop:NoOpBridge"}
+    return {
+        "LatentBridge": "plx_layers.bridges.latent:LatentBridge",
+        "NoOpBridge": "plx_layers.bridges.noop:NoOpBridge",
+    }
 
 
 @hookimpl
 def provide_callbacks() -> Factories:
     """Pictures of what a generator makes."""
-    return {name: f"plx_layers.callbacks:{name}" for name in ("GeneratedImages", "LatentTraversal", "ReconstructionImages")}
+    return {
+        name: f"plx_layers.callbacks:{name}"
+        for name in ("GeneratedImages", "LatentTraversal", "ReconstructionImages")
+    }
 
 
 @hookimpl
 def provide_aliases() -> Mapping[str, Mapping[str, str]]:
     """The names that polyaxon-lib and TensorFlow 1 had for Keras's parts; a lower-case name stays Keras's."""
-    older = {name.lower(): name.replace("d", "D") for name in OLDER_LAYERS if name.startswith("Conv") and name != "Conv2dTranspose"}
+    older = {
+        name.lower(): name.replace("d", "D")
+        for name in OLDER_LAYERS
+        if name.startswith("Conv") and name != "Conv2dTranspose"
+    }
     return {
         "layers": older
-        | {"conv2dtranspose": "Conv2DTranspose", "maxpool1d": "MaxPool1D", "maxpool2d": "MaxPool2D", "maxpool3d": "MaxPool3D"}
+        | {
+            "conv2dtranspose": "Conv2DTranspose",
+            "maxpool1d": "MaxPool1D",
+            "maxpool2d": "MaxPool2D",
+            "maxpool3d": "MaxPool3D",
+        }
         | {"avgpool1d": "AvgPool1D", "avgpool2d": "AvgPool2D", "avgpool3d": "AvgPool3D"},
         "losses": {f"{name}Loss": name for name in ("Huber", "ClippedDelta", "Hinge", "Poisson")}
         | {"KullbackLeiberDivergence": "KullbackLeiblerDivergence"},
@@ -136,7 +170,11 @@ def provide_aliases() -> Mapping[str, Mapping[str, str]]:
         "initializers": {"Uniform": "RandomUniform", "Normal": "RandomNormal"},
         "metrics": {f"streaming_{_snake(name)}": name for name in STREAMING}
         | {"streaming_mean_iou": "MeanIoU"}
-        | {f"{prefix}{name}": name for name in ("PrecisionAtK", "RecallAtK") for prefix in ("Sparse", "streaming_sparse_")},
+        | {
+            f"{prefix}{name}": name
+            for name in ("PrecisionAtK", "RecallAtK")
+            for prefix in ("Sparse", "streaming_sparse_")
+        },
     }
 
 
@@ -159,7 +197,10 @@ def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]
 @hookimpl
 def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
     """How those are tried that take more than a graph of one output."""
-    models = {"Generator": "plx_layers.examples:generator", "MultiHead": "plx_layers.examples:multi_head"}
+    models = {
+        "Generator": "plx_layers.examples:generator",
+        "MultiHead": "plx_layers.examples:multi_head",
+    }
     return {"models": models}
 
 

@@ -9,7 +9,9 @@ from keras import ops
 _TOTALS = ("sum", "none", None)
 
 
-def flatten_positions(labels: Any, outputs: Any, padding: int | None = None) -> tuple[Any, Any, Any]:
+def flatten_positions(
+    labels: Any, outputs: Any, padding: int | None = None
+) -> tuple[Any, Any, Any]:
     """Make each place an example of its own.
 
     Args:
@@ -28,8 +30,16 @@ def flatten_positions(labels: Any, outputs: Any, padding: int | None = None) -> 
         outputs = ops.reshape(outputs, (-1, classes))
     if padding is None:
         return labels, outputs, None
-    indices = ops.argmax(labels, axis=-1) if len(labels.shape) > 1 and labels.shape[-1] != 1 else ops.reshape(labels, (-1,))
-    return labels, outputs, ops.cast(ops.not_equal(ops.cast(indices, "int64"), padding), outputs.dtype)
+    indices = (
+        ops.argmax(labels, axis=-1)
+        if len(labels.shape) > 1 and labels.shape[-1] != 1
+        else ops.reshape(labels, (-1,))
+    )
+    return (
+        labels,
+        outputs,
+        ops.cast(ops.not_equal(ops.cast(indices, "int64"), padding), outputs.dtype),
+    )
 
 
 def counted_loss(loss: Any, labels: Any, outputs: Any, counts: Any) -> Any:
@@ -45,5 +55,7 @@ def counted_loss(loss: Any, labels: Any, outputs: Any, counts: Any) -> Any:
         return loss(labels, outputs)
     if getattr(loss, "reduction", None) not in _TOTALS:
         # Keras divides by the number of all examples, also by that of those whose weight is 0.
-        counts = counts * (ops.cast(ops.size(counts), counts.dtype) / ops.maximum(ops.sum(counts), 1.0))
+        counts = counts * (
+            ops.cast(ops.size(counts), counts.dtype) / ops.maximum(ops.sum(counts), 1.0)
+        )
     return loss(labels, outputs, sample_weight=counts)

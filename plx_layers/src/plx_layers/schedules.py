@@ -11,7 +11,12 @@ import tensorflow as tf
 from plx_core.annotations import NonNegativeFloat, NonNegativeInt, PositiveInt, Range, ScheduleLike
 
 DecayType = Literal[
-    "exponential_decay", "inverse_time_decay", "natural_exp_decay", "polynomial_decay", "piecewise_constant", "cosine_decay"
+    "exponential_decay",
+    "inverse_time_decay",
+    "natural_exp_decay",
+    "polynomial_decay",
+    "piecewise_constant",
+    "cosine_decay",
 ]
 DECAY_TYPES: tuple[str, ...] = (
     "exponential_decay", "inverse_time_decay", "natural_exp_decay", "polynomial_decay", "piecewise_constant", "cosine_decay",
@@ -68,14 +73,20 @@ class Decay(keras.optimizers.schedules.LearningRateSchedule):
         values: list[float] | None = None,
     ) -> None:
         if decay_type not in DECAY_TYPES:
-            raise ValueError(f"decay_type: expected one of {', '.join(DECAY_TYPES)}, got {decay_type!r}")
+            raise ValueError(
+                f"decay_type: expected one of {', '.join(DECAY_TYPES)}, got {decay_type!r}"
+            )
         if not isinstance(learning_rate, (int, float)):
-            raise ValueError(f"learning_rate: a decay starts from a number, got {type(learning_rate).__name__}")
+            raise ValueError(
+                f"learning_rate: a decay starts from a number, got {type(learning_rate).__name__}"
+            )
         if decay_type == "piecewise_constant" and len(values or ()) != len(boundaries or ()) + 1:
             raise ValueError(
                 f"piecewise_constant takes one value more than boundaries; got {len(values or ())} and {len(boundaries or ())}"
             )
-        self._config = {name: value for name, value in locals().items() if name not in ("self", "__class__")}
+        self._config = {
+            name: value for name, value in locals().items() if name not in ("self", "__class__")
+        }
         self.__dict__.update(self._config)
 
     def __call__(self, step: Any) -> tf.Tensor:
@@ -83,11 +94,19 @@ class Decay(keras.optimizers.schedules.LearningRateSchedule):
         settings: Any = self
         step = tf.cast(step, tf.float32)
         if settings.decay_type == "piecewise_constant":
-            index = tf.reduce_sum(tf.cast(step > tf.constant(settings.boundaries, tf.float32), tf.int32))
+            index = tf.reduce_sum(
+                tf.cast(step > tf.constant(settings.boundaries, tf.float32), tf.int32)
+            )
             return tf.gather(tf.constant(settings.values, tf.float32), index)
-        periods = (tf.minimum(step, float(settings.stop_decay_at)) - settings.start_decay_at) / settings.decay_steps
+        periods = (
+            tf.minimum(step, float(settings.stop_decay_at)) - settings.start_decay_at
+        ) / settings.decay_steps
         periods = tf.maximum(tf.floor(periods) if settings.staircase else periods, 0.0)
-        rate = tf.where(step < settings.start_decay_at, tf.constant(settings.learning_rate, tf.float32), self._decayed(periods))
+        rate = tf.where(
+            step < settings.start_decay_at,
+            tf.constant(settings.learning_rate, tf.float32),
+            self._decayed(periods),
+        )
         return tf.maximum(rate, settings.min_learning_rate)
 
     def get_config(self) -> dict[str, Any]:
@@ -125,7 +144,9 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
         warmup_steps: how many steps the rate rises.
     """
 
-    def __init__(self, learning_rate: ScheduleLike | NonNegativeFloat, warmup_steps: PositiveInt) -> None:
+    def __init__(
+        self, learning_rate: ScheduleLike | NonNegativeFloat, warmup_steps: PositiveInt
+    ) -> None:
         if warmup_steps < 1:
             raise ValueError(f"warmup_steps: expected a positive integer, got {warmup_steps}")
         self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
@@ -134,7 +155,10 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
         """The rate at a global step: a float32 scalar."""
         step = tf.cast(step, tf.float32)
         later = tf.maximum(step, float(self.warmup_steps))
-        rate = tf.cast(self.learning_rate(later) if callable(self.learning_rate) else self.learning_rate, tf.float32)
+        rate = tf.cast(
+            self.learning_rate(later) if callable(self.learning_rate) else self.learning_rate,
+            tf.float32,
+        )
         return rate * tf.minimum((step + 1.0) / self.warmup_steps, 1.0)
 
     def get_config(self) -> dict[str, Any]:
@@ -148,4 +172,7 @@ class Warmup(keras.optimizers.schedules.LearningRateSchedule):
     def from_config(cls, config: dict[str, Any]) -> Warmup:
         """The schedule of a configuration."""
         rate = config["learning_rate"]
-        return cls(keras.optimizers.schedules.deserialize(rate) if isinstance(rate, dict) else rate, config["warmup_steps"])
+        return cls(
+            keras.optimizers.schedules.deserialize(rate) if isinstance(rate, dict) else rate,
+            config["warmup_steps"],
+        )

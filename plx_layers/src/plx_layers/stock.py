@@ -29,16 +29,24 @@ def public_names(module: str) -> tuple[str, ...]:
     path = Path(spec.submodule_search_locations[0], *module.split("."), "__init__.py")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imports = (node for node in tree.body if isinstance(node, ast.ImportFrom))
-    return tuple(dict.fromkeys(alias.asname or alias.name for node in imports for alias in node.names))
+    return tuple(
+        dict.fromkeys(alias.asname or alias.name for node in imports for alias in node.names)
+    )
 
 
 def classes(module: str) -> Mapping[str, str]:
     """The classes of a public module of Keras, each as `"keras.module:Name"`."""
-    names = (name for name in public_names(module) if name[0].isupper() and name not in NOT_COMPONENTS)
+    names = (
+        name for name in public_names(module) if name[0].isupper() and name not in NOT_COMPONENTS
+    )
     return {name: f"keras.{module}:{name}" for name in names}
 
 
 def functions(module: str) -> Mapping[str, str]:
     """The functions of a public module of Keras, each as `"keras.module:name"`."""
-    names = (name for name in public_names(module) if name[0].islower() and name not in {"get", "serialize", "deserialize"})
+    names = (
+        name
+        for name in public_names(module)
+        if name[0].islower() and name not in {"get", "serialize", "deserialize"}
+    )
     return {name: f"keras.{module}:{name}" for name in names}

@@ -68,9 +68,21 @@ class TFDatasetPipeline(Pipeline):
         self._examples = named.cache() if cache else named
         self._buffer = shuffle_buffer
         self._pads = dynamic_pad
-        self._order = make_order(_count(self._examples, read=cache), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        self._order = make_order(
+            _count(self._examples, read=cache),
+            batch_size,
+            num_epochs,
+            shuffle,
+            drop_remainder,
+            seed,
+            mode,
+        )
         self._spec: ElementSpec = self._batch(named, batch_size).element_spec
-        self._processors = Processors(feature_processors, self._spec[0], mode, self._order.seed) if feature_processors else None
+        self._processors = (
+            Processors(feature_processors, self._spec[0], mode, self._order.seed)
+            if feature_processors
+            else None
+        )
 
     @property
     def element_spec(self) -> ElementSpec:
@@ -90,7 +102,9 @@ class TFDatasetPipeline(Pipeline):
             dataset = dataset.concatenate(other)
         process = processing(self._processors)
         if process is not None:
-            dataset = dataset.enumerate(start).map(process, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+            dataset = dataset.enumerate(start).map(
+                process, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            )
         options = tf.data.Options()
         options.deterministic = True
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
@@ -113,13 +127,17 @@ class TFDatasetPipeline(Pipeline):
         if even is not None:
             examples = examples.take(max(0, even - start) * together)
         yield self._batch(examples, order.batch_size).shard(order.num_workers, order.worker)
-        for number in range(max(start, even or 0), end if even is not None and end is not None else 0):
+        for number in range(
+            max(start, even or 0), end if even is not None and end is not None else 0
+        ):
             yield self._uneven(order, number)
 
     def _uneven(self, order: Order, number: int) -> tf.data.Dataset:
         """One of the last batches, whose examples may lie in two places."""
         positions = order.positions(number)
-        together = [place for place, position in enumerate(positions) if position == positions[0] + place]
+        together = [
+            place for place, position in enumerate(positions) if position == positions[0] + place
+        ]
         examples = self._from(positions[0]).take(len(together))
         for position in positions[len(together) :]:
             examples = examples.concatenate(self._from(position).take(1))
@@ -128,13 +146,17 @@ class TFDatasetPipeline(Pipeline):
     def _from(self, position: int) -> tf.data.Dataset:
         """The examples from a place on, counted over all epochs."""
         first, within = divmod(position, self._order.num_examples)
-        epochs = tf.data.Dataset.range(first, _ENDLESS if self._order.num_epochs is None else self._order.num_epochs)
+        epochs = tf.data.Dataset.range(
+            first, _ENDLESS if self._order.num_epochs is None else self._order.num_epochs
+        )
         return epochs.flat_map(self._epoch).skip(within)
 
     def _epoch(self, epoch: tf.Tensor) -> tf.data.Dataset:
         if not self._order.shuffle:
             return self._examples
-        tf.random.set_seed(_SPREAD)  # that of this function's graph, which would else be the seed of the whole program
+        tf.random.set_seed(
+            _SPREAD
+        )  # that of this function's graph, which would else be the seed of the whole program
         seed = tf.constant(self._order.seed * _SPREAD % _ENDLESS, tf.int64) + epoch
         return self._examples.shuffle(self._buffer, seed=seed, reshuffle_each_iteration=False)
 
@@ -186,7 +208,15 @@ class TFDSPipeline(TFDatasetPipeline):
         mode: str = Modes.TRAIN,
     ) -> None:
         examples = load_tfds(name, split, data_dir, download)
-        order = (batch_size, num_epochs, shuffle, shuffle_buffer, dynamic_pad, drop_remainder, cache)
+        order = (
+            batch_size,
+            num_epochs,
+            shuffle,
+            shuffle_buffer,
+            dynamic_pad,
+            drop_remainder,
+            cache,
+        )
         super().__init__(examples, labels, *order, feature_processors, seed, mode)
 
 
@@ -199,12 +229,18 @@ def load_tfds(name: str, split: str, data_dir: str | None, download: bool) -> tf
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise DataError("tensorflow-datasets is not installed: pip install 'plx-pipelines[tfds]'") from error
+        raise DataError(
+            "tensorflow-datasets is not installed: pip install 'plx-pipelines[tfds]'"
+        ) from error
     try:
-        return tfds.load(name, split=split, data_dir=data_dir, download=download, shuffle_files=False)
+        return tfds.load(
+            name, split=split, data_dir=data_dir, download=download, shuffle_files=False
+        )
     except (tfds.core.DatasetNotFoundError, AssertionError, ValueError, OSError) as error:
         hint = "" if download else "; download: true prepares it where it is not there yet"
-        raise DataError(f"{name} ({split}) cannot be read by tensorflow-datasets: {error}{hint}") from error
+        raise DataError(
+            f"{name} ({split}) cannot be read by tensorflow-datasets: {error}{hint}"
+        ) from error
 
 
 def _name_parts(dataset: tf.data.Dataset, labels: list[str] | None) -> tf.data.Dataset:
@@ -212,20 +248,41 @@ def _name_parts(dataset: tf.data.Dataset, labels: list[str] | None) -> tf.data.D
     spec = dataset.element_spec
     if labels is not None:
         if not isinstance(spec, Mapping):
-            raise DataError("labels names features of a data set that yields a mapping; this one does not")
+            raise DataError(
+                "labels names features of a data set that yields a mapping; this one does not"
+            )
         for name in labels:
             if name not in spec:
-                raise DataError(f"the data set has no feature {name}{did_you_mean(name, spec)}; it has {', '.join(spec)}")
-        named = dataset.map(lambda row: ({name: row[name] for name in row if name not in labels}, {name: row[name] for name in labels}))
+                raise DataError(
+                    f"the data set has no feature {name}{did_you_mean(name, spec)}; it has {', '.join(spec)}"
+                )
+        named = dataset.map(
+            lambda row: (
+                {name: row[name] for name in row if name not in labels},
+                {name: row[name] for name in labels},
+            )
+        )
     elif isinstance(spec, tuple):
         if len(spec) != 2:
-            raise DataError(f"a data set yields (features, labels) or features alone; this one yields {len(spec)} things")
-        named = dataset if isinstance(spec[0], Mapping) else dataset.map(lambda features, label: ({FEATURES: features}, label))
+            raise DataError(
+                f"a data set yields (features, labels) or features alone; this one yields {len(spec)} things"
+            )
+        named = (
+            dataset
+            if isinstance(spec[0], Mapping)
+            else dataset.map(lambda features, label: ({FEATURES: features}, label))
+        )
     else:
-        named = dataset.map(lambda features: (features if isinstance(spec, Mapping) else {FEATURES: features}, {}))
-    nested = [name for name, part in named.element_spec[0].items() if not isinstance(part, tf.TensorSpec)]
+        named = dataset.map(
+            lambda features: (features if isinstance(spec, Mapping) else {FEATURES: features}, {})
+        )
+    nested = [
+        name for name, part in named.element_spec[0].items() if not isinstance(part, tf.TensorSpec)
+    ]
     if nested:
-        raise DataError(f"each feature is a tensor; {', '.join(nested)} of this data set {'are' if len(nested) > 1 else 'is'} not")
+        raise DataError(
+            f"each feature is a tensor; {', '.join(nested)} of this data set {'are' if len(nested) > 1 else 'is'} not"
+        )
     return named
 
 

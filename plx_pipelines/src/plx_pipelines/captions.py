@@ -70,7 +70,9 @@ class ImageCaptioningPipeline(RecordPipeline):
         seed: int | None = None,
         mode: str = Modes.TRAIN,
     ) -> None:
-        self.meta_data = read_metadata(meta_data_file, {"height": int, "width": int, "channels": int})
+        self.meta_data = read_metadata(
+            meta_data_file, {"height": int, "width": int, "channels": int}
+        )
         self._shape = tuple(self.meta_data[key] for key in ("height", "width", "channels"))
         self._max_length, self._width = max_length, padded_width(dynamic_pad, max_length)
         self._image, self._caption_ids = image_field, caption_ids_field
@@ -83,27 +85,42 @@ class ImageCaptioningPipeline(RecordPipeline):
             CAPTION + LENGTH: tf.TensorSpec([None], tf.int64),
         }
         lengths = read_caption_lengths(source, caption_ids_field) if bucket_by_length else None
-        super().__init__(source, order, (features, {"label": tokens}), feature_processors, mode, lengths)
+        super().__init__(
+            source, order, (features, {"label": tokens}), feature_processors, mode, lengths
+        )
 
     def _read(self, indices: tf.Tensor) -> Any:
         contexts = {name: tf.io.FixedLenFeature((), tf.string) for name in (self._image, FORMAT)}
-        context, ids, lengths = parse_captions(self._source.read(indices), self._caption_ids, contexts)
+        context, ids, lengths = parse_captions(
+            self._source.read(indices), self._caption_ids, contexts
+        )
         said = tf.maximum(lengths - 1, 0)
         kept = said if self._max_length is None else tf.minimum(said, self._max_length)
         heard = tf.sequence_mask(kept, tf.maximum(tf.shape(ids)[1] - 1, 0), tf.int64)
-        read, label = (fit_width(values * heard, self._max_length, self._width) for values in (ids[:, :-1], ids[:, 1:]))
-        features = {"image": self._images(context[self._image], context[FORMAT]), CAPTION + TOKEN: read, CAPTION + LENGTH: kept}
+        read, label = (
+            fit_width(values * heard, self._max_length, self._width)
+            for values in (ids[:, :-1], ids[:, 1:])
+        )
+        features = {
+            "image": self._images(context[self._image], context[FORMAT]),
+            CAPTION + TOKEN: read,
+            CAPTION + LENGTH: kept,
+        }
         return features, {"label": label}
 
     def _images(self, data: tf.Tensor, formats: tf.Tensor) -> tf.Tensor:
         group = min(self._order.batch_size, MOST_UNROLLED)
         images = tf.cond(
-            tf.equal(formats[0], "raw"), lambda: decode_raw_images(data, self._shape), lambda: decode_images(data, self._shape, group)
+            tf.equal(formats[0], "raw"),
+            lambda: decode_raw_images(data, self._shape),
+            lambda: decode_images(data, self._shape, group),
         )
         return tf.ensure_shape(images, [None, *self._shape])
 
 
-def parse_captions(records: tf.Tensor, field: str, contexts: Mapping[str, Any] | None = None) -> tuple[Any, tf.Tensor, tf.Tensor]:
+def parse_captions(
+    records: tf.Tensor, field: str, contexts: Mapping[str, Any] | None = None
+) -> tuple[Any, tf.Tensor, tf.Tensor]:
     """What records, string [b], hold: the context, the captions' numbers, int64 [b, longest], and their lengths, int64 [b]."""
     sequences = {field: tf.io.FixedLenSequenceFeature((), tf.int64)}
     context, found, lengths = tf.io.parse_sequence_example(records, contexts, sequences)

@@ -31,8 +31,20 @@ def verify(files: Sequence[str]) -> None:
 @click.command()
 @FILES
 @click.option("--png", metavar="FILE", help="Draw the first images there, beside each other.")
-@click.option("--columns", default=8, show_default=True, type=click.IntRange(1), help="How many images stand beside each other.")
-@click.option("--rows", default=4, show_default=True, type=click.IntRange(1), help="How many lines of images there are.")
+@click.option(
+    "--columns",
+    default=8,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many images stand beside each other.",
+)
+@click.option(
+    "--rows",
+    default=4,
+    show_default=True,
+    type=click.IntRange(1),
+    help="How many lines of images there are.",
+)
 def show(files: Sequence[str], png: str | None, columns: int, rows: int) -> None:
     """Say what is in TFRecord files: how many records, their features, types and shapes.
 
@@ -49,7 +61,9 @@ def show(files: Sequence[str], png: str | None, columns: int, rows: int) -> None
         sys.exit(1)
 
 
-def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
+def _size(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
     if value is None:
         return None
     height, _, width = value.lower().partition("x")
@@ -61,18 +75,62 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.command()
 @click.argument("source", type=click.Path(exists=True))
 @click.argument("output_dir", type=click.Path(file_okay=False))
-@click.option("--target", type=click.Path(exists=True, dir_okay=False), help="The text file whose lines belong to those of SOURCE.")
+@click.option(
+    "--target",
+    type=click.Path(exists=True, dir_okay=False),
+    help="The text file whose lines belong to those of SOURCE.",
+)
 @click.option("--name", help="What the files' names begin with; that of SOURCE when left out.")
-@click.option("--eval-every", metavar="N", type=click.IntRange(2), help="Hold every N-th example of each class out as eval.")
-@click.option("--shards", default=1, show_default=True, type=click.IntRange(1), help="Over how many files each split is spread.")
-@click.option("--encoding", type=click.Choice(["png", "jpeg", "raw"]), help="How images are kept; png when left out.")
-@click.option("--size", metavar="HxW", callback=_size, help="Resize images to this height and width.")
-@click.option("--channels", type=click.Choice(["1", "3", "4"]), help="How many channels images have; those of the first when left out.")
-@click.option("--label", "labels", multiple=True, metavar="NAME", help="An array that is a label; may be given several times.")
-@click.option("--vocabulary-size", metavar="N", type=click.IntRange(5), help="How many tokens are kept; all when left out.")
-@click.option("--delimiter", help="What stands between tokens; white space when left out, and '' splits into characters.")
+@click.option(
+    "--eval-every",
+    metavar="N",
+    type=click.IntRange(2),
+    help="Hold every N-th example of each class out as eval.",
+)
+@click.option(
+    "--shards",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Over how many files each split is spread.",
+)
+@click.option(
+    "--encoding",
+    type=click.Choice(["png", "jpeg", "raw"]),
+    help="How images are kept; png when left out.",
+)
+@click.option(
+    "--size", metavar="HxW", callback=_size, help="Resize images to this height and width."
+)
+@click.option(
+    "--channels",
+    type=click.Choice(["1", "3", "4"]),
+    help="How many channels images have; those of the first when left out.",
+)
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="NAME",
+    help="An array that is a label; may be given several times.",
+)
+@click.option(
+    "--vocabulary-size",
+    metavar="N",
+    type=click.IntRange(5),
+    help="How many tokens are kept; all when left out.",
+)
+@click.option(
+    "--delimiter",
+    help="What stands between tokens; white space when left out, and '' splits into characters.",
+)
 @click.option("--lowercase", is_flag=True, default=None, help="Make letters small.")
-@click.option("--split-punctuation", is_flag=True, default=None, help="Make each punctuation mark a token of its own.")
+@click.option(
+    "--split-punctuation",
+    is_flag=True,
+    default=None,
+    help="Make each punctuation mark a token of its own.",
+)
 def convert(source: str, output_dir: str, target: str | None, **given: Any) -> None:
     """Write data of your own as TFRecord files and meta_data.json into OUTPUT_DIR.
 
@@ -89,14 +147,27 @@ def convert(source: str, output_dir: str, target: str | None, **given: Any) -> N
     options = _options(form, given)
     sources = (source, target) if target else (source,)
     written = getattr(converting, f"convert_{form}")(*sources, output_dir, **options)
-    for key in ("pipeline", "num_samples", "files", "meta_data_file", "vocabulary", "source_vocabulary", "target_vocabulary"):
+    for key in (
+        "pipeline",
+        "num_samples",
+        "files",
+        "meta_data_file",
+        "vocabulary",
+        "source_vocabulary",
+        "target_vocabulary",
+    ):
         if key in written:
             click.echo(f"{key}: {written[key]}")
 
 
 _COMMON = ("name", "eval_every", "shards")
 _TEXT = ("vocabulary_size", "delimiter", "lowercase", "split_punctuation")
-_TAKEN = {"images": ("encoding", "size", "channels"), "arrays": ("encoding", "labels"), "texts": _TEXT, "pairs": _TEXT}
+_TAKEN = {
+    "images": ("encoding", "size", "channels"),
+    "arrays": ("encoding", "labels"),
+    "texts": _TEXT,
+    "pairs": _TEXT,
+}
 
 
 def _options(form: str, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 Form: TypeAlias = Literal["images", "texts", "arrays", "pairs"]
 LABEL_NAMES = ("label", "labels", "y", "target")
 TEXT_SUFFIXES = (".txt", ".txt.gz")
-_FEATURES = {"i": ("int64", int64_feature), "u": ("int64", int64_feature), "b": ("int64", int64_feature), "f": ("float32", float_feature)}
+_FEATURES = {
+    "i": ("int64", int64_feature),
+    "u": ("int64", int64_feature),
+    "b": ("int64", int64_feature),
+    "f": ("float32", float_feature),
+}
 
 
 def find_form(source: str | os.PathLike[str], target: str | os.PathLike[str] | None = None) -> Form:
@@ -41,10 +46,18 @@ def find_form(source: str | os.PathLike[str], target: str | os.PathLike[str] | N
     if target is not None:
         return "pairs"
     if path.is_dir():
-        classes = [folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
+        classes = [
+            folder
+            for folder in path.iterdir()
+            if folder.is_dir() and not folder.name.startswith(".")
+        ]
         if any(file.suffix.lower() in SUFFIXES for folder in classes for file in folder.iterdir()):
             return "images"
-        if any(file.name.endswith(TEXT_SUFFIXES) for folder in (path, *classes) for file in folder.iterdir()):
+        if any(
+            file.name.endswith(TEXT_SUFFIXES)
+            for folder in (path, *classes)
+            for file in folder.iterdir()
+        ):
             return "texts"
     elif path.suffix == ".npz" and path.is_file():
         return "arrays"
@@ -86,7 +99,11 @@ def convert_images(
     """
     _check_place(output_dir)
     classes = find_classes(source)
-    files = [(path, label) for label, folder in enumerate(classes) for path in find_images(Path(source) / folder)]
+    files = [
+        (path, label)
+        for label, folder in enumerate(classes)
+        for path in find_images(Path(source) / folder)
+    ]
     shape = read_image(files[0][0], size, channels).shape
     splits = _split(np.array([label for _, label in files]), eval_every)
 
@@ -141,21 +158,44 @@ def convert_arrays(
     names = [key for key in arrays if key in LABEL_NAMES] if labels is None else list(labels)
     _check_arrays(arrays, names)
     indices = [key for key in names if arrays[key].ndim == 1 and arrays[key].dtype.kind in "iu"]
-    splits = _split(arrays[indices[0]] if indices else np.zeros(len(next(iter(arrays.values()))), int), eval_every)
+    splits = _split(
+        arrays[indices[0]] if indices else np.zeros(len(next(iter(arrays.values()))), int),
+        eval_every,
+    )
     images = [key for key in arrays if key not in names and _is_images(arrays[key])]
     if len(arrays) == 2 and len(images) == len(indices) == 1:
         pixels, classes = arrays[images[0]], arrays[indices[0]]
         pixels = pixels[..., None] if pixels.ndim == 3 else pixels
         records = {
-            split: (encode_labelled_image(pixels[place], int(classes[place]), encoding) for place in places)
+            split: (
+                encode_labelled_image(pixels[place], int(classes[place]), encoding)
+                for place in places
+            )
             for split, places in splits.items()
         }
         known = [str(label) for label in range(int(classes.max()) + 1)]
-        metadata = {"pipeline": "TFRecordImagePipeline", **image_metadata(pixels.shape[1:], encoding, known)}
+        metadata = {
+            "pipeline": "TFRecordImagePipeline",
+            **image_metadata(pixels.shape[1:], encoding, known),
+        }
         return write_splits(output_dir, name, records, metadata, shards)
-    described = {key: {"dtype": _feature(array)[0], "shape": list(array.shape[1:])} for key, array in arrays.items()}
-    metadata = {"pipeline": "TFRecordSequencePipeline", "context_features": described, "sequence_features": {}, "labels": names}
-    return write_splits(output_dir, name, {split: _encode_rows(arrays, places) for split, places in splits.items()}, metadata, shards)
+    described = {
+        key: {"dtype": _feature(array)[0], "shape": list(array.shape[1:])}
+        for key, array in arrays.items()
+    }
+    metadata = {
+        "pipeline": "TFRecordSequencePipeline",
+        "context_features": described,
+        "sequence_features": {},
+        "labels": names,
+    }
+    return write_splits(
+        output_dir,
+        name,
+        {split: _encode_rows(arrays, places) for split, places in splits.items()},
+        metadata,
+        shards,
+    )
 
 
 def convert_texts(
@@ -191,15 +231,31 @@ def convert_texts(
 
     _check_place(output_dir)
     found = [path for path in sorted(Path(source).iterdir()) if not path.name.startswith(".")]
-    folders, files = [path for path in found if path.is_dir()], [path for path in found if path.name.endswith(TEXT_SUFFIXES)]
-    classes = [path.name for path in folders] or [path.name.removesuffix(".gz").removesuffix(".txt") for path in files]
-    texts = [read_folder(path) for path in folders] or [[line for line in read_lines([str(path)]) if line.strip()] for path in files]
+    folders, files = (
+        [path for path in found if path.is_dir()],
+        [path for path in found if path.name.endswith(TEXT_SUFFIXES)],
+    )
+    classes = [path.name for path in folders] or [
+        path.name.removesuffix(".gz").removesuffix(".txt") for path in files
+    ]
+    texts = [read_folder(path) for path in folders] or [
+        [line for line in read_lines([str(path)]) if line.strip()] for path in files
+    ]
     labels = np.repeat(np.arange(len(classes)), [len(some) for some in texts])
     together = [text for some in texts for text in some]
     parts = {
-        split: ([together[place] for place in places], labels[places].tolist()) for split, places in _split(labels, eval_every).items()
+        split: ([together[place] for place in places], labels[places].tolist())
+        for split, places in _split(labels, eval_every).items()
     }
-    return write_texts(output_dir, name or Path(source).resolve().name, parts, classes, tokenizer or Tokenizer(), vocabulary_size, shards)
+    return write_texts(
+        output_dir,
+        name or Path(source).resolve().name,
+        parts,
+        classes,
+        tokenizer or Tokenizer(),
+        vocabulary_size,
+        shards,
+    )
 
 
 def convert_pairs(
@@ -240,12 +296,21 @@ def convert_pairs(
         split: ([first[place] for place in places], [second[place] for place in places])
         for split, places in _split(np.zeros(len(first), int), eval_every).items()
     }
-    return write_pairs(output_dir, name or Path(source).name.partition(".")[0], splits, tokenizer or Tokenizer(), vocabulary_size, shards)
+    return write_pairs(
+        output_dir,
+        name or Path(source).name.partition(".")[0],
+        splits,
+        tokenizer or Tokenizer(),
+        vocabulary_size,
+        shards,
+    )
 
 
 def _check_place(output_dir: str | os.PathLike[str]) -> None:
     if (Path(output_dir) / META_DATA).exists():
-        raise DataError(f"{output_dir} holds a data set already; choose another folder, or delete its {META_DATA}")
+        raise DataError(
+            f"{output_dir} holds a data set already; choose another folder, or delete its {META_DATA}"
+        )
 
 
 def _split(labels: np.ndarray, eval_every: int | None) -> dict[str, np.ndarray]:
@@ -255,7 +320,9 @@ def _split(labels: np.ndarray, eval_every: int | None) -> dict[str, np.ndarray]:
         return {"train": np.arange(len(labels))}
     train, held_out = interleave_split(labels, eval_every)
     if not len(train) or not len(held_out):
-        raise DataError(f"eval_every: {eval_every} leaves {len(train)} of {len(labels)} examples to train on and holds {len(held_out)} out")
+        raise DataError(
+            f"eval_every: {eval_every} leaves {len(train)} of {len(labels)} examples to train on and holds {len(held_out)} out"
+        )
     return {"train": train, "eval": held_out}
 
 
@@ -270,17 +337,28 @@ def _load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 def _check_arrays(arrays: Mapping[str, np.ndarray], labels: Sequence[str]) -> None:
     unknown = [name for name in labels if name not in arrays]
     if unknown or not arrays:
-        raise DataError(f"there is no array {', '.join(unknown)}; there are {', '.join(arrays) or 'none'}")
-    if any(array.ndim == 0 for array in arrays.values()) or len({len(array) for array in arrays.values()}) > 1:
+        raise DataError(
+            f"there is no array {', '.join(unknown)}; there are {', '.join(arrays) or 'none'}"
+        )
+    if (
+        any(array.ndim == 0 for array in arrays.values())
+        or len({len(array) for array in arrays.values()}) > 1
+    ):
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise DataError(f"arrays have the examples along their first axis, as many each; these have {shapes}")
+        raise DataError(
+            f"arrays have the examples along their first axis, as many each; these have {shapes}"
+        )
     for name, array in arrays.items():
         if array.dtype.kind not in "iubfSU":
-            raise DataError(f"the array {name} has the type {array.dtype}; numbers and texts can be written")
+            raise DataError(
+                f"the array {name} has the type {array.dtype}; numbers and texts can be written"
+            )
 
 
 def _is_images(array: np.ndarray) -> bool:
-    return array.dtype == np.uint8 and (array.ndim == 3 or (array.ndim == 4 and array.shape[-1] in (1, 3, 4)))
+    return array.dtype == np.uint8 and (
+        array.ndim == 3 or (array.ndim == 4 and array.shape[-1] in (1, 3, 4))
+    )
 
 
 def _feature(array: np.ndarray) -> tuple[str, Any]:
@@ -288,6 +366,15 @@ def _feature(array: np.ndarray) -> tuple[str, Any]:
 
 
 def _encode_rows(arrays: Mapping[str, np.ndarray], places: np.ndarray) -> Iterator[bytes]:
-    texts = {name: np.strings.encode(array, "utf-8") if array.dtype.kind == "U" else array for name, array in arrays.items()}
+    texts = {
+        name: np.strings.encode(array, "utf-8") if array.dtype.kind == "U" else array
+        for name, array in arrays.items()
+    }
     for place in places:
-        yield encode_sequence_example({name: _feature(array)[1](array[place].ravel().tolist()) for name, array in texts.items()}, {})
+        yield encode_sequence_example(
+            {
+                name: _feature(array)[1](array[place].ravel().tolist())
+                for name, array in texts.items()
+            },
+            {},
+        )

@@ -32,7 +32,9 @@ def decode_example(data: bytes) -> tuple[dict[str, Values], dict[str, list[Value
                 if field == 1:
                     features[name] = _feature(parts.get(2, b""))
                 else:
-                    sequences[name] = [_feature(feature) for _, _, feature in _fields(parts.get(2, b""))]
+                    sequences[name] = [
+                        _feature(feature) for _, _, feature in _fields(parts.get(2, b""))
+                    ]
     except (IndexError, ValueError, TypeError, AttributeError, struct.error) as error:
         raise DataError(f"the record is not a tf.train.Example: {error}") from error
     return features, sequences
@@ -43,10 +45,17 @@ def _feature(data: bytes) -> Values:
         if kind == 1:
             return [value for _, _, value in _fields(content)]
         if kind == 2:
-            packed = (value if isinstance(value, bytes) else struct.pack("<I", value) for _, _, value in _fields(content))
+            packed = (
+                value if isinstance(value, bytes) else struct.pack("<I", value)
+                for _, _, value in _fields(content)
+            )
             return np.frombuffer(b"".join(packed), "<f4")
         if kind == 3:
-            numbers = [n for _, wire, value in _fields(content) for n in (_varints(value) if wire == _BYTES else [value])]
+            numbers = [
+                n
+                for _, wire, value in _fields(content)
+                for n in (_varints(value) if wire == _BYTES else [value])
+            ]
             return np.array(numbers, np.uint64).view(np.int64)
     return []
 

@@ -50,9 +50,14 @@ def encode_example(features: Mapping[str, bytes]) -> bytes:
     return _message(1, _map_entries(features))
 
 
-def encode_sequence_example(context: Mapping[str, bytes], sequences: Mapping[str, Iterable[bytes]]) -> bytes:
+def encode_sequence_example(
+    context: Mapping[str, bytes], sequences: Mapping[str, Iterable[bytes]]
+) -> bytes:
     """A serialized `tf.train.SequenceExample`: features, and lists of features, made by the functions above."""
-    lists = {name: b"".join(_message(1, feature) for feature in features) for name, features in sequences.items()}
+    lists = {
+        name: b"".join(_message(1, feature) for feature in features)
+        for name, features in sequences.items()
+    }
     return _message(1, _map_entries(context)) + _message(2, _map_entries(lists))
 
 
@@ -62,7 +67,9 @@ def encode_image(image: np.ndarray, encoding: Encoding) -> bytes:
         return np.ascontiguousarray(image, np.uint8).tobytes()
     buffer = io.BytesIO()
     options = {"quality": 95} if encoding == "jpeg" else {}
-    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(buffer, encoding, **options)
+    Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image).save(
+        buffer, encoding, **options
+    )
     return buffer.getvalue()
 
 
@@ -82,4 +89,6 @@ def _message(field: int, content: bytes) -> bytes:
 
 def _map_entries(values: Mapping[str, bytes]) -> bytes:
     # Sorted, so that equal examples have equal bytes.
-    return b"".join(_message(1, _message(1, key.encode()) + _message(2, values[key])) for key in sorted(values))
+    return b"".join(
+        _message(1, _message(1, key.encode()) + _message(2, values[key])) for key in sorted(values)
+    )

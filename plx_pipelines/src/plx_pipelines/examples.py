@@ -11,7 +11,12 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from plx_pipelines.encoding import encode_labelled_image, encode_sequence_example, float_feature, int64_feature
+from plx_pipelines.encoding import (
+    encode_labelled_image,
+    encode_sequence_example,
+    float_feature,
+    int64_feature,
+)
 from plx_pipelines.metadata import write_metadata
 from plx_pipelines.records import write_records
 
@@ -22,14 +27,24 @@ def table(folder: Path) -> Mapping[str, Any]:
     """Rows of numbers."""
     rows = "".join(f"{number},{number / 10},{number % 3}\n" for number in range(ROWS))
     (folder / "rows.csv").write_text(f"a,b,c\n{rows}", encoding="utf-8")
-    return {"params": {"data_files": str(folder / "rows.csv"), "features": {"x": ["a", "b"]}, "labels": "c"}}
+    return {
+        "params": {
+            "data_files": str(folder / "rows.csv"),
+            "features": {"x": ["a", "b"]},
+            "labels": "c",
+        }
+    }
 
 
 def texts(folder: Path) -> Mapping[str, Any]:
     """Pairs of lines, each longer than the one before."""
     for name, word in (("source", "tree"), ("target", "Baum")):
-        (folder / name).write_text("".join(f"{word} {'x ' * number}\n" for number in range(ROWS)), encoding="utf-8")
-    return {"params": {"source_files": str(folder / "source"), "target_files": str(folder / "target")}}
+        (folder / name).write_text(
+            "".join(f"{word} {'x ' * number}\n" for number in range(ROWS)), encoding="utf-8"
+        )
+    return {
+        "params": {"source_files": str(folder / "source"), "target_files": str(folder / "target")}
+    }
 
 
 def image_folder(folder: Path) -> Mapping[str, Any]:
@@ -44,7 +59,10 @@ def image_folder(folder: Path) -> Mapping[str, Any]:
 def image_records(folder: Path) -> Mapping[str, Any]:
     """Images of noise, with a label each."""
     pixels = np.random.default_rng(1).integers(0, 256, (ROWS, 4, 4, 3), np.uint8)
-    write_records(folder / "images.tfrecord", (encode_labelled_image(image, label, "png") for label, image in enumerate(pixels)))
+    write_records(
+        folder / "images.tfrecord",
+        (encode_labelled_image(image, label, "png") for label, image in enumerate(pixels)),
+    )
     write_metadata(folder, {"height": 4, "width": 4, "channels": 3})
     return {"params": _records(folder)}
 
@@ -53,7 +71,8 @@ def sequence_records(folder: Path) -> Mapping[str, Any]:
     """Sequences of points, of several lengths, with a label each."""
     records = (
         encode_sequence_example(
-            {"label": int64_feature([number])}, {"points": [float_feature([step, -step]) for step in range(number % 4)]}
+            {"label": int64_feature([number])},
+            {"points": [float_feature([step, -step]) for step in range(number % 4)]},
         )
         for number in range(ROWS)
     )
@@ -73,4 +92,7 @@ def dataset(folder: Path) -> Mapping[str, Any]:
 
 
 def _records(folder: Path) -> dict[str, str]:
-    return {"data_files": str(folder / "*.tfrecord"), "meta_data_file": str(folder / "meta_data.json")}
+    return {
+        "data_files": str(folder / "*.tfrecord"),
+        "meta_data_file": str(folder / "meta_data.json"),
+    }

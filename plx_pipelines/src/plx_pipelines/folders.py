@@ -62,17 +62,31 @@ class ImageFolderPipeline(IndexedPipeline):
     ) -> None:
         self.classes = find_classes(data_dir) if classes is None else list(classes)
         self._shape = (height, width, channels)
-        found = [(path, label) for label, name in enumerate(self.classes) for path in find_images(Path(data_dir) / name)]
+        found = [
+            (path, label)
+            for label, name in enumerate(self.classes)
+            for path in find_images(Path(data_dir) / name)
+        ]
         self._faults = find_faults([path for path, _ in found]) if on_corrupt == "skip" else {}
         if len(self._faults) > corrupt_budget:
-            raise CorruptData(f"{next(iter(self._faults.values()))}; {len(self._faults)} are more than corrupt_budget: {corrupt_budget}")
+            raise CorruptData(
+                f"{next(iter(self._faults.values()))}; {len(self._faults)} are more than corrupt_budget: {corrupt_budget}"
+            )
         self._files = [(path, label) for path, label in found if path not in self._faults]
         self._skips = on_corrupt == "skip"
-        order = make_order(len(self._files), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
-        spec = {"image": tf.TensorSpec([None, *self._shape], tf.uint8)}, {"label": tf.TensorSpec([None], tf.int64)}
+        order = make_order(
+            len(self._files), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
+        )
+        spec = (
+            {"image": tf.TensorSpec([None, *self._shape], tf.uint8)},
+            {"label": tf.TensorSpec([None], tf.int64)},
+        )
         super().__init__(order, spec, feature_processors, mode)
         paths, labels = zip(*self._files, strict=True)
-        self._paths, self._labels = Resident(tf.constant(paths, tf.string)), Resident(tf.constant(labels, tf.int64))
+        self._paths, self._labels = (
+            Resident(tf.constant(paths, tf.string)),
+            Resident(tf.constant(labels, tf.int64)),
+        )
         self._cache = cache
         self._cached: Resident | None = None
 
@@ -100,7 +114,10 @@ class ImageFolderPipeline(IndexedPipeline):
             return resize_image(tf.io.read_file(path), self._shape)
 
         spec = tf.TensorSpec(self._shape, tf.uint8)
-        return tf.ensure_shape(tf.map_fn(decode, self._paths.gather(indices), fn_output_signature=spec), [None, *self._shape])
+        return tf.ensure_shape(
+            tf.map_fn(decode, self._paths.gather(indices), fn_output_signature=spec),
+            [None, *self._shape],
+        )
 
 
 def resize_image(data: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
@@ -110,6 +127,8 @@ def resize_image(data: tf.Tensor, shape: tuple[int, int, int]) -> tf.Tensor:
     right = tf.reduce_all(tf.equal(tf.shape(image)[:2], shape[:2]))
 
     def resize() -> tf.Tensor:
-        return tf.saturate_cast(tf.round(tf.image.resize(image, shape[:2], antialias=True)), tf.uint8)
+        return tf.saturate_cast(
+            tf.round(tf.image.resize(image, shape[:2], antialias=True)), tf.uint8
+        )
 
     return tf.ensure_shape(tf.cond(right, lambda: image, resize), shape)

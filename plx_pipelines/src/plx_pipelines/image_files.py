@@ -24,7 +24,11 @@ def find_classes(folder: str | os.PathLike[str]) -> list[str]:
     Raises:
         DataError: there is none.
     """
-    names = sorted(path.name for path in Path(folder).iterdir() if path.is_dir() and not path.name.startswith("."))
+    names = sorted(
+        path.name
+        for path in Path(folder).iterdir()
+        if path.is_dir() and not path.name.startswith(".")
+    )
     if not names:
         raise DataError(f"{folder} has no folder; there must be one for each class")
     return names
@@ -38,7 +42,11 @@ def find_images(folder: Path) -> list[str]:
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}")
-    found = sorted(os.fspath(path) for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    found = sorted(
+        os.fspath(path)
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    )
     if not found:
         raise DataError(f"{folder} has no image; a file's name must end with {', '.join(SUFFIXES)}")
     return found
@@ -58,7 +66,9 @@ def find_faults(paths: Sequence[str], most: int | None = None) -> dict[str, str]
     return faults
 
 
-def read_image(path: str, size: tuple[int, int] | None = None, channels: int | None = None) -> np.ndarray:
+def read_image(
+    path: str, size: tuple[int, int] | None = None, channels: int | None = None
+) -> np.ndarray:
     """An image file as uint8 [height, width, channels].
 
     Args:
@@ -72,12 +82,16 @@ def read_image(path: str, size: tuple[int, int] | None = None, channels: int | N
     return _decode(path, path, size, channels)
 
 
-def decode_image(content: bytes, name: str, size: tuple[int, int] | None = None, channels: int | None = None) -> np.ndarray:
+def decode_image(
+    content: bytes, name: str, size: tuple[int, int] | None = None, channels: int | None = None
+) -> np.ndarray:
     """The same for the content of a file, which messages call `name`."""
     return _decode(io.BytesIO(content), name, size, channels)
 
 
-def _decode(source: str | IO[bytes], name: str, size: tuple[int, int] | None, channels: int | None) -> np.ndarray:
+def _decode(
+    source: str | IO[bytes], name: str, size: tuple[int, int] | None, channels: int | None
+) -> np.ndarray:
     try:
         with Image.open(source) as file:
             bands = len(file.getbands()) if file.mode in MODES.values() else 3

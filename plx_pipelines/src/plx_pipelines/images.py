@@ -68,10 +68,15 @@ class TFRecordImagePipeline(RecordPipeline):
     ) -> None:
         self.meta_data = read_metadata(meta_data_file, _METADATA)
         self._shape = tuple(self.meta_data[key] for key in _METADATA)
-        source = RecordSource(data_files, on_corrupt, corrupt_budget, resident=None if cache is None else False)
+        source = RecordSource(
+            data_files, on_corrupt, corrupt_budget, resident=None if cache is None else False
+        )
         self._raw = _is_raw(source.first(), self._shape, source.files[0])
         order = make_order(len(source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
-        spec = {"image": tf.TensorSpec([None, *self._shape], tf.uint8)}, {"label": tf.TensorSpec([None], tf.int64)}
+        spec = (
+            {"image": tf.TensorSpec([None, *self._shape], tf.uint8)},
+            {"label": tf.TensorSpec([None], tf.int64)},
+        )
         super().__init__(source, order, spec, feature_processors, mode)
         self._cached: Any = None
         self._cache = bool(cache)
@@ -81,18 +86,26 @@ class TFRecordImagePipeline(RecordPipeline):
         if self._cache and self._cached is None:
             once = Order(len(self._source), min(len(self._source), 256), 1)
             parts = list(batches(once, self._decode))
-            self._cached = tf.nest.map_structure(lambda *pieces: Resident(tf.concat(pieces, axis=0)), *parts)
+            self._cached = tf.nest.map_structure(
+                lambda *pieces: Resident(tf.concat(pieces, axis=0)), *parts
+            )
         return self._cache
 
     def _read(self, indices: tf.Tensor) -> Any:
-        return tf.nest.map_structure(lambda part: part.gather(indices), self._cached) if self._cached else self._decode(indices)
+        return (
+            tf.nest.map_structure(lambda part: part.gather(indices), self._cached)
+            if self._cached
+            else self._decode(indices)
+        )
 
     def _decode(self, indices: tf.Tensor) -> tuple[dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         rows = tf.io.parse_example(self._source.read(indices), _KEYS)
         if self._raw:
             images = decode_raw_images(rows[IMAGE], self._shape)
         else:
-            images = decode_images(rows[IMAGE], self._shape, min(self._order.batch_size, MOST_UNROLLED))
+            images = decode_images(
+                rows[IMAGE], self._shape, min(self._order.batch_size, MOST_UNROLLED)
+            )
         return {"image": images}, {"label": rows[LABEL]}
 
 
@@ -105,16 +118,28 @@ def decode_images(data: tf.Tensor, shape: tuple[int, ...], group: int = MOST_UNR
     """PNG or JPEG images of one shape, string [b], to uint8 [b, *shape]; `group` of them are decoded side by side."""
 
     def decode(encoded: tf.Tensor) -> tf.Tensor:
-        return tf.stack([tf.ensure_shape(tf.io.decode_png(one, channels=shape[-1]), shape) for one in tf.unstack(encoded, group)])
+        return tf.stack(
+            [
+                tf.ensure_shape(tf.io.decode_png(one, channels=shape[-1]), shape)
+                for one in tf.unstack(encoded, group)
+            ]
+        )
 
     count = tf.size(data)
     groups = -(-count // group)
-    places = tf.minimum(tf.range(groups * group), count - 1)  # the last group is filled up with its last image
+    places = tf.minimum(
+        tf.range(groups * group), count - 1
+    )  # the last group is filled up with its last image
     grouped = tf.reshape(tf.gather(data, places), [groups, group])
     images = tf.cond(
         groups == 1,
         lambda: decode(grouped[0]),
-        lambda: tf.reshape(tf.map_fn(decode, grouped, fn_output_signature=tf.TensorSpec([group, *shape], tf.uint8)), [-1, *shape]),
+        lambda: tf.reshape(
+            tf.map_fn(
+                decode, grouped, fn_output_signature=tf.TensorSpec([group, *shape], tf.uint8)
+            ),
+            [-1, *shape],
+        ),
     )
     return images[:count]
 
@@ -127,12 +152,18 @@ def _is_raw(record: bytes, shape: tuple[int, ...], path: str) -> bool:
         raise DataError(f"{path}: the first record is not a tf.train.Example: {error}") from error
     missing = [key for key in (IMAGE, FORMAT, LABEL) if key not in features]
     if missing:
-        raise DataError(f"{path}: the first record lacks {', '.join(missing)}; it has {', '.join(sorted(features))}")
+        raise DataError(
+            f"{path}: the first record lacks {', '.join(missing)}; it has {', '.join(sorted(features))}"
+        )
     form = b"".join(features[FORMAT].bytes_list.value).decode(errors="replace").lower()
     data = b"".join(features[IMAGE].bytes_list.value)
     if form not in FORMATS:
-        raise DataError(f"{path}: {FORMAT} of the first record is {form!r}; it may be {', '.join(FORMATS)}")
+        raise DataError(
+            f"{path}: {FORMAT} of the first record is {form!r}; it may be {', '.join(FORMATS)}"
+        )
     pixels = shape[0] * shape[1] * shape[2]
     if form == "raw" and len(data) != pixels:
-        raise DataError(f"{path}: the first image has {len(data)} bytes; height, width and channels {shape} make {pixels}")
+        raise DataError(
+            f"{path}: the first image has {len(data)} bytes; height, width and channels {shape} make {pixels}"
+        )
     return form == "raw"

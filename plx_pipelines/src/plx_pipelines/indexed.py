@@ -13,7 +13,15 @@ import tensorflow as tf
 
 from plx_core.errors import CorruptData
 from plx_core.graphs import Graph
-from plx_core.inputs import ElementSpec, Order, Processors, Resident, batches, bytes_per_example, processing
+from plx_core.inputs import (
+    ElementSpec,
+    Order,
+    Processors,
+    Resident,
+    batches,
+    bytes_per_example,
+    processing,
+)
 from plx_core.interfaces import Pipeline
 from plx_pipelines.sources import RecordSource
 
@@ -34,11 +42,20 @@ class IndexedPipeline(Pipeline):
     """
 
     def __init__(
-        self, order: Order, spec: ElementSpec, feature_processors: Mapping[str, Graph] | None, mode: str, lengths: Any = None
+        self,
+        order: Order,
+        spec: ElementSpec,
+        feature_processors: Mapping[str, Graph] | None,
+        mode: str,
+        lengths: Any = None,
     ) -> None:
         self._order = order
         self._spec = spec
-        self._processors = Processors(feature_processors, spec[0], mode, order.seed) if feature_processors else None
+        self._processors = (
+            Processors(feature_processors, spec[0], mode, order.seed)
+            if feature_processors
+            else None
+        )
         self._lengths = None if lengths is None else Resident(lengths)
 
     @abstractmethod
@@ -72,7 +89,13 @@ class IndexedPipeline(Pipeline):
         parallel = not gathers or process is not None
         example_bytes = bytes_per_example(self._spec) if gathers else None
         return batches(
-            self._order, self._read, start, process=process, parallel=parallel, lengths=self._lengths, example_bytes=example_bytes
+            self._order,
+            self._read,
+            start,
+            process=process,
+            parallel=parallel,
+            lengths=self._lengths,
+            example_bytes=example_bytes,
         )
 
     def shard(self, worker: int, num_workers: int) -> Self:
@@ -92,7 +115,14 @@ class IndexedPipeline(Pipeline):
 
     def _unreadable(self, read: Callable[[tf.Tensor], Any], among: range) -> Exception | None:
         errors = ((number, _error(read, number, number + 1)) for number in among)
-        return next((CorruptData(f"{self._locate(number)}: {error}") for number, error in errors if error is not None), None)
+        return next(
+            (
+                CorruptData(f"{self._locate(number)}: {error}")
+                for number, error in errors
+                if error is not None
+            ),
+            None,
+        )
 
     def _locate(self, number: int) -> str:
         """Where the example of this number comes from, for a person."""

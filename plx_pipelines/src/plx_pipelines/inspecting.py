@@ -47,7 +47,10 @@ class Report:
                 else ", all intact"
             )
             lines.append(f"{path}: {count} records{lost}")
-            lines += [f"  record {fault.record} at byte {fault.offset}: {fault.reason} ({fault.lost_bytes} bytes)" for fault in faults]
+            lines += [
+                f"  record {fault.record} at byte {fault.offset}: {fault.reason} ({fault.lost_bytes} bytes)"
+                for fault in faults
+            ]
         return lines
 
 
@@ -69,18 +72,36 @@ class Summary:
 
     def lines(self) -> list[str]:
         """The summary as a person reads it."""
-        head = f"{self.records} records" + (f", {len(self.faults)} unreadable places" if self.faults else "")
-        seen = f"seen in {'all' if self.examined == self.records else f'the first {self.examined}'} of them:" if self.examined else ""
-        return [head, *([seen] if seen else []), *(f"  {name}: {text}" for name, text in self.features.items())]
+        head = f"{self.records} records" + (
+            f", {len(self.faults)} unreadable places" if self.faults else ""
+        )
+        seen = (
+            f"seen in {'all' if self.examined == self.records else f'the first {self.examined}'} of them:"
+            if self.examined
+            else ""
+        )
+        return [
+            head,
+            *([seen] if seen else []),
+            *(f"  {name}: {text}" for name, text in self.features.items()),
+        ]
 
 
 def verify(paths: str | Sequence[str]) -> Report:
     """Walk the lengths and data of every record, and check them against their checksums."""
     indexes = _scan(paths)
-    return Report({index.path: len(index) for index in indexes}, [fault for index in indexes for fault in index.faults])
+    return Report(
+        {index.path: len(index) for index in indexes},
+        [fault for index in indexes for fault in index.faults],
+    )
 
 
-def show(paths: str | Sequence[str], sheet: str | os.PathLike[str] | None = None, columns: int = 8, rows: int = 4) -> Summary:
+def show(
+    paths: str | Sequence[str],
+    sheet: str | os.PathLike[str] | None = None,
+    columns: int = 8,
+    rows: int = 4,
+) -> Summary:
     """Sum up what files hold; and write a contact sheet of the first images, where there are any.
 
     Args:
@@ -101,11 +122,15 @@ def show(paths: str | Sequence[str], sheet: str | os.PathLike[str] | None = None
         for name, values in features.items():
             kinds.setdefault(name, []).append(_describe(values))
         for name, steps in sequences.items():
-            kinds.setdefault(f"{name} (sequence)", []).append(f"{_describe(steps[0]) if steps else 'nothing'} x {len(steps)}")
+            kinds.setdefault(f"{name} (sequence)", []).append(
+                f"{_describe(steps[0]) if steps else 'nothing'} x {len(steps)}"
+            )
     if sheet is not None:
         _write_sheet(Path(sheet), [features for features, _ in examples], reader, columns, rows)
     faults = [fault for index in indexes for fault in index.faults]
-    return Summary(len(reader), {name: _sum_up(seen) for name, seen in kinds.items()}, examined, faults)
+    return Summary(
+        len(reader), {name: _sum_up(seen) for name, seen in kinds.items()}, examined, faults
+    )
 
 
 def contact_sheet(images: Sequence[Image.Image], columns: int) -> Image.Image:
@@ -114,7 +139,10 @@ def contact_sheet(images: Sequence[Image.Image], columns: int) -> Image.Image:
     sheet = Image.new("RGB", (side * columns, side * math.ceil(len(images) / columns)), "white")
     for place, image in enumerate(images):
         row, column = divmod(place, columns)
-        sheet.paste(image.convert("RGB"), (column * side + (side - image.width) // 2, row * side + (side - image.height) // 2))
+        sheet.paste(
+            image.convert("RGB"),
+            (column * side + (side - image.width) // 2, row * side + (side - image.height) // 2),
+        )
     return sheet
 
 
@@ -123,7 +151,9 @@ def _scan(paths: str | Sequence[str]) -> list[Index]:
     try:
         return [scan(path, verify=True) for path in files]
     except OSError as error:
-        raise DataError(f"{error.filename or ', '.join(files)} cannot be read: {error.strerror}") from error
+        raise DataError(
+            f"{error.filename or ', '.join(files)} cannot be read: {error.strerror}"
+        ) from error
 
 
 def _describe(values: Values) -> str:
@@ -135,7 +165,9 @@ def _describe(values: Values) -> str:
 
 
 def _describe_image(data: bytes) -> str:
-    kind = "PNG" if data.startswith(b"\x89PNG") else "JPEG" if data.startswith(b"\xff\xd8\xff") else ""
+    kind = (
+        "PNG" if data.startswith(b"\x89PNG") else "JPEG" if data.startswith(b"\xff\xd8\xff") else ""
+    )
     if not kind:
         return ""
     try:
@@ -154,10 +186,20 @@ def _sum_up(seen: Sequence[str]) -> str:
         counts = [int(count) for _, _, count in steps]
         return f"{steps[0][0]} x {min(counts)} to {max(counts)}"
     sizes = [int(text.removesuffix(" bytes")) for text in distinct if text.endswith(" bytes")]
-    return f"{min(sizes)} to {max(sizes)} bytes" if len(sizes) == len(distinct) else f"{len(distinct)} different shapes"
+    return (
+        f"{min(sizes)} to {max(sizes)} bytes"
+        if len(sizes) == len(distinct)
+        else f"{len(distinct)} different shapes"
+    )
 
 
-def _write_sheet(path: Path, examples: Sequence[Mapping[str, Values]], reader: RecordReader, columns: int, rows: int) -> None:
+def _write_sheet(
+    path: Path,
+    examples: Sequence[Mapping[str, Values]],
+    reader: RecordReader,
+    columns: int,
+    rows: int,
+) -> None:
     images: list[Image.Image] = []
     folder = Path(reader.locate(0)[0].path).parent if examples else Path()
     for number, features in enumerate(examples):
@@ -166,9 +208,13 @@ def _write_sheet(path: Path, examples: Sequence[Mapping[str, Values]], reader: R
                 images.append(_open(features["image/encoded"][0], folder))
             except (OSError, SyntaxError, ValueError) as error:
                 index, place = reader.locate(number)
-                raise DataError(f"{index.path}: record {index.numbers[place]}: its image cannot be decoded: {error}") from error
+                raise DataError(
+                    f"{index.path}: record {index.numbers[place]}: its image cannot be decoded: {error}"
+                ) from error
     if not images:
-        raise DataError("there is no image/encoded in the records, so there is nothing for a contact sheet")
+        raise DataError(
+            "there is no image/encoded in the records, so there is nothing for a contact sheet"
+        )
     buffer = io.BytesIO()
     contact_sheet(images, columns).save(buffer, "png")
     with writing(path) as file:
@@ -185,6 +231,8 @@ def _open(data: bytes, folder: Path) -> Image.Image:
     size = read_metadata(folder / META_DATA, {"height": int, "width": int, "channels": int})
     height, width, channels = (size[key] for key in ("height", "width", "channels"))
     if len(data) != height * width * channels:
-        raise DataError(f"an image of {len(data)} bytes is neither PNG nor JPEG, nor the pixels of {height} x {width} x {channels}")
+        raise DataError(
+            f"an image of {len(data)} bytes is neither PNG nor JPEG, nor the pixels of {height} x {width} x {channels}"
+        )
     pixels = np.frombuffer(data, np.uint8).reshape(height, width, channels)
     return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)

@@ -34,7 +34,9 @@ def read_metadata(path: str | os.PathLike[str], required: Mapping[str, type]) ->
         raise DataError(f"the metadata {path} must be a JSON object, not {type(found).__name__}")
     for key, kind in required.items():
         if not isinstance(found.get(key), kind) or isinstance(found[key], bool):
-            raise DataError(f"the metadata {path} needs {key}: {kind.__name__}; got {found.get(key)!r}")
+            raise DataError(
+                f"the metadata {path} needs {key}: {kind.__name__}; got {found.get(key)!r}"
+            )
     return found
 
 

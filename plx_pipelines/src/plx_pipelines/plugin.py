@@ -26,7 +26,10 @@ def provide_pipelines() -> Factories:
 def provide_datasets() -> Factories:
     """Known data sets."""
     names = ("cifar10", "digits", "fashion_mnist", "flowers17", "imdb", "mnist", "shapes")
-    return {"text-pairs": "plx_pipelines.datasets.text_pairs:prepare", **{name: f"plx_pipelines.datasets.{name}:prepare" for name in names}}
+    return {
+        "text-pairs": "plx_pipelines.datasets.text_pairs:prepare",
+        **{name: f"plx_pipelines.datasets.{name}:prepare" for name in names},
+    }
 
 
 @hookimpl
@@ -44,19 +47,30 @@ def provide_layers() -> Factories:
         "geometry": ("CentralCrop", "ExtractGlimpse", "Flip", "RandomImageCrop", "Resize", "Rotate90", "ToBoundingBox", "Transpose"),
         "measures": ("DrawBoundingBoxes", "TotalVariation"),
     }  # fmt: skip
-    return {name: f"plx_pipelines.processors.{module}:{name}" for module, names in modules.items() for name in names}
+    return {
+        name: f"plx_pipelines.processors.{module}:{name}"
+        for module, names in modules.items()
+        for name in names
+    }
 
 
 @hookimpl
 def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
     """What polyaxon-lib called the files of two pipelines."""
-    return {"pipelines": {name: {"files": "data_files"} for name in ("ImageCaptioningPipeline", "TFRecordSourceSequencePipeline")}}
+    return {
+        "pipelines": {
+            name: {"files": "data_files"}
+            for name in ("ImageCaptioningPipeline", "TFRecordSourceSequencePipeline")
+        }
+    }
 
 
 @hookimpl
 def provide_commands() -> Mapping[str, str]:
     """Commands that make record files and look into them."""
-    return {f"data {name}": f"plx_pipelines.commands:{name}" for name in ("convert", "show", "verify")}
+    return {
+        f"data {name}": f"plx_pipelines.commands:{name}" for name in ("convert", "show", "verify")
+    }
 
 
 @hookimpl
@@ -73,9 +87,14 @@ def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
         "TFRecordSequencePipeline": "sequence_records",
     }
     return {
-        "pipelines": {name: f"plx_pipelines.examples:{function}" for name, function in pipelines.items()},
+        "pipelines": {
+            name: f"plx_pipelines.examples:{function}" for name, function in pipelines.items()
+        },
         "layers": {
-            "DrawBoundingBoxes": {"params": {"boxes": [[0.1, 0.1, 0.5, 0.5]]}, "input_shape": image},
+            "DrawBoundingBoxes": {
+                "params": {"boxes": [[0.1, 0.1, 0.5, 0.5]]},
+                "input_shape": image,
+            },
             "ExtractGlimpse": {"params": {"size": [4, 4], "offset": [0, 0]}, "input_shape": image},
             "ToBoundingBox": {"params": box, "input_shape": image},
         },

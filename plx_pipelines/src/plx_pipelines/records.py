@@ -76,7 +76,9 @@ def masked_crc(data: bytes) -> int:
 def write_record(file: IO[bytes], data: bytes) -> None:
     """Append one record."""
     length = struct.pack("<Q", len(data))
-    file.write(length + struct.pack("<I", masked_crc(length)) + data + struct.pack("<I", masked_crc(data)))
+    file.write(
+        length + struct.pack("<I", masked_crc(length)) + data + struct.pack("<I", masked_crc(data))
+    )
 
 
 def write_records(path: str | os.PathLike[str], records: Iterable[bytes]) -> int:
@@ -93,7 +95,9 @@ def write_records(path: str | os.PathLike[str], records: Iterable[bytes]) -> int
 def writing(path: Path) -> Iterator[IO[bytes]]:
     """A file that takes its name, synced to the disk, only when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+    with tempfile.NamedTemporaryFile(
+        dir=path.parent, prefix=f".{path.name}.", delete=False
+    ) as file:
         try:
             yield file
             file.flush()
@@ -130,7 +134,11 @@ def scan(path: str | os.PathLike[str], *, verify: bool = True) -> Index:
             (length,) = struct.unpack_from("<Q", header)
             end = offset + HEADER + length + FOOTER
             if verify and not _is_intact(file.read(length + FOOTER)):
-                faults.append(Fault(name, number, offset, "the data does not match its checksum", end - offset))
+                faults.append(
+                    Fault(
+                        name, number, offset, "the data does not match its checksum", end - offset
+                    )
+                )
             else:
                 found.append((offset + HEADER, length, number))
             file.seek(end)
@@ -175,8 +183,12 @@ class RecordReader:
         self._close = weakref.finalize(self, _close_all, descriptors)
         sizes = [len(index) for index in indexes]
         self._descriptors = np.repeat(np.array(descriptors, np.int64), sizes)
-        self._offsets = np.concatenate([np.empty(0, np.int64), *(index.offsets for index in indexes)])
-        self._lengths = np.concatenate([np.empty(0, np.int64), *(index.lengths for index in indexes)])
+        self._offsets = np.concatenate(
+            [np.empty(0, np.int64), *(index.offsets for index in indexes)]
+        )
+        self._lengths = np.concatenate(
+            [np.empty(0, np.int64), *(index.lengths for index in indexes)]
+        )
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -197,7 +209,11 @@ class RecordReader:
         Raises:
             CorruptData: a record is not what was written; file, record and byte offset are named.
         """
-        columns = (self._descriptors[numbers].tolist(), (self._lengths[numbers] + FOOTER).tolist(), self._offsets[numbers].tolist())
+        columns = (
+            self._descriptors[numbers].tolist(),
+            (self._lengths[numbers] + FOOTER).tolist(),
+            self._offsets[numbers].tolist(),
+        )
         blocks = list(map(os.pread, *columns))
         records = [block[:-FOOTER] for block in blocks]
         crcs = np.array([google_crc32c.value(record) for record in records], np.uint32)
@@ -224,9 +240,23 @@ class RecordReader:
             if _is_intact(block) and len(block) == wanted:
                 continue
             index, row = self.locate(number)
-            short = f"the file ends {wanted - len(block)} bytes before the record does" if len(block) < wanted else ""
+            short = (
+                f"the file ends {wanted - len(block)} bytes before the record does"
+                if len(block) < wanted
+                else ""
+            )
             reason = short or "the data does not match its checksum"
-            raise CorruptData(str(Fault(index.path, int(index.numbers[row]), int(index.offsets[row]) - HEADER, reason, wanted)))
+            raise CorruptData(
+                str(
+                    Fault(
+                        index.path,
+                        int(index.numbers[row]),
+                        int(index.offsets[row]) - HEADER,
+                        reason,
+                        wanted,
+                    )
+                )
+            )
 
 
 def _close_all(descriptors: Sequence[int]) -> None:
@@ -239,7 +269,11 @@ def _header_fault(header: bytes, left: int) -> str:
         return f"the file ends after {len(header)} of the {HEADER} bytes that a record begins with"
     length, crc = struct.unpack("<QI", header)
     if crc != masked_crc(header[:8]):
-        compressed = "; the file is compressed with gzip: decompress it first" if header.startswith(b"\x1f\x8b") else ""
+        compressed = (
+            "; the file is compressed with gzip: decompress it first"
+            if header.startswith(b"\x1f\x8b")
+            else ""
+        )
         return f"the length does not match its checksum{compressed}"
     if HEADER + length + FOOTER > left:
         return f"the file ends {HEADER + length + FOOTER - left} bytes before the record does"
@@ -247,7 +281,9 @@ def _header_fault(header: bytes, left: int) -> str:
 
 
 def _is_intact(block: bytes) -> bool:
-    return len(block) >= FOOTER and struct.pack("<I", masked_crc(block[:-FOOTER])) == block[-FOOTER:]
+    return (
+        len(block) >= FOOTER and struct.pack("<I", masked_crc(block[:-FOOTER])) == block[-FOOTER:]
+    )
 
 
 def _index_places(path: Path) -> list[Path]:
@@ -281,7 +317,9 @@ def _read_index(place: Path, path: str, stamp: tuple[int, int]) -> Index | None:
         if number != INDEX_FORMAT or tuple(stored_stamp) != stamp:
             return None
         rows = zip(stored["faults"].tolist(), stored["reasons"].tolist(), strict=True)
-        faults = tuple(Fault(path, record, offset, reason, lost) for (record, offset, lost), reason in rows)
+        faults = tuple(
+            Fault(path, record, offset, reason, lost) for (record, offset, lost), reason in rows
+        )
         offsets, lengths, numbers = stored["records"]
         return Index(path, offsets, lengths, numbers, faults, bool(verified))
 
@@ -295,7 +333,11 @@ def find_files(patterns: str | Sequence[str]) -> list[str]:
     found: dict[str, None] = {}
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         path = Path(pattern).expanduser()
-        matches = [path] if path.is_file() else sorted(match for match in path.parent.glob(path.name) if match.is_file())
+        matches = (
+            [path]
+            if path.is_file()
+            else sorted(match for match in path.parent.glob(path.name) if match.is_file())
+        )
         if not matches:
             raise DataError(f"there is no file {pattern}")
         found.update({os.fspath(match): None for match in matches})

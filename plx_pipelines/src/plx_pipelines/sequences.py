@@ -74,23 +74,42 @@ class TFRecordSequencePipeline(RecordPipeline):
         contexts = parse_features(self.meta_data.get("context_features", {}), meta_data_file)
         sequences = parse_features(self.meta_data["sequence_features"], meta_data_file)
         self._keys = (
-            {name: tf.io.FixedLenFeature(shape, dtype) for name, (dtype, shape) in contexts.items()},
-            {name: tf.io.FixedLenSequenceFeature(shape, dtype) for name, (dtype, shape) in sequences.items()},
+            {
+                name: tf.io.FixedLenFeature(shape, dtype)
+                for name, (dtype, shape) in contexts.items()
+            },
+            {
+                name: tf.io.FixedLenSequenceFeature(shape, dtype)
+                for name, (dtype, shape) in sequences.items()
+            },
         )
-        specs = {name: tf.TensorSpec([None, *shape], dtype) for name, (dtype, shape) in contexts.items()}
+        specs = {
+            name: tf.TensorSpec([None, *shape], dtype) for name, (dtype, shape) in contexts.items()
+        }
         for name, (dtype, shape) in sequences.items():
-            specs |= {name: tf.TensorSpec([None, self._width, *shape], dtype), length_name(name): tf.TensorSpec([None], tf.int64)}
+            specs |= {
+                name: tf.TensorSpec([None, self._width, *shape], dtype),
+                length_name(name): tf.TensorSpec([None], tf.int64),
+            }
         self._labels = label_names(self.meta_data.get("labels", []), specs, meta_data_file)
         records = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
-        order = make_order(len(records), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        order = make_order(
+            len(records), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
+        )
         lengths = records.lengths if bucket_by_length else None
         super().__init__(records, order, self._divide(specs), feature_processors, mode, lengths)
 
     def _read(self, indices: tf.Tensor) -> Any:
-        found, sequences, lengths = tf.io.parse_sequence_example(self._source.read(indices), *self._keys)
+        found, sequences, lengths = tf.io.parse_sequence_example(
+            self._source.read(indices), *self._keys
+        )
         for name, values in sequences.items():
             found[name] = fit_width(values, self._max_length, self._width)
-            found[length_name(name)] = lengths[name] if self._max_length is None else tf.minimum(lengths[name], self._max_length)
+            found[length_name(name)] = (
+                lengths[name]
+                if self._max_length is None
+                else tf.minimum(lengths[name], self._max_length)
+            )
         return self._divide(found)
 
     def _divide(self, values: Mapping[str, Any]) -> ElementSpec:
@@ -157,10 +176,19 @@ class TFRecordSourceSequencePipeline(RecordPipeline):
     ) -> None:
         source = Tokenizer(source_delimiter, lowercase, split_punctuation)
         target = Tokenizer(target_delimiter, lowercase, split_punctuation)
-        self._pairs = PairEncoder(source, target, source_vocabulary, target_vocabulary, max_length, padded_width(dynamic_pad, max_length))
+        self._pairs = PairEncoder(
+            source,
+            target,
+            source_vocabulary,
+            target_vocabulary,
+            max_length,
+            padded_width(dynamic_pad, max_length),
+        )
         self._fields = (source_field, target_field)
         records = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
-        order = make_order(len(records), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        order = make_order(
+            len(records), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
+        )
         lengths = records.lengths if bucket_by_length else None
         super().__init__(records, order, self._pairs.spec, feature_processors, mode, lengths)
 
@@ -225,11 +253,28 @@ class ParallelTextPipeline(IndexedPipeline):
     ) -> None:
         source = Tokenizer(source_delimiter, lowercase, split_punctuation)
         target = Tokenizer(target_delimiter, lowercase, split_punctuation)
-        self._pairs = PairEncoder(source, target, source_vocabulary, target_vocabulary, max_length, padded_width(dynamic_pad, max_length))
+        self._pairs = PairEncoder(
+            source,
+            target,
+            source_vocabulary,
+            target_vocabulary,
+            max_length,
+            padded_width(dynamic_pad, max_length),
+        )
         self._skips = on_corrupt == "skip"
-        lines, self._left_out = read_parallel(find_files(source_files), find_files(target_files), corrupt_budget if self._skips else None)
-        order = make_order(len(lines[0]), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
-        lengths = [len(first) + len(second) for first, second in zip(*lines, strict=True)] if bucket_by_length else None
+        lines, self._left_out = read_parallel(
+            find_files(source_files),
+            find_files(target_files),
+            corrupt_budget if self._skips else None,
+        )
+        order = make_order(
+            len(lines[0]), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
+        )
+        lengths = (
+            [len(first) + len(second) for first, second in zip(*lines, strict=True)]
+            if bucket_by_length
+            else None
+        )
         super().__init__(order, self._pairs.spec, feature_processors, mode, lengths)
         self._lines = [Resident(tf.constant(side, tf.string)) for side in lines]
         self._cache = cache
@@ -243,7 +288,9 @@ class ParallelTextPipeline(IndexedPipeline):
         if self._cache and self._encoded is None:
             once = Order(self._order.num_examples, min(self._order.num_examples, 1024), 1)
             parts = list(batches(once, lambda indices: self._pairs.encode(*self._texts(indices))))
-            self._encoded = [_resident_ragged(tf.concat(pieces, axis=0)) for pieces in zip(*parts, strict=True)]
+            self._encoded = [
+                _resident_ragged(tf.concat(pieces, axis=0)) for pieces in zip(*parts, strict=True)
+            ]
         return self._cache
 
     def _texts(self, indices: tf.Tensor) -> list[tf.Tensor]:
@@ -255,7 +302,9 @@ class ParallelTextPipeline(IndexedPipeline):
         return self._pairs.arrange(*(_gather_ragged(*parts, indices) for parts in self._encoded))
 
 
-def read_parallel(source: Sequence[str], target: Sequence[str], budget: int | None) -> tuple[list[list[bytes]], int]:
+def read_parallel(
+    source: Sequence[str], target: Sequence[str], budget: int | None
+) -> tuple[list[list[bytes]], int]:
     """The lines of both sides, and how many pairs were left out.
 
     Args:
@@ -269,13 +318,19 @@ def read_parallel(source: Sequence[str], target: Sequence[str], budget: int | No
     """
     sides = [read_lines(files, check=budget is None) for files in (source, target)]
     if len(sides[0]) != len(sides[1]):
-        raise DataError(f"the source has {len(sides[0])} lines and the target {len(sides[1])}; each line belongs to one of the other")
+        raise DataError(
+            f"the source has {len(sides[0])} lines and the target {len(sides[1])}; each line belongs to one of the other"
+        )
     if budget is None:
         return sides, 0
     bad = {place for side in sides for place in find_undecodable(side)}
     if len(bad) > budget:
-        raise CorruptData(f"pair {min(bad) + 1} of {', '.join(source)} is not UTF-8; {len(bad)} are more than corrupt_budget: {budget}")
-    return [[line for place, line in enumerate(side) if place not in bad] for side in sides], len(bad)
+        raise CorruptData(
+            f"pair {min(bad) + 1} of {', '.join(source)} is not UTF-8; {len(bad)} are more than corrupt_budget: {budget}"
+        )
+    return [[line for place, line in enumerate(side) if place not in bad] for side in sides], len(
+        bad
+    )
 
 
 class PairEncoder:
@@ -290,24 +345,43 @@ class PairEncoder:
         max_length: int | None,
         width: int | None,
     ) -> None:
-        vocabularies = [None if path is None else Vocabulary.load(path) for path in (source_vocabulary, target_vocabulary)]
+        vocabularies = [
+            None if path is None else Vocabulary.load(path)
+            for path in (source_vocabulary, target_vocabulary)
+        ]
         self._width = width
         self._source = Encoder(source, vocabularies[0], max_length=max_length)
         # One token more, since the decoder's input leaves out the last, and what it has to say the first.
-        self._target = Encoder(target, vocabularies[1], start=True, stop=True, max_length=None if max_length is None else max_length + 1)
+        self._target = Encoder(
+            target,
+            vocabularies[1],
+            start=True,
+            stop=True,
+            max_length=None if max_length is None else max_length + 1,
+        )
 
     @property
     def spec(self) -> ElementSpec:
         """Of the features and labels."""
         width, lengths = self._width, tf.TensorSpec([None], tf.int64)
-        source, target = tf.TensorSpec([None, width], self._source.dtype), tf.TensorSpec([None, width], self._target.dtype)
-        return {SOURCE + TOKEN: source, SOURCE + LENGTH: lengths, TARGET + TOKEN: target, TARGET + LENGTH: lengths}, {LABEL: target}
+        source, target = (
+            tf.TensorSpec([None, width], self._source.dtype),
+            tf.TensorSpec([None, width], self._target.dtype),
+        )
+        return {
+            SOURCE + TOKEN: source,
+            SOURCE + LENGTH: lengths,
+            TARGET + TOKEN: target,
+            TARGET + LENGTH: lengths,
+        }, {LABEL: target}
 
     def __call__(self, source: tf.Tensor, target: tf.Tensor) -> Any:
         """The (features, labels) of texts, string [b] each."""
         return self.arrange(*self.encode(source, target))
 
-    def encode(self, source: tf.Tensor, target: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+    def encode(
+        self, source: tf.Tensor, target: tf.Tensor
+    ) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
         """The tokens or numbers of texts, string [b] each."""
         return self._source(source), self._target(target)
 
@@ -356,10 +430,16 @@ def parse_features(described: Any, path: str) -> dict[str, tuple[tf.DType, list[
         DataError: a description is not one.
     """
     found = {}
-    for name, entry in described.items() if isinstance(described, Mapping) else [("features", described)]:
+    for name, entry in (
+        described.items() if isinstance(described, Mapping) else [("features", described)]
+    ):
         dtype = entry.get("dtype") if isinstance(entry, Mapping) else None
         shape = entry.get("shape", []) if isinstance(entry, Mapping) else []
-        if dtype not in _DTYPES or not isinstance(shape, list) or not all(isinstance(size, int) for size in shape):
+        if (
+            dtype not in _DTYPES
+            or not isinstance(shape, list)
+            or not all(isinstance(size, int) for size in shape)
+        ):
             raise DataError(
                 f'the metadata {path}: {name} must be like {{"dtype": "int64", "shape": []}}, with {", ".join(_DTYPES)}; got {entry!r}'
             )
@@ -374,15 +454,23 @@ def label_names(names: Any, specs: Mapping[str, Any], path: str) -> Sequence[str
         DataError: they are not names of features.
     """
     if not isinstance(names, list) or any(name not in specs for name in names):
-        raise DataError(f"the metadata {path}: labels must be a list of names among {', '.join(specs)}; got {names!r}")
+        raise DataError(
+            f"the metadata {path}: labels must be a list of names among {', '.join(specs)}; got {names!r}"
+        )
     return names
 
 
 def _resident_ragged(values: tf.RaggedTensor) -> tuple[Resident, Resident, Resident]:
-    return Resident(values.flat_values), Resident(values.row_starts()), Resident(values.row_lengths())
+    return (
+        Resident(values.flat_values),
+        Resident(values.row_starts()),
+        Resident(values.row_lengths()),
+    )
 
 
-def _gather_ragged(flat: Resident, starts: Resident, lengths: Resident, indices: tf.Tensor) -> tf.RaggedTensor:
+def _gather_ragged(
+    flat: Resident, starts: Resident, lengths: Resident, indices: tf.Tensor
+) -> tf.RaggedTensor:
     first = starts.gather(indices)
     places = tf.ragged.range(first, first + lengths.gather(indices))
     return tf.ragged.map_flat_values(flat.gather, places)

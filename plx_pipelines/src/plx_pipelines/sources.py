@@ -34,7 +34,11 @@ class RecordSource:
     """
 
     def __init__(
-        self, data_files: str | Sequence[str], on_corrupt: OnCorrupt = "error", corrupt_budget: int = 100, resident: bool | None = None
+        self,
+        data_files: str | Sequence[str],
+        on_corrupt: OnCorrupt = "error",
+        corrupt_budget: int = 100,
+        resident: bool | None = None,
     ) -> None:
         self.files = find_files(data_files)
         indexes = [load_index(path, verify=on_corrupt == "skip") for path in self.files]
@@ -60,12 +64,17 @@ class RecordSource:
         """How many places were left out as unreadable, and how many bytes with them."""
         if not self._skips:
             return {}
-        return {"corrupt_records": len(self.faults), "corrupt_bytes": sum(fault.lost_bytes for fault in self.faults)}
+        return {
+            "corrupt_records": len(self.faults),
+            "corrupt_bytes": sum(fault.lost_bytes for fault in self.faults),
+        }
 
     def locate(self, number: int) -> str:
         """The file, the record's place in it, and its first byte."""
         index, place = self._reader.locate(number)
-        return f"{index.path}: record {index.numbers[place]} at byte {index.offsets[place] - HEADER}"
+        return (
+            f"{index.path}: record {index.numbers[place]} at byte {index.offsets[place] - HEADER}"
+        )
 
     def first(self) -> bytes:
         """The first record."""
@@ -96,5 +105,9 @@ def _judge(faults: Sequence[Fault], budget: int, skips: bool) -> None:
     if len(faults) <= budget:
         return
     more = f", and {len(faults) - 1} more like it" if len(faults) > 1 else ""
-    hint = f"; {len(faults)} are more than corrupt_budget: {budget}" if skips else "; on_corrupt: skip would leave it out"
+    hint = (
+        f"; {len(faults)} are more than corrupt_budget: {budget}"
+        if skips
+        else "; on_corrupt: skip would leave it out"
+    )
     raise CorruptData(f"{faults[0]}, which costs {faults[0].lost_bytes} bytes{more}{hint}")

@@ -61,23 +61,50 @@ class TablePipeline(IndexedPipeline):
         table, files, faults = read_tables(data_files, delimiter, self._skips)
         label_columns = [labels] if isinstance(labels, str) else list(labels or ())
         groups = features if isinstance(features, Mapping) else None
-        plain = [name for name in table.column_names if name not in label_columns] if features is None else list(features)
-        used = [column for columns in groups.values() for column in columns] if groups is not None else plain
+        plain = (
+            [name for name in table.column_names if name not in label_columns]
+            if features is None
+            else list(features)
+        )
+        used = (
+            [column for columns in groups.values() for column in columns]
+            if groups is not None
+            else plain
+        )
         _check_columns([*used, *label_columns, *(vocabularies or {})], table.column_names, files)
         if self._skips:
-            table, faults = _drop_incomplete(table, list(dict.fromkeys([*used, *label_columns])), files, faults)
+            table, faults = _drop_incomplete(
+                table, list(dict.fromkeys([*used, *label_columns])), files, faults
+            )
         if len(faults) > corrupt_budget:
-            raise CorruptData(f"{faults[0]}; {len(faults)} are more than corrupt_budget: {corrupt_budget}")
+            raise CorruptData(
+                f"{faults[0]}; {len(faults)} are more than corrupt_budget: {corrupt_budget}"
+            )
         self._left_out = len(faults)
         encoded = {name: Vocabulary.load(path) for name, path in (vocabularies or {}).items()}
-        values = {name: column_values(table, name, encoded.get(name), files) for name in dict.fromkeys([*used, *label_columns])}
+        values = {
+            name: column_values(table, name, encoded.get(name), files)
+            for name in dict.fromkeys([*used, *label_columns])
+        }
         if groups is not None:
-            grouped = {name: np.stack([_number(values[column], column) for column in columns], axis=1) for name, columns in groups.items()}
+            grouped = {
+                name: np.stack([_number(values[column], column) for column in columns], axis=1)
+                for name, columns in groups.items()
+            }
         else:
             grouped = {name: values[name] for name in plain}
-        self._parts = tf.nest.map_structure(Resident, (grouped, {name: values[name] for name in label_columns}))
-        order = make_order(table.num_rows, batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
-        super().__init__(order, tf.nest.map_structure(lambda part: part.spec, self._parts), feature_processors, mode)
+        self._parts = tf.nest.map_structure(
+            Resident, (grouped, {name: values[name] for name in label_columns})
+        )
+        order = make_order(
+            table.num_rows, batch_size, num_epochs, shuffle, drop_remainder, seed, mode
+        )
+        super().__init__(
+            order,
+            tf.nest.map_structure(lambda part: part.spec, self._parts),
+            feature_processors,
+            mode,
+        )
 
     def counters(self) -> Mapping[str, int]:
         """How many rows were left out because values of them are missing, or too many."""
@@ -90,7 +117,9 @@ class TablePipeline(IndexedPipeline):
         return tf.nest.map_structure(lambda part: part.gather(indices), self._parts)
 
 
-def read_tables(data_files: str | Sequence[str], delimiter: str | None, skip: bool) -> tuple[Any, list[str], list[str]]:
+def read_tables(
+    data_files: str | Sequence[str], delimiter: str | None, skip: bool
+) -> tuple[Any, list[str], list[str]]:
     """The rows of files one after the other, a `pyarrow.Table`; the files; and what is wrong with each row that was left out.
 
     Args:
@@ -105,23 +134,30 @@ def read_tables(data_files: str | Sequence[str], delimiter: str | None, skip: bo
         import pyarrow
         from pyarrow import csv, parquet
     except ImportError as error:
-        raise DataError("tables are read by pyarrow, which is not installed: pip install 'plx-pipelines[tables]'") from error
+        raise DataError(
+            "tables are read by pyarrow, which is not installed: pip install 'plx-pipelines[tables]'"
+        ) from error
     files = find_files(data_files)
     tables, faults = [], []
 
     def leave_out(row: Any) -> str:
-        faults.append(f"{path}: row {row.number} has {row.actual_columns} values, and there are {row.expected_columns} columns")
+        faults.append(
+            f"{path}: row {row.number} has {row.actual_columns} values, and there are {row.expected_columns} columns"
+        )
         return "skip"
 
     for path in files:
         bare = path.removesuffix(".gz")
         options = csv.ParseOptions(
-            delimiter=delimiter or ("\t" if bare.endswith(".tsv") else ","), invalid_row_handler=leave_out if skip else None
+            delimiter=delimiter or ("\t" if bare.endswith(".tsv") else ","),
+            invalid_row_handler=leave_out if skip else None,
         )
         alone = csv.ReadOptions(use_threads=False)  # with threads, rows have no numbers
         try:
             if bare.endswith((".csv", ".tsv")):
-                tables.append(csv.read_csv(path, parse_options=options, read_options=alone if skip else None))
+                tables.append(
+                    csv.read_csv(path, parse_options=options, read_options=alone if skip else None)
+                )
             else:
                 tables.append(parquet.read_table(path))
         except (pyarrow.ArrowException, OSError) as error:
@@ -133,7 +169,9 @@ def read_tables(data_files: str | Sequence[str], delimiter: str | None, skip: bo
     return pyarrow.concat_tables(tables, promote_options="permissive"), files, faults
 
 
-def _drop_incomplete(table: Any, columns: Sequence[str], files: Sequence[str], faults: Sequence[str]) -> tuple[Any, list[str]]:
+def _drop_incomplete(
+    table: Any, columns: Sequence[str], files: Sequence[str], faults: Sequence[str]
+) -> tuple[Any, list[str]]:
     """The rows that have a value in each of these columns, and what is wrong with the others."""
     import pyarrow
 
@@ -144,7 +182,9 @@ def _drop_incomplete(table: Any, columns: Sequence[str], files: Sequence[str], f
     return table.filter(pyarrow.array(whole)), [*faults, *missing]
 
 
-def column_values(table: Any, name: str, vocabulary: Vocabulary | None, files: Sequence[str]) -> np.ndarray:
+def column_values(
+    table: Any, name: str, vocabulary: Vocabulary | None, files: Sequence[str]
+) -> np.ndarray:
     """A column as an array of one axis: numbers, or texts, or the numbers of categories.
 
     Raises:
@@ -153,13 +193,17 @@ def column_values(table: Any, name: str, vocabulary: Vocabulary | None, files: S
     column = table.column(name)
     if column.null_count:
         row = next(place for place, value in enumerate(column) if not value.is_valid)
-        raise DataError(f"{', '.join(files)}: column {name} has no value in row {row + 1}, and in {column.null_count - 1} more")
+        raise DataError(
+            f"{', '.join(files)}: column {name} has no value in row {row + 1}, and in {column.null_count - 1} more"
+        )
     values: np.ndarray = column.to_numpy()
     if vocabulary is not None:
         texts = [str(value) for value in values.tolist()]
         unknown = next((place for place, text in enumerate(texts) if text not in vocabulary), None)
         if unknown is not None and UNKNOWN not in vocabulary:
-            raise DataError(f"column {name} has {texts[unknown]!r} in row {unknown + 1}, which its vocabulary lacks, as it does {UNKNOWN}")
+            raise DataError(
+                f"column {name} has {texts[unknown]!r} in row {unknown + 1}, which its vocabulary lacks, as it does {UNKNOWN}"
+            )
         return np.array(vocabulary.encode(texts), np.int64)
     if values.dtype == object and not all(isinstance(value, (str, bytes)) for value in values):
         raise DataError(f"column {name} holds {column.type}; a column must hold numbers or text")
@@ -168,11 +212,15 @@ def column_values(table: Any, name: str, vocabulary: Vocabulary | None, files: S
 
 def _number(values: np.ndarray, column: str) -> np.ndarray:
     if values.dtype.kind not in "biuf":
-        raise DataError(f"column {column} holds {'text' if values.dtype == object else values.dtype}; put side by side are numbers only")
+        raise DataError(
+            f"column {column} holds {'text' if values.dtype == object else values.dtype}; put side by side are numbers only"
+        )
     return values.astype(np.float32)
 
 
 def _check_columns(wanted: Sequence[str], names: Sequence[str], files: Sequence[str]) -> None:
     for name in wanted:
         if name not in names:
-            raise DataError(f"{files[0]} has no column {name}{did_you_mean(name, names)}; it has {', '.join(names)}")
+            raise DataError(
+                f"{files[0]} has no column {name}{did_you_mean(name, names)}; it has {', '.join(names)}"
+            )

@@ -66,11 +66,21 @@ class Encoder:
     _table: tf.lookup.StaticHashTable | None = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        needed = [token for token, wanted in ((PAD, True), (START, self.start), (STOP, self.stop)) if wanted]
-        missing = [token for token in needed if self.vocabulary is not None and token not in self.vocabulary]
+        needed = [
+            token
+            for token, wanted in ((PAD, True), (START, self.start), (STOP, self.stop))
+            if wanted
+        ]
+        missing = [
+            token
+            for token in needed
+            if self.vocabulary is not None and token not in self.vocabulary
+        ]
         if missing:
             raise DataError(f"the vocabulary lacks {', '.join(missing)}")
-        object.__setattr__(self, "_table", None if self.vocabulary is None else self.vocabulary.table())
+        object.__setattr__(
+            self, "_table", None if self.vocabulary is None else self.vocabulary.table()
+        )
 
     @property
     def dtype(self) -> tf.DType:
@@ -85,7 +95,9 @@ class Encoder:
         shape = [tf.size(text), 1]
         parts = [tf.fill(shape, START)] * self.start + [tokens] + [tf.fill(shape, STOP)] * self.stop
         tokens = tf.concat(parts, axis=1) if len(parts) > 1 else tokens
-        return tokens if self._table is None else tf.ragged.map_flat_values(self._table.lookup, tokens)
+        return (
+            tokens if self._table is None else tf.ragged.map_flat_values(self._table.lookup, tokens)
+        )
 
 
 def pad(sequences: tf.RaggedTensor, length: int | None = None) -> tf.Tensor:
@@ -112,7 +124,11 @@ def read_lines(paths: Sequence[str], check: bool = True) -> list[bytes]:
     lines: list[bytes] = []
     for path in paths:
         try:
-            content = gzip.decompress(Path(path).read_bytes()) if path.endswith(".gz") else Path(path).read_bytes()
+            content = (
+                gzip.decompress(Path(path).read_bytes())
+                if path.endswith(".gz")
+                else Path(path).read_bytes()
+            )
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{path} cannot be read as text: {error}") from error
         found = content.replace(b"\r\n", b"\n").split(b"\n")
@@ -135,7 +151,9 @@ def find_undecodable(lines: Sequence[bytes]) -> list[int]:
     return [place for place, line in enumerate(lines) if not is_text(line)]
 
 
-def read_pairs(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> tuple[list[bytes], list[bytes]]:
+def read_pairs(
+    source: str | os.PathLike[str], target: str | os.PathLike[str]
+) -> tuple[list[bytes], list[bytes]]:
     """The lines of two text files that belong together.
 
     Raises:
@@ -143,7 +161,9 @@ def read_pairs(source: str | os.PathLike[str], target: str | os.PathLike[str]) -
     """
     first, second = read_lines([os.fspath(source)]), read_lines([os.fspath(target)])
     if len(first) != len(second):
-        raise DataError(f"{source} has {len(first)} lines and {target} {len(second)}; each line belongs to one of the other")
+        raise DataError(
+            f"{source} has {len(first)} lines and {target} {len(second)}; each line belongs to one of the other"
+        )
     return first, second
 
 
@@ -162,5 +182,7 @@ def read_folder(folder: Path) -> list[bytes]:
 def iterate_tokens(lines: Sequence[bytes], tokenizer: Tokenizer) -> Iterator[str]:
     """All tokens of some lines, as `Vocabulary.fit` takes them."""
     for first in range(0, len(lines), _AT_ONCE):
-        for token in tokenizer(tf.constant(lines[first : first + _AT_ONCE], tf.string)).flat_values.numpy():
+        for token in tokenizer(
+            tf.constant(lines[first : first + _AT_ONCE], tf.string)
+        ).flat_values.numpy():
             yield token.decode("utf-8", "replace")

@@ -40,10 +40,14 @@ class Vocabulary:
     _numbers: dict[str, int] = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        object.__setattr__(self, "_numbers", {token: number for number, token in enumerate(self.tokens)})
+        object.__setattr__(
+            self, "_numbers", {token: number for number, token in enumerate(self.tokens)}
+        )
         if len(self._numbers) < len(self.tokens):
             twice = next(token for token, count in Counter(self.tokens).items() if count > 1)
-            raise DataError(f"a vocabulary holds each token once; {twice!r} is there {self.tokens.count(twice)} times")
+            raise DataError(
+                f"a vocabulary holds each token once; {twice!r} is there {self.tokens.count(twice)} times"
+            )
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -52,7 +56,13 @@ class Vocabulary:
         return token in self._numbers
 
     @classmethod
-    def fit(cls, tokens: Iterable[str], max_size: int | None = None, min_count: int = 1, specials: Sequence[str] = SPECIALS) -> Self:
+    def fit(
+        cls,
+        tokens: Iterable[str],
+        max_size: int | None = None,
+        min_count: int = 1,
+        specials: Sequence[str] = SPECIALS,
+    ) -> Self:
         """The tokens that occur most, after the special ones; those that occur equally often in alphabetical order.
 
         Args:
@@ -62,7 +72,9 @@ class Vocabulary:
             specials: what comes first; none for categories.
         """
         counts = Counter(tokens)
-        kept = [token for token, count in counts.items() if count >= min_count and token not in specials]
+        kept = [
+            token for token, count in counts.items() if count >= min_count and token not in specials
+        ]
         kept.sort(key=lambda token: (-counts[token], token))
         room = len(kept) if max_size is None else max(0, max_size - len(specials))
         return cls((*specials, *kept[:room]))
@@ -96,7 +108,9 @@ class Vocabulary:
         unknown = self._numbers.get(UNKNOWN)
         numbers = [self._numbers.get(token, unknown) for token in tokens]
         if None in numbers:
-            raise DataError(f"a token is not among the {len(self)} of the vocabulary, and there is no {UNKNOWN} to stand for it")
+            raise DataError(
+                f"a token is not among the {len(self)} of the vocabulary, and there is no {UNKNOWN} to stand for it"
+            )
         return numbers  # type: ignore[return-value]
 
     def decode(self, numbers: Iterable[int]) -> list[str]:
@@ -116,4 +130,6 @@ class Vocabulary:
 
         with tf.init_scope():
             keys, values = tf.constant(self.tokens), tf.range(len(self), dtype=tf.int64)
-            return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(keys, values), self._numbers.get(UNKNOWN, -1))
+            return tf.lookup.StaticHashTable(
+                tf.lookup.KeyValueTensorInitializer(keys, values), self._numbers.get(UNKNOWN, -1)
+            )

@@ -38,7 +38,9 @@ class _ExploringPolicy(_NetworkPolicy):
         function: of the features, gives what the actions are chosen by; the network itself when None.
     """
 
-    def __init__(self, network: Any, exploration: Exploration, function: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self, network: Any, exploration: Exploration, function: Callable[[Any], Any] | None = None
+    ) -> None:
         super().__init__(network, function)
         self._exploration = exploration
 
@@ -79,7 +81,9 @@ class DeterministicPolicy(_ExploringPolicy):
 
     def act(self, observations: Any, timestep: int, masks: np.ndarray | None = None) -> np.ndarray:
         """The actions to take while learning, float [N, D], between -1 and 1."""
-        return np.asarray(np.clip(self._exploration.explore(self._outputs(observations), timestep), -1.0, 1.0))
+        return np.asarray(
+            np.clip(self._exploration.explore(self._outputs(observations), timestep), -1.0, 1.0)
+        )
 
     def greedy(self, observations: Any, masks: np.ndarray | None = None) -> np.ndarray:
         """The best actions, float [N, D]."""
@@ -97,7 +101,9 @@ class StochasticPolicy(_NetworkPolicy):
         seed: of the draws.
     """
 
-    def __init__(self, network: Any, function: Callable[[Any], Any], distribution: Distribution, seed: int) -> None:
+    def __init__(
+        self, network: Any, function: Callable[[Any], Any], distribution: Distribution, seed: int
+    ) -> None:
         super().__init__(network, function)
         self._distribution = distribution
         self._rng = np.random.default_rng(seed)
@@ -109,7 +115,11 @@ class StochasticPolicy(_NetworkPolicy):
 
     def greedy(self, observations: Any, masks: np.ndarray | None = None) -> np.ndarray:
         """The likeliest actions."""
-        return np.asarray(self._distribution.mode_on_host(self._distribution.masked_on_host(self._outputs(observations), masks)))
+        return np.asarray(
+            self._distribution.mode_on_host(
+                self._distribution.masked_on_host(self._outputs(observations), masks)
+            )
+        )
 
     def state(self) -> State:
         """The generator."""

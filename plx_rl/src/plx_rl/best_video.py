@@ -40,12 +40,18 @@ class BestVideo(Exporter):
         self._sign = 1.0 if higher_is_better else -1.0
         self._fps, self._max_frames = fps, max_frames
 
-    def export(self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool) -> Path | None:
+    def export(
+        self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool
+    ) -> Path | None:
         """Write the picture, if the checkpoint is better than the one that the last shows."""
         target = Path(run.model_dir) / "videos" / f"{self._name}.gif"
         about = target.with_suffix(".json")
         value = metric_called(metrics, self._metric)
-        if about.exists() and self._sign * (value - json.loads(about.read_text(encoding="utf-8"))[self._metric]) <= 0:
+        if (
+            about.exists()
+            and self._sign * (value - json.loads(about.read_text(encoding="utf-8"))[self._metric])
+            <= 0
+        ):
             return None
         write_gif(target, self._episode(run, run.checkpoints.directory / f"{step:09d}"), self._fps)
         about.write_text(json.dumps({"step": step, self._metric: float(value)}), encoding="utf-8")

@@ -87,19 +87,29 @@ def in_order(columns: Transition) -> Iterator[dict[str, Any]]:
 
 def _check(columns: Transition, source: Any) -> None:
     missing = [name for name in REQUIRED if name not in columns]
-    missing += [name for name in ("state", "next_state") if not any(column.split("/")[0] == name for column in columns)]
+    missing += [
+        name
+        for name in ("state", "next_state")
+        if not any(column.split("/")[0] == name for column in columns)
+    ]
     if missing:
-        raise DataError(f"the demonstrations {source} have no {', '.join(missing)}; there are {', '.join(sorted(columns)) or 'none'}")
+        raise DataError(
+            f"the demonstrations {source} have no {', '.join(missing)}; there are {', '.join(sorted(columns)) or 'none'}"
+        )
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1 or not lengths["reward"]:
-        raise DataError(f"the columns of the demonstrations {source} differ in length, or are empty: {lengths}")
+        raise DataError(
+            f"the columns of the demonstrations {source} differ in length, or are empty: {lengths}"
+        )
 
 
 def _from_minari(name: str) -> Transition:
     try:
         import minari
     except ImportError as error:
-        raise DataError("Minari's data sets need the package minari: pip install 'plx-rl[demos]'") from error
+        raise DataError(
+            "Minari's data sets need the package minari: pip install 'plx-rl[demos]'"
+        ) from error
     try:
         episodes = list(minari.load_dataset(name).iterate_episodes())
     except (OSError, ValueError) as error:

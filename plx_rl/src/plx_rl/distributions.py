@@ -64,7 +64,9 @@ class Distribution(ABC):
     def masked(self, parameters: Any, mask: Any) -> Any:
         """The parameters of the same distributions without the illegal actions."""
         if mask is not None:
-            raise ValueError(f"{type(self).__name__} policies have no action masks; masks need a Discrete or MultiDiscrete action space")
+            raise ValueError(
+                f"{type(self).__name__} policies have no action masks; masks need a Discrete or MultiDiscrete action space"
+            )
         return parameters
 
     def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Any:
@@ -108,7 +110,9 @@ class Categorical(Distribution):
 
     def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
         """Actions by the Gumbel-max trick, int [B]."""
-        return (parameters - np.log(rng.standard_exponential(parameters.shape, dtype=np.float32))).argmax(axis=-1)
+        return (
+            parameters - np.log(rng.standard_exponential(parameters.shape, dtype=np.float32))
+        ).argmax(axis=-1)
 
     def draw(self, parameters: Any, seed: Any) -> Any:
         """Actions by the Gumbel-max trick, int [B]."""
@@ -137,7 +141,12 @@ class MultiCategorical(Distribution):
 
     def log_prob(self, parameters: Any, actions: Any) -> Any:
         """Σ_k log π_k(a_k|s), [B]."""
-        return tf.add_n([Categorical(size).log_prob(part, actions[:, k]) for k, (size, part) in enumerate(self._parts(parameters))])
+        return tf.add_n(
+            [
+                Categorical(size).log_prob(part, actions[:, k])
+                for k, (size, part) in enumerate(self._parts(parameters))
+            ]
+        )
 
     def entropy(self, parameters: Any) -> Any:
         """The sum of the parts' entropies, [B]."""
@@ -150,11 +159,15 @@ class MultiCategorical(Distribution):
 
     def mode(self, parameters: Any) -> Any:
         """The most likely action of each part, int [B, K]."""
-        return tf.stack([Categorical(size).mode(part) for size, part in self._parts(parameters)], axis=-1)
+        return tf.stack(
+            [Categorical(size).mode(part) for size, part in self._parts(parameters)], axis=-1
+        )
 
     def mode_on_host(self, parameters: np.ndarray) -> Any:
         """The most likely action of each part, int [B, K]."""
-        return np.stack([part.argmax(axis=-1) for part in np.split(parameters, self._cuts, axis=-1)], axis=-1)
+        return np.stack(
+            [part.argmax(axis=-1) for part in np.split(parameters, self._cuts, axis=-1)], axis=-1
+        )
 
     def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
         """An action of each part, int [B, K]."""
@@ -170,13 +183,23 @@ class MultiCategorical(Distribution):
         if mask is None:
             return parameters
         masks = tf.split(mask, self.sizes, axis=-1)
-        return tf.concat([mask_values(part, legal) for (_, part), legal in zip(self._parts(parameters), masks, strict=True)], axis=-1)
+        return tf.concat(
+            [
+                mask_values(part, legal)
+                for (_, part), legal in zip(self._parts(parameters), masks, strict=True)
+            ],
+            axis=-1,
+        )
 
     def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Any:
         """`masked` for NumPy arrays."""
         if mask is None:
             return parameters
-        pairs = zip(np.split(parameters, self._cuts, axis=-1), np.split(mask, self._cuts, axis=-1), strict=True)
+        pairs = zip(
+            np.split(parameters, self._cuts, axis=-1),
+            np.split(mask, self._cuts, axis=-1),
+            strict=True,
+        )
         return np.concatenate([mask_values_on_host(part, legal) for part, legal in pairs], axis=-1)
 
     @property
@@ -201,16 +224,23 @@ class Bernoulli(Distribution):
 
     def log_prob(self, parameters: Any, actions: Any) -> Any:
         """Σ_k log π_k(a_k|s), [B]."""
-        return -tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(actions, parameters.dtype), parameters), axis=-1)
+        return -tf.reduce_sum(
+            tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(actions, parameters.dtype), parameters),
+            axis=-1,
+        )
 
     def entropy(self, parameters: Any) -> Any:
         """The sum of the switches' entropies, [B]."""
-        return tf.reduce_sum(tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(parameters), parameters), axis=-1)
+        return tf.reduce_sum(
+            tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(parameters), parameters), axis=-1
+        )
 
     def kl(self, old: Any, new: Any) -> Any:
         """The sum of the switches' divergences, [B]."""
         on = tf.sigmoid(old)
-        difference = tf.nn.sigmoid_cross_entropy_with_logits(on, new) - tf.nn.sigmoid_cross_entropy_with_logits(on, old)
+        difference = tf.nn.sigmoid_cross_entropy_with_logits(
+            on, new
+        ) - tf.nn.sigmoid_cross_entropy_with_logits(on, old)
         return tf.reduce_sum(difference, axis=-1)
 
     def mode(self, parameters: Any) -> Any:
@@ -228,7 +258,9 @@ class Bernoulli(Distribution):
 
     def draw(self, parameters: Any, seed: Any) -> Any:
         """Each switch thrown at random, int [B, K]."""
-        return tf.cast(tf.random.stateless_uniform(parameters.shape, seed) < tf.sigmoid(parameters), tf.int64)
+        return tf.cast(
+            tf.random.stateless_uniform(parameters.shape, seed) < tf.sigmoid(parameters), tf.int64
+        )
 
 
 @final
@@ -252,7 +284,9 @@ class DiagonalGaussian(Distribution):
         """Σ_d log π_d(a_d|s), [B]."""
         mean, log_std = tf.split(parameters, 2, axis=-1)
         scaled = (actions - mean) * tf.exp(-log_std)
-        return -tf.reduce_sum(0.5 * tf.square(scaled) + log_std, axis=-1) - 0.5 * self.size * math.log(2.0 * math.pi)
+        return -tf.reduce_sum(
+            0.5 * tf.square(scaled) + log_std, axis=-1
+        ) - 0.5 * self.size * math.log(2.0 * math.pi)
 
     def entropy(self, parameters: Any) -> Any:
         """Σ_d (log σ_d + ½ log 2πe), [B]."""
@@ -263,7 +297,9 @@ class DiagonalGaussian(Distribution):
         """Σ_d (log σ'_d - log σ_d + (σ_d² + (μ_d - μ'_d)²) / 2σ'_d² - ½), [B]."""
         mean, log_std = tf.split(old, 2, axis=-1)
         new_mean, new_log_std = tf.split(new, 2, axis=-1)
-        spread = (tf.exp(2.0 * log_std) + tf.square(mean - new_mean)) * 0.5 * tf.exp(-2.0 * new_log_std)
+        spread = (
+            (tf.exp(2.0 * log_std) + tf.square(mean - new_mean)) * 0.5 * tf.exp(-2.0 * new_log_std)
+        )
         return tf.reduce_sum(new_log_std - log_std + spread - 0.5, axis=-1)
 
     def mode(self, parameters: Any) -> Any:
@@ -287,7 +323,11 @@ class DiagonalGaussian(Distribution):
 
 def _gumbel(parameters: Any, seed: Any) -> Any:
     """Standard Gumbel numbers of the shape of the parameters."""
-    return -tf.math.log(-tf.math.log(tf.random.stateless_uniform(parameters.shape, seed, np.finfo(np.float32).tiny, 1.0)))
+    return -tf.math.log(
+        -tf.math.log(
+            tf.random.stateless_uniform(parameters.shape, seed, np.finfo(np.float32).tiny, 1.0)
+        )
+    )
 
 
 def distribution_for(space: Any) -> Distribution:
@@ -304,4 +344,6 @@ def distribution_for(space: Any) -> Distribution:
         return Bernoulli(int(np.prod(space.shape)))
     if isinstance(space, gymnasium.spaces.Box) and np.issubdtype(space.dtype, np.floating):
         return DiagonalGaussian(int(np.prod(space.shape)))
-    raise ValueError(f"a policy acts in a Discrete, MultiDiscrete, MultiBinary or float Box space; this environment's actions are {space}")
+    raise ValueError(
+        f"a policy acts in a Discrete, MultiDiscrete, MultiBinary or float Box space; this environment's actions are {space}"
+    )

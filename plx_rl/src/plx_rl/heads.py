@@ -62,15 +62,27 @@ class GaussianHead(keras.layers.Layer):
         params: of a Keras layer.
     """
 
-    def __init__(self, size: int, log_std: float = 0.0, kernel_initializer: Any = "glorot_uniform", **params: Any) -> None:
+    def __init__(
+        self,
+        size: int,
+        log_std: float = 0.0,
+        kernel_initializer: Any = "glorot_uniform",
+        **params: Any,
+    ) -> None:
         super().__init__(**params)
         self._size, self._initial = size, log_std
-        self._mean = keras.layers.Dense(size, kernel_initializer=kernel_initializer, dtype=self.dtype_policy, name="mean")
+        self._mean = keras.layers.Dense(
+            size, kernel_initializer=kernel_initializer, dtype=self.dtype_policy, name="mean"
+        )
 
     def build(self, input_shape: Any) -> None:
         """Make the layer and the variable."""
         self._mean.build(input_shape)
-        self._log_std = self.add_weight(shape=(self._size,), initializer=keras.initializers.Constant(self._initial), name="log_std")
+        self._log_std = self.add_weight(
+            shape=(self._size,),
+            initializer=keras.initializers.Constant(self._initial),
+            name="log_std",
+        )
 
     def call(self, inputs: Any) -> Any:
         """Means, then log-deviations."""
@@ -84,4 +96,9 @@ class GaussianHead(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         initializer = keras.initializers.serialize(self._mean.kernel_initializer)
-        return {**super().get_config(), "size": self._size, "log_std": self._initial, "kernel_initializer": initializer}
+        return {
+            **super().get_config(),
+            "size": self._size,
+            "log_std": self._initial,
+            "kernel_initializer": initializer,
+        }

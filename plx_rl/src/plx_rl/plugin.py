@@ -106,7 +106,10 @@ def provide_commands() -> Mapping[str, str]:
 def provide_aliases() -> Mapping[str, Mapping[str, str]]:
     """Short names of the models, and the ids that gymnasium has for dynamics."""
     return {
-        "models": {name.lower(): f"{name}Model" for name in ("A2C", "DDQN", "DQN", "NAF", "PPO", "TRPO", "VPG")},
+        "models": {
+            name.lower(): f"{name}Model"
+            for name in ("A2C", "DDQN", "DQN", "NAF", "PPO", "TRPO", "VPG")
+        },
         "dynamics": {
             "Acrobot-v1": "Acrobot",
             "CartPole-v1": "CartPole",
@@ -124,7 +127,10 @@ def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
     pendulum = {"GymEnvironment": {"env_id": "Pendulum-v1", "num_envs": 2}}
     return {
         "models": {f"{name}Model": {"env": pole} for name in ("A2C", "DDQN", "DQN", "TRPO", "VPG")}
-        | {"NAFModel": {"env": pendulum}, "PPOModel": {"env": pole, "params": {"minibatch_size": 8}}},
+        | {
+            "NAFModel": {"env": pendulum},
+            "PPOModel": {"env": pole, "params": {"minibatch_size": 8}},
+        },
         "environments": {
             "CompiledEnvironment": {"params": {"env_id": "CartPole", "num_envs": 2}},
             "GymEnvironment": {"params": {"env_id": "CartPole-v1", "num_envs": 2}},

@@ -39,7 +39,9 @@ def surrogate(log_prob: Any, log_prob_old: Any, advantage: Any, weights: Any = N
     return -weighted_mean(tf.exp(log_prob - log_prob_old) * advantage, weights)
 
 
-def clipped_surrogate(log_prob: Any, log_prob_old: Any, advantage: Any, clip: Any, weights: Any = None) -> Any:
+def clipped_surrogate(
+    log_prob: Any, log_prob_old: Any, advantage: Any, clip: Any, weights: Any = None
+) -> Any:
     """-E[min(ρ A, clip(ρ, 1 - ε, 1 + ε) A)] with ρ = π / π_old, the loss of PPO.
 
     Args:
@@ -52,7 +54,10 @@ def clipped_surrogate(log_prob: Any, log_prob_old: Any, advantage: Any, clip: An
     Source: Schulman et al. 2017, equation 7.
     """
     ratio = tf.exp(log_prob - log_prob_old)
-    return -weighted_mean(tf.minimum(ratio * advantage, tf.clip_by_value(ratio, 1.0 - clip, 1.0 + clip) * advantage), weights)
+    return -weighted_mean(
+        tf.minimum(ratio * advantage, tf.clip_by_value(ratio, 1.0 - clip, 1.0 + clip) * advantage),
+        weights,
+    )
 
 
 def clip_fraction(log_prob: Any, log_prob_old: Any, clip: Any, weights: Any = None) -> Any:
@@ -78,7 +83,9 @@ def clipped_value_loss(v: Any, v_old: Any, returns: Any, clip: Any, weights: Any
     Source: the PPO of the OpenAI Baselines; Huang et al. 2022, detail 9.
     """
     clipped = v_old + tf.clip_by_value(v - v_old, -clip, clip)
-    return 0.5 * weighted_mean(tf.maximum(tf.square(v - returns), tf.square(clipped - returns)), weights)
+    return 0.5 * weighted_mean(
+        tf.maximum(tf.square(v - returns), tf.square(clipped - returns)), weights
+    )
 
 
 def explained_variance(v: Any, returns: Any, weights: Any = None) -> Any:

@@ -13,7 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 
-def generalized_advantages(r_t: Any, discount_t: Any, carry_t: Any, v_tm1: Any, v_t: Any, lambda_: float) -> Any:
+def generalized_advantages(
+    r_t: Any, discount_t: Any, carry_t: Any, v_tm1: Any, v_t: Any, lambda_: float
+) -> Any:
     """Generalised advantage estimates.
 
     Args:
@@ -30,11 +32,21 @@ def generalized_advantages(r_t: Any, discount_t: Any, carry_t: Any, v_tm1: Any, 
     Source: Schulman et al. 2016, equation 16.
     """
     deltas = r_t + discount_t * v_t - v_tm1
-    return tf.scan(lambda later, now: now[0] + now[1] * lambda_ * later, (deltas, carry_t), tf.zeros_like(deltas[0]), reverse=True)
+    return tf.scan(
+        lambda later, now: now[0] + now[1] * lambda_ * later,
+        (deltas, carry_t),
+        tf.zeros_like(deltas[0]),
+        reverse=True,
+    )
 
 
 def generalized_advantages_on_host(
-    r_t: np.ndarray, discount_t: np.ndarray, carry_t: np.ndarray, v_tm1: np.ndarray, v_t: np.ndarray, lambda_: float
+    r_t: np.ndarray,
+    discount_t: np.ndarray,
+    carry_t: np.ndarray,
+    v_tm1: np.ndarray,
+    v_t: np.ndarray,
+    lambda_: float,
 ) -> Any:
     """`generalized_advantages` for NumPy arrays: a host loop over rows is quicker than a graph's, short of XLA."""
     deltas, weights = r_t + discount_t * v_t - v_tm1, carry_t * lambda_
@@ -57,7 +69,12 @@ def discounted_returns(r_t: Any, carry_t: Any, bootstrap_t: Any) -> Any:
     Source: Sutton and Barto 2018, equation 3.9.
     """
     inputs = r_t + bootstrap_t
-    return tf.scan(lambda later, now: now[0] + now[1] * later, (inputs, carry_t), tf.zeros_like(inputs[0]), reverse=True)
+    return tf.scan(
+        lambda later, now: now[0] + now[1] * later,
+        (inputs, carry_t),
+        tf.zeros_like(inputs[0]),
+        reverse=True,
+    )
 
 
 def returns_on_host(r_t: np.ndarray, carry_t: np.ndarray) -> np.ndarray:

@@ -48,15 +48,22 @@ class Seeds:
     def __init__(self, experiment: RLExperiment, count: int) -> None:
         agent, env = experiment.agent, experiment.env
         if not isinstance(env, CompiledEnvironment):
-            raise ComponentError(f"many seeds in one program need a CompiledEnvironment; train.env is a {type(env).__name__}")
+            raise ComponentError(
+                f"many seeds in one program need a CompiledEnvironment; train.env is a {type(env).__name__}"
+            )
         learners = [_learner(agent, env, agent.config.seed + index) for index in range(count)]
         self._env, self._count, self._learner = env, count, learners[0]
         self._batch_size = agent.memory.batch_size if agent.memory is not None else 256
         self._actor_critic = self._learner.actor_critic
         self._trained = self._actor_critic.weights
-        weights = [[np.asarray(variable.numpy()) for variable in learner.actor_critic.weights] for learner in learners]
+        weights = [
+            [np.asarray(variable.numpy()) for variable in learner.actor_critic.weights]
+            for learner in learners
+        ]
         self._weights = [tf.Variable(np.stack(values)) for values in zip(*weights, strict=True)]
-        self._optimizer = self._learner.optimizer.__class__.from_config(self._learner.optimizer.get_config())
+        self._optimizer = self._learner.optimizer.__class__.from_config(
+            self._learner.optimizer.get_config()
+        )
         self._optimizer.build(self._weights)
         self._steps = self._batch_size // env.num_envs
         self._rng = np.random.default_rng(agent.config.seed)
@@ -83,7 +90,9 @@ class Seeds:
 
     def _begin(self, copies: int) -> tuple[Any, Any]:
         total = self._count * copies
-        return self._env.dynamics.initial(tf.constant(self._draw()), total), tf.zeros(total, tf.int32)
+        return self._env.dynamics.initial(tf.constant(self._draw()), total), tf.zeros(
+            total, tf.int32
+        )
 
     def _each(self, function: Callable[..., Any], *columns: Any) -> Any:
         """What a function of the networks gives for each seed's part of columns [S, …], with that seed's weights."""
@@ -93,7 +102,9 @@ class Seeds:
             with keras.StatelessScope(state_mapping=list(zip(self._trained, weights, strict=True))):
                 return function(*parts)
 
-        return tf.vectorized_map(of_one, ([tf.convert_to_tensor(weight) for weight in self._weights], columns))
+        return tf.vectorized_map(
+            of_one, ([tf.convert_to_tensor(weight) for weight in self._weights], columns)
+        )
 
     def _by_seed(self, column: Any) -> Any:
         """[S · N, …] as [S, N, …]."""
@@ -101,13 +112,17 @@ class Seeds:
 
     def _parameters(self, observations: Any) -> Any:
         """The parameters of each copy's policy, [S · N, P]."""
-        found = self._each(lambda part: self._actor_critic.policy(as_features(part)), self._by_seed(observations))
+        found = self._each(
+            lambda part: self._actor_critic.policy(as_features(part)), self._by_seed(observations)
+        )
         return tf.reshape(found, [observations.shape[0], found.shape[-1]])
 
     def _values(self, observations: Any) -> Any:
         """V of each row [T · S · N, O] of T steps, [T, S · N]."""
         rows = tf.reshape(observations, [self._steps, self._count, -1, observations.shape[-1]])
-        by_seed = tf.reshape(tf.transpose(rows, [1, 0, 2, 3]), [self._count, -1, observations.shape[-1]])
+        by_seed = tf.reshape(
+            tf.transpose(rows, [1, 0, 2, 3]), [self._count, -1, observations.shape[-1]]
+        )
         found = self._each(lambda part: self._actor_critic.value(as_features(part)), by_seed)
         found = tf.transpose(tf.reshape(found, [self._count, self._steps, -1]), [1, 0, 2])
         return tf.reshape(found, [self._steps, -1])
@@ -125,12 +140,22 @@ class Seeds:
         size = learner.minibatch_size or count
 
         def learn(epoch: Any) -> Any:
-            keys = tf.random.stateless_uniform((self._count, count), tf.stack([seed[0], seed[1] ^ (epoch + 1)]))
+            keys = tf.random.stateless_uniform(
+                (self._count, count), tf.stack([seed[0], seed[1] ^ (epoch + 1)])
+            )
             orders = tf.argsort(keys, axis=-1)
 
             def update(index: Any) -> Any:
-                chosen = tf.ensure_shape(orders[:, index * size : (index + 1) * size], [self._count, size])
-                self._update({name: tf.gather(column, chosen, batch_dims=1) for name, column in batch.items()}, clip_range)
+                chosen = tf.ensure_shape(
+                    orders[:, index * size : (index + 1) * size], [self._count, size]
+                )
+                self._update(
+                    {
+                        name: tf.gather(column, chosen, batch_dims=1)
+                        for name, column in batch.items()
+                    },
+                    clip_range,
+                )
                 return index + 1
 
             tf.while_loop(lambda index: index < count // size, update, (tf.constant(0),))
@@ -140,11 +165,15 @@ class Seeds:
         return states, ages
 
     def _log_probs(self, batch: Mapping[str, Any]) -> Any:
-        return self._actor_critic.distribution.log_prob(self._actor_critic.parameters(batch), batch["action"])
+        return self._actor_critic.distribution.log_prob(
+            self._actor_critic.parameters(batch), batch["action"]
+        )
 
     def _update(self, batch: Mapping[str, Any], clip_range: Any) -> None:
         with tf.GradientTape() as tape:
-            losses = self._each(lambda part: self._learner.loss_fn(part, clip_range)[0], dict(batch))
+            losses = self._each(
+                lambda part: self._learner.loss_fn(part, clip_range)[0], dict(batch)
+            )
             total = tf.reduce_sum(losses)
         gradients = tape.gradient(total, self._weights)
         if self._learner.clip_gradients is not None:
@@ -169,13 +198,24 @@ class Seeds:
         returns, going = tf.zeros(total), tf.ones(total, tf.bool)
 
         def step(states: Any, ages: Any, returns: Any, going: Any) -> tuple[Any, ...]:
-            actions = self._actor_critic.distribution.mode(self._parameters(dynamics.observe(states)))
-            moved = advance(dynamics, states, ages, stretch(actions, dynamics.action_space), seed, env.max_episode_steps)
+            actions = self._actor_critic.distribution.mode(
+                self._parameters(dynamics.observe(states))
+            )
+            moved = advance(
+                dynamics,
+                states,
+                ages,
+                stretch(actions, dynamics.action_space),
+                seed,
+                env.max_episode_steps,
+            )
             returns += tf.where(going, moved.rewards, 0.0)
             return moved.states, moved.ages, returns, going & ~(moved.terminated | moved.truncated)
 
         begin, most = (states, ages, returns, going), env.max_episode_steps
-        returns = tf.while_loop(lambda *now: tf.reduce_any(now[-1]), step, begin, maximum_iterations=most)[2]
+        returns = tf.while_loop(
+            lambda *now: tf.reduce_any(now[-1]), step, begin, maximum_iterations=most
+        )[2]
         return tf.reduce_mean(tf.reshape(returns, [self._count, GREEDY_COPIES]), axis=1)
 
 
@@ -193,22 +233,34 @@ def draw(looks: Sequence[Look], path: Path) -> None:
     axes.plot(timesteps, returns, color="#b9c4d0", linewidth=0.6)
     axes.fill_between(timesteps, low, high, color="#4269d0", alpha=0.25, linewidth=0)
     axes.plot(timesteps, middle, color="#4269d0", linewidth=2)
-    axes.set_title(f"greedy return of {returns.shape[1]} seeds: median, middle half, each", fontsize=10)
+    axes.set_title(
+        f"greedy return of {returns.shape[1]} seeds: median, middle half, each", fontsize=10
+    )
     axes.set_xlabel("actions of each seed", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path)
 
 
 def _learner(agent: Agent, env: CompiledEnvironment, seed: int) -> ActorCriticLearner:
-    twin = Agent(agent.model_fn, agent.memory, agent.model_dir, evolve(agent.config, seed=seed), trackers=())
+    twin = Agent(
+        agent.model_fn, agent.memory, agent.model_dir, evolve(agent.config, seed=seed), trackers=()
+    )
     learner = twin.build(Modes.TRAIN, env).learner
     if not isinstance(learner, ActorCriticLearner) or learner.target_kl is not None:
-        raise ComponentError("many seeds in one program are for A2CModel and PPOModel, and for PPOModel without target_kl")
+        raise ComponentError(
+            "many seeds in one program are for A2CModel and PPOModel, and for PPOModel without target_kl"
+        )
     return learner
 
 
 def _clipped(gradients: list[Any], largest: float) -> list[Any]:
     """Gradients [S, …] of which each seed's have a global norm of at most `largest`."""
-    squares = [tf.reduce_sum(tf.square(gradient), axis=range(1, len(gradient.shape))) for gradient in gradients]
+    squares = [
+        tf.reduce_sum(tf.square(gradient), axis=range(1, len(gradient.shape)))
+        for gradient in gradients
+    ]
     scale = largest / tf.maximum(tf.sqrt(functools.reduce(tf.add, squares)), largest)
-    return [gradient * tf.reshape(scale, [-1] + [1] * (len(gradient.shape) - 1)) for gradient in gradients]
+    return [
+        gradient * tf.reshape(scale, [-1] + [1] * (len(gradient.shape) - 1))
+        for gradient in gradients
+    ]

@@ -21,7 +21,9 @@ def select(q: Any, actions: Any) -> Any:
     return tf.gather(q, actions, batch_dims=1)
 
 
-def q_learning(q_tm1: Any, a_tm1: Any, r_t: Any, discount_t: Any, q_t: Any, mask_t: Any = None) -> tuple[Any, Any]:
+def q_learning(
+    q_tm1: Any, a_tm1: Any, r_t: Any, discount_t: Any, q_t: Any, mask_t: Any = None
+) -> tuple[Any, Any]:
     """The target of Q-learning and the value that should meet it, both [B].
 
     Args:
@@ -39,7 +41,13 @@ def q_learning(q_tm1: Any, a_tm1: Any, r_t: Any, discount_t: Any, q_t: Any, mask
 
 
 def double_q_learning(
-    q_tm1: Any, a_tm1: Any, r_t: Any, discount_t: Any, q_t_value: Any, q_t_selector: Any, mask_t: Any = None
+    q_tm1: Any,
+    a_tm1: Any,
+    r_t: Any,
+    discount_t: Any,
+    q_t_value: Any,
+    q_t_selector: Any,
+    mask_t: Any = None,
 ) -> tuple[Any, Any]:
     """The target of double Q-learning and the value that should meet it, both [B].
 
@@ -88,7 +96,13 @@ def lower_triangle(entries: Any, size: int) -> Any:
 
     The entries fill the triangle row by row; the diagonal is their exponential. Source: Gu et al. 2016, section 4.
     """
-    rows = [[column + row * (row + 1) // 2 if column <= row else size * (size + 1) // 2 for column in range(size)] for row in range(size)]
+    rows = [
+        [
+            column + row * (row + 1) // 2 if column <= row else size * (size + 1) // 2
+            for column in range(size)
+        ]
+        for row in range(size)
+    ]
     padded = tf.concat([entries, tf.zeros_like(entries[:, :1])], axis=-1)
     free = tf.gather(padded, rows, axis=-1)
     diagonal = tf.linalg.diag_part(free)

@@ -17,10 +17,15 @@ def flatten(tensors: Sequence[Any]) -> Any:
 def unflatten(vector: Any, like: Sequence[Any]) -> list[Any]:
     """The tensors, shaped as `like`, that a vector [P] holds."""
     sizes = [int(tensor.shape.num_elements()) for tensor in like]
-    return [tf.reshape(part, tensor.shape) for part, tensor in zip(tf.split(vector, sizes), like, strict=True)]
+    return [
+        tf.reshape(part, tensor.shape)
+        for part, tensor in zip(tf.split(vector, sizes), like, strict=True)
+    ]
 
 
-def fisher_vector_product(mean_kl: Callable[[], Any], variables: Sequence[Any], vector: Any, damping: float) -> Any:
+def fisher_vector_product(
+    mean_kl: Callable[[], Any], variables: Sequence[Any], vector: Any, damping: float
+) -> Any:
     """(F + damping I) v, where F is the Hessian of the mean KL divergence at the current weights.
 
     Args:
@@ -39,7 +44,9 @@ def fisher_vector_product(mean_kl: Callable[[], Any], variables: Sequence[Any], 
     return flatten(_dense(outer.gradient(projected, variables), variables)) + damping * vector
 
 
-def conjugate_gradient(product: Callable[[Any], Any], b: Any, iterations: int = 10, tolerance: float = 1e-10) -> Any:
+def conjugate_gradient(
+    product: Callable[[Any], Any], b: Any, iterations: int = 10, tolerance: float = 1e-10
+) -> Any:
     """The x that solves A x = b for a symmetric positive definite A.
 
     Args:
@@ -90,4 +97,7 @@ def line_search(accept: Callable[[Any], Any], shrink: float, max_steps: int) -> 
 
 
 def _dense(gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
-    return [tf.zeros_like(variable) if gradient is None else gradient for gradient, variable in zip(gradients, variables, strict=True)]
+    return [
+        tf.zeros_like(variable) if gradient is None else gradient
+        for gradient, variable in zip(gradients, variables, strict=True)
+    ]

@@ -42,10 +42,16 @@ class Regressor(Model):
 class Classifier(Regressor):
     """Tells which of several classes an example belongs to, from logits."""
 
-    loss: LossLike = field(factory=lambda: {"SparseCategoricalCrossentropy": {"from_logits": True}}, kw_only=True)
+    loss: LossLike = field(
+        factory=lambda: {"SparseCategoricalCrossentropy": {"from_logits": True}}, kw_only=True
+    )
 
     def _decided(self, outputs):
         return keras.ops.argmax(outputs, axis=-1)
 
     def _predictions(self, outputs):
-        return {"logits": outputs, "probabilities": keras.ops.softmax(outputs), "classes": self._decided(outputs)}
+        return {
+            "logits": outputs,
+            "probabilities": keras.ops.softmax(outputs),
+            "classes": self._decided(outputs),
+        }

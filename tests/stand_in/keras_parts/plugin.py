@@ -11,7 +11,16 @@ LAYERS = (
 LOSSES = (
     "BinaryCrossentropy", "CategoricalCrossentropy", "Huber", "MeanAbsoluteError", "MeanSquaredError", "SparseCategoricalCrossentropy",
 )  # fmt: skip
-METRICS = ("AUC", "Accuracy", "MeanAbsoluteError", "MeanSquaredError", "Precision", "R2Score", "Recall", "SparseCategoricalAccuracy")
+METRICS = (
+    "AUC",
+    "Accuracy",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Precision",
+    "R2Score",
+    "Recall",
+    "SparseCategoricalAccuracy",
+)
 
 
 def _of(module, names):

@@ -37,8 +37,12 @@ def test_the_target_by_hand():
     logits = tf.math.log(tf.constant([[[0.5, 0.25, 0.25], [0.1, 0.1, 0.8]]]))
     support = tf.constant([0.0, 1.0, 2.0])
     arguments = (logits, tf.constant([[0.0, 1.0]]), tf.constant([1.0]))
-    assert np.allclose(categorical_target(*arguments, tf.constant([0.5]), support), [[0.0, 0.1 + 0.05, 0.05 + 0.8]])
-    assert np.allclose(categorical_target(*arguments, tf.constant([0.0]), support), [[0.0, 1.0, 0.0]])
+    assert np.allclose(
+        categorical_target(*arguments, tf.constant([0.5]), support), [[0.0, 0.1 + 0.05, 0.05 + 0.8]]
+    )
+    assert np.allclose(
+        categorical_target(*arguments, tf.constant([0.0]), support), [[0.0, 1.0, 0.0]]
+    )
 
 
 def test_it_learns_the_distribution_of_returns(tmp_path):
@@ -52,7 +56,10 @@ def test_it_learns_the_distribution_of_returns(tmp_path):
     env = plx.environments.GymEnvironment(env_id=Coin, num_envs=4)
     agent.train(env, first_update=400, update_frequency=4, max_steps=300)
     (row, *_) = agent.predict(
-        plx.inputs.ArrayPipeline({"state": np.zeros((1, 1), "float32")}, num_epochs=1, batch_size=1, mode="eval"), env=env
+        plx.inputs.ArrayPipeline(
+            {"state": np.zeros((1, 1), "float32")}, num_epochs=1, batch_size=1, mode="eval"
+        ),
+        env=env,
     )
     coin, certain = row["probabilities"]
     assert coin[0] == pytest.approx(0.5, abs=0.12)
@@ -62,7 +69,10 @@ def test_it_learns_the_distribution_of_returns(tmp_path):
 
 
 def test_wrong_parameters_are_explained():
-    with pytest.raises(ValueError, match="two atoms or more lie between v_min and a higher v_max; got 51 from 1.0 to 1.0"):
+    with pytest.raises(
+        ValueError,
+        match="two atoms or more lie between v_min and a higher v_max; got 51 from 1.0 to 1.0",
+    ):
         C51Model("train", v_min=1.0, v_max=1.0)
     model = C51Model("train", graph=plx.Graph([{"Dense": {"units": 8}}]))
     with pytest.raises(PlxError, match="C51Model chooses one of some actions"):

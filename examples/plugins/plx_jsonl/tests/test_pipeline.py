@@ -41,8 +41,12 @@ def test_wrong_parameters_are_explained(tmp_path, change, message):
 
 
 def test_an_epoch_has_every_line_once(tmp_path):
-    pipeline = JSONLinesPipeline(**houses(tmp_path)["params"], batch_size=3, num_epochs=2, shuffle=True, seed=1)
-    labels = np.concatenate([labels.ravel() for _, labels in pipeline.dataset().as_numpy_iterator()])
+    pipeline = JSONLinesPipeline(
+        **houses(tmp_path)["params"], batch_size=3, num_epochs=2, shuffle=True, seed=1
+    )
+    labels = np.concatenate(
+        [labels.ravel() for _, labels in pipeline.dataset().as_numpy_iterator()]
+    )
     assert sorted(labels[:10]) == sorted(labels[10:]) == list(range(10))
     assert labels[:10].tolist() != labels[10:].tolist()
 

@@ -14,7 +14,9 @@ def test_it_is_scikit_learns_over_many_batches(score):
     metric = SklearnScore(score, 4)
     for start in range(0, 200, 30):
         metric.update_state(labels[start : start + 30], outputs[start : start + 30])
-    assert float(metric.result()) == pytest.approx(SCORES[score](labels, outputs.argmax(axis=1)), abs=1e-6)
+    assert float(metric.result()) == pytest.approx(
+        SCORES[score](labels, outputs.argmax(axis=1)), abs=1e-6
+    )
 
 
 def test_one_hot_labels_count_alike():

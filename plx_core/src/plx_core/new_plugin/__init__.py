@@ -17,19 +17,32 @@ SUFFIX = ".txt"
 """Of the template's files, so that no tool takes them for what they are not."""
 PART, TEST, LINE, NEEDS = "part.py", "test.py", "line.yml", "needs"
 """What the template has for a kind: the part, its test, a line of YAML that uses it, and what it needs besides plx-core, if anything."""
-WITHOUT = {"agents": "no experiment file names one; how an agent acts and learns is up to its model: take models"}
+WITHOUT = {
+    "agents": "no experiment file names one; how an agent acts and learns is up to its model: take models"
+}
 """Why a kind has no template."""
 
 
 def kinds() -> tuple[str, ...]:
     """The kinds of which the template has a part."""
-    return tuple(sorted(folder.name for folder in _template("kinds").iterdir() if folder.is_dir() and not folder.name.startswith("_")))
+    return tuple(
+        sorted(
+            folder.name
+            for folder in _template("kinds").iterdir()
+            if folder.is_dir() and not folder.name.startswith("_")
+        )
+    )
 
 
 def needs(chosen: Sequence[str]) -> list[str]:
     """The distributions that these kinds' parts import, plx-core first."""
     files = [_template(f"kinds/{kind}/{NEEDS}{SUFFIX}") for kind in chosen]
-    found = {line for file in files if file.is_file() for line in file.read_text(encoding="utf-8").split()}
+    found = {
+        line
+        for file in files
+        if file.is_file()
+        for line in file.read_text(encoding="utf-8").split()
+    }
     return ["plx-core", *sorted(found)]
 
 
@@ -54,10 +67,16 @@ def write_plugin(name: str, chosen: Sequence[str], directory: Path) -> Path:
     package = f"src/{words['package']}"
     lines = {kind: _filled(f"kinds/{kind}/{LINE}", words).strip() for kind in chosen}
     files = {
-        "pyproject.toml": _filled("pyproject.toml", words | {"needs": ", ".join(f'"{each}"' for each in needs(chosen))}),
-        "README.md": _filled("README.md", words | {"lines": "\n".join(f"# {kind}\n{line}" for kind, line in lines.items())}),
+        "pyproject.toml": _filled(
+            "pyproject.toml", words | {"needs": ", ".join(f'"{each}"' for each in needs(chosen))}
+        ),
+        "README.md": _filled(
+            "README.md",
+            words | {"lines": "\n".join(f"# {kind}\n{line}" for kind, line in lines.items())},
+        ),
         f"{package}/__init__.py": _filled("__init__.py", words),
-        f"{package}/plugin.py": _filled("plugin.py", words) + "".join(_hook(kind, line, words) for kind, line in lines.items()),
+        f"{package}/plugin.py": _filled("plugin.py", words)
+        + "".join(_hook(kind, line, words) for kind, line in lines.items()),
         f"{package}/py.typed": "",
         "tests/test_plugin.py": _filled("test_plugin.py", words),
     }
@@ -73,19 +92,32 @@ def write_plugin(name: str, chosen: Sequence[str], directory: Path) -> Path:
 
 def _words(name: str, chosen: Sequence[str]) -> dict[str, str]:
     """What stands for the template's words."""
-    if not NAME.fullmatch(name) or keyword.iskeyword(name) or name.replace("-", "_") in ("plx", "plx_core", "tests"):
-        raise PluginError(f"{name} cannot be a package's name; give small letters, digits and dashes, such as plx-acme")
+    if (
+        not NAME.fullmatch(name)
+        or keyword.iskeyword(name)
+        or name.replace("-", "_") in ("plx", "plx_core", "tests")
+    ):
+        raise PluginError(
+            f"{name} cannot be a package's name; give small letters, digits and dashes, such as plx-acme"
+        )
     known = kinds()
     for kind in chosen:
         if kind in WITHOUT:
             raise PluginError(f"there is no template for {kind}: {WITHOUT[kind]}")
         if kind not in known:
-            raise PluginError(f"there is no template for {kind}{did_you_mean(kind, known)}; there is one for {', '.join(known)}")
+            raise PluginError(
+                f"there is no template for {kind}{did_you_mean(kind, known)}; there is one for {', '.join(known)}"
+            )
     if not chosen or len(set(chosen)) != len(chosen):
         raise PluginError(f"name each kind once; got {', '.join(chosen) or 'none'}")
     package = name.replace("-", "_")
     stem = package.removeprefix("plx_")
-    return {"name": name, "package": package, "stem": stem, "Prefix": "".join(word.capitalize() for word in stem.split("_"))}
+    return {
+        "name": name,
+        "package": package,
+        "stem": stem,
+        "Prefix": "".join(word.capitalize() for word in stem.split("_")),
+    }
 
 
 def _hook(kind: str, line: str, words: dict[str, str]) -> str:

@@ -12,7 +12,13 @@ what was expected, and how to mend it. The parts of plx itself pass the same che
 
 from plx_core.testing.failures import CheckFailed
 from plx_core.testing.inputs import check_pipeline
-from plx_core.testing.keras_parts import check_layer, check_loss, check_metric, check_optimizer, check_schedule
+from plx_core.testing.keras_parts import (
+    check_layer,
+    check_loss,
+    check_metric,
+    check_optimizer,
+    check_schedule,
+)
 from plx_core.testing.models import check_model
 from plx_core.testing.other_parts import check_part
 from plx_core.testing.plugin_modules import CHECKS, Result, check_plugin, try_plugin

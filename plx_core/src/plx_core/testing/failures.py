@@ -21,8 +21,16 @@ class CheckFailed(AssertionError):
     """
 
     def __init__(self, about: str, did: str, came: str, expected: str, remedy: str) -> None:
-        self.about, self.did, self.came, self.expected, self.remedy = about, did, came, expected, remedy
-        super().__init__(f"{about}: {did}\n  came:     {came}\n  expected: {expected}\n  mend it:  {remedy}")
+        self.about, self.did, self.came, self.expected, self.remedy = (
+            about,
+            did,
+            came,
+            expected,
+            remedy,
+        )
+        super().__init__(
+            f"{about}: {did}\n  came:     {came}\n  expected: {expected}\n  mend it:  {remedy}"
+        )
 
 
 class CannotTry(PlxError):

@@ -32,13 +32,31 @@ def check_pipeline(pipeline: Any, params: Mapping[str, Any] | None = None) -> No
     part = part_of("pipelines", pipeline, params)
     given = set(part.component.params)
     plain = part.varied(
-        **{name: value for name, value in {"num_epochs": 1, "batch_size": 1, "shuffle": False}.items() if name not in given}
+        **{
+            name: value
+            for name, value in {"num_epochs": 1, "batch_size": 1, "shuffle": False}.items()
+            if name not in given
+        }
     )
     made = plain.build(mode="eval", seed=1)
-    require(isinstance(made, Pipeline), part.about, "made it", f"a {type(made).__name__}", "a Pipeline", "derive it from plx_core.Pipeline")
+    require(
+        isinstance(made, Pipeline),
+        part.about,
+        "made it",
+        f"a {type(made).__name__}",
+        "a Pipeline",
+        "derive it from plx_core.Pipeline",
+    )
     with no_global_randomness(part.about, "read it"):
         records = _batches(part.about, made)
-    require(records, part.about, "read it", "no batch at all", "at least one", "give the check parameters of a small data set")
+    require(
+        records,
+        part.about,
+        "read it",
+        "no batch at all",
+        "at least one",
+        "give the check parameters of a small data set",
+    )
     _check_count(part.about, made, records)
     if not {"num_epochs", "batch_size"} & given and part.takes("num_epochs"):
         _check_epochs(part, plain, records)
@@ -50,7 +68,12 @@ def check_pipeline(pipeline: Any, params: Mapping[str, Any] | None = None) -> No
 def _batches(about: str, pipeline: Pipeline, start: int = 0) -> list[str]:
     """A hash of each batch, after a look at its structure."""
     spec, found = pipeline.element_spec, []
-    with expecting(about, f"read dataset({start})", "batches", "mend dataset(); give the check parameters of a small data set"):
+    with expecting(
+        about,
+        f"read dataset({start})",
+        "batches",
+        "mend dataset(); give the check parameters of a small data set",
+    ):
         for batch in pipeline.dataset(start).take(MOST_BATCHES):
             _check_spec(about, spec, batch)
             found.append(_hash(batch))
@@ -58,11 +81,21 @@ def _batches(about: str, pipeline: Pipeline, start: int = 0) -> list[str]:
 
 
 def _check_spec(about: str, spec: Any, batch: Any) -> None:
-    did, remedy = "compared a batch with element_spec", "let element_spec say what dataset() yields, None for sizes that vary"
+    did, remedy = (
+        "compared a batch with element_spec",
+        "let element_spec say what dataset() yields, None for sizes that vary",
+    )
     with expecting(about, did, "the same names", remedy):
         tf.nest.assert_same_structure(spec, batch)
     for wanted, found in zip(tf.nest.flatten(spec), tf.nest.flatten(batch), strict=True):
-        require(wanted.is_compatible_with(found), about, did, f"{found.dtype.name} {tuple(found.shape)}", str(wanted), remedy)
+        require(
+            wanted.is_compatible_with(found),
+            about,
+            did,
+            f"{found.dtype.name} {tuple(found.shape)}",
+            str(wanted),
+            remedy,
+        )
 
 
 def _hash(batch: Any) -> str:
@@ -70,7 +103,9 @@ def _hash(batch: Any) -> str:
     for part in tf.nest.flatten(batch):
         array = np.asarray(part)
         digest.update(repr((str(array.dtype), array.shape)).encode())
-        digest.update(b"\0".join(array.ravel().tolist()) if array.dtype == object else array.tobytes())
+        digest.update(
+            b"\0".join(array.ravel().tolist()) if array.dtype == object else array.tobytes()
+        )
     return digest.hexdigest()
 
 
@@ -90,7 +125,11 @@ def _check_epochs(part: Part, plain: Part, records: list[str]) -> None:
     """Fail where an epoch leaves a record out, or has one twice; a batch is one record here."""
     if len(records) * 2 > MOST_BATCHES:
         return
-    for shuffle in (False, True) if part.takes("shuffle") and "shuffle" not in part.component.params else (False,):
+    for shuffle in (
+        (False, True)
+        if part.takes("shuffle") and "shuffle" not in part.component.params
+        else (False,)
+    ):
         pipeline = plain.varied(num_epochs=2, shuffle=shuffle).build(mode="eval", seed=1)
         found = _batches(part.about, pipeline)
         for epoch in (found[: len(records)], found[len(records) :]):
@@ -110,7 +149,14 @@ def _check_order(part: Part, mode: str) -> None:
     params |= {} if "batch_size" in part.component.params else {"batch_size": 2}
     varied = part.varied(**params)
     whole, again = (_batches(part.about, varied.build(mode=mode, seed=3)) for _ in range(2))
-    require(whole == again, part.about, f"read it twice with one seed in the mode {mode}", "other batches", "the same batches", ORDER)
+    require(
+        whole == again,
+        part.about,
+        f"read it twice with one seed in the mode {mode}",
+        "other batches",
+        "the same batches",
+        ORDER,
+    )
     for start in sorted({1, len(whole) // 2, len(whole) - 1} & set(range(1, len(whole)))):
         found = _batches(part.about, varied.build(mode=mode, seed=3), start)
         require(
@@ -140,7 +186,11 @@ def _check_shards(about: str, part: Part, records: list[str]) -> None:
         "as many for each",
         "let shard() give each worker the same number of batches",
     )
-    if part.takes("batch_size") and part.component.params.get("batch_size") == 1 and len(records) % 2 == 0:
+    if (
+        part.takes("batch_size")
+        and part.component.params.get("batch_size") == 1
+        and len(records) % 2 == 0
+    ):
         require(
             sorted(found[0] + found[1]) == sorted(records),
             about,

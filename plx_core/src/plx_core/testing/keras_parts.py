@@ -13,9 +13,26 @@ import tensorflow as tf
 
 from plx_core.saving import custom_objects, load_model
 from plx_core.testing.failures import CannotTry, CheckFailed, describe, expecting, require
-from plx_core.testing.making import Part, close, no_global_randomness, own_settings, part_of, plain, short
+from plx_core.testing.making import (
+    Part,
+    close,
+    no_global_randomness,
+    own_settings,
+    part_of,
+    plain,
+    short,
+)
 
-SHAPES: tuple[Any, ...] = ((8,), (8, 8, 3), (6, 4), (6, 6, 6, 2), (2, 5, 5, 3), (2, 5, 3), [(6, 4), (6, 4)], [(8,), (8,)])
+SHAPES: tuple[Any, ...] = (
+    (8,),
+    (8, 8, 3),
+    (6, 4),
+    (6, 6, 6, 2),
+    (2, 5, 5, 3),
+    (2, 5, 3),
+    [(6, 4), (6, 4)],
+    [(8,), (8,)],
+)
 """What a layer is tried with where its check is given no shape."""
 BATCH, OTHER_BATCH = 4, 3
 STEPS = (0, 1, 10, 1_000, 1_000_000)
@@ -52,11 +69,17 @@ def check_layer(
         _check_shapes(part.about, network, outputs)
         _check_saving(part, network, inputs, outputs)
         _check_seed(part, shape, input_dtype)
-        if mixed_precision and input_dtype.startswith("float") and tf.nest.flatten(outputs)[0].dtype.kind == "f":
+        if (
+            mixed_precision
+            and input_dtype.startswith("float")
+            and tf.nest.flatten(outputs)[0].dtype.kind == "f"
+        ):
             _check_mixed_precision(part, shape, input_dtype, outputs)
 
 
-def check_loss(loss: Any, params: Mapping[str, Any] | None = None, *, labels: Any = None, outputs: Any = None) -> None:
+def check_loss(
+    loss: Any, params: Mapping[str, Any] | None = None, *, labels: Any = None, outputs: Any = None
+) -> None:
     """Check a loss: one finite number, in a graph of TensorFlow too, with gradients, from half precision, and saved.
 
     Args:
@@ -83,7 +106,14 @@ def check_loss(loss: Any, params: Mapping[str, Any] | None = None, *, labels: An
             "one number",
             "return one number an example from call(), and let keras.losses.Loss average them",
         )
-        require(np.isfinite(value), part.about, did, value, "a finite number", "keep logarithms and divisions away from 0")
+        require(
+            np.isfinite(value),
+            part.about,
+            did,
+            value,
+            "a finite number",
+            "keep logarithms and divisions away from 0",
+        )
         _check_traced(part.about, lambda left, right: made(left, right), (labels, outputs), value)
         with tf.GradientTape() as tape:
             variable = tf.Variable(outputs)
@@ -97,7 +127,12 @@ def check_loss(loss: Any, params: Mapping[str, Any] | None = None, *, labels: An
             "finite gradients",
             "compute with keras.ops alone: NumPy and .numpy() cut the gradient off",
         )
-        with expecting(part.about, "gave it outputs in float16, as mixed precision does", "a number", "cast outputs to float32 first"):
+        with expecting(
+            part.about,
+            "gave it outputs in float16, as mixed precision does",
+            "a number",
+            "cast outputs to float32 first",
+        ):
             half = np.asarray(made(labels, tf.cast(outputs, "float16")))
         require(
             np.isfinite(half),
@@ -112,7 +147,12 @@ def check_loss(loss: Any, params: Mapping[str, Any] | None = None, *, labels: An
 
 
 def check_metric(
-    metric: Any, params: Mapping[str, Any] | None = None, *, labels: Any = None, outputs: Any = None, over_examples: bool = True
+    metric: Any,
+    params: Mapping[str, Any] | None = None,
+    *,
+    labels: Any = None,
+    outputs: Any = None,
+    over_examples: bool = True,
 ) -> None:
     """Check a metric: a result, `reset_state`, a graph of TensorFlow, saved, and as good over two batches as over one.
 
@@ -128,7 +168,9 @@ def check_metric(
     """
     part = part_of("metrics", metric, params)
     with own_settings():
-        labels, outputs = _batch_for(part.about, lambda left, right: part.build().update_state(left, right), labels, outputs)
+        labels, outputs = _batch_for(
+            part.about, lambda left, right: part.build().update_state(left, right), labels, outputs
+        )
         made = part.build()
         did = f"updated it with labels {labels.shape} {labels.dtype} and outputs {outputs.shape}"
         with no_global_randomness(part.about, did):
@@ -183,7 +225,12 @@ def check_optimizer(optimizer: Any, params: Mapping[str, Any] | None = None) -> 
         )
         made.build([weight])
         step = _step_of(made, weight)
-        with expecting(part.about, "took steps on w² from w = (1, −2)", "steps", "write update_step with keras.ops alone"):
+        with expecting(
+            part.about,
+            "took steps on w² from w = (1, −2)",
+            "steps",
+            "write update_step with keras.ops alone",
+        ):
             losses = [float(step()) for _ in range(12)]
         require(
             np.isfinite(losses).all() and losses[-1] < losses[0],
@@ -216,7 +263,12 @@ def check_schedule(schedule: Any, params: Mapping[str, Any] | None = None) -> No
         made = part.build()
         did = f"called it with the steps {', '.join(map(str, STEPS))}"
         with (
-            expecting(part.about, did, "a rate each time", "write __call__(self, step) with keras.ops alone"),
+            expecting(
+                part.about,
+                did,
+                "a rate each time",
+                "write __call__(self, step) with keras.ops alone",
+            ),
             no_global_randomness(part.about, did),
         ):
             rates = [float(made(step)) for step in STEPS]
@@ -230,7 +282,12 @@ def check_schedule(schedule: Any, params: Mapping[str, Any] | None = None) -> No
         )
         traced = tf.function(lambda step: made(step), autograph=False)
         did = "called it in a tf.function with an int64 step"
-        with expecting(part.about, did, "the same rates", 'cast the step to "float32", and choose with keras.ops.where, not with if'):
+        with expecting(
+            part.about,
+            did,
+            "the same rates",
+            'cast the step to "float32", and choose with keras.ops.where, not with if',
+        ):
             symbolic = [float(traced(tf.constant(step, tf.int64))) for step in STEPS]
         require(
             close(rates, symbolic),
@@ -255,12 +312,16 @@ def _shape_for(part: Part, dtype: str) -> Any:
                 outputs = network(_inputs(shape, dtype, BATCH), training=training)
             _check_shapes(part.about, network, outputs)
         except Exception as error:  # which shape it takes is what is being found out
-            tried.append(f"{shape}: {error.came if isinstance(error, CheckFailed) else describe(error)}")
+            tried.append(
+                f"{shape}: {error.came if isinstance(error, CheckFailed) else describe(error)}"
+            )
             continue
         return shape
     if connected is not None:  # it is for the check to say what goes wrong with this one
         return connected
-    raise CannotTry(f"{part.about} takes none of the shapes that were tried; give input_shape. {tried[0]}")
+    raise CannotTry(
+        f"{part.about} takes none of the shapes that were tried; give input_shape. {tried[0]}"
+    )
 
 
 def _network(part: Part, shape: Any, dtype: str) -> keras.Model:
@@ -277,21 +338,30 @@ def _network(part: Part, shape: Any, dtype: str) -> keras.Model:
 
 
 def _shapes(shape: Any) -> list[tuple[int, ...]]:
-    return [tuple(each) for each in shape] if shape and isinstance(shape[0], Sequence) else [tuple(shape)]
+    return (
+        [tuple(each) for each in shape]
+        if shape and isinstance(shape[0], Sequence)
+        else [tuple(shape)]
+    )
 
 
 def _inputs(shape: Any, dtype: str, count: int) -> list[np.ndarray]:
     rng = np.random.default_rng(3)
     whole = not dtype.startswith("float")
     return [
-        rng.integers(0, 8, (count, *each)).astype(dtype) if whole else rng.normal(size=(count, *each)).astype(dtype)
+        rng.integers(0, 8, (count, *each)).astype(dtype)
+        if whole
+        else rng.normal(size=(count, *each)).astype(dtype)
         for each in _shapes(shape)
     ]
 
 
 def _check_call(about: str, network: keras.Model, inputs: Any, fewer: Any) -> Any:
     did = f"called it with {BATCH} examples"
-    with expecting(about, did, "outputs", "compute with keras.ops alone"), no_global_randomness(about, did):
+    with (
+        expecting(about, did, "outputs", "compute with keras.ops alone"),
+        no_global_randomness(about, did),
+    ):
         outputs = plain(network(inputs, training=False))
     for part in tf.nest.flatten(outputs):
         require(
@@ -303,18 +373,31 @@ def _check_call(about: str, network: keras.Model, inputs: Any, fewer: Any) -> An
             "keep logarithms, roots and divisions away from 0",
         )
     did = f"called it with {OTHER_BATCH} examples after {BATCH}"
-    with expecting(about, did, "outputs", "take the batch size from keras.ops.shape(inputs)[0] in call(); keep none in the layer"):
+    with expecting(
+        about,
+        did,
+        "outputs",
+        "take the batch size from keras.ops.shape(inputs)[0] in call(); keep none in the layer",
+    ):
         network(fewer, training=False)
     _check_traced(about, lambda *given: network(list(given), training=False), inputs, outputs)
     return outputs
 
 
-def _check_traced(about: str, function: Callable[..., Any], inputs: Sequence[Any], expected: Any) -> None:
+def _check_traced(
+    about: str, function: Callable[..., Any], inputs: Sequence[Any], expected: Any
+) -> None:
     """Fail where a graph of TensorFlow gives other numbers, or is made anew at a second call."""
-    program, tensors = tf.function(function, autograph=False), [tf.constant(each) for each in inputs]
+    program, tensors = (
+        tf.function(function, autograph=False),
+        [tf.constant(each) for each in inputs],
+    )
     did = "called it in a tf.function"
     with expecting(
-        about, did, "the same numbers", "compute with keras.ops alone: no .numpy(), no float() of a tensor, no if on its values"
+        about,
+        did,
+        "the same numbers",
+        "compute with keras.ops alone: no .numpy(), no float() of a tensor, no if on its values",
     ):
         found = program(*tensors)
         program(*[tf.reverse(each, [0]) for each in tensors])
@@ -338,7 +421,9 @@ def _check_traced(about: str, function: Callable[..., Any], inputs: Sequence[Any
 
 
 def _check_shapes(about: str, network: keras.Model, outputs: Any) -> None:
-    for symbolic, found in zip(tf.nest.flatten(network.outputs), tf.nest.flatten(outputs), strict=True):
+    for symbolic, found in zip(
+        tf.nest.flatten(network.outputs), tf.nest.flatten(outputs), strict=True
+    ):
         fits = tf.TensorShape(symbolic.shape).is_compatible_with(found.shape)
         require(
             fits,
@@ -352,13 +437,20 @@ def _check_shapes(about: str, network: keras.Model, outputs: Any) -> None:
 
 def _check_gradients(about: str, network: keras.Model, inputs: Any) -> None:
     weights = network.trainable_variables
-    if not weights or any(not part.dtype.startswith("float") for part in tf.nest.flatten(network.outputs)):
+    if not weights or any(
+        not part.dtype.startswith("float") for part in tf.nest.flatten(network.outputs)
+    ):
         return
-    with expecting(about, "took a gradient", "gradients", "compute with keras.ops alone"), tf.GradientTape() as tape:
+    with (
+        expecting(about, "took a gradient", "gradients", "compute with keras.ops alone"),
+        tf.GradientTape() as tape,
+    ):
         found = network(inputs, training=True)
         loss = sum(tf.reduce_sum(tf.cast(part, tf.float32) ** 2) for part in tf.nest.flatten(found))
     gradients = tape.gradient(loss, [weight.value for weight in weights])
-    without = [weight.path for weight, gradient in zip(weights, gradients, strict=True) if gradient is None]
+    without = [
+        weight.path for weight, gradient in zip(weights, gradients, strict=True) if gradient is None
+    ]
     require(
         not without,
         about,
@@ -372,7 +464,12 @@ def _check_gradients(about: str, network: keras.Model, inputs: Any) -> None:
 def _check_saving(part: Part, network: keras.Model, inputs: Any, outputs: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "network.keras")
-        with expecting(part.about, "saved it in a .keras file and read that again", "the same network", AS_CONFIG):
+        with expecting(
+            part.about,
+            "saved it in a .keras file and read that again",
+            "the same network",
+            AS_CONFIG,
+        ):
             network.save(path)
             copy = load_model(path, part.component.registry)
         require_same_numbers(part.about, outputs, copy(inputs, training=False))
@@ -382,7 +479,9 @@ def _check_seed(part: Part, shape: Any, dtype: str) -> None:
     inputs, found = _inputs(shape, dtype, BATCH), []
     for _ in range(2):
         network = _network(part, shape, dtype)
-        with expecting(part.about, "called it with training=True", "outputs", "compute with keras.ops alone"):
+        with expecting(
+            part.about, "called it with training=True", "outputs", "compute with keras.ops alone"
+        ):
             found.append(plain(network(inputs, training=True)))
     require(
         close(*found),
@@ -396,13 +495,18 @@ def _check_seed(part: Part, shape: Any, dtype: str) -> None:
 
 def _check_mixed_precision(part: Part, shape: Any, dtype: str, outputs: Any) -> None:
     keras.config.set_dtype_policy("mixed_float16")
-    did, remedy = "called it in mixed_float16", "make constants of the inputs' dtype, as keras.ops does with Python numbers"
+    did, remedy = (
+        "called it in mixed_float16",
+        "make constants of the inputs' dtype, as keras.ops does with Python numbers",
+    )
     try:
         network = _network(part, shape, dtype)
         with expecting(part.about, did, "outputs", remedy):
             found = plain(network(_inputs(shape, dtype, BATCH), training=False))
     except CheckFailed as failed:
-        if isinstance(failed.__cause__, tf.errors.NotFoundError):  # TensorFlow has no kernel for this machine: no fault of the layer
+        if isinstance(
+            failed.__cause__, tf.errors.NotFoundError
+        ):  # TensorFlow has no kernel for this machine: no fault of the layer
             return
         raise CheckFailed(part.about, did, failed.came, "outputs", remedy) from failed
     finally:
@@ -417,34 +521,57 @@ def _check_mixed_precision(part: Part, shape: Any, dtype: str, outputs: Any) -> 
     )
 
 
-def _batch_for(about: str, call: Callable[[Any, Any], Any], labels: Any, outputs: Any) -> tuple[Any, Any]:
+def _batch_for(
+    about: str, call: Callable[[Any, Any], Any], labels: Any, outputs: Any
+) -> tuple[Any, Any]:
     """The batch that was given, or the first of some usual kinds that is taken."""
     if (labels is None) is not (outputs is None):
         raise TypeError("give labels and outputs, or neither")
     if labels is not None:
         labels, outputs = np.asarray(labels), np.asarray(outputs)
-        with expecting(about, f"called it with labels {labels.shape} and outputs {outputs.shape}", "a result", "mend call(y_true, y_pred)"):
+        with expecting(
+            about,
+            f"called it with labels {labels.shape} and outputs {outputs.shape}",
+            "a result",
+            "mend call(y_true, y_pred)",
+        ):
             call(labels, outputs)
         return labels, outputs
     rng = np.random.default_rng(5)
     probabilities = rng.dirichlet(np.ones(3), BATCH).astype("float32")
     indices = np.array([0, 2, 1, 2])
     numbers = rng.random(BATCH).astype("float32")
-    kinds = [(np.eye(3, dtype="float32")[indices], probabilities), (indices, probabilities), (indices % 2, numbers)]
+    kinds = [
+        (np.eye(3, dtype="float32")[indices], probabilities),
+        (indices, probabilities),
+        (indices % 2, numbers),
+    ]
     failures, not_finite = [], None
     for labels, outputs in [*kinds, (indices % 2, indices[::-1] % 2)]:
         try:
-            if np.isfinite(np.sum([np.sum(part) for part in tf.nest.flatten(call(labels, outputs)) if part is not None])):
+            if np.isfinite(
+                np.sum(
+                    [
+                        np.sum(part)
+                        for part in tf.nest.flatten(call(labels, outputs))
+                        if part is not None
+                    ]
+                )
+            ):
                 return labels, outputs
             not_finite = not_finite or (labels, outputs)
         except Exception as error:  # which kinds it takes is what is being found out
             failures.append(describe(error))
     if not_finite is not None:  # it is for the check to say so
         return not_finite
-    raise CannotTry(f"{about} takes none of the batches that were tried; give labels and outputs. {failures[0]}")
+    raise CannotTry(
+        f"{about} takes none of the batches that were tried; give labels and outputs. {failures[0]}"
+    )
 
 
-def _check_counted_once(about: str, metric: Any, value: Any, labels: Any, outputs: Any, over_examples: bool) -> None:
+def _check_counted_once(
+    about: str, metric: Any, value: Any, labels: Any, outputs: Any, over_examples: bool
+) -> None:
     if not over_examples:
         return
     half = len(labels) // 2
@@ -474,7 +601,9 @@ def _step_of(optimizer: Any, weight: keras.Variable) -> Callable[[], Any]:
     return step  # type: ignore[no-any-return]
 
 
-def _check_optimizer_state(part: Part, optimizer: Any, weight: keras.Variable, step: Callable[[], Any]) -> None:
+def _check_optimizer_state(
+    part: Part, optimizer: Any, weight: keras.Variable, step: Callable[[], Any]
+) -> None:
     """Fail where an optimizer keeps something besides its variables."""
     other = keras.Variable(np.asarray(weight))
     copy = part.build()
@@ -504,7 +633,10 @@ def _check_optimizer_state(part: Part, optimizer: Any, weight: keras.Variable, s
 def copied(part: Part, module: Any, made: Any) -> Any:
     """A copy of a part, as Keras makes one of what it has saved; `module` is Keras's of the part's kind."""
     did = "made a copy of it from its get_config()"
-    with expecting(part.about, did, "an object", AS_CONFIG), keras.saving.custom_object_scope(custom_objects(part.component.registry)):
+    with (
+        expecting(part.about, did, "an object", AS_CONFIG),
+        keras.saving.custom_object_scope(custom_objects(part.component.registry)),
+    ):
         return module.deserialize(module.serialize(made))
 
 

@@ -63,20 +63,30 @@ class Part:
     def build(self, **supplied: Any) -> Any:
         """Make one; `supplied` is what core fills in where a config leaves it out."""
         with expecting(
-            self.about, f"made it with {_shown(self.component.params)}", "an object", "give it parameters that its constructor accepts"
+            self.about,
+            f"made it with {_shown(self.component.params)}",
+            "an object",
+            "give it parameters that its constructor accepts",
         ):
             try:
                 return self.component.build(**supplied)
             except PlxError as error:
                 if isinstance(error.__cause__, ImportError):
-                    raise CannotTry(f"{self.about} needs a package that is not installed: {error}") from error
+                    raise CannotTry(
+                        f"{self.about} needs a package that is not installed: {error}"
+                    ) from error
                 raise
 
     def varied(self, **params: Any) -> Part:
         """The same part with other values of those of these parameters that it has."""
         known = {name: value for name, value in params.items() if self.takes(name)}
         component = self.component
-        changed = Component(component.kind, component.name, {**component.params, **known}, registry=component.registry)
+        changed = Component(
+            component.kind,
+            component.name,
+            {**component.params, **known},
+            registry=component.registry,
+        )
         return Part(changed, self.about)
 
 
@@ -84,14 +94,31 @@ def part_of(kind: str, part: Any, params: Mapping[str, Any] | None) -> Part:
     """A part by its name, a `{Name: {…}}` mapping or its factory; its signature is checked first, and its parameters if there are any."""
     if isinstance(part, (str, Mapping, Component)):
         component = Component.of(kind, part)
-        found = Component(kind, component.name, {**component.params, **(params or {})}, registry=component.registry or active_registry())
+        found = Component(
+            kind,
+            component.name,
+            {**component.params, **(params or {})},
+            registry=component.registry or active_registry(),
+        )
     elif callable(part):
         name = getattr(part, "__name__", type(part).__name__)
-        found = Component(kind, f"{UNDER_TEST}/{name}", dict(params or {}), registry=_registry_with(kind, name, part))
+        found = Component(
+            kind,
+            f"{UNDER_TEST}/{name}",
+            dict(params or {}),
+            registry=_registry_with(kind, name, part),
+        )
     else:
-        raise TypeError(f"a check takes a {SINGULAR[kind]}'s class or function, or its name; got {part!r}")
+        raise TypeError(
+            f"a check takes a {SINGULAR[kind]}'s class or function, or its name; got {part!r}"
+        )
     made = Part(found, f"{SINGULAR[kind]} {found.name.rpartition('/')[2]}")
-    with expecting(made.about, "looked it up", "a factory", "offer it in a hook of your plugin.py, and install your package"):
+    with expecting(
+        made.about,
+        "looked it up",
+        "a factory",
+        "offer it in a hook of your plugin.py, and install your package",
+    ):
         factory = made.factory
     check_signature(made.about, kind, factory)
     if params is not None:
@@ -103,17 +130,33 @@ def check_signature(about: str, kind: str, factory: Any) -> None:
     """Fail where a config could not be checked against a factory's signature."""
     did = "read its signature"
     require(
-        inspect.getdoc(factory), about, did, "no docstring", "a docstring", "say in one line what it is: `plx components` shows that line"
+        inspect.getdoc(factory),
+        about,
+        did,
+        "no docstring",
+        "a docstring",
+        "say in one line what it is: `plx components` shows that line",
     )
-    owner = getattr(factory.__init__ if inspect.isclass(factory) else factory, "__module__", "") or ""
-    if owner.partition(".")[0] in ("keras", "builtins") or hasattr(factory, "__signature__"):  # it is Keras's, which annotates nothing
+    owner = (
+        getattr(factory.__init__ if inspect.isclass(factory) else factory, "__module__", "") or ""
+    )
+    if owner.partition(".")[0] in ("keras", "builtins") or hasattr(
+        factory, "__signature__"
+    ):  # it is Keras's, which annotates nothing
         return
-    with expecting(about, did, "annotations that Python can resolve", "import what the annotations name, outside `if TYPE_CHECKING:`"):
+    with expecting(
+        about,
+        did,
+        "annotations that Python can resolve",
+        "import what the annotations name, outside `if TYPE_CHECKING:`",
+    ):
         hints = type_hints(factory)
     for position, parameter in enumerate(inspect.signature(factory).parameters.values()):
         if kind == "activations" and position == 0:
             continue
-        is_keras = inspect.isclass(factory) and any(cls.__module__.startswith("keras.") for cls in factory.__mro__)
+        is_keras = inspect.isclass(factory) and any(
+            cls.__module__.startswith("keras.") for cls in factory.__mro__
+        )
         if parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL):
             require(
                 is_keras,
@@ -167,8 +210,18 @@ def own_settings(seed: int = 7) -> Iterator[None]:
 def kept_by_a_checkpoint(about: str, state: Any) -> dict[str, Any]:
     """What a checkpoint gives back of a part's state."""
     remedy = "return a mapping of names to NumPy arrays, numbers, texts, None, lists of these, and mappings of these"
-    require(isinstance(state, Mapping), about, "asked for its state()", f"a {type(state).__name__}", "a mapping", remedy)
-    with tempfile.TemporaryDirectory() as folder, expecting(about, "wrote its state() to a checkpoint", "a checkpoint", remedy):
+    require(
+        isinstance(state, Mapping),
+        about,
+        "asked for its state()",
+        f"a {type(state).__name__}",
+        "a mapping",
+        remedy,
+    )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        expecting(about, "wrote its state() to a checkpoint", "a checkpoint", remedy),
+    ):
         path = checkpoints.Checkpoints(Path(folder)).save(1, {"part": dict(state)})
         restored: dict[str, Any] = checkpoints.load(path)["part"]
     return restored
@@ -184,11 +237,15 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
-        return len(one) == len(other) and all(same(first, second) for first, second in zip(one, other, strict=True))
+        return len(one) == len(other) and all(
+            same(first, second) for first, second in zip(one, other, strict=True)
+        )
     if one is None or other is None:
         return one is other
     first, second = np.asarray(one), np.asarray(other)
-    return first.shape == second.shape and bool(np.array_equal(first, second, equal_nan=first.dtype.kind in "fc"))
+    return first.shape == second.shape and bool(
+        np.array_equal(first, second, equal_nan=first.dtype.kind in "fc")
+    )
 
 
 def close(one: Any, other: Any, tolerance: float = 1e-4) -> bool:
@@ -197,7 +254,11 @@ def close(one: Any, other: Any, tolerance: float = 1e-4) -> bool:
     return len(first) == len(second) and all(
         left.shape == right.shape
         and (
-            bool(np.allclose(left.astype(float), right.astype(float), tolerance, tolerance, equal_nan=True))
+            bool(
+                np.allclose(
+                    left.astype(float), right.astype(float), tolerance, tolerance, equal_nan=True
+                )
+            )
             if left.dtype.kind in "fiub"
             else bool((left == right).all())
         )
@@ -219,7 +280,9 @@ def _check_config(part: Part) -> None:
     except yaml.YAMLError:  # a test may give objects, which no config holds
         return
     reader = Reader(component.registry or active_registry(), _signatures())
-    with expecting(part.about, "read its parameters as a config", "a schema", "annotate them with plain types"):
+    with expecting(
+        part.about, "read its parameters as a config", "a schema", "annotate them with plain types"
+    ):
         reader.read(parse(text, "the parameters"), {"x-component": component.kind}, component.name)
     if reader.problems:
         raise CheckFailed(

@@ -16,7 +16,15 @@ from plx_core.interfaces import Modes
 from plx_core.saving import load_model
 from plx_core.testing.failures import expecting, require
 from plx_core.testing.keras_parts import copied, require_same_numbers
-from plx_core.testing.making import Part, close, no_global_randomness, own_settings, part_of, plain, same
+from plx_core.testing.making import (
+    Part,
+    close,
+    no_global_randomness,
+    own_settings,
+    part_of,
+    plain,
+    same,
+)
 
 UNBUILT = frozenset(("agents", "datasets", "wrappers"))
 """Kinds whose factories need a run, an environment or a download: of these only the signature is checked."""
@@ -45,7 +53,9 @@ def check_part(kind: str, part: Any, params: Mapping[str, Any] | None = None) ->
 
 def _check_initializer(part: Part) -> None:
     made = part.build()
-    _require_result(part, "made weights of shape (4, 4)", lambda: made((4, 4), dtype="float32"), (4, 4))
+    _require_result(
+        part, "made weights of shape (4, 4)", lambda: made((4, 4), dtype="float32"), (4, 4)
+    )
     copied(part, keras.initializers, made)
 
 
@@ -71,16 +81,38 @@ def _check_activation(part: Part) -> None:
 
 def _check_bridge(part: Part) -> None:
     for mode in (Modes.TRAIN, Modes.PREDICT):
-        features, did = keras.Input((ENCODING,)), f"joined an encoding [batch, {ENCODING}] to no decoder, in the mode {mode}"
-        with expecting(part.about, did, "a BridgeSpec", "let cross() compute with layers and keras.ops, which take symbolic tensors"):
+        features, did = (
+            keras.Input((ENCODING,)),
+            f"joined an encoding [batch, {ENCODING}] to no decoder, in the mode {mode}",
+        )
+        with expecting(
+            part.about,
+            did,
+            "a BridgeSpec",
+            "let cross() compute with layers and keras.ops, which take symbolic tensors",
+        ):
             bridged = part.build(mode=mode)(features)
-        require(isinstance(bridged, BridgeSpec), part.about, did, type(bridged), "a BridgeSpec", "derive it from plx_core.Bridge")
-        network = keras.Model(features, {"results": bridged.results, "losses": dict(bridged.losses)})
+        require(
+            isinstance(bridged, BridgeSpec),
+            part.about,
+            did,
+            type(bridged),
+            "a BridgeSpec",
+            "derive it from plx_core.Bridge",
+        )
+        network = keras.Model(
+            features, {"results": bridged.results, "losses": dict(bridged.losses)}
+        )
         _check_crossed(part.about, f"{did}, and called that", network)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "network.keras")
         remedy = "compute with keras.ops, or with layers of the module that the bridge is in, and with no Lambda"
-        with expecting(part.about, "saved the network in a .keras file and read that again", "the same network", remedy):
+        with expecting(
+            part.about,
+            "saved the network in a .keras file and read that again",
+            "the same network",
+            remedy,
+        ):
             network.save(path)
             load_model(path, part.component.registry)
     if bridged.sample_fn is not None and not isinstance(bridged.latent, Mapping):
@@ -92,18 +124,49 @@ def _check_crossed(about: str, did: str, network: keras.Model) -> None:
     with expecting(about, did, "numbers", AS_OPS):
         outputs = plain(network(values))
     is_finite = all(np.isfinite(each).all() for each in tf.nest.flatten(outputs))
-    require(is_finite, about, did, "numbers that are not finite", "finite numbers", "keep logarithms and divisions away from 0")
+    require(
+        is_finite,
+        about,
+        did,
+        "numbers that are not finite",
+        "finite numbers",
+        "keep logarithms and divisions away from 0",
+    )
     for name, loss in outputs["losses"].items():
         remedy = "sum or average over all axes but the first: a loss is of each example"
-        require(loss.shape == (EXAMPLES,), about, did, f"{name} has the shape {loss.shape}", f"the shape ({EXAMPLES},)", remedy)
+        require(
+            loss.shape == (EXAMPLES,),
+            about,
+            did,
+            f"{name} has the shape {loss.shape}",
+            f"the shape ({EXAMPLES},)",
+            remedy,
+        )
 
 
 def _check_latents(about: str, sample_fn: SampleFn, shape: tuple[int, ...]) -> None:
-    did, remedy = f"drew {LATENTS} latents", "draw as many as it is asked for, from the generator that it is given"
+    did, remedy = (
+        f"drew {LATENTS} latents",
+        "draw as many as it is asked for, from the generator that it is given",
+    )
     with expecting(about, did, "latents", remedy), no_global_randomness(about, did):
         drawn, again = (np.asarray(sample_fn(LATENTS, np.random.default_rng(2))) for _ in range(2))
-    require(drawn.shape == (LATENTS, *shape), about, did, f"the shape {drawn.shape}", f"the shape {(LATENTS, *shape)}", remedy)
-    require(same(drawn, again), about, f"{did} twice from one seed", "other latents", "the same latents", remedy)
+    require(
+        drawn.shape == (LATENTS, *shape),
+        about,
+        did,
+        f"the shape {drawn.shape}",
+        f"the shape {(LATENTS, *shape)}",
+        remedy,
+    )
+    require(
+        same(drawn, again),
+        about,
+        f"{did} twice from one seed",
+        "other latents",
+        "the same latents",
+        remedy,
+    )
 
 
 def _values() -> tf.Tensor:
@@ -113,8 +176,22 @@ def _values() -> tf.Tensor:
 def _require_result(part: Part, did: str, call: Any, shape: tuple[int, ...] | None) -> Any:
     with expecting(part.about, did, "numbers", AS_OPS):
         result = plain(call())
-    require(shape is None or result.shape == shape, part.about, did, f"the shape {result.shape}", f"the shape {shape}", "mend the shape")
-    require(np.isfinite(result).all(), part.about, did, "numbers that are not finite", "finite numbers", "keep divisions away from 0")
+    require(
+        shape is None or result.shape == shape,
+        part.about,
+        did,
+        f"the shape {result.shape}",
+        f"the shape {shape}",
+        "mend the shape",
+    )
+    require(
+        np.isfinite(result).all(),
+        part.about,
+        did,
+        "numbers that are not finite",
+        "finite numbers",
+        "keep divisions away from 0",
+    )
     return result
 
 

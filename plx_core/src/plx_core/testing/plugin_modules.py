@@ -25,7 +25,13 @@ from plx_core.registry import SINGULAR, Entry, Registry
 from plx_core.signatures import Signatures
 from plx_core.testing.failures import CannotTry, CheckFailed, describe, expecting, require
 from plx_core.testing.inputs import check_pipeline
-from plx_core.testing.keras_parts import check_layer, check_loss, check_metric, check_optimizer, check_schedule
+from plx_core.testing.keras_parts import (
+    check_layer,
+    check_loss,
+    check_metric,
+    check_optimizer,
+    check_schedule,
+)
 from plx_core.testing.models import check_model
 from plx_core.testing.other_parts import UNBUILT, check_part
 from plx_core.testing.reinforcement import check_environment, check_exploration, check_memory
@@ -113,12 +119,23 @@ def try_plugin(plugin: str | ModuleType, examples: Examples | None = None) -> li
     if found.error:
         return [Result("plugin", found.name, "failed", f"plug-in {found.name}: {found.error}")]
     results = [tried("plugin", found.name, lambda: _check_module(found))]
-    entries = [entry for kind in KINDS for entry in registry.entries(kind) if entry.plugin.name == found.name]
+    entries = [
+        entry
+        for kind in KINDS
+        for entry in registry.entries(kind)
+        if entry.plugin.name == found.name
+    ]
     broken = registry.plugins.plugins[found.name].error
     if broken:
         return [Result("plugin", found.name, "failed", f"plug-in {found.name}: {broken}")]
     for entry in entries:
-        results.append(tried(entry.kind, entry.name, functools.partial(check_entry, registry, entry, examples or {})))
+        results.append(
+            tried(
+                entry.kind,
+                entry.name,
+                functools.partial(check_entry, registry, entry, examples or {}),
+            )
+        )
     return results
 
 
@@ -133,7 +150,9 @@ def _found(plugin: str | ModuleType) -> tuple[Registry, Plugin]:
         try:
             plugin = importlib.import_module(plugin)
         except Exception as error:  # a name that is no module, or a module that cannot be imported
-            raise PluginError(f"there is no plug-in {name}, and no module of that name can be imported: {describe(error)}") from error
+            raise PluginError(
+                f"there is no plug-in {name}, and no module of that name can be imported: {describe(error)}"
+            ) from error
     plugins.add(Plugin(name, name), plugin)
     return Registry(plugins), plugins.plugins[name]
 
@@ -156,8 +175,17 @@ def _check_module(plugin: Plugin) -> None:
     program = f"import sys, importlib; importlib.import_module({plugin.module!r}); print(*({set(HEAVY)!r} & sys.modules.keys()))"
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
     about, did = f"plug-in {plugin.name}", f"imported {plugin.module} in a process of its own"
-    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environ, check=False)
-    require(answer.returncode == 0, about, did, answer.stderr.strip().splitlines()[-1:], "an import without an error", "mend the import")
+    answer = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=environ, check=False
+    )
+    require(
+        answer.returncode == 0,
+        about,
+        did,
+        answer.stderr.strip().splitlines()[-1:],
+        "an import without an error",
+        "mend the import",
+    )
     require(
         not answer.stdout.split(),
         about,
@@ -202,7 +230,12 @@ def _example(registry: Registry, entry: Entry, examples: Examples, folder: Path)
         given = registry.examples(entry.plugin.name).get(entry.kind, {}).get(entry.name, {})
     if isinstance(given, str):
         module, _, attribute = given.partition(":")
-        with expecting(f"{SINGULAR[entry.kind]} {entry.name}", f"called {given} for its example", "a mapping", "mend that function"):
+        with expecting(
+            f"{SINGULAR[entry.kind]} {entry.name}",
+            f"called {given} for its example",
+            "a mapping",
+            "mend that function",
+        ):
             given = getattr(importlib.import_module(module), attribute)(folder)
     return dict(given)
 
@@ -213,7 +246,9 @@ def _default_params(entry: Entry) -> Mapping[str, Any]:
     line = yaml_line(entry.name, signatures.parameters(entry)).removeprefix("- ")
     signatures.save()
     if UNKNOWN in line or f": {SCALARS['string']}" in line:
-        needs = f"{SINGULAR[entry.kind]} {entry.name} has parameters that only its author can choose"
+        needs = (
+            f"{SINGULAR[entry.kind]} {entry.name} has parameters that only its author can choose"
+        )
         raise CannotTry(f"{needs}; give an example in the hook provide_examples")
     read = yaml.safe_load(line)
     return (next(iter(read.values())) or {}) if isinstance(read, Mapping) else {}

@@ -10,14 +10,24 @@ import numpy as np
 from plx_core.errors import PlxError
 from plx_core.interfaces import Environment, Exploration, Memory, Step
 from plx_core.testing.failures import describe, expecting, require
-from plx_core.testing.making import Part, kept_by_a_checkpoint, no_global_randomness, part_of, plain, same, short
+from plx_core.testing.making import (
+    Part,
+    kept_by_a_checkpoint,
+    no_global_randomness,
+    part_of,
+    plain,
+    same,
+    short,
+)
 
 CALLS, ENVIRONMENTS, ACTIONS = 60, 4, 5
 TIMESTEPS = (0, 1, 1_000, 10_000_000)
 RESTORE = "return from state() all that changes, generators with it, and set all of it in restore()"
 
 
-def check_exploration(exploration: Any, params: Mapping[str, Any] | None = None, *, num_envs: int = ENVIRONMENTS) -> None:
+def check_exploration(
+    exploration: Any, params: Mapping[str, Any] | None = None, *, num_envs: int = ENVIRONMENTS
+) -> None:
     """Check an exploration: legal actions of the greedy ones' shape, its rate, its seed, and its state.
 
     It is tried with discrete actions and with continuous ones; it may refuse one of the two with a `PlxError`.
@@ -43,7 +53,10 @@ def check_exploration(exploration: Any, params: Mapping[str, Any] | None = None,
     for timestep in TIMESTEPS:
         rate = np.asarray(made.rate(timestep))
         require(
-            rate.shape in ((), (num_envs,)) and rate.dtype.kind in "fiu" and np.isfinite(rate).all() and (rate >= 0).all(),
+            rate.shape in ((), (num_envs,))
+            and rate.dtype.kind in "fiu"
+            and np.isfinite(rate).all()
+            and (rate >= 0).all(),
             part.about,
             f"asked for its rate({timestep})",
             short(rate),
@@ -61,7 +74,9 @@ def check_exploration(exploration: Any, params: Mapping[str, Any] | None = None,
     )
 
 
-def check_memory(memory: Any, params: Mapping[str, Any] | None = None, *, num_envs: int = 2) -> None:
+def check_memory(
+    memory: Any, params: Mapping[str, Any] | None = None, *, num_envs: int = 2
+) -> None:
     """Check a memory against what was added to it: counts, samples, order, state, and that it keeps copies.
 
     Args:
@@ -75,7 +90,14 @@ def check_memory(memory: Any, params: Mapping[str, Any] | None = None, *, num_en
     part = part_of("memories", memory, params)
     part = part.varied(**{"size": 48, "batch_size": 8, **(params or {})})
     made = part.build(seed=1)
-    require(isinstance(made, Memory), part.about, "made it", f"a {type(made).__name__}", "a Memory", "derive it from plx_core.Memory")
+    require(
+        isinstance(made, Memory),
+        part.about,
+        "made it",
+        f"a {type(made).__name__}",
+        "a Memory",
+        "derive it from plx_core.Memory",
+    )
     if made.discount is None:
         made.discount = 0.9
     if not made.holds_demonstrations:
@@ -105,10 +127,19 @@ def check_memory(memory: Any, params: Mapping[str, Any] | None = None, *, num_en
     _check_kept(part, made)
     _check_samples(part.about, made, added)
     made.clear()
-    require(made.holds_demonstrations or len(made) == 0, part.about, "called clear()", f"len() is {len(made)}", "0", "forget everything")
+    require(
+        made.holds_demonstrations or len(made) == 0,
+        part.about,
+        "called clear()",
+        f"len() is {len(made)}",
+        "0",
+        "forget everything",
+    )
 
 
-def check_environment(environment: Any, params: Mapping[str, Any] | None = None, *, steps: int = 200) -> None:
+def check_environment(
+    environment: Any, params: Mapping[str, Any] | None = None, *, steps: int = 200
+) -> None:
     """Check a vector of environments: spaces, final observations, automatic resets, seeds, state, and arrays that stay as they were.
 
     Args:
@@ -160,7 +191,10 @@ def _check_explored(part: Part, is_discrete: bool, num_envs: int) -> str:
         return describe(refusal)
     did = f"explored {kind} actions"
     made = part.build(seed=1)
-    with expecting(part.about, did, "actions", "mend explore()"), no_global_randomness(part.about, did):
+    with (
+        expecting(part.about, did, "actions", "mend explore()"),
+        no_global_randomness(part.about, did),
+    ):
         chosen = [_explored(part.about, made, call, is_discrete, num_envs) for call in range(CALLS)]
     with expecting(part.about, "told it that episodes have ended", "nothing", "mend restart()"):
         made.restart(np.ones(num_envs, bool))
@@ -173,9 +207,14 @@ def _check_explored(part: Part, is_discrete: bool, num_envs: int) -> str:
         "the same actions",
         "draw from a generator of your own: np.random.default_rng(seed)",
     )
-    is_random = any(not same(actions, _arguments(call, is_discrete, num_envs)[0]) for call, actions in enumerate(chosen))
+    is_random = any(
+        not same(actions, _arguments(call, is_discrete, num_envs)[0])
+        for call, actions in enumerate(chosen)
+    )
     if is_random and part.takes("seed") and "seed" not in part.component.params:
-        others = [_all(part.build(seed=seed), range(CALLS), is_discrete, num_envs) for seed in (2, 3)]
+        others = [
+            _all(part.build(seed=seed), range(CALLS), is_discrete, num_envs) for seed in (2, 3)
+        ]
         require(
             any(not same(chosen, other) for other in others),
             part.about,
@@ -216,7 +255,9 @@ def _all(made: Exploration, calls: range, is_discrete: bool, num_envs: int) -> l
     return [np.array(made.explore(*_arguments(call, is_discrete, num_envs))) for call in calls]
 
 
-def _explored(about: str, made: Exploration, call: int, is_discrete: bool, num_envs: int) -> np.ndarray:
+def _explored(
+    about: str, made: Exploration, call: int, is_discrete: bool, num_envs: int
+) -> np.ndarray:
     arguments = _arguments(call, is_discrete, num_envs)
     before = plain(arguments[0])
     actions = np.array(made.explore(*arguments))
@@ -238,7 +279,14 @@ def _explored(about: str, made: Exploration, call: int, is_discrete: bool, num_e
         "return an action for each environment",
     )
     if not is_discrete:
-        require(np.isfinite(actions).all(), about, did, short(actions), "finite actions", "keep the noise finite")
+        require(
+            np.isfinite(actions).all(),
+            about,
+            did,
+            short(actions),
+            "finite actions",
+            "keep the noise finite",
+        )
         return actions
     require(
         ((actions >= 0) & (actions < ACTIONS)).all(),
@@ -304,7 +352,12 @@ def _check_empty(about: str, made: Memory) -> None:
             "raise plx_core.errors.DataError that says what is missing",
         )
     require(
-        False, about, "sampled it when it was empty", "a batch", "a PlxError", "raise plx_core.errors.DataError that says what is missing"
+        False,
+        about,
+        "sampled it when it was empty",
+        "a batch",
+        "a PlxError",
+        "raise plx_core.errors.DataError that says what is missing",
     )
 
 
@@ -340,19 +393,41 @@ def _check_kept(part: Part, made: Memory) -> None:
         if other.discount is None:
             other.discount = made.discount
         other.restore(state)
-        require(len(other) == len(made), part.about, "restored its state in another one", f"len() is {len(other)}", f"{len(made)}", RESTORE)
+        require(
+            len(other) == len(made),
+            part.about,
+            "restored its state in another one",
+            f"len() is {len(other)}",
+            f"{len(made)}",
+            RESTORE,
+        )
         others.append(plain(dict(other.sample())))
-    require(same(*others), part.about, "restored its state in two others and sampled both", "other batches", "the same batches", RESTORE)
+    require(
+        same(*others),
+        part.about,
+        "restored its state in two others and sampled both",
+        "other batches",
+        "the same batches",
+        RESTORE,
+    )
 
 
 def _check_samples(about: str, made: Memory, added: int) -> None:
     batches = 1 if made.is_cleared_by_sample else 2
-    with no_global_randomness(about, "sampled it"), expecting(about, "sampled it", "batches", "mend sample()"):
+    with (
+        no_global_randomness(about, "sampled it"),
+        expecting(about, "sampled it", "batches", "mend sample()"),
+    ):
         found = made.sample(batches)
     did = f"sampled {batches} of {made.batch_size}"
     wanted = {"state", "next_state", "action", "reward", "terminated", "truncated"}
     require(
-        wanted <= found.keys(), about, did, ", ".join(found), f"at least {', '.join(sorted(wanted))}", "hand out all that step() was given"
+        wanted <= found.keys(),
+        about,
+        did,
+        ", ".join(found),
+        f"at least {', '.join(sorted(wanted))}",
+        "hand out all that step() was given",
     )
     for name in wanted:
         require(
@@ -366,11 +441,16 @@ def _check_samples(about: str, made: Memory, added: int) -> None:
     if made.holds_demonstrations:
         return
     numbers = np.asarray(found["state"])[..., 0].ravel().astype(int)
-    for name in ("state", "action") + (("reward", "next_state", "terminated", "truncated") if made.n_step == 1 else ()):
+    for name in ("state", "action") + (
+        ("reward", "next_state", "terminated", "truncated") if made.n_step == 1 else ()
+    ):
         rows = np.asarray(found[name]).reshape((len(numbers), *np.shape(found[name])[2:]))
         for number, row in zip(numbers, rows, strict=True):
             known = 0 <= number < added and same(row, _transition(number, 1)[name][0])
-            known = known or name in ("next_state", "truncated")  # these depend on how many environments there are
+            known = known or name in (
+                "next_state",
+                "truncated",
+            )  # these depend on how many environments there are
             require(
                 known,
                 about,
@@ -380,10 +460,19 @@ def _check_samples(about: str, made: Memory, added: int) -> None:
                 "keep the fields of a transition together, and copies of the arrays that step() is given",
             )
     if "indices" in found:
-        with expecting(about, "told it how wrong transitions were", "nothing", "mend update_priorities()"):
-            made.update_priorities(np.asarray(found["indices"]), np.ones(np.shape(found["indices"]), "float32"))
+        with expecting(
+            about, "told it how wrong transitions were", "nothing", "mend update_priorities()"
+        ):
+            made.update_priorities(
+                np.asarray(found["indices"]), np.ones(np.shape(found["indices"]), "float32")
+            )
     require(
-        not made.is_cleared_by_sample or len(made) == 0, about, did, f"len() is {len(made)}", "0, for it is cleared by a sample", "clear it"
+        not made.is_cleared_by_sample or len(made) == 0,
+        about,
+        did,
+        f"len() is {len(made)}",
+        "0, for it is cleared by a sample",
+        "clear it",
     )
 
 
@@ -425,7 +514,16 @@ def _walk(about: str, env: Environment, steps: int) -> list[Any]:
 
 
 def _copied(step: Step) -> list[Any]:
-    return [plain(part) for part in (step.observations, step.rewards, step.terminated, step.truncated, step.final_observations)]
+    return [
+        plain(part)
+        for part in (
+            step.observations,
+            step.rewards,
+            step.terminated,
+            step.truncated,
+            step.final_observations,
+        )
+    ]
 
 
 def _check_observations(about: str, env: Environment, observations: Any, where: str) -> None:
@@ -460,7 +558,14 @@ def _check_step(about: str, env: Environment, step: Step) -> None:
             f"{'float32' if kind == 'f' else 'bool'} ({env.num_envs},)",
             "give one for each environment",
         )
-    require(np.isfinite(step.rewards).all(), about, "took a step", f"rewards {short(step.rewards)}", "finite rewards", "mend the reward")
+    require(
+        np.isfinite(step.rewards).all(),
+        about,
+        "took a step",
+        f"rewards {short(step.rewards)}",
+        "finite rewards",
+        "mend the reward",
+    )
     _check_observations(about, env, step.observations, "a step")
     _check_observations(about, env, step.final_observations, "final_observations")
     for index in np.flatnonzero(~step.ended).tolist():

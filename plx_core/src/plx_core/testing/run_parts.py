@@ -34,7 +34,10 @@ def check_callback(callback: Any, params: Mapping[str, Any] | None = None) -> No
     """
     part = part_of("callbacks", callback, params)
     with own_settings(), tempfile.TemporaryDirectory() as folder:
-        did, remedy = "called it during a run of 8 steps", "mend the method that the message comes from"
+        did, remedy = (
+            "called it during a run of 8 steps",
+            "mend the method that the message comes from",
+        )
         made = as_callback(part.build())
         kept_by_a_checkpoint(part.about, made.state())
         with expecting(part.about, did, "a run that ends", remedy):
@@ -42,7 +45,9 @@ def check_callback(callback: Any, params: Mapping[str, Any] | None = None) -> No
                 estimator = _estimator(Path(folder)).train(_data(), max_steps=4, hooks=[made])
                 estimator.evaluate(_data(1), hooks=[made])
             except PlxError as refusal:
-                raise CannotTry(f"{part.about} is not for a run that fits a straight line: {refusal}") from refusal
+                raise CannotTry(
+                    f"{part.about} is not for a run that fits a straight line: {refusal}"
+                ) from refusal
         state = kept_by_a_checkpoint(part.about, made.state())
         other = as_callback(part.build())
         with expecting(
@@ -90,7 +95,9 @@ def check_exporter(exporter: Any, params: Mapping[str, Any] | None = None) -> No
         metrics = run.evaluate(_data(1))
         did = "exported the last checkpoint"
         for is_final in (False, True):
-            with expecting(part.about, f"{did}, is_final={is_final}", "a path, or None", "mend export()"):
+            with expecting(
+                part.about, f"{did}, is_final={is_final}", "a path, or None", "mend export()"
+            ):
                 written = made.export(run, _data(1), 4, metrics, is_final=is_final)
         if written is None:
             return
@@ -103,7 +110,12 @@ def check_exporter(exporter: Any, params: Mapping[str, Any] | None = None) -> No
             "write below run.model_dir, and return what was written",
         )
         before = _files(Path(folder))
-        with expecting(part.about, f"{did} again, with a new object", "nothing new", "look for what has been written before"):
+        with expecting(
+            part.about,
+            f"{did} again, with a new object",
+            "nothing new",
+            "look for what has been written before",
+        ):
             part.build().export(run, _data(1), 4, metrics, is_final=True)
         require(
             _files(Path(folder)) == before,
@@ -130,10 +142,18 @@ def check_tracker(tracker: Any, params: Mapping[str, Any] | None = None) -> None
         for first in (10, 20):
             made = part.build(directory=folder)
             require(
-                isinstance(made, Tracker), part.about, "made it", f"a {type(made).__name__}", "a Tracker", "derive it from plx_core.Tracker"
+                isinstance(made, Tracker),
+                part.about,
+                "made it",
+                f"a {type(made).__name__}",
+                "a Tracker",
+                "derive it from plx_core.Tracker",
             )
             with expecting(
-                part.about, "logged metrics, some of which are new or not finite, and closed it twice", "nothing", "mend log() and close()"
+                part.about,
+                "logged metrics, some of which are new or not finite, and closed it twice",
+                "nothing",
+                "mend log() and close()",
             ):
                 made.log(first, "train", {"loss": 0.5})
                 made.log(first + 1, "train", {"loss": 0.4, "accuracy": 0.9})
@@ -169,4 +189,8 @@ def _model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
 
 
 def _files(folder: Path) -> dict[str, int]:
-    return {str(path.relative_to(folder)): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

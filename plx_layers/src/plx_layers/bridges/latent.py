@@ -48,18 +48,28 @@ class LatentBridge(Bridge):
     def cross(self, encoding: Any) -> Crossing:
         """The distribution's mean, a draw from it, and its divergence from the prior."""
         if isinstance(encoding, dict):
-            raise ComponentError(f"a LatentBridge takes one encoding; the encoder gives {', '.join(encoding)}")
-        flat = encoding if len(encoding.shape) == 2 else keras.layers.Flatten(name="encoding")(encoding)
+            raise ComponentError(
+                f"a LatentBridge takes one encoding; the encoder gives {', '.join(encoding)}"
+            )
+        flat = (
+            encoding
+            if len(encoding.shape) == 2
+            else keras.layers.Flatten(name="encoding")(encoding)
+        )
         mean = keras.layers.Dense(self._latent_dim, name="z_mean")(flat)
         log_variance = keras.layers.Dense(self._latent_dim, name="z_log_variance")(flat)
         is_random = self.mode in (Modes.TRAIN, Modes.EVAL)
         draw = NormalSample(is_random=is_random, **self._noise, name="z")([mean, log_variance])
         divergence = NormalDivergence(name="kl_divergence", dtype="float32")([mean, log_variance])
-        return Crossing(latent=mean, code=draw, losses={"kl_divergence": self._kl_weight * divergence})
+        return Crossing(
+            latent=mean, code=draw, losses={"kl_divergence": self._kl_weight * divergence}
+        )
 
     def sample_fn(self, latent: Any) -> SampleFn:
         """Draws from N(0, I)."""
-        return lambda count, generator: generator.standard_normal((count, self._latent_dim), np.float32)
+        return lambda count, generator: generator.standard_normal(
+            (count, self._latent_dim), np.float32
+        )
 
 
 @keras.saving.register_keras_serializable("plx_layers")
@@ -75,10 +85,20 @@ class NormalSample(keras.layers.Layer):
     """
 
     def __init__(
-        self, is_random: bool = True, noise_mean: float = 0.0, noise_stddev: float = 1.0, seed: int | None = None, name: str | None = None
+        self,
+        is_random: bool = True,
+        noise_mean: float = 0.0,
+        noise_stddev: float = 1.0,
+        seed: int | None = None,
+        name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self._config = {"is_random": is_random, "noise_mean": noise_mean, "noise_stddev": noise_stddev, "seed": seed}
+        self._config = {
+            "is_random": is_random,
+            "noise_mean": noise_mean,
+            "noise_stddev": noise_stddev,
+            "seed": seed,
+        }
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, inputs: Any) -> Any:
@@ -88,7 +108,11 @@ class NormalSample(keras.layers.Layer):
         if not settings["is_random"]:
             return mean
         noise = keras.random.normal(
-            ops.shape(mean), settings["noise_mean"], settings["noise_stddev"], dtype=mean.dtype, seed=self.seed_generator
+            ops.shape(mean),
+            settings["noise_mean"],
+            settings["noise_stddev"],
+            dtype=mean.dtype,
+            seed=self.seed_generator,
         )
         return mean + ops.exp(0.5 * log_variance) * noise
 

@@ -9,7 +9,13 @@ from typing import Any, Literal, TypeAlias
 import keras
 from keras import ops
 
-from plx_core.annotations import ActivationLike, ConstraintLike, InitializerLike, PositiveInt, RegularizerLike
+from plx_core.annotations import (
+    ActivationLike,
+    ConstraintLike,
+    InitializerLike,
+    PositiveInt,
+    RegularizerLike,
+)
 
 Size: TypeAlias = PositiveInt | list[PositiveInt]
 DataFormat: TypeAlias = Literal["channels_last", "channels_first"]
@@ -29,8 +35,16 @@ def patches(inputs: Any, kernel_size: tuple[int, ...], strides: tuple[int, ...])
     sizes = inputs.shape[1:-1]
     starts = itertools.product(*(range(kernel) for kernel in kernel_size))
     ends = [size - kernel + 1 for size, kernel in zip(sizes, kernel_size, strict=True)]
-    places = [tuple(slice(start, start + end, stride) for start, end, stride in zip(place, ends, strides, strict=True)) for place in starts]
-    return ops.concatenate([inputs[(slice(None), *place, slice(None))] for place in places], axis=-1)
+    places = [
+        tuple(
+            slice(start, start + end, stride)
+            for start, end, stride in zip(place, ends, strides, strict=True)
+        )
+        for place in starts
+    ]
+    return ops.concatenate(
+        [inputs[(slice(None), *place, slice(None))] for place in places], axis=-1
+    )
 
 
 class LocallyConnected(keras.layers.Layer):
@@ -58,23 +72,42 @@ class LocallyConnected(keras.layers.Layer):
         dtype: str | None = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name, trainable=trainable, dtype=dtype, activity_regularizer=keras.regularizers.get(activity_regularizer))
+        super().__init__(
+            name=name,
+            trainable=trainable,
+            dtype=dtype,
+            activity_regularizer=keras.regularizers.get(activity_regularizer),
+        )
         self.filters, self.use_bias = filters, use_bias
-        self.kernel_size, self.strides = self._per_axis("kernel_size", kernel_size), self._per_axis("strides", strides)
+        self.kernel_size, self.strides = (
+            self._per_axis("kernel_size", kernel_size),
+            self._per_axis("strides", strides),
+        )
         if padding not in ("valid", "same"):
             raise ValueError(f"padding: expected valid or same, got {padding}")
         self.padding, self.data_format = padding, data_format or keras.config.image_data_format()
         self.activation = keras.activations.get(activation)
-        self.kernel_initializer, self.bias_initializer = map(keras.initializers.get, (kernel_initializer, bias_initializer))
-        self.kernel_regularizer, self.bias_regularizer = map(keras.regularizers.get, (kernel_regularizer, bias_regularizer))
-        self.kernel_constraint, self.bias_constraint = map(keras.constraints.get, (kernel_constraint, bias_constraint))
+        self.kernel_initializer, self.bias_initializer = map(
+            keras.initializers.get, (kernel_initializer, bias_initializer)
+        )
+        self.kernel_regularizer, self.bias_regularizer = map(
+            keras.regularizers.get, (kernel_regularizer, bias_regularizer)
+        )
+        self.kernel_constraint, self.bias_constraint = map(
+            keras.constraints.get, (kernel_constraint, bias_constraint)
+        )
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2)
 
     def build(self, input_shape: Any) -> None:
         """Make the weights: [positions, kernel_size… · channels, filters], and a bias [positions…, filters]."""
-        channels, positions = input_shape[self._channel_axis], [count for count in self._positions(input_shape) if count is not None]
+        channels, positions = (
+            input_shape[self._channel_axis],
+            [count for count in self._positions(input_shape) if count is not None],
+        )
         if channels is None or len(positions) < self.rank:
-            raise ValueError(f"{type(self).__name__} has weights for each position: its input's shape has to be known, got {input_shape}")
+            raise ValueError(
+                f"{type(self).__name__} has weights for each position: its input's shape has to be known, got {input_shape}"
+            )
         count, inputs = math.prod(positions), math.prod(self.kernel_size) * channels
         self.kernel = self.add_weight(
             name="kernel",
@@ -91,7 +124,9 @@ class LocallyConnected(keras.layers.Layer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
-        self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2, axes={self._channel_axis: channels})
+        self.input_spec = keras.layers.InputSpec(
+            ndim=self.rank + 2, axes={self._channel_axis: channels}
+        )
 
     def call(self, inputs: Any) -> Any:
         """The weighed sum of each window, by the weights of its position."""
@@ -120,12 +155,18 @@ class LocallyConnected(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         plain = ("filters", "kernel_size", "strides", "padding", "data_format", "use_bias")
-        config: dict[str, Any] = super().get_config() | {name: getattr(self, name) for name in plain}
+        config: dict[str, Any] = super().get_config() | {
+            name: getattr(self, name) for name in plain
+        }
         config["activation"] = keras.activations.serialize(self.activation)
         for module in (keras.initializers, keras.regularizers, keras.constraints):
             kind = module.__name__.rpartition(".")[2][:-1]
             for name in (name for name in vars(self) if name.endswith(kind)):
-                config[name] = module.serialize(getattr(self, name)) if getattr(self, name) is not None else None
+                config[name] = (
+                    module.serialize(getattr(self, name))
+                    if getattr(self, name) is not None
+                    else None
+                )
         return config
 
     @property
@@ -135,7 +176,9 @@ class LocallyConnected(keras.layers.Layer):
     def _per_axis(self, name: str, value: Any) -> tuple[int, ...]:
         sizes = (value,) * self.rank if isinstance(value, int) else tuple(value)
         if len(sizes) != self.rank or min(sizes) < 1:
-            raise ValueError(f"{name}: expected a positive integer or {self.rank} of them, got {value}")
+            raise ValueError(
+                f"{name}: expected a positive integer or {self.rank} of them, got {value}"
+            )
         return sizes
 
     def _sizes(self, input_shape: Any) -> tuple[int | None, ...]:
@@ -144,9 +187,13 @@ class LocallyConnected(keras.layers.Layer):
 
     def _positions(self, input_shape: Any) -> tuple[int | None, ...]:
         found: list[int | None] = []
-        for size, kernel, stride in zip(self._sizes(input_shape), self.kernel_size, self.strides, strict=True):
+        for size, kernel, stride in zip(
+            self._sizes(input_shape), self.kernel_size, self.strides, strict=True
+        ):
             if size is not None and self.padding == "valid" and size < kernel:
-                raise ValueError(f"kernel_size: a window of {self.kernel_size} does not fit into an input of shape {tuple(input_shape)}")
+                raise ValueError(
+                    f"kernel_size: a window of {self.kernel_size} does not fit into an input of shape {tuple(input_shape)}"
+                )
             covered = size if size is None or self.padding == "same" else size - kernel + 1
             found.append(None if covered is None else -(-covered // stride))
         return tuple(found)

@@ -10,7 +10,13 @@ from typing import Any, Literal, TypeAlias
 
 import keras
 
-from plx_core.annotations import ActivationLike, Fraction, InitializerLike, PositiveInt, RegularizerLike
+from plx_core.annotations import (
+    ActivationLike,
+    Fraction,
+    InitializerLike,
+    PositiveInt,
+    RegularizerLike,
+)
 from plx_core.interfaces import Modes
 from plx_layers.activations import activated_shape
 
@@ -50,7 +56,14 @@ class FullyConnected(keras.layers.Dense):
         name: str | None = None,
     ) -> None:
         super().__init__(
-            num_units, activation, bias, weights_init, bias_init, kernel_regularizer=regularizer, trainable=trainable, name=name
+            num_units,
+            activation,
+            bias,
+            weights_init,
+            bias_init,
+            kernel_regularizer=regularizer,
+            trainable=trainable,
+            name=name,
         )
         self._flatten = keras.layers.Flatten()
         self._dropout = keras.layers.Dropout(dropout) if dropout else None
@@ -64,7 +77,9 @@ class FullyConnected(keras.layers.Dense):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """Float [batch, num_units]."""
         flat = self._flatten(inputs)
-        return super().call(self._dropout(flat, training=training) if self._dropout is not None else flat)
+        return super().call(
+            self._dropout(flat, training=training) if self._dropout is not None else flat
+        )
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
         """[batch, num_units]."""
@@ -73,16 +88,37 @@ class FullyConnected(keras.layers.Dense):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
         parent = super().get_config()
-        names = {"units": "num_units", "activation": "activation", "use_bias": "bias", "kernel_initializer": "weights_init"}
-        names |= {"bias_initializer": "bias_init", "kernel_regularizer": "regularizer", "trainable": "trainable", "name": "name"}
-        return {new: parent[old] for old, new in names.items()} | {"dropout": self._dropout.rate if self._dropout is not None else None}
+        names = {
+            "units": "num_units",
+            "activation": "activation",
+            "use_bias": "bias",
+            "kernel_initializer": "weights_init",
+        }
+        names |= {
+            "bias_initializer": "bias_init",
+            "kernel_regularizer": "regularizer",
+            "trainable": "trainable",
+            "name": "name",
+        }
+        return {new: parent[old] for old, new in names.items()} | {
+            "dropout": self._dropout.rate if self._dropout is not None else None
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> FullyConnected:
         """The layer of a configuration."""
-        objects = {"activation": keras.activations, "weights_init": keras.initializers, "bias_init": keras.initializers}
+        objects = {
+            "activation": keras.activations,
+            "weights_init": keras.initializers,
+            "bias_init": keras.initializers,
+        }
         objects["regularizer"] = keras.regularizers
-        return cls(**{name: objects[name].get(value) if name in objects else value for name, value in config.items()})
+        return cls(
+            **{
+                name: objects[name].get(value) if name in objects else value
+                for name, value in config.items()
+            }
+        )
 
 
 CONVOLUTION_ARGS = """
@@ -137,13 +173,20 @@ def _convolution(layer: Callable[..., Any], shapes: str) -> Callable[..., Any]:
             name=name,
         )
 
-    convolve.__doc__ = f"A convolution of `num_filter` filters of size `filter_size`: {shapes}.{CONVOLUTION_ARGS}"
+    convolve.__doc__ = (
+        f"A convolution of `num_filter` filters of size `filter_size`: {shapes}.{CONVOLUTION_ARGS}"
+    )
     return convolve
 
 
 def _pooling(layer: Callable[..., Any], what: str, shapes: str) -> Callable[..., Any]:
     def pool(
-        mode: str = Modes.TRAIN, *, kernel_size: Size, strides: Size | None = None, padding: Padding = "SAME", name: str | None = None
+        mode: str = Modes.TRAIN,
+        *,
+        kernel_size: Size,
+        strides: Size | None = None,
+        padding: Padding = "SAME",
+        name: str | None = None,
     ) -> Any:
         return layer(kernel_size, strides=strides, padding=padding.lower(), name=name)
 
@@ -159,7 +202,8 @@ Conv1d = _convolution(keras.layers.Conv1D, _LENGTHS.format("num_filter"))
 Conv2d = _convolution(keras.layers.Conv2D, _IMAGES.format("num_filter"))
 Conv3d = _convolution(keras.layers.Conv3D, _VOLUMES.format("num_filter"))
 Conv2dTranspose = _convolution(
-    keras.layers.Conv2DTranspose, "[batch, height, width, channels] to [batch, height · strides, width · strides, num_filter]"
+    keras.layers.Conv2DTranspose,
+    "[batch, height, width, channels] to [batch, height · strides, width · strides, num_filter]",
 )
 MaxPool1d = _pooling(keras.layers.MaxPooling1D, "largest value", _LENGTHS.format("channels"))
 MaxPool2d = _pooling(keras.layers.MaxPooling2D, "largest value", _IMAGES.format("channels"))

@@ -18,7 +18,9 @@ class Reshape(keras.layers.Reshape):
     """
 
     def __init__(self, target_shape: int | list[int], name: str | None = None) -> None:
-        super().__init__((target_shape,) if isinstance(target_shape, int) else tuple(target_shape), name=name)
+        super().__init__(
+            (target_shape,) if isinstance(target_shape, int) else tuple(target_shape), name=name
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

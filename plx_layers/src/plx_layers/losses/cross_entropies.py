@@ -43,16 +43,22 @@ class SoftmaxCrossEntropy(WeightedLoss):
         """The loss of each example, float [batch]."""
         classes = y_pred.shape[-1]
         if len(y_true.shape) < len(y_pred.shape) or (y_true.shape[-1] == 1 and classes != 1):
-            indices = y_true if len(y_true.shape) < len(y_pred.shape) else ops.squeeze(y_true, axis=-1)
+            indices = (
+                y_true if len(y_true.shape) < len(y_pred.shape) else ops.squeeze(y_true, axis=-1)
+            )
             if not self.label_smoothing and self.class_weights is None:
-                return self.weights * ops.sparse_categorical_crossentropy(ops.cast(indices, "int32"), y_pred, from_logits=True)
+                return self.weights * ops.sparse_categorical_crossentropy(
+                    ops.cast(indices, "int32"), y_pred, from_logits=True
+                )
             y_true = ops.one_hot(ops.cast(indices, "int32"), classes, dtype=y_pred.dtype)
         return super().call(ops.cast(y_true, y_pred.dtype), y_pred)
 
     def losses(self, labels: Any, outputs: Any) -> Any:
         """−Σ_c y_c · log softmax(logits)_c of each example, float [batch]."""
         if self.label_smoothing:
-            labels = labels * (1.0 - self.label_smoothing) + self.label_smoothing / outputs.shape[-1]
+            labels = (
+                labels * (1.0 - self.label_smoothing) + self.label_smoothing / outputs.shape[-1]
+            )
         return ops.categorical_crossentropy(labels, outputs, from_logits=True)
 
     def get_config(self) -> dict[str, Any]:
@@ -132,7 +138,9 @@ class LogLoss(WeightedLoss):
 
     def losses(self, labels: Any, outputs: Any) -> Any:
         """−y · log(p + ε) − (1 − y) · log(1 − p + ε) of each element, float [batch, …]."""
-        return -labels * ops.log(outputs + self.epsilon) - (1.0 - labels) * ops.log(1.0 - outputs + self.epsilon)
+        return -labels * ops.log(outputs + self.epsilon) - (1.0 - labels) * ops.log(
+            1.0 - outputs + self.epsilon
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -113,13 +113,21 @@ class ClippedDelta(WeightedLoss):
     ) -> None:
         super().__init__(weights, class_weights, reduction, name)
         if clip_value_min >= clip_value_max:
-            raise ValueError(f"clip_value_min: expected a number below clip_value_max, {clip_value_max}; got {clip_value_min}")
+            raise ValueError(
+                f"clip_value_min: expected a number below clip_value_max, {clip_value_max}; got {clip_value_min}"
+            )
         self.clip_value_min, self.clip_value_max = clip_value_min, clip_value_max
 
     def losses(self, labels: Any, outputs: Any) -> Any:
         """Float [batch, …] without the last axis."""
-        return ops.mean(ops.square(ops.clip(outputs - labels, self.clip_value_min, self.clip_value_max)), axis=-1)
+        return ops.mean(
+            ops.square(ops.clip(outputs - labels, self.clip_value_min, self.clip_value_max)),
+            axis=-1,
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {"clip_value_min": self.clip_value_min, "clip_value_max": self.clip_value_max} | super().get_config()
+        return {
+            "clip_value_min": self.clip_value_min,
+            "clip_value_max": self.clip_value_max,
+        } | super().get_config()

@@ -26,7 +26,12 @@ class Poisson(WeightedLoss):
         name: the loss's name.
     """
 
-    def __init__(self, weights: NonNegativeFloat = 1.0, reduction: Reduction = "sum_over_batch_size", name: str | None = None) -> None:
+    def __init__(
+        self,
+        weights: NonNegativeFloat = 1.0,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = None,
+    ) -> None:
         super().__init__(weights, None, reduction, name)
 
     def losses(self, labels: Any, outputs: Any) -> Any:

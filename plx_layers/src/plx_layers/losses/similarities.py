@@ -47,14 +47,21 @@ class CosineDistance(WeightedLoss):
     """
 
     def __init__(
-        self, dim: int = -1, weights: NonNegativeFloat = 1.0, reduction: Reduction = "sum_over_batch_size", name: str | None = None
+        self,
+        dim: int = -1,
+        weights: NonNegativeFloat = 1.0,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str | None = None,
     ) -> None:
         super().__init__(weights, None, reduction, name)
         self.dim = dim
 
     def losses(self, labels: Any, outputs: Any) -> Any:
         """Float [batch, …] without the axis `dim`."""
-        return 1.0 - ops.sum(ops.normalize(labels, axis=self.dim) * ops.normalize(outputs, axis=self.dim), axis=self.dim)
+        return 1.0 - ops.sum(
+            ops.normalize(labels, axis=self.dim) * ops.normalize(outputs, axis=self.dim),
+            axis=self.dim,
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -75,7 +75,9 @@ class WeightedLoss(keras.losses.Loss):
     ) -> None:
         super().__init__(name=name or snake_case(type(self).__name__), reduction=reduction)
         self.weights = weights
-        self.class_weights = None if class_weights is None else [float(weight) for weight in class_weights]
+        self.class_weights = (
+            None if class_weights is None else [float(weight) for weight in class_weights]
+        )
 
     def losses(self, labels: Any, outputs: Any) -> Any:
         """The losses before they are weighed: float [batch, …], with the last axis where they are `independent`."""
@@ -87,15 +89,24 @@ class WeightedLoss(keras.losses.Loss):
         losses = self.losses(labels, outputs)
         if self.class_weights is not None:
             self._check(labels.shape[-1])
-            losses = losses * (element_weights if self.independent else example_weights)(labels, self.class_weights)
+            losses = losses * (element_weights if self.independent else example_weights)(
+                labels, self.class_weights
+            )
         return self.weights * (ops.mean(losses, axis=-1) if self.independent else losses)
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {"weights": self.weights, "class_weights": self.class_weights, "reduction": self.reduction, "name": self.name}
+        return {
+            "weights": self.weights,
+            "class_weights": self.class_weights,
+            "reduction": self.reduction,
+            "name": self.name,
+        }
 
     def _check(self, classes: int) -> None:
         """Refuse class weights of another number than there are classes."""
         expected = 2 if self.independent and classes == 1 else classes
         if self.class_weights is not None and len(self.class_weights) != expected:
-            raise ValueError(f"class_weights: expected {expected} numbers, one a class, got {len(self.class_weights)}")
+            raise ValueError(
+                f"class_weights: expected {expected} numbers, one a class, got {len(self.class_weights)}"
+            )

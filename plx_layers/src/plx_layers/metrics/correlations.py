@@ -27,11 +27,15 @@ class ComomentMetric(keras.metrics.Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch of labels and outputs, float of the same shape."""
-        values = tf.stack([tf.reshape(tf.cast(value, self.dtype), [-1]) for value in (y_true, y_pred)])
+        values = tf.stack(
+            [tf.reshape(tf.cast(value, self.dtype), [-1]) for value in (y_true, y_pred)]
+        )
         weights = tf.ones_like(values[0])
         if sample_weight is not None:
             given = tf.cast(sample_weight, self.dtype)
-            shape = tf.concat([tf.shape(given), tf.ones([tf.rank(y_pred) - tf.rank(given)], tf.int32)], 0)
+            shape = tf.concat(
+                [tf.shape(given), tf.ones([tf.rank(y_pred) - tf.rank(given)], tf.int32)], 0
+            )
             weights *= tf.reshape(tf.broadcast_to(tf.reshape(given, shape), tf.shape(y_pred)), [-1])
         count = tf.reduce_sum(weights)
         means = tf.math.divide_no_nan(tf.linalg.matvec(values, weights), count)
@@ -57,7 +61,9 @@ class Covariance(ComomentMetric):
 
     def result(self) -> tf.Tensor:
         """The covariance: a float scalar."""
-        return tf.math.divide_no_nan(tf.convert_to_tensor(self.comoments)[0, 1], tf.maximum(self.count - 1.0, 0.0))
+        return tf.math.divide_no_nan(
+            tf.convert_to_tensor(self.comoments)[0, 1], tf.maximum(self.count - 1.0, 0.0)
+        )
 
 
 @keras.saving.register_keras_serializable("plx_layers")

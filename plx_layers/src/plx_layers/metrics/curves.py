@@ -32,7 +32,9 @@ def threshold_index(probabilities: Any, count: int) -> tf.Tensor:
         Int32 of the same shape, 0 to `count` − 1, which grows with the probability.
     """
     p = tf.clip_by_value(tf.cast(probabilities, tf.float32), 0.0, 1.0)
-    place = tf.clip_by_value(tf.asinh((tf.math.log(p) - tf.math.log1p(-p)) / FINE), -EXTREME, EXTREME)
+    place = tf.clip_by_value(
+        tf.asinh((tf.math.log(p) - tf.math.log1p(-p)) / FINE), -EXTREME, EXTREME
+    )
     index = tf.cast(tf.round((place + EXTREME) / (2 * EXTREME) * (count - 1)), tf.int32)
     return tf.clip_by_value(index, 0, count - 1)
 
@@ -57,7 +59,9 @@ class CurveMetric(keras.metrics.Metric):
         super().__init__(name=name, dtype=dtype)
         self.num_thresholds, self.class_id = num_thresholds, class_id
         # float32 would stop counting at 2²⁴, which the negatives of many classes reach.
-        self.counts = self.add_variable((2 * num_thresholds,), "zeros", dtype="float64", name="counts")
+        self.counts = self.add_variable(
+            (2 * num_thresholds,), "zeros", dtype="float64", name="counts"
+        )
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count labels 0 and 1 and their probabilities, both float of the same shape."""
@@ -67,21 +71,32 @@ class CurveMetric(keras.metrics.Metric):
         weights = tf.ones_like(probabilities, tf.float64)
         if sample_weight is not None:
             given = tf.cast(sample_weight, tf.float64)
-            weights *= tf.reshape(given, tf.concat([tf.shape(given), tf.ones([tf.rank(weights) - tf.rank(given)], tf.int32)], 0))
-        index = threshold_index(probabilities, self.num_thresholds) + self.num_thresholds * tf.reshape(
-            tf.cast(labels, tf.int32), tf.shape(probabilities)
-        )
+            weights *= tf.reshape(
+                given,
+                tf.concat(
+                    [tf.shape(given), tf.ones([tf.rank(weights) - tf.rank(given)], tf.int32)], 0
+                ),
+            )
+        index = threshold_index(
+            probabilities, self.num_thresholds
+        ) + self.num_thresholds * tf.reshape(tf.cast(labels, tf.int32), tf.shape(probabilities))
         flat = (tf.reshape(value, [-1]) for value in (weights, index))
         self.counts.assign_add(tf.math.unsorted_segment_sum(*flat, 2 * self.num_thresholds))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {**super().get_config(), "num_thresholds": self.num_thresholds, "class_id": self.class_id}
+        return {
+            **super().get_config(),
+            "num_thresholds": self.num_thresholds,
+            "class_id": self.class_id,
+        }
 
     def _decided_positive(self) -> tuple[tf.Tensor, tf.Tensor]:
         """How many negatives and positives are taken for positive by no threshold, the highest one, and so on: float64 [thresholds + 1]."""
         counts = tf.reverse(tf.reshape(tf.convert_to_tensor(self.counts), [2, -1]), [1])
-        false_positives, true_positives = tf.unstack(tf.pad(tf.cumsum(counts, axis=1), [[0, 0], [1, 0]]))
+        false_positives, true_positives = tf.unstack(
+            tf.pad(tf.cumsum(counts, axis=1), [[0, 0], [1, 0]])
+        )
         return false_positives, true_positives
 
     def _rates(self) -> tuple[tf.Tensor, tf.Tensor]:

@@ -23,7 +23,11 @@ class PrecisionAtThresholds(keras.metrics.Precision):
     """
 
     def __init__(
-        self, thresholds: list[Fraction], class_id: NonNegativeInt | None = None, name: str | None = None, dtype: str | None = None
+        self,
+        thresholds: list[Fraction],
+        class_id: NonNegativeInt | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
     ) -> None:
         super().__init__(list(thresholds), None, class_id, name or "precision_at_thresholds", dtype)
 
@@ -46,7 +50,11 @@ class RecallAtThresholds(keras.metrics.Recall):
     """
 
     def __init__(
-        self, thresholds: list[Fraction], class_id: NonNegativeInt | None = None, name: str | None = None, dtype: str | None = None
+        self,
+        thresholds: list[Fraction],
+        class_id: NonNegativeInt | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
     ) -> None:
         super().__init__(list(thresholds), None, class_id, name or "recall_at_thresholds", dtype)
 
@@ -68,7 +76,13 @@ class PrecisionAtK(keras.metrics.Precision):
         dtype: the dtype of the result.
     """
 
-    def __init__(self, k: PositiveInt, class_id: NonNegativeInt | None = None, name: str | None = None, dtype: str | None = None) -> None:
+    def __init__(
+        self,
+        k: PositiveInt,
+        class_id: NonNegativeInt | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(None, k, class_id, name or "precision_at_k", dtype)
 
     def get_config(self) -> dict[str, Any]:
@@ -89,7 +103,13 @@ class RecallAtK(keras.metrics.Recall):
         dtype: the dtype of the result.
     """
 
-    def __init__(self, k: PositiveInt, class_id: NonNegativeInt | None = None, name: str | None = None, dtype: str | None = None) -> None:
+    def __init__(
+        self,
+        k: PositiveInt,
+        class_id: NonNegativeInt | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+    ) -> None:
         super().__init__(None, k, class_id, name or "recall_at_k", dtype)
 
     def get_config(self) -> dict[str, Any]:

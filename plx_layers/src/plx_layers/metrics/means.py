@@ -42,7 +42,10 @@ class MeanRelativeError(keras.metrics.Mean):
     """
 
     def __init__(
-        self, normalizer: PositiveFloat | list[PositiveFloat] | None = None, name: str | None = None, dtype: str | None = None
+        self,
+        normalizer: PositiveFloat | list[PositiveFloat] | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
     ) -> None:
         super().__init__(name=name or "mean_relative_error", dtype=dtype)
         self.normalizer = normalizer
@@ -50,8 +53,12 @@ class MeanRelativeError(keras.metrics.Mean):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
         labels, outputs = ops.cast(y_true, self.dtype), ops.cast(y_pred, self.dtype)
-        normalizer = ops.abs(labels) if self.normalizer is None else ops.cast(self.normalizer, self.dtype)
-        super().update_state(ops.divide_no_nan(ops.abs(outputs - labels), normalizer), sample_weight)
+        normalizer = (
+            ops.abs(labels) if self.normalizer is None else ops.cast(self.normalizer, self.dtype)
+        )
+        super().update_state(
+            ops.divide_no_nan(ops.abs(outputs - labels), normalizer), sample_weight
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
@@ -76,7 +83,9 @@ class MeanCosineDistance(keras.metrics.Mean):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
-        units = (ops.normalize(ops.cast(value, self.dtype), axis=self.dim) for value in (y_true, y_pred))
+        units = (
+            ops.normalize(ops.cast(value, self.dtype), axis=self.dim) for value in (y_true, y_pred)
+        )
         super().update_state(1.0 - ops.sum(ops.multiply(*units), axis=self.dim), sample_weight)
 
     def get_config(self) -> dict[str, Any]:

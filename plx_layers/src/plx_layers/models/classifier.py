@@ -55,7 +55,9 @@ class Classifier(Model):
             )
         shape = getattr(self._label(labels), "shape", None)
         if shape is not None and not _fits(tuple(shape), tuple(outputs.shape)):
-            raise ComponentError(f"the graph's last layer gives {tuple(outputs.shape)}, and the labels have shape {tuple(shape)}")
+            raise ComponentError(
+                f"the graph's last layer gives {tuple(outputs.shape)}, and the labels have shape {tuple(shape)}"
+            )
 
     def _label(self, labels: Any) -> Any:
         return single_label(labels, "Classifier", self.label)
@@ -71,22 +73,37 @@ class Classifier(Model):
             return labels
 
         def loss_fn(features: Any, labels: Any, outputs: Any) -> Any:
-            labels, outputs, counts = flatten_positions(self._label(labels), outputs, self.padding_label)
+            labels, outputs, counts = flatten_positions(
+                self._label(labels), outputs, self.padding_label
+            )
             return counted_loss(loss, encoded(labels), outputs, counts)
 
         def update_metrics(features: Any, labels: Any, outputs: Any) -> None:
-            labels, outputs, counts = flatten_positions(self._label(labels), outputs, self.padding_label)
+            labels, outputs, counts = flatten_positions(
+                self._label(labels), outputs, self.padding_label
+            )
             probabilities = _probabilities(loss, outputs)
             weights = {} if counts is None else {"sample_weight": counts}
             for metric in metrics.values():
-                metric.update_state(*measure(metric, labels, outputs, probabilities, classes), **weights)
+                metric.update_state(
+                    *measure(metric, labels, outputs, probabilities, classes), **weights
+                )
 
         def predict_fn(features: Any, outputs: Any) -> Mapping[str, Any]:
             probabilities = _probabilities(loss, outputs)
-            decided = ops.argmax(outputs, axis=-1) if outputs.shape[-1] != 1 else ops.cast(probabilities[..., 0] > 0.5, "int64")
+            decided = (
+                ops.argmax(outputs, axis=-1)
+                if outputs.shape[-1] != 1
+                else ops.cast(probabilities[..., 0] > 0.5, "int64")
+            )
             return {"logits": outputs, "probabilities": probabilities, "classes": decided}
 
-        return EstimatorSpec(**self._common(network, metrics), loss_fn=loss_fn, update_metrics=update_metrics, predict_fn=predict_fn)
+        return EstimatorSpec(
+            **self._common(network, metrics),
+            loss_fn=loss_fn,
+            update_metrics=update_metrics,
+            predict_fn=predict_fn,
+        )
 
 
 def _fits(labels: tuple[int | None, ...], outputs: tuple[int | None, ...]) -> bool:

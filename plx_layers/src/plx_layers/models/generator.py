@@ -54,7 +54,9 @@ class Generator(Trainable):
     target: str | None = field(default=None, kw_only=True)
     reconstruction: Literal["sum", "mean"] | None = field(default=None, kw_only=True)
 
-    def __call__(self, features: Any, labels: Any = None, params: Any = None, config: Any = None) -> EstimatorSpec:
+    def __call__(
+        self, features: Any, labels: Any = None, params: Any = None, config: Any = None
+    ) -> EstimatorSpec:
         """The specification of this model on symbolic features and labels; see `Trainable`."""
         tensors = dict(features) if isinstance(features, Mapping) else {FEATURES: features}
         joined = self._join(tensors, labels)
@@ -76,7 +78,10 @@ class Generator(Trainable):
         }
         if self.bridge_fn is None:
             bridge = make("bridges", self.bridge, mode=self.mode)
-            return _bridged(bridge(**{name: value for name, value in given.items() if name != "mode"}), self.bridge)
+            return _bridged(
+                bridge(**{name: value for name, value in given.items() if name != "mode"}),
+                self.bridge,
+            )
         return _bridged(self.bridge_fn(**given), self.bridge_fn)
 
     def _part(self, name: str, inputs: Callable[[Any, Graph], Any]) -> Callable[..., Any]:
@@ -84,35 +89,55 @@ class Generator(Trainable):
         graph, function = getattr(self, name), getattr(self, f"{name}_fn")
         if (graph is None) == (function is None):
             given = "both" if graph is not None else "neither"
-            raise ComponentError(f"a Generator takes {'an' if name == 'encoder' else 'a'} {name} or {name}_fn, and got {given}")
+            raise ComponentError(
+                f"a Generator takes {'an' if name == 'encoder' else 'a'} {name} or {name}_fn, and got {given}"
+            )
         if graph is None and not isinstance(as_graph_fn(function), Graph):
             return as_graph_fn(function)
         part = cast("Graph", as_graph_fn(graph if graph is not None else function))
-        return lambda mode, features: part.connect(part.make_layers(mode, name), inputs(features, part))
+        return lambda mode, features: part.connect(
+            part.make_layers(mode, name), inputs(features, part)
+        )
 
     def _target(self, features: Mapping[str, Any], labels: Any) -> str:
         if self.target is not None:
             known = {**_by_name(labels), **features}
             if self.target not in known:
                 near = did_you_mean(self.target, known)
-                raise ComponentError(f"target: there is no feature or label called {self.target}{near}; there are {', '.join(known)}")
+                raise ComponentError(
+                    f"target: there is no feature or label called {self.target}{near}; there are {', '.join(known)}"
+                )
             return self.target
-        candidates: list[str] = list(getattr(as_graph_fn(self.encoder or self.encoder_fn), "input_layers", ()) or features)
+        candidates: list[str] = list(
+            getattr(as_graph_fn(self.encoder or self.encoder_fn), "input_layers", ()) or features
+        )
         if len(candidates) != 1 or candidates[0] not in features:
             raise ComponentError(
                 f"the encoder reads {', '.join(candidates)}; say with `target` which of {', '.join(features)} is given back"
             )
         return candidates[0]
 
-    def _spec(self, network: keras.Model, joined: BridgeSpec, target: str, latents: tuple[str, ...]) -> EstimatorSpec:
+    def _spec(
+        self, network: keras.Model, joined: BridgeSpec, target: str, latents: tuple[str, ...]
+    ) -> EstimatorSpec:
         is_sum = self.reconstruction == "sum" if self.reconstruction else bool(joined.losses)
         task = Reconstruction(make("losses", self.loss), target, is_sum)
         metrics = self._metrics()
-        parts = {name: keras.metrics.Mean(name=name) for name in ("reconstruction", *joined.losses) if joined.losses}
-        decoder = None if isinstance(joined.code, Mapping) else keras.Model(joined.code, joined.results, name="decoder")
+        parts = {
+            name: keras.metrics.Mean(name=name)
+            for name in ("reconstruction", *joined.losses)
+            if joined.losses
+        }
+        decoder = (
+            None
+            if isinstance(joined.code, Mapping)
+            else keras.Model(joined.code, joined.results, name="decoder")
+        )
 
         def loss_fn(features: Any, labels: Any, outputs: Any) -> Mapping[str, Any]:
-            return {"reconstruction": task.loss(features, labels, outputs)} | {name: ops.mean(outputs[name]) for name in joined.losses}
+            return {"reconstruction": task.loss(features, labels, outputs)} | {
+                name: ops.mean(outputs[name]) for name in joined.losses
+            }
 
         def update_metrics(features: Any, labels: Any, outputs: Any) -> None:
             wanted, results = task.wanted(features, labels, outputs), task.shown(outputs[OUTPUTS])
@@ -123,14 +148,20 @@ class Generator(Trainable):
 
         def predict_fn(features: Any, outputs: Any) -> Mapping[str, Any]:
             is_encoding = self.mode == Modes.ENCODE
-            return {name: outputs[name] for name in latents} if is_encoding else {RESULTS: task.shown(outputs[OUTPUTS])}
+            return (
+                {name: outputs[name] for name in latents}
+                if is_encoding
+                else {RESULTS: task.shown(outputs[OUTPUTS])}
+            )
 
         return EstimatorSpec(
             **self._common(network, metrics | parts),
             loss_fn=loss_fn,
             update_metrics=update_metrics,
             predict_fn=predict_fn,
-            decode_fn=None if decoder is None else lambda codes: {RESULTS: task.shown(decoder(codes, training=False))},
+            decode_fn=None
+            if decoder is None
+            else lambda codes: {RESULTS: task.shown(decoder(codes, training=False))},
             sample_fn=joined.sample_fn,
         )
 
@@ -151,14 +182,21 @@ class Reconstruction:
 
     def wanted(self, features: Any, labels: Any, outputs: Any) -> Any:
         """The target, in the dtype of the output."""
-        tensors = {**_by_name(labels), **(features if isinstance(features, Mapping) else {FEATURES: features})}
+        tensors = {
+            **_by_name(labels),
+            **(features if isinstance(features, Mapping) else {FEATURES: features}),
+        }
         return ops.cast(tensors[self.target], outputs[OUTPUTS].dtype)
 
     def loss(self, features: Any, labels: Any, outputs: Any) -> Any:
         """The mean over the examples of a batch, a scalar."""
         output = outputs[OUTPUTS]
         mean = self.loss_of(self.wanted(features, labels, outputs), output)
-        return mean * ops.cast(ops.size(output) // ops.shape(output)[0], mean.dtype) if self.is_sum else mean
+        return (
+            mean * ops.cast(ops.size(output) // ops.shape(output)[0], mean.dtype)
+            if self.is_sum
+            else mean
+        )
 
     def shown(self, outputs: Any) -> Any:
         """The output, or its sigmoid where the loss takes logits."""
@@ -177,14 +215,26 @@ def _decoder_input(code: Any, graph: Graph) -> Mapping[str, Any]:
 
 def _bridged(value: Any, bridge: Any) -> BridgeSpec:
     if not isinstance(value, BridgeSpec):
-        raise ComponentError(f"a bridge returns a BridgeSpec, as LatentBridge does when it is called; {bridge} returned {value!r}")
+        raise ComponentError(
+            f"a bridge returns a BridgeSpec, as LatentBridge does when it is called; {bridge} returned {value!r}"
+        )
     return value
 
 
 def _check_shapes(results: Any, name: str, target: Any) -> None:
     if isinstance(results, Mapping):
-        raise ComponentError(f"a Generator's decoder has one output, this one has {', '.join(results)}")
+        raise ComponentError(
+            f"a Generator's decoder has one output, this one has {', '.join(results)}"
+        )
     shapes = tuple(results.shape)[1:], tuple(target.shape)[1:]
-    if len(shapes[0]) != len(shapes[1]) or any(None not in pair and pair[0] != pair[1] for pair in zip(*shapes, strict=True)):
-        hint = f"; end the decoder with Reshape: {{target_shape: {list(shapes[1])}}}" if None not in shapes[1] else ""
-        raise ComponentError(f"the decoder gives {tuple(results.shape)}, and the target {name} has shape {tuple(target.shape)}{hint}")
+    if len(shapes[0]) != len(shapes[1]) or any(
+        None not in pair and pair[0] != pair[1] for pair in zip(*shapes, strict=True)
+    ):
+        hint = (
+            f"; end the decoder with Reshape: {{target_shape: {list(shapes[1])}}}"
+            if None not in shapes[1]
+            else ""
+        )
+        raise ComponentError(
+            f"the decoder gives {tuple(results.shape)}, and the target {name} has shape {tuple(target.shape)}{hint}"
+        )

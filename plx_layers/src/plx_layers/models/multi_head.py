@@ -16,7 +16,14 @@ from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
 from plx_core.specs import DEFAULT_SUMMARIES, with_older_names
 from plx_layers.labels import LABEL
 
-OF_THE_WHOLE = ("graph", "graph_fn", "optimizer", "summaries", "clip_gradients", "clip_embed_gradients")
+OF_THE_WHOLE = (
+    "graph",
+    "graph_fn",
+    "optimizer",
+    "summaries",
+    "clip_gradients",
+    "clip_embed_gradients",
+)
 """What a head cannot have for itself."""
 
 
@@ -42,21 +49,36 @@ class MultiHead(Model):
     def attach(self, features: Any, outputs: Any, labels: Any = None) -> EstimatorSpec:
         """The specification of this model on the outputs of a graph, a mapping."""
         self._check(outputs, labels)
-        specs = {name: self._head(name, head, features, outputs[name], labels) for name, head in self.heads.items()}
+        specs = {
+            name: self._head(name, head, features, outputs[name], labels)
+            for name, head in self.heads.items()
+        }
         return self._joined(keras.Model(features, outputs, name=self.name), specs)
 
     def _check(self, outputs: Any, labels: Any) -> None:
         names = list(outputs) if isinstance(outputs, Mapping) else []
         if not names:
-            raise ComponentError(f"the graph of a MultiHead names its output_layers, two or more; its heads are {', '.join(self.heads)}")
+            raise ComponentError(
+                f"the graph of a MultiHead names its output_layers, two or more; its heads are {', '.join(self.heads)}"
+            )
         problems = [
-            Problem(f"heads.{name}", f"the graph has no such output{did_you_mean(name, names)}; its output_layers are {', '.join(names)}")
+            Problem(
+                f"heads.{name}",
+                f"the graph has no such output{did_you_mean(name, names)}; its output_layers are {', '.join(names)}",
+            )
             for name in self.heads
             if name not in names
         ]
-        problems += [Problem("heads", f"{name} is missing: each output has a head") for name in names if name not in self.heads]
         problems += [
-            Problem(f"loss_weights.{name}", f"there is no such head{did_you_mean(name, self.heads)}; there are {', '.join(self.heads)}")
+            Problem("heads", f"{name} is missing: each output has a head")
+            for name in names
+            if name not in self.heads
+        ]
+        problems += [
+            Problem(
+                f"loss_weights.{name}",
+                f"there is no such head{did_you_mean(name, self.heads)}; there are {', '.join(self.heads)}",
+            )
             for name in self.loss_weights
             if name not in self.heads
         ]
@@ -69,7 +91,9 @@ class MultiHead(Model):
             message = f"a {type(head).__name__} cannot be a head: a head has one output, such as that of a Classifier or a Regressor"
             raise ConfigError([Problem(where, message)])
         if own := _own_settings(head):
-            raise ConfigError([Problem(where, f"{', '.join(own)} cannot be a head's; give it to the MultiHead")])
+            raise ConfigError(
+                [Problem(where, f"{', '.join(own)} cannot be a head's; give it to the MultiHead")]
+            )
         try:
             return head.attach(features, output, _labels_of(name, head, labels))
         except ComponentError as error:
@@ -79,26 +103,47 @@ class MultiHead(Model):
         losses = {name: keras.metrics.Mean(name=f"{name}/loss") for name in specs}
         metrics: dict[str, Any] = {}
         for name, spec in specs.items():
-            metrics |= {f"{name}/loss": losses[name]} | {f"{name}/{key}": metric for key, metric in spec.metrics.items()}
+            metrics |= {f"{name}/loss": losses[name]} | {
+                f"{name}/{key}": metric for key, metric in spec.metrics.items()
+            }
 
         def loss_of(name: str, features: Any, labels: Any, outputs: Any) -> Any:
             loss_fn = specs[name].loss_fn
-            return 0.0 if loss_fn is None else loss_fn(features, _labels_of(name, self.heads[name], labels), outputs[name])
+            return (
+                0.0
+                if loss_fn is None
+                else loss_fn(features, _labels_of(name, self.heads[name], labels), outputs[name])
+            )
 
         def loss_fn(features: Any, labels: Any, outputs: Any) -> Mapping[str, Any]:
-            return {name: self.loss_weights.get(name, 1.0) * loss_of(name, features, labels, outputs) for name in specs}
+            return {
+                name: self.loss_weights.get(name, 1.0) * loss_of(name, features, labels, outputs)
+                for name in specs
+            }
 
         def update_metrics(features: Any, labels: Any, outputs: Any) -> None:
             for name, spec in specs.items():
-                spec.update_metrics(features, _labels_of(name, self.heads[name], labels), outputs[name])
-                losses[name].update_state(loss_of(name, features, labels, outputs), sample_weight=ops.shape(outputs[name])[0])
+                spec.update_metrics(
+                    features, _labels_of(name, self.heads[name], labels), outputs[name]
+                )
+                losses[name].update_state(
+                    loss_of(name, features, labels, outputs),
+                    sample_weight=ops.shape(outputs[name])[0],
+                )
 
         def predict_fn(features: Any, outputs: Any) -> Mapping[str, Any]:
             return {
-                f"{name}/{key}": value for name, spec in specs.items() for key, value in spec.predict_fn(features, outputs[name]).items()
+                f"{name}/{key}": value
+                for name, spec in specs.items()
+                for key, value in spec.predict_fn(features, outputs[name]).items()
             }
 
-        return EstimatorSpec(**self._common(network, metrics), loss_fn=loss_fn, update_metrics=update_metrics, predict_fn=predict_fn)
+        return EstimatorSpec(
+            **self._common(network, metrics),
+            loss_fn=loss_fn,
+            update_metrics=update_metrics,
+            predict_fn=predict_fn,
+        )
 
 
 def _labels_of(name: str, head: Any, labels: Any) -> Any:
@@ -109,5 +154,7 @@ def _labels_of(name: str, head: Any, labels: Any) -> Any:
 
 def _own_settings(head: Model) -> list[str]:
     """The settings of the whole that a head was given."""
-    defaults = {attribute.name: attribute.default for attribute in attrs.fields(type(head))} | {"summaries": frozenset(DEFAULT_SUMMARIES)}
+    defaults = {attribute.name: attribute.default for attribute in attrs.fields(type(head))} | {
+        "summaries": frozenset(DEFAULT_SUMMARIES)
+    }
     return [name for name in OF_THE_WHOLE if getattr(head, name) != defaults[name]]

@@ -40,9 +40,14 @@ class Regressor(Model):
         if (
             shape is not None
             and len(shape) == len(outputs.shape)
-            and any(None not in pair and pair[0] != pair[1] for pair in zip(tuple(shape)[1:], tuple(outputs.shape)[1:], strict=True))
+            and any(
+                None not in pair and pair[0] != pair[1]
+                for pair in zip(tuple(shape)[1:], tuple(outputs.shape)[1:], strict=True)
+            )
         ):
-            raise ComponentError(f"the graph's last layer gives {tuple(outputs.shape)}, and the labels have shape {tuple(shape)}")
+            raise ComponentError(
+                f"the graph's last layer gives {tuple(outputs.shape)}, and the labels have shape {tuple(shape)}"
+            )
 
     def _label(self, labels: Any) -> Any:
         return single_label(labels, "Regressor", self.label)
@@ -52,7 +57,11 @@ class Regressor(Model):
 
         def shaped(labels: Any, outputs: Any) -> Any:
             labels = ops.cast(self._label(labels), outputs.dtype)
-            return ops.expand_dims(labels, -1) if len(labels.shape) == len(outputs.shape) - 1 and outputs.shape[-1] == 1 else labels
+            return (
+                ops.expand_dims(labels, -1)
+                if len(labels.shape) == len(outputs.shape) - 1 and outputs.shape[-1] == 1
+                else labels
+            )
 
         def loss_fn(features: Any, labels: Any, outputs: Any) -> Any:
             return loss(shaped(labels, outputs), outputs)
@@ -61,4 +70,6 @@ class Regressor(Model):
             for metric in metrics.values():
                 metric.update_state(shaped(labels, outputs), outputs)
 
-        return EstimatorSpec(**self._common(network, metrics), loss_fn=loss_fn, update_metrics=update_metrics)
+        return EstimatorSpec(
+            **self._common(network, metrics), loss_fn=loss_fn, update_metrics=update_metrics
+        )

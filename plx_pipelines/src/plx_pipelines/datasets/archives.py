@@ -32,7 +32,9 @@ def read_members(folder: Path, archive: str, wanted: Pattern[str]) -> Iterator[t
         empty = False
         yield name, content
     if empty:
-        raise DataError(f"{path if path.is_file() else folder} has no file whose path ends like {wanted.pattern}; {archive} has them")
+        raise DataError(
+            f"{path if path.is_file() else folder} has no file whose path ends like {wanted.pattern}; {archive} has them"
+        )
 
 
 def _in_archive(path: Path, wanted: Pattern[str]) -> Iterator[tuple[str, bytes]]:

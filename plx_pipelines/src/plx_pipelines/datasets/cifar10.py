@@ -16,14 +16,18 @@ from plx_pipelines.datasets.writing import Split, prepare_images
 from plx_pipelines.encoding import Encoding
 
 ADDRESS = "https://www.cs.toronto.edu/~kriz/"
-ARCHIVE = Remote("cifar-10-binary.tar.gz", "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd")
+ARCHIVE = Remote(
+    "cifar-10-binary.tar.gz", "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
+)
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SHAPE = (3, 32, 32)
 ROW = 1 + 3 * 32 * 32
 _FILES = re.compile(r"(data_batch_[1-5]|test_batch)\.bin$")
 
 
-def prepare(output_dir: str, source: str | None = None, encoding: Encoding = "png") -> Mapping[str, Any]:
+def prepare(
+    output_dir: str, source: str | None = None, encoding: Encoding = "png"
+) -> Mapping[str, Any]:
     """Write CIFAR-10 as 32x32 images of three channels; its five training files are `train`, its test file is `eval`.
 
     Args:
@@ -50,13 +54,19 @@ def load_batches(folder: Path) -> Mapping[str, Split]:
     rows: dict[str, list[np.ndarray]] = {"train": [], "eval": []}
     for name, content in sorted(read_members(folder, ARCHIVE.name, _FILES)):
         if not content or len(content) % ROW:
-            raise DataError(f"{name} in {folder} has {len(content)} bytes; it must be a multiple of {ROW}, a label and an image each")
+            raise DataError(
+                f"{name} in {folder} has {len(content)} bytes; it must be a multiple of {ROW}, a label and an image each"
+            )
         batch = np.frombuffer(content, np.uint8).reshape(-1, ROW)
         if batch[:, 0].max() >= len(CLASSES):
-            raise DataError(f"{name} in {folder} has the label {batch[:, 0].max()}; there are {len(CLASSES)} classes")
+            raise DataError(
+                f"{name} in {folder} has the label {batch[:, 0].max()}; there are {len(CLASSES)} classes"
+            )
         rows["eval" if name.startswith("test") else "train"].append(batch)
     if not all(rows.values()):
-        raise DataError(f"{folder} has no {'data_batch_1.bin' if rows['eval'] else 'test_batch.bin'}")
+        raise DataError(
+            f"{folder} has no {'data_batch_1.bin' if rows['eval'] else 'test_batch.bin'}"
+        )
     return {split: _images(np.concatenate(batches)) for split, batches in rows.items()}
 
 

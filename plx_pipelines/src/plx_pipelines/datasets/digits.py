@@ -15,7 +15,9 @@ from plx_pipelines.encoding import Encoding
 SIZE = 28
 
 
-def prepare(output_dir: str, source: str | None = None, encoding: Encoding = "png") -> Mapping[str, Any]:
+def prepare(
+    output_dir: str, source: str | None = None, encoding: Encoding = "png"
+) -> Mapping[str, Any]:
     """Write the digits as 28x28 images of one channel.
 
     The originals are 8x8 with 17 grey levels (Alpaydin & Kaynak 1998); they are scaled to 0..255 and enlarged bilinearly, so
@@ -29,18 +31,25 @@ def prepare(output_dir: str, source: str | None = None, encoding: Encoding = "pn
     Returns:
         The metadata, and the files by split.
     """
-    return prepare_images("digits", output_dir, encoding, _load, [str(digit) for digit in range(10)])
+    return prepare_images(
+        "digits", output_dir, encoding, _load, [str(digit) for digit in range(10)]
+    )
 
 
 def _load() -> Mapping[str, Split]:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise DataError("the digits come with scikit-learn, which is not installed: pip install 'plx-pipelines[digits]'") from error
+        raise DataError(
+            "the digits come with scikit-learn, which is not installed: pip install 'plx-pipelines[digits]'"
+        ) from error
     found = load_digits()
     labels = found.target.astype(np.int64)
     images = np.stack([enlarge(image) for image in found.images])[..., None]
-    return {split: (images[places], labels[places]) for split, places in zip(("train", "eval"), interleave_split(labels, 5), strict=True)}
+    return {
+        split: (images[places], labels[places])
+        for split, places in zip(("train", "eval"), interleave_split(labels, 5), strict=True)
+    }
 
 
 def enlarge(image: np.ndarray) -> np.ndarray:

@@ -58,10 +58,14 @@ def _fetch(url: str, path: Path, sha256: str) -> None:
                     file.write(chunk)
                     advance(len(chunk))
             if digest.hexdigest() != sha256:
-                raise DataError(f"{url} has the SHA-256 {digest.hexdigest()}; {sha256} was expected")
+                raise DataError(
+                    f"{url} has the SHA-256 {digest.hexdigest()}; {sha256} was expected"
+                )
     except (urllib.error.URLError, OSError, EOFError) as error:
         reason = getattr(error, "reason", error)
-        raise DataError(f"{url} cannot be downloaded: {reason}; give a folder of local files with --source") from error
+        raise DataError(
+            f"{url} cannot be downloaded: {reason}; give a folder of local files with --source"
+        ) from error
 
 
 def _digest(path: Path) -> str:
@@ -77,7 +81,12 @@ def _progress(name: str, total: int) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task(name, total=total or None)
         yield lambda count: progress.advance(task, count)

@@ -13,15 +13,40 @@ from plx_pipelines.encoding import Encoding
 
 ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 FILES = (
-    Remote("train-images-idx3-ubyte.gz", "08dc20ab1689590a0bcd66e874647b6ee8464e2d501b5a3f1f78831db19a3fdc"),
-    Remote("train-labels-idx1-ubyte.gz", "b0197879cbda89f3dc7b894f9fd52b858e68ea4182b6947c9d8c2b67e5f18dcc"),
-    Remote("t10k-images-idx3-ubyte.gz", "78dcbbfb5a27efaf1b6c1d616caca68560be8766c5bffcb2791df9273a534229"),
-    Remote("t10k-labels-idx1-ubyte.gz", "42bd18137a62d5998cdeae52bf3a0676ac6b706f5cf8439b47bb5b151ae3dccf"),
+    Remote(
+        "train-images-idx3-ubyte.gz",
+        "08dc20ab1689590a0bcd66e874647b6ee8464e2d501b5a3f1f78831db19a3fdc",
+    ),
+    Remote(
+        "train-labels-idx1-ubyte.gz",
+        "b0197879cbda89f3dc7b894f9fd52b858e68ea4182b6947c9d8c2b67e5f18dcc",
+    ),
+    Remote(
+        "t10k-images-idx3-ubyte.gz",
+        "78dcbbfb5a27efaf1b6c1d616caca68560be8766c5bffcb2791df9273a534229",
+    ),
+    Remote(
+        "t10k-labels-idx1-ubyte.gz",
+        "42bd18137a62d5998cdeae52bf3a0676ac6b706f5cf8439b47bb5b151ae3dccf",
+    ),
 )
-CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
 
-def prepare(output_dir: str, source: str | None = None, encoding: Encoding = "png") -> Mapping[str, Any]:
+def prepare(
+    output_dir: str, source: str | None = None, encoding: Encoding = "png"
+) -> Mapping[str, Any]:
     """Write Fashion-MNIST as 28x28 images of one channel, split as MNIST is.
 
     Args:
@@ -34,6 +59,8 @@ def prepare(output_dir: str, source: str | None = None, encoding: Encoding = "pn
     """
 
     def load() -> Mapping[str, Split]:
-        return load_idx_splits(Path(source) if source else download(ADDRESS, FILES, "fashion_mnist"))
+        return load_idx_splits(
+            Path(source) if source else download(ADDRESS, FILES, "fashion_mnist")
+        )
 
     return prepare_images("fashion_mnist", output_dir, encoding, load, CLASSES)

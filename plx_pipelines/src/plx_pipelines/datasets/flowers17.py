@@ -13,12 +13,19 @@ from plx_core.annotations import PositiveInt
 from plx_core.errors import DataError
 from plx_pipelines.datasets.archives import read_members
 from plx_pipelines.datasets.downloading import Remote, download
-from plx_pipelines.datasets.writing import find_prepared, image_metadata, interleave_split, write_splits
+from plx_pipelines.datasets.writing import (
+    find_prepared,
+    image_metadata,
+    interleave_split,
+    write_splits,
+)
 from plx_pipelines.encoding import Encoding, encode_labelled_image
 from plx_pipelines.image_files import decode_image
 
 ADDRESS = "https://www.robots.ox.ac.uk/~vgg/data/flowers/17/"
-ARCHIVE = Remote("17flowers.tgz", "fe38a60f8b4a95e657551247d3e7d799a3fafcdbc595be504b12839967823d70")
+ARCHIVE = Remote(
+    "17flowers.tgz", "fe38a60f8b4a95e657551247d3e7d799a3fafcdbc595be504b12839967823d70"
+)
 CLASSES = (
     "daffodil", "snowdrop", "lily of the valley", "bluebell", "crocus", "iris", "tiger lily", "tulip", "fritillary", "sunflower",
     "daisy", "colt's foot", "dandelion", "cowslip", "buttercup", "windflower", "pansy",
@@ -27,7 +34,9 @@ PER_CLASS = 80
 _FILES = re.compile(r"image_\d{4}\.jpg$")
 
 
-def prepare(output_dir: str, source: str | None = None, encoding: Encoding = "jpeg", size: PositiveInt = 224) -> Mapping[str, Any]:
+def prepare(
+    output_dir: str, source: str | None = None, encoding: Encoding = "jpeg", size: PositiveInt = 224
+) -> Mapping[str, Any]:
     """Write the photographs, resized to squares; every fifth of each kind is held out as `eval`.
 
     Args:
@@ -50,14 +59,25 @@ def prepare(output_dir: str, source: str | None = None, encoding: Encoding = "jp
     def encode(places: np.ndarray) -> Iterator[bytes]:
         for place in places:
             name, content = photographs[place]
-            yield encode_labelled_image(decode_image(content, f"{name} in {folder}", (size, size), 3), int(labels[place]), encoding)
+            yield encode_labelled_image(
+                decode_image(content, f"{name} in {folder}", (size, size), 3),
+                int(labels[place]),
+                encoding,
+            )
 
     splits = dict(zip(("train", "eval"), interleave_split(labels, 5), strict=True))
-    return write_splits(output_dir, "flowers17", {split: encode(places) for split, places in splits.items()}, metadata)
+    return write_splits(
+        output_dir,
+        "flowers17",
+        {split: encode(places) for split, places in splits.items()},
+        metadata,
+    )
 
 
 def _kind(name: str, folder: Path) -> int:
     number = int(name[6:10])
     if not 1 <= number <= PER_CLASS * len(CLASSES):
-        raise DataError(f"{name} in {folder} is none of the photographs, which are numbered from 1 to {PER_CLASS * len(CLASSES)}")
+        raise DataError(
+            f"{name} in {folder} is none of the photographs, which are numbered from 1 to {PER_CLASS * len(CLASSES)}"
+        )
     return (number - 1) // PER_CLASS

@@ -33,8 +33,12 @@ def read_idx(path: Path, axes: int) -> np.ndarray:
         raise DataError(f"{path} cannot be read: {error}") from error
     header = 4 + 4 * axes
     if len(content) < header or content[:4] != bytes([0, 0, UNSIGNED_BYTE, axes]):
-        raise DataError(f"{path} is not an IDX file of bytes with {axes} axes: it begins with {content[:4].hex(' ')}")
+        raise DataError(
+            f"{path} is not an IDX file of bytes with {axes} axes: it begins with {content[:4].hex(' ')}"
+        )
     shape = struct.unpack_from(f">{axes}I", content, 4)
     if len(content) != header + math.prod(shape):
-        raise DataError(f"{path} has {len(content) - header} bytes of values; its shape {shape} makes {math.prod(shape)}")
+        raise DataError(
+            f"{path} has {len(content) - header} bytes of values; its shape {shape} makes {math.prod(shape)}"
+        )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)

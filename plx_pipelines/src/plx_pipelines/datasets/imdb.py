@@ -17,14 +17,18 @@ if TYPE_CHECKING:
     from plx_pipelines.datasets.texts import Labelled
 
 ADDRESS = "https://ai.stanford.edu/~amaas/data/sentiment/"
-ARCHIVE = Remote("aclImdb_v1.tar.gz", "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe")
+ARCHIVE = Remote(
+    "aclImdb_v1.tar.gz", "c40f74a18d3b61f90feba1e17730e0d38e8b97c05fde7008942e91923d1658fe"
+)
 CLASSES = ("neg", "pos")
 SPLITS = {"train": "train", "test": "eval"}
 _FILES = re.compile(r"(train|test)/(neg|pos)/[^/]+\.txt$")
 _LINE_BREAKS = re.compile(rb"(<br\s*/?>|\s)+")
 
 
-def prepare(output_dir: str, source: str | None = None, vocabulary_size: PositiveInt = 20_000) -> Mapping[str, Any]:
+def prepare(
+    output_dir: str, source: str | None = None, vocabulary_size: PositiveInt = 20_000
+) -> Mapping[str, Any]:
     """Write the reviews as sequences of numbers with a label, 0 for `neg` and 1 for `pos`; the test reviews are `eval`.
 
     Letters are made small and punctuation marks are tokens of their own. The vocabulary is that of the training reviews.
@@ -44,7 +48,14 @@ def prepare(output_dir: str, source: str | None = None, vocabulary_size: Positiv
     from plx_pipelines.text import Tokenizer
 
     reviews = load_reviews(Path(source) if source else download(ADDRESS, [ARCHIVE], "imdb"))
-    return write_texts(output_dir, "imdb", reviews, CLASSES, Tokenizer(lowercase=True, split_punctuation=True), vocabulary_size)
+    return write_texts(
+        output_dir,
+        "imdb",
+        reviews,
+        CLASSES,
+        Tokenizer(lowercase=True, split_punctuation=True),
+        vocabulary_size,
+    )
 
 
 def load_reviews(folder: Path) -> Mapping[str, Labelled]:

@@ -14,16 +14,30 @@ from plx_pipelines.encoding import Encoding
 
 ADDRESS = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 FILES = (
-    Remote("train-images-idx3-ubyte.gz", "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
-    Remote("train-labels-idx1-ubyte.gz", "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-    Remote("t10k-images-idx3-ubyte.gz", "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-    Remote("t10k-labels-idx1-ubyte.gz", "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+    Remote(
+        "train-images-idx3-ubyte.gz",
+        "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+    ),
+    Remote(
+        "train-labels-idx1-ubyte.gz",
+        "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+    ),
+    Remote(
+        "t10k-images-idx3-ubyte.gz",
+        "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+    ),
+    Remote(
+        "t10k-labels-idx1-ubyte.gz",
+        "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+    ),
 )
 DIGITS = [str(digit) for digit in range(10)]
 HELD_OUT = 2_000
 
 
-def prepare(output_dir: str, source: str | None = None, encoding: Encoding = "png") -> Mapping[str, Any]:
+def prepare(
+    output_dir: str, source: str | None = None, encoding: Encoding = "png"
+) -> Mapping[str, Any]:
     """Write MNIST as 28x28 images of one channel.
 
     With all four files the split is the usual one of 60,000 and 10,000. Where a folder has the `t10k` files alone, the last
@@ -52,21 +66,33 @@ def load_idx_splits(folder: Path) -> Mapping[str, Split]:
     """
     last = _load_pair(folder, "t10k")
     if last is None:
-        raise DataError(f"{folder} has no t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, with or without .gz")
+        raise DataError(
+            f"{folder} has no t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, with or without .gz"
+        )
     first = _load_pair(folder, "train")
     if first is not None:
         return {"train": first, "eval": last}
     images, labels = last
     if len(labels) <= HELD_OUT:
-        raise DataError(f"{folder} has {len(labels)} images and no training files; more than {HELD_OUT} are needed to hold {HELD_OUT} out")
-    return {"train": (images[:-HELD_OUT], labels[:-HELD_OUT]), "eval": (images[-HELD_OUT:], labels[-HELD_OUT:])}
+        raise DataError(
+            f"{folder} has {len(labels)} images and no training files; more than {HELD_OUT} are needed to hold {HELD_OUT} out"
+        )
+    return {
+        "train": (images[:-HELD_OUT], labels[:-HELD_OUT]),
+        "eval": (images[-HELD_OUT:], labels[-HELD_OUT:]),
+    }
 
 
 def _load_pair(folder: Path, part: str) -> Split | None:
-    images_path, labels_path = find_idx(folder, f"{part}-images-idx3-ubyte"), find_idx(folder, f"{part}-labels-idx1-ubyte")
+    images_path, labels_path = (
+        find_idx(folder, f"{part}-images-idx3-ubyte"),
+        find_idx(folder, f"{part}-labels-idx1-ubyte"),
+    )
     if images_path is None or labels_path is None:
         return None
     images, labels = read_idx(images_path, axes=3), read_idx(labels_path, axes=1)
     if len(images) != len(labels):
-        raise DataError(f"{images_path} has {len(images)} images, and {labels_path} has {len(labels)} labels")
+        raise DataError(
+            f"{images_path} has {len(images)} images, and {labels_path} has {len(labels)} labels"
+        )
     return images[..., None], labels

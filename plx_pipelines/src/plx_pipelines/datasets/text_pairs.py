@@ -59,8 +59,17 @@ def prepare(
     from plx_pipelines.datasets.texts import write_pairs
     from plx_pipelines.text import Tokenizer
 
-    pairs = load_pairs(Path(source) if source else download(ADDRESS, FILES, NAME), source_language, target_language)
-    return write_pairs(output_dir, NAME, pairs, Tokenizer(lowercase=True, split_punctuation=True), vocabulary_size, further=languages)
+    pairs = load_pairs(
+        Path(source) if source else download(ADDRESS, FILES, NAME), source_language, target_language
+    )
+    return write_pairs(
+        output_dir,
+        NAME,
+        pairs,
+        Tokenizer(lowercase=True, split_punctuation=True),
+        vocabulary_size,
+        further=languages,
+    )
 
 
 def load_pairs(folder: Path, source: str, target: str) -> Mapping[str, Pairs]:
@@ -71,11 +80,16 @@ def load_pairs(folder: Path, source: str, target: str) -> Mapping[str, Pairs]:
     """
     from plx_pipelines.text import read_pairs
 
-    return {split: read_pairs(_find(folder, f"{part}.{source}"), _find(folder, f"{part}.{target}")) for part, split in SPLITS.items()}
+    return {
+        split: read_pairs(_find(folder, f"{part}.{source}"), _find(folder, f"{part}.{target}"))
+        for part, split in SPLITS.items()
+    }
 
 
 def _find(folder: Path, name: str) -> Path:
-    found = next((folder / choice for choice in (name, f"{name}.gz") if (folder / choice).is_file()), None)
+    found = next(
+        (folder / choice for choice in (name, f"{name}.gz") if (folder / choice).is_file()), None
+    )
     if found is None:
         raise DataError(f"{folder} has no {name}, with or without .gz")
     return found

@@ -10,7 +10,12 @@ from typing import Any, TypeAlias
 import tensorflow as tf
 
 from plx_pipelines.datasets.writing import class_metadata, write_splits
-from plx_pipelines.encoding import bytes_feature, encode_example, encode_sequence_example, int64_feature
+from plx_pipelines.encoding import (
+    bytes_feature,
+    encode_example,
+    encode_sequence_example,
+    int64_feature,
+)
 from plx_pipelines.text import Encoder, Tokenizer, iterate_tokens
 from plx_pipelines.vocabularies import Vocabulary
 
@@ -48,7 +53,9 @@ def write_texts(
     Returns:
         The metadata, and the `files` by split.
     """
-    vocabulary = Vocabulary.fit(iterate_tokens(next(iter(splits.values()))[0], tokenizer), vocabulary_size)
+    vocabulary = Vocabulary.fit(
+        iterate_tokens(next(iter(splits.values()))[0], tokenizer), vocabulary_size
+    )
     vocabulary.save(Path(output_dir) / VOCABULARY)
     metadata = {
         "pipeline": "TFRecordSequencePipeline",
@@ -61,7 +68,10 @@ def write_texts(
         "most_tokens": vocabulary_size,
         "vocabulary_size": len(vocabulary),
     }
-    records = {split: _encode_texts(*labelled, Encoder(tokenizer, vocabulary)) for split, labelled in splits.items()}
+    records = {
+        split: _encode_texts(*labelled, Encoder(tokenizer, vocabulary))
+        for split, labelled in splits.items()
+    }
     return write_splits(output_dir, name, records, metadata, shards)
 
 
@@ -91,12 +101,19 @@ def write_pairs(
     Returns:
         The metadata, and the `files` by split.
     """
-    metadata: dict[str, Any] = {"pipeline": "TFRecordSourceSequencePipeline", **_describe(tokenizer), "most_tokens": vocabulary_size}
+    metadata: dict[str, Any] = {
+        "pipeline": "TFRecordSourceSequencePipeline",
+        **_describe(tokenizer),
+        "most_tokens": vocabulary_size,
+    }
     metadata |= further or {}
     for side, texts in zip(("source", "target"), next(iter(splits.values())), strict=True):
         vocabulary = Vocabulary.fit(iterate_tokens(texts, tokenizer), vocabulary_size)
         vocabulary.save(Path(output_dir) / f"{side}_{VOCABULARY}")
-        metadata |= {f"{side}_vocabulary": f"{side}_{VOCABULARY}", f"{side}_vocabulary_size": len(vocabulary)}
+        metadata |= {
+            f"{side}_vocabulary": f"{side}_{VOCABULARY}",
+            f"{side}_vocabulary_size": len(vocabulary),
+        }
     records = {
         split: (
             encode_example({"source": bytes_feature([source]), "target": bytes_feature([target])})
@@ -107,13 +124,22 @@ def write_pairs(
     return write_splits(output_dir, name, records, metadata, shards)
 
 
-def _encode_texts(texts: Sequence[bytes], labels: Sequence[int], encoder: Encoder) -> Iterator[bytes]:
+def _encode_texts(
+    texts: Sequence[bytes], labels: Sequence[int], encoder: Encoder
+) -> Iterator[bytes]:
     numbers = [int64_feature([number]) for number in range(len(encoder.vocabulary or ()))]
     for first in range(0, len(texts), _AT_ONCE):
         rows = encoder(tf.constant(texts[first : first + _AT_ONCE], tf.string)).to_list()
         for tokens, label in zip(rows, labels[first : first + _AT_ONCE], strict=True):
-            yield encode_sequence_example({"label": int64_feature([label])}, {"source_token": [numbers[token] for token in tokens]})
+            yield encode_sequence_example(
+                {"label": int64_feature([label])},
+                {"source_token": [numbers[token] for token in tokens]},
+            )
 
 
 def _describe(tokenizer: Tokenizer) -> dict[str, Any]:
-    return {"delimiter": tokenizer.delimiter, "lowercase": tokenizer.lowercase, "split_punctuation": tokenizer.split_punctuation}
+    return {
+        "delimiter": tokenizer.delimiter,
+        "lowercase": tokenizer.lowercase,
+        "split_punctuation": tokenizer.split_punctuation,
+    }

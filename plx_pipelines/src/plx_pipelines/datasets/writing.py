@@ -21,7 +21,11 @@ Split: TypeAlias = tuple[np.ndarray, np.ndarray]
 
 
 def prepare_images(
-    name: str, output_dir: str, encoding: Encoding, load: Callable[[], Mapping[str, Split]], classes: Sequence[str]
+    name: str,
+    output_dir: str,
+    encoding: Encoding,
+    load: Callable[[], Mapping[str, Split]],
+    classes: Sequence[str],
 ) -> Mapping[str, Any]:
     """Write `<name>_<split>.tfrecord` for each split, and `meta_data.json`, unless they are there already.
 
@@ -41,25 +45,42 @@ def prepare_images(
     splits = load()
     shape = next(iter(splits.values()))[0].shape[1:]
     records = {
-        split: (encode_labelled_image(image, int(label), encoding) for image, label in zip(images, labels, strict=True))
+        split: (
+            encode_labelled_image(image, int(label), encoding)
+            for image, label in zip(images, labels, strict=True)
+        )
         for split, (images, labels) in splits.items()
     }
     return write_splits(output_dir, name, records, image_metadata(shape, encoding, classes))
 
 
-def image_metadata(shape: Sequence[int], encoding: Encoding, classes: Sequence[str]) -> dict[str, Any]:
+def image_metadata(
+    shape: Sequence[int], encoding: Encoding, classes: Sequence[str]
+) -> dict[str, Any]:
     """What `TFRecordImagePipeline` and its user have to know of images [height, width, channels] and their classes."""
     height, width, channels = shape
-    return {"height": height, "width": width, "channels": channels, "image_format": encoding} | class_metadata(classes)
+    return {
+        "height": height,
+        "width": width,
+        "channels": channels,
+        "image_format": encoding,
+    } | class_metadata(classes)
 
 
 def class_metadata(classes: Sequence[str]) -> dict[str, Any]:
     """How many classes there are, and what each label stands for."""
-    return {"num_classes": len(classes), "labels_to_classes": {str(label): text for label, text in enumerate(classes)}}
+    return {
+        "num_classes": len(classes),
+        "labels_to_classes": {str(label): text for label, text in enumerate(classes)},
+    }
 
 
 def write_splits(
-    output_dir: str | os.PathLike[str], name: str, splits: Mapping[str, Iterable[bytes]], metadata: Mapping[str, Any], shards: int = 1
+    output_dir: str | os.PathLike[str],
+    name: str,
+    splits: Mapping[str, Iterable[bytes]],
+    metadata: Mapping[str, Any],
+    shards: int = 1,
 ) -> Mapping[str, Any]:
     """Write the records of each split, and `meta_data.json` last, so that its presence says that all is there.
 
@@ -78,7 +99,10 @@ def write_splits(
     """
     folder = Path(output_dir)
     (folder / META_DATA).unlink(missing_ok=True)
-    counts = {split: write_shards(_shard_paths(folder, name, split, shards), records) for split, records in splits.items()}
+    counts = {
+        split: write_shards(_shard_paths(folder, name, split, shards), records)
+        for split, records in splits.items()
+    }
     content = {"name": name, **metadata, "num_samples": counts, "shards": shards}
     write_metadata(folder, content)
     return _with_files(content, folder, written=True)
@@ -93,13 +117,17 @@ def write_shards(paths: Sequence[Path], records: Iterable[bytes]) -> int:
             write_record(files[count % len(files)], data)
             count += 1
         if count < len(files):
-            raise DataError(f"{count} records are too few for {len(files)} files such as {paths[0].name}")
+            raise DataError(
+                f"{count} records are too few for {len(files)} files such as {paths[0].name}"
+            )
     for path in paths:
         load_index(path)
     return count
 
 
-def find_prepared(output_dir: str | os.PathLike[str], name: str, wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def find_prepared(
+    output_dir: str | os.PathLike[str], name: str, wanted: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
     """What `write_splits` returned, if the folder holds this data set as wanted, and whole.
 
     Args:
@@ -116,12 +144,20 @@ def find_prepared(output_dir: str | os.PathLike[str], name: str, wanted: Mapping
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise DataError(f"{folder / META_DATA} is in the way and cannot be read ({error}); choose another folder, or delete it") from error
+        raise DataError(
+            f"{folder / META_DATA} is in the way and cannot be read ({error}); choose another folder, or delete it"
+        ) from error
     if content.get("name") != name:
-        raise DataError(f"{folder} holds another data set, {content.get('name')!r}; choose another folder")
-    paths = {split: _shard_paths(folder, name, split, content.get("shards", 1)) for split in content["num_samples"]}
+        raise DataError(
+            f"{folder} holds another data set, {content.get('name')!r}; choose another folder"
+        )
+    paths = {
+        split: _shard_paths(folder, name, split, content.get("shards", 1))
+        for split in content["num_samples"]
+    }
     whole = all(
-        all(path.is_file() for path in paths[split]) and sum(len(load_index(path)) for path in paths[split]) == count
+        all(path.is_file() for path in paths[split])
+        and sum(len(load_index(path)) for path in paths[split]) == count
         for split, count in content["num_samples"].items()
     )
     same = all(content.get(key) == value for key, value in wanted.items())
@@ -132,14 +168,23 @@ def _with_files(content: Mapping[str, Any], folder: Path, *, written: bool) -> M
     files = {}
     for split in content["num_samples"]:
         first, *others = _shard_paths(folder, content["name"], split, content.get("shards", 1))
-        files[split] = os.fspath(first.with_name(first.name.replace("-00000-of-", "-*-of-")) if others else first)
-    return {**content, "files": files, "meta_data_file": os.fspath(folder / META_DATA), "written": written}
+        files[split] = os.fspath(
+            first.with_name(first.name.replace("-00000-of-", "-*-of-")) if others else first
+        )
+    return {
+        **content,
+        "files": files,
+        "meta_data_file": os.fspath(folder / META_DATA),
+        "written": written,
+    }
 
 
 def _shard_paths(folder: Path, name: str, split: str, shards: int) -> list[Path]:
     if shards == 1:
         return [folder / f"{name}_{split}.tfrecord"]
-    return [folder / f"{name}_{split}-{shard:05d}-of-{shards:05d}.tfrecord" for shard in range(shards)]
+    return [
+        folder / f"{name}_{split}-{shard:05d}-of-{shards:05d}.tfrecord" for shard in range(shards)
+    ]
 
 
 def interleave_split(labels: np.ndarray, every: int) -> tuple[np.ndarray, np.ndarray]:

@@ -47,8 +47,14 @@ class ConvertColorSpace(ImageLayer):
 
     def call(self, images: Any) -> Any:
         """[batch, height, width, 1 or 3], float."""
-        floats = tf.image.convert_image_dtype(images, tf.float32) if images.dtype.is_integer else images
-        return floats if self.from_space == self.to_space else _FROM_RGB[self.to_space](_TO_RGB[self.from_space](floats))
+        floats = (
+            tf.image.convert_image_dtype(images, tf.float32) if images.dtype.is_integer else images
+        )
+        return (
+            floats
+            if self.from_space == self.to_space
+            else _FROM_RGB[self.to_space](_TO_RGB[self.from_space](floats))
+        )
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -61,7 +67,9 @@ class ConvertImagesDtype(ImageLayer):
         name: the layer's name.
     """
 
-    def __init__(self, dtype: str = "float32", saturate: bool = False, name: str | None = None) -> None:
+    def __init__(
+        self, dtype: str = "float32", saturate: bool = False, name: str | None = None
+    ) -> None:
         super().__init__(name=name)
         self.target = dtype
         self.saturate = saturate
@@ -103,7 +111,13 @@ class AdjustBrightness(_Adjustment):
         name: the layer's name.
     """
 
-    def __init__(self, delta: float, is_random: bool = False, seed: int | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        delta: float,
+        is_random: bool = False,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(is_random=is_random, seed=seed, name=name)
         self.delta = delta
 
@@ -141,7 +155,11 @@ class AdjustContrast(_Adjustment):
         """The same shape."""
         floats = self._floats(images)
         means = tf.reduce_mean(floats, axis=[1, 2], keepdims=True)
-        return self._like((floats - means) * self._amount(images, random, self.contrast_factor, *self.bounds) + means, images)
+        return self._like(
+            (floats - means) * self._amount(images, random, self.contrast_factor, *self.bounds)
+            + means,
+            images,
+        )
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -155,7 +173,13 @@ class AdjustHue(_Adjustment):
         name: the layer's name.
     """
 
-    def __init__(self, delta: float, is_random: bool = False, seed: int | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        delta: float,
+        is_random: bool = False,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(is_random=is_random, seed=seed, name=name)
         self.delta = delta
 
@@ -163,7 +187,12 @@ class AdjustHue(_Adjustment):
         """The same shape."""
         hue, saturation, value = tf.split(tf.image.rgb_to_hsv(self._floats(images)), 3, axis=-1)
         amount = self._amount(images, random, self.delta, -abs(self.delta), abs(self.delta))
-        return self._like(tf.image.hsv_to_rgb(tf.concat([tf.math.floormod(hue + amount, 1.0), saturation, value], axis=-1)), images)
+        return self._like(
+            tf.image.hsv_to_rgb(
+                tf.concat([tf.math.floormod(hue + amount, 1.0), saturation, value], axis=-1)
+            ),
+            images,
+        )
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -187,14 +216,24 @@ class AdjustSaturation(_Adjustment):
         name: str | None = None,
     ) -> None:
         super().__init__(is_random=is_random, seed=seed, name=name)
-        self.bounds = _bounds("saturation_factor", saturation_factor, saturation_factor_max, is_random)
-        self.saturation_factor, self.saturation_factor_max = saturation_factor, saturation_factor_max
+        self.bounds = _bounds(
+            "saturation_factor", saturation_factor, saturation_factor_max, is_random
+        )
+        self.saturation_factor, self.saturation_factor_max = (
+            saturation_factor,
+            saturation_factor_max,
+        )
 
     def change(self, images: Any, random: bool) -> Any:
         """The same shape."""
         hue, saturation, value = tf.split(tf.image.rgb_to_hsv(self._floats(images)), 3, axis=-1)
         amount = self._amount(images, random, self.saturation_factor, *self.bounds)
-        return self._like(tf.image.hsv_to_rgb(tf.concat([hue, tf.clip_by_value(saturation * amount, 0.0, 1.0), value], axis=-1)), images)
+        return self._like(
+            tf.image.hsv_to_rgb(
+                tf.concat([hue, tf.clip_by_value(saturation * amount, 0.0, 1.0), value], axis=-1)
+            ),
+            images,
+        )
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -207,7 +246,9 @@ class AdjustGamma(_Adjustment):
         name: the layer's name.
     """
 
-    def __init__(self, gamma: NonNegativeFloat = 1.0, gain: float = 1.0, name: str | None = None) -> None:
+    def __init__(
+        self, gamma: NonNegativeFloat = 1.0, gain: float = 1.0, name: str | None = None
+    ) -> None:
         super().__init__(is_random=False, seed=None, name=name)
         self.gamma, self.gain = gamma, gain
 

@@ -10,7 +10,9 @@ import tensorflow as tf
 from plx_core.annotations import Fraction, NonNegativeInt, PositiveInt
 from plx_pipelines.processors.images import PACKAGE, ImageLayer, RandomImageLayer, choose
 
-Method: TypeAlias = Literal["bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic"]
+Method: TypeAlias = Literal[
+    "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic"
+]
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -26,7 +28,12 @@ class Resize(ImageLayer):
     """
 
     def __init__(
-        self, height: PositiveInt, width: PositiveInt, method: Method = "bilinear", antialias: bool = False, name: str | None = None
+        self,
+        height: PositiveInt,
+        width: PositiveInt,
+        method: Method = "bilinear",
+        antialias: bool = False,
+        name: str | None = None,
     ) -> None:
         super().__init__(name=name)
         self.height, self.width = height, width
@@ -35,8 +42,12 @@ class Resize(ImageLayer):
 
     def call(self, images: Any) -> Any:
         """[batch, height, width, channels]."""
-        resized = tf.image.resize(images, (self.height, self.width), self.method, antialias=self.antialias)
-        return tf.saturate_cast(tf.round(resized) if images.dtype.is_integer else resized, images.dtype)
+        resized = tf.image.resize(
+            images, (self.height, self.width), self.method, antialias=self.antialias
+        )
+        return tf.saturate_cast(
+            tf.round(resized) if images.dtype.is_integer else resized, images.dtype
+        )
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -51,7 +62,9 @@ class CentralCrop(ImageLayer):
     def __init__(self, central_fraction: Fraction, name: str | None = None) -> None:
         super().__init__(name=name)
         if not 0 < central_fraction <= 1:
-            raise ValueError(f"central_fraction must be above 0 and at most 1, not {central_fraction}")
+            raise ValueError(
+                f"central_fraction must be above 0 and at most 1, not {central_fraction}"
+            )
         self.central_fraction = central_fraction
 
     def call(self, images: Any) -> Any:
@@ -70,7 +83,13 @@ class RandomImageCrop(RandomImageLayer):
         name: the layer's name.
     """
 
-    def __init__(self, height: PositiveInt, width: PositiveInt, seed: int | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        height: PositiveInt,
+        width: PositiveInt,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(is_random=True, seed=seed, name=name)
         self.height = height
         self.width = width
@@ -83,14 +102,20 @@ class RandomImageCrop(RandomImageLayer):
         """[batch, height, width, channels]."""
         room = [images.shape[1] - self.height, images.shape[2] - self.width]
         if min(room) < 0:
-            raise ValueError(f"images of {images.shape[1]} x {images.shape[2]} are smaller than the crop, {self.height} x {self.width}")
+            raise ValueError(
+                f"images of {images.shape[1]} x {images.shape[2]} are smaller than the crop, {self.height} x {self.width}"
+            )
         if not random:
             top, left = (space // 2 for space in room)
             return images[:, top : top + self.height, left : left + self.width]
-        tops, lefts = (tf.cast(tf.floor(self.draw(images, 0.0, space + 1.0)), tf.int32) for space in room)
+        tops, lefts = (
+            tf.cast(tf.floor(self.draw(images, 0.0, space + 1.0)), tf.int32) for space in room
+        )
         rows = tops[:, None] + tf.range(self.height)
         columns = lefts[:, None] + tf.range(self.width)
-        return tf.gather(tf.gather(images, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1)
+        return tf.gather(
+            tf.gather(images, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1
+        )
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -107,11 +132,18 @@ class ExtractGlimpse(ImageLayer):
     """
 
     def __init__(
-        self, size: list[PositiveInt], offset: list[float], centered: bool = True, normalized: bool = True, name: str | None = None
+        self,
+        size: list[PositiveInt],
+        offset: list[float],
+        centered: bool = True,
+        normalized: bool = True,
+        name: str | None = None,
     ) -> None:
         super().__init__(name=name)
         if len(size) != 2 or len(offset) != 2:
-            raise ValueError(f"size and offset are a pair each, from top to bottom and from left to right; got {size} and {offset}")
+            raise ValueError(
+                f"size and offset are a pair each, from top to bottom and from left to right; got {size} and {offset}"
+            )
         self.size, self.offset = list(size), list(offset)
         self.centered, self.normalized = centered, normalized
 
@@ -119,7 +151,12 @@ class ExtractGlimpse(ImageLayer):
         """[batch, *size, channels]."""
         offsets = tf.tile(tf.constant([self.offset], tf.float32), [tf.shape(images)[0], 1])
         found = tf.image.extract_glimpse(
-            tf.cast(images, tf.float32), self.size, offsets, centered=self.centered, normalized=self.normalized, noise="zero"
+            tf.cast(images, tf.float32),
+            self.size,
+            offsets,
+            centered=self.centered,
+            normalized=self.normalized,
+            noise="zero",
         )
         return tf.cast(tf.ensure_shape(found, [None, *self.size, images.shape[-1]]), images.dtype)
 
@@ -153,8 +190,12 @@ class ToBoundingBox(ImageLayer):
 
     def call(self, images: Any) -> Any:
         """[batch, target_height, target_width, channels]."""
-        put = tf.image.pad_to_bounding_box if self.method == "pad" else tf.image.crop_to_bounding_box
-        return put(images, self.offset_height, self.offset_width, self.target_height, self.target_width)
+        put = (
+            tf.image.pad_to_bounding_box if self.method == "pad" else tf.image.crop_to_bounding_box
+        )
+        return put(
+            images, self.offset_height, self.offset_width, self.target_height, self.target_width
+        )
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -168,7 +209,13 @@ class Flip(RandomImageLayer):
         name: the layer's name.
     """
 
-    def __init__(self, axis: Literal[0, 1] = 1, is_random: bool = False, seed: int | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        axis: Literal[0, 1] = 1,
+        is_random: bool = False,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(is_random=is_random, seed=seed, name=name)
         self.axis = axis
 
@@ -205,7 +252,13 @@ class Rotate90(RandomImageLayer):
         name: the layer's name.
     """
 
-    def __init__(self, k: NonNegativeInt = 1, is_random: bool = False, seed: int | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        k: NonNegativeInt = 1,
+        is_random: bool = False,
+        seed: int | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(is_random=is_random, seed=seed, name=name)
         self.k = k
 
@@ -214,7 +267,9 @@ class Rotate90(RandomImageLayer):
         if not random:
             return turn(images, self.k)
         if images.shape[1] != images.shape[2]:
-            raise ValueError(f"images of {images.shape[1]} x {images.shape[2]} cannot be turned at random: they are not square")
+            raise ValueError(
+                f"images of {images.shape[1]} x {images.shape[2]} cannot be turned at random: they are not square"
+            )
         turns = tf.floor(self.draw(images, 0.0, self.k + 1.0))
         turned = images
         for quarters in range(1, min(self.k, 3) + 1):

@@ -58,7 +58,9 @@ class RandomImageLayer(ImageLayer):
 
     def draw(self, images: Any, low: float = 0.0, high: float = 1.0) -> Any:
         """A number in [low, high) for each image: float32 [batch]."""
-        return keras.random.uniform((tf.shape(images)[0],), low, high, dtype="float32", seed=self.seed_generator)
+        return keras.random.uniform(
+            (tf.shape(images)[0],), low, high, dtype="float32", seed=self.seed_generator
+        )
 
 
 def choose(chosen: Any, yes: Any, no: Any) -> Any:

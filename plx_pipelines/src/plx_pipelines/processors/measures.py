@@ -20,7 +20,12 @@ class DrawBoundingBoxes(ImageLayer):
         name: the layer's name.
     """
 
-    def __init__(self, boxes: list[list[float]], colors: list[list[float]] | None = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        boxes: list[list[float]],
+        colors: list[list[float]] | None = None,
+        name: str | None = None,
+    ) -> None:
         super().__init__(name=name)
         if any(len(box) != 4 for box in boxes):
             raise ValueError(f"a box has four sides: top, left, bottom, right; got {boxes}")

@@ -40,8 +40,15 @@ class CartPole(Dynamics):
         force = tf.where(tf.equal(actions, 1), FORCE, -FORCE)
         cos, sin = tf.cos(theta), tf.sin(theta)
         push = (force + POLE * HALF_LENGTH * tf.square(theta_dot) * sin) / (CART + POLE)
-        theta_acc = (GRAVITY * sin - cos * push) / (HALF_LENGTH * (4.0 / 3.0 - POLE * tf.square(cos) / (CART + POLE)))
+        theta_acc = (GRAVITY * sin - cos * push) / (
+            HALF_LENGTH * (4.0 / 3.0 - POLE * tf.square(cos) / (CART + POLE))
+        )
         x_acc = push - POLE * HALF_LENGTH * theta_acc * cos / (CART + POLE)
-        reached = [x + SECONDS * x_dot, x_dot + SECONDS * x_acc, theta + SECONDS * theta_dot, theta_dot + SECONDS * theta_acc]
+        reached = [
+            x + SECONDS * x_dot,
+            x_dot + SECONDS * x_acc,
+            theta + SECONDS * theta_dot,
+            theta_dot + SECONDS * theta_acc,
+        ]
         terminated = (tf.abs(reached[0]) > FARTHEST) | (tf.abs(reached[2]) > STEEPEST)
         return tf.stack(reached, axis=-1), tf.ones_like(x), terminated

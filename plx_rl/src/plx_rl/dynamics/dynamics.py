@@ -65,14 +65,24 @@ class Moved:
     final_observations: Any
 
 
-def advance(dynamics: Dynamics, states: Any, ages: Any, actions: Any, seed: Any, max_episode_steps: int) -> Moved:
+def advance(
+    dynamics: Dynamics, states: Any, ages: Any, actions: Any, seed: Any, max_episode_steps: int
+) -> Moved:
     """One step in each copy; where an episode ended, the next one begins."""
     reached, rewards, terminated = dynamics.move(states, actions)
     ages = ages + 1
     truncated = (ages >= max_episode_steps) & ~terminated
     ended = terminated | truncated
     states = tf.where(ended[:, None], dynamics.initial(seed, states.shape[0]), reached)
-    return Moved(states, tf.where(ended, 0, ages), dynamics.observe(states), rewards, terminated, truncated, dynamics.observe(reached))
+    return Moved(
+        states,
+        tf.where(ended, 0, ages),
+        dynamics.observe(states),
+        rewards,
+        terminated,
+        truncated,
+        dynamics.observe(reached),
+    )
 
 
 def stretch(actions: Any, space: Any) -> Any:

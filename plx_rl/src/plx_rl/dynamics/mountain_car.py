@@ -11,7 +11,11 @@ import tensorflow as tf
 from plx_rl.dynamics.dynamics import Dynamics
 
 LEFTMOST, RIGHTMOST, FASTEST, GRAVITY = -1.2, 0.6, 0.07, 0.0025
-BOX = gymnasium.spaces.Box(np.array([LEFTMOST, -FASTEST], np.float32), np.array([RIGHTMOST, FASTEST], np.float32), dtype=np.float32)
+BOX = gymnasium.spaces.Box(
+    np.array([LEFTMOST, -FASTEST], np.float32),
+    np.array([RIGHTMOST, FASTEST], np.float32),
+    dtype=np.float32,
+)
 
 
 @final
@@ -32,7 +36,11 @@ class MountainCar(Dynamics):
     def move(self, states: Any, actions: Any) -> tuple[Any, Any, Any]:
         """-1 for each; it terminates on the hill."""
         reached = _drive(states, (tf.cast(actions, tf.float32) - 1.0) * 0.001)
-        return reached, -tf.ones_like(reached[:, 0]), (reached[:, 0] >= 0.5) & (reached[:, 1] >= 0.0)
+        return (
+            reached,
+            -tf.ones_like(reached[:, 0]),
+            (reached[:, 0] >= 0.5) & (reached[:, 1] >= 0.0),
+        )
 
 
 @final
@@ -51,7 +59,11 @@ class MountainCarContinuous(Dynamics):
         """A tenth of the squared force is lost at each, and 100 won on the hill, where it terminates."""
         reached = _drive(states, actions[:, 0] * 0.0015)
         terminated = (reached[:, 0] >= 0.45) & (reached[:, 1] >= 0.0)
-        return reached, tf.where(terminated, 100.0, 0.0) - 0.1 * tf.square(actions[:, 0]), terminated
+        return (
+            reached,
+            tf.where(terminated, 100.0, 0.0) - 0.1 * tf.square(actions[:, 0]),
+            terminated,
+        )
 
 
 def _at_rest(seed: Any, count: int) -> Any:

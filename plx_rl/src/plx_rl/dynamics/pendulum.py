@@ -19,7 +19,9 @@ class Pendulum(Dynamics):
     """Pendulum-v1 of gymnasium: the angle in radians from upright, and its speed; its cosine and sine are seen, and the speed."""
 
     observation_space = gymnasium.spaces.Box(
-        -np.array([1.0, 1.0, FASTEST], np.float32), np.array([1.0, 1.0, FASTEST], np.float32), dtype=np.float32
+        -np.array([1.0, 1.0, FASTEST], np.float32),
+        np.array([1.0, 1.0, FASTEST], np.float32),
+        dtype=np.float32,
     )
     action_space = gymnasium.spaces.Box(-STRONGEST, STRONGEST, (1,), np.float32)
     max_episode_steps = 200
@@ -36,7 +38,11 @@ class Pendulum(Dynamics):
         cost = tf.square(angle) + 0.1 * tf.square(theta_dot) + 0.001 * tf.square(torque)
         change = 3 * GRAVITY / (2 * LENGTH) * tf.sin(theta) + 3.0 / (MASS * LENGTH**2) * torque
         theta_dot = tf.clip_by_value(theta_dot + change * SECONDS, -FASTEST, FASTEST)
-        return tf.stack([theta + theta_dot * SECONDS, theta_dot], axis=-1), -cost, tf.zeros_like(cost, tf.bool)
+        return (
+            tf.stack([theta + theta_dot * SECONDS, theta_dot], axis=-1),
+            -cost,
+            tf.zeros_like(cost, tf.bool),
+        )
 
     def observe(self, states: Any) -> Any:
         """The cosine and sine of the angle, and the speed, [N, 3]."""

@@ -13,7 +13,12 @@ from plx_rl.returns import generalized_advantages
 
 
 def roll_out(
-    env: CompiledEnvironment, act: Callable[[Any, Any], Any], states: Any, ages: Any, seed: Any, steps: int
+    env: CompiledEnvironment,
+    act: Callable[[Any, Any], Any],
+    states: Any,
+    ages: Any,
+    seed: Any,
+    steps: int,
 ) -> tuple[dict[str, Any], Any, Any]:
     """T steps in each of N copies.
 
@@ -29,14 +34,25 @@ def roll_out(
         Columns [T, N, …] by the names that a memory has for them, and the states and ages that follow.
     """
     dynamics = env.dynamics
-    dtypes = dict.fromkeys(("state", "next_state", "reward"), tf.float32) | dict.fromkeys(("terminated", "truncated"), tf.bool)
+    dtypes = dict.fromkeys(("state", "next_state", "reward"), tf.float32) | dict.fromkeys(
+        ("terminated", "truncated"), tf.bool
+    )
     dtypes["action"] = tf.float32 if env.is_continuous else tf.int64
     columns = {name: tf.TensorArray(dtype, steps) for name, dtype in dtypes.items()}
     seeds = tf.random.stateless_uniform((steps, 2, 2), seed, None, None, tf.int32)
 
-    def step(t: Any, states: Any, ages: Any, observations: Any, columns: dict[str, Any]) -> tuple[Any, ...]:
+    def step(
+        t: Any, states: Any, ages: Any, observations: Any, columns: dict[str, Any]
+    ) -> tuple[Any, ...]:
         actions = act(observations, seeds[t, 0])
-        moved = advance(dynamics, states, ages, stretch(actions, dynamics.action_space), seeds[t, 1], env.max_episode_steps)
+        moved = advance(
+            dynamics,
+            states,
+            ages,
+            stretch(actions, dynamics.action_space),
+            seeds[t, 1],
+            env.max_episode_steps,
+        )
         row = {
             "state": observations,
             "action": actions,
@@ -49,11 +65,15 @@ def roll_out(
         return t + 1, moved.states, moved.ages, moved.observations, columns
 
     begin = (tf.constant(0), states, ages, dynamics.observe(states), columns)
-    _, states, ages, _, columns = tf.while_loop(lambda t, *_: t < steps, step, begin, maximum_iterations=steps)
+    _, states, ages, _, columns = tf.while_loop(
+        lambda t, *_: t < steps, step, begin, maximum_iterations=steps
+    )
     return {name: column.stack() for name, column in columns.items()}, states, ages
 
 
-def with_advantages(rows: Mapping[str, Any], v_tm1: Any, v_t: Any, discount: float, gae_lambda: float) -> dict[str, Any]:
+def with_advantages(
+    rows: Mapping[str, Any], v_tm1: Any, v_t: Any, discount: float, gae_lambda: float
+) -> dict[str, Any]:
     """What the loss of an actor and critic reads, [T, N, …] by name.
 
     Args:

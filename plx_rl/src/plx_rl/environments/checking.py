@@ -11,7 +11,14 @@ import numpy as np
 
 from plx_core.errors import PlxError
 from plx_rl.environments.plain_data import same
-from plx_rl.environments.spaces import Actions, Observations, mask_from, misfit, number_of_choices, random_action
+from plx_rl.environments.spaces import (
+    Actions,
+    Observations,
+    mask_from,
+    misfit,
+    number_of_choices,
+    random_action,
+)
 
 STEPS = 300
 
@@ -28,7 +35,11 @@ def check_environment(env: Any, steps: int = STEPS) -> list[str]:
         []
     """
     if not isinstance(env, gymnasium.Env):
-        missing = [name for name in ("reset", "step", "observation_space", "action_space") if not hasattr(env, name)]
+        missing = [
+            name
+            for name in ("reset", "step", "observation_space", "action_space")
+            if not hasattr(env, name)
+        ]
         lacks = f" and lacks {', '.join(missing)}" if missing else ""
         return [f"{type(env).__name__} is not a gymnasium.Env{lacks}; make it a subclass of it"]
     faults: list[str] = []
@@ -84,7 +95,11 @@ def _faults_of_steps(env: Any, steps: int) -> Iterator[str]:
         if attempt == 0:
             first = path
         elif not same(first, path):
-            at = next(step for step in range(steps) if not same(first[step] if first else None, path[step]))
+            at = next(
+                step
+                for step in range(steps)
+                if not same(first[step] if first else None, path[step])
+            )
             yield f"the same seed and actions led elsewhere at step {at + 1}; draw from self.np_random alone, which reset seeds"
     if not ended:
         yield f"no episode ended in {steps} steps; if none ever does, give max_episode_steps, or nothing is reported of episodes"

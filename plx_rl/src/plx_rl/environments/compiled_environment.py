@@ -59,7 +59,11 @@ class CompiledEnvironment(interfaces.Environment):
     def action_space(self) -> Any:
         """The space of one action; numbers are given between -1 and 1."""
         space = self.dynamics.action_space
-        return gymnasium.spaces.Box(-1.0, 1.0, space.shape, np.float32) if isinstance(space, gymnasium.spaces.Box) else space
+        return (
+            gymnasium.spaces.Box(-1.0, 1.0, space.shape, np.float32)
+            if isinstance(space, gymnasium.spaces.Box)
+            else space
+        )
 
     def reset(self, seed: int | None = None) -> Any:
         """Start an episode in each; the first observations [N, O]."""
@@ -79,14 +83,21 @@ class CompiledEnvironment(interfaces.Environment):
 
     def state(self) -> State:
         """Where each copy is, and how far the random numbers have come."""
-        states = {} if self.states is None else {"states": self.states.numpy(), "ages": self.ages.numpy()}
+        states = (
+            {}
+            if self.states is None
+            else {"states": self.states.numpy(), "ages": self.ages.numpy()}
+        )
         return {"key": self._key, "count": self._count, **states}
 
     def restore(self, state: State) -> None:
         """Go on from a state."""
         self._key, self._count, self._first_seed = int(state["key"]), int(state["count"]), None
         if "states" in state:
-            self.states, self.ages = tf.constant(state["states"], tf.float32), tf.constant(state["ages"], tf.int32)
+            self.states, self.ages = (
+                tf.constant(state["states"], tf.float32),
+                tf.constant(state["ages"], tf.int32),
+            )
 
     def _next_seed(self) -> np.ndarray:
         self._count += 1

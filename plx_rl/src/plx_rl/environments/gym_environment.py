@@ -72,7 +72,9 @@ class GymEnvironment(interfaces.Environment):
         self.num_envs = num_envs
         self._maker = Maker(env_id, dict(env_params or {}), max_episode_steps, singles, library)
         if vectorization == "own" and singles:
-            raise DataError(f"{type(singles[0]).__name__} wraps one environment at a time, which vectorization: own does not have")
+            raise DataError(
+                f"{type(singles[0]).__name__} wraps one environment at a time, which vectorization: own does not have"
+            )
         self.seed = self._first_seed = seed
         self._learning = True
         self._inexact_because: str | None = None
@@ -100,7 +102,11 @@ class GymEnvironment(interfaces.Environment):
     def inexact_because(self) -> str:  # type: ignore[override]
         """Why `state` cannot hold all that an environment is; found out by a trial, once."""
         if self._inexact_because is None:
-            self._inexact_because = inexactness(self._maker) if isinstance(self._vector, Serial) else self._why_batched_is_inexact()
+            self._inexact_because = (
+                inexactness(self._maker)
+                if isinstance(self._vector, Serial)
+                else self._why_batched_is_inexact()
+            )
         return self._inexact_because
 
     def reset(self, seed: int | None = None) -> Any:
@@ -128,7 +134,9 @@ class GymEnvironment(interfaces.Environment):
         """
         picture = self._vector.render() if isinstance(self._vector, Serial) else None
         if picture is None:
-            raise DataError("there is no picture of the environment; it needs env_params: {render_mode: rgb_array} and vectorization: sync")
+            raise DataError(
+                "there is no picture of the environment; it needs env_params: {render_mode: rgb_array} and vectorization: sync"
+            )
         return np.asarray(picture, np.uint8)
 
     def processing_network(self) -> keras.Model | None:
@@ -142,8 +150,14 @@ class GymEnvironment(interfaces.Environment):
     def state(self) -> State:
         """The environments, where they can give their state, and the transforms."""
         exact = not self.inexact_because
-        transforms = {name: transform.state() for name, transform in self._named_transforms().items()}
-        return {"exact": exact, "vector": self._vector.state() if exact else {}, "transforms": transforms}
+        transforms = {
+            name: transform.state() for name, transform in self._named_transforms().items()
+        }
+        return {
+            "exact": exact,
+            "vector": self._vector.state() if exact else {},
+            "transforms": transforms,
+        }
 
     def restore(self, state: State) -> None:
         """Go on from a state; where it is not exact, the environments have to be reset."""
@@ -151,13 +165,19 @@ class GymEnvironment(interfaces.Environment):
         for name, transform in self._named_transforms().items():
             transform.restore(state["transforms"][name])
         if not state["exact"]:
-            self._inexact_because = self.inexact_because or "the state that was restored is not exact"
+            self._inexact_because = (
+                self.inexact_because or "the state that was restored is not exact"
+            )
             return
         try:
             self._vector.restore(state["vector"])
         except NotPlainData as error:
             self._inexact_because = str(error)
-            warnings.warn(f"the environments could not be restored and begin new episodes: {error}", RuntimeWarning, stacklevel=2)
+            warnings.warn(
+                f"the environments could not be restored and begin new episodes: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def _named_transforms(self) -> dict[str, Transform]:
         """By their classes, so that an environment of evaluation may leave out those that change rewards."""
@@ -173,14 +193,24 @@ class GymEnvironment(interfaces.Environment):
         makers = [evolve(self._maker, records=index == 0) for index in range(self.num_envs)]
         if vectorization == "sync":
             envs = [maker() for maker in makers]
-            return Serial(envs, Observations(envs[0].observation_space, one_hot), Actions(envs[0].action_space, scale_actions))
+            return Serial(
+                envs,
+                Observations(envs[0].observation_space, one_hot),
+                Actions(envs[0].action_space, scale_actions),
+            )
         if vectorization == "async":
-            batched = in_processes([_CapturableMaker(maker, index) for index, maker in enumerate(makers)])
+            batched = in_processes(
+                [_CapturableMaker(maker, index) for index, maker in enumerate(makers)]
+            )
         else:
             maker = self._maker
-            batched = make_vector(maker.env_id, self.num_envs, maker.params, maker.max_episode_steps)
+            batched = make_vector(
+                maker.env_id, self.num_envs, maker.params, maker.max_episode_steps
+            )
         return Batched(
-            batched, Observations(batched.single_observation_space, one_hot), Actions(batched.single_action_space, scale_actions)
+            batched,
+            Observations(batched.single_observation_space, one_hot),
+            Actions(batched.single_action_space, scale_actions),
         )
 
     def _why_batched_is_inexact(self) -> str:
@@ -199,11 +229,21 @@ class GymEnvironment(interfaces.Environment):
 
     def _transformed(self, step: Step) -> Step:
         observations = self._observe(step.observations, self._learning)
-        final = observations if step.final_observations is step.observations else self._observe(step.final_observations, False)
+        final = (
+            observations
+            if step.final_observations is step.observations
+            else self._observe(step.final_observations, False)
+        )
         rewards, ended = step.rewards, step.ended
         for transform in self._transforms:
             rewards = transform.reward(rewards, ended, self._learning)
-        return evolve(step, observations=observations, final_observations=final, rewards=rewards, raw_rewards=step.rewards)
+        return evolve(
+            step,
+            observations=observations,
+            final_observations=final,
+            rewards=rewards,
+            raw_rewards=step.rewards,
+        )
 
 
 class _CapturableMaker:
@@ -229,9 +269,13 @@ def _sorted(wrappers: Sequence[Any]) -> tuple[list[Transform], list[Any]]:
         if isinstance(wrapper, Transform):
             transforms.append(wrapper)
         elif not callable(wrapper):
-            raise DataError(f"a wrapper is called with an environment and returns one; got {wrapper!r}")
+            raise DataError(
+                f"a wrapper is called with an environment and returns one; got {wrapper!r}"
+            )
         elif transforms and not isinstance(wrapper, RecordVideo):
-            raise DataError(f"{type(wrapper).__name__} has to come before {type(transforms[0]).__name__}, which sees what it changed")
+            raise DataError(
+                f"{type(wrapper).__name__} has to come before {type(transforms[0]).__name__}, which sees what it changed"
+            )
         else:
             singles.append(wrapper)
     return transforms, singles

@@ -17,7 +17,14 @@ from plx_rl.wrappers.record_video import RecordVideo
 
 NAMESPACES = {"ALE": "ale_py"}
 """Which library registers the ids of a namespace."""
-EXTRAS = {"ale_py": "atari", "mujoco": "mujoco", "imageio": "mujoco", "gym": "gym", "pygame": "video", "Box2D": "box2d"}
+EXTRAS = {
+    "ale_py": "atari",
+    "mujoco": "mujoco",
+    "imageio": "mujoco",
+    "gym": "gym",
+    "pygame": "video",
+    "Box2D": "box2d",
+}
 
 
 @frozen
@@ -47,11 +54,21 @@ class Maker:
             DataError: it cannot be made.
         """
         recorders = [wrapper for wrapper in self.wrappers if isinstance(wrapper, RecordVideo)]
-        draws = self.records and recorders and (isinstance(self.env_id, str) or "render_mode" in parameter_names(self.env_id))
+        draws = (
+            self.records
+            and recorders
+            and (isinstance(self.env_id, str) or "render_mode" in parameter_names(self.env_id))
+        )
         params = self.params | ({"render_mode": "rgb_array"} if draws else {})
-        env = self.env_id(**params) if callable(self.env_id) else self._registered(self.env_id, params)
+        env = (
+            self.env_id(**params)
+            if callable(self.env_id)
+            else self._registered(self.env_id, params)
+        )
         if not isinstance(env, gymnasium.Env):
-            raise DataError(f"{self.env_id} made a {type(env).__name__}; it has to be a gymnasium.Env, or has library: gym")
+            raise DataError(
+                f"{self.env_id} made a {type(env).__name__}; it has to be a gymnasium.Env, or has library: gym"
+            )
         if self.max_episode_steps is not None and (callable(self.env_id) or self.library == "gym"):
             env = gymnasium.wrappers.TimeLimit(env, self.max_episode_steps)
         for wrapper in self.wrappers:
@@ -64,18 +81,29 @@ class Maker:
         try:
             if self.library == "gym":
                 return make_old(env_id, params)
-            return gymnasium.make(env_id, max_episode_steps=self.max_episode_steps, disable_env_checker=True, **params)
+            return gymnasium.make(
+                env_id, max_episode_steps=self.max_episode_steps, disable_env_checker=True, **params
+            )
         except gymnasium.error.DependencyNotInstalled as error:
             raise DataError(f"{env_id} needs what is not installed: {error}") from error
         except ImportError as error:
             raise DataError(f"{env_id} needs {error.name}{_extra(error.name)}") from error
-        except (gymnasium.error.UnregisteredEnv, gymnasium.error.VersionNotFound, gymnasium.error.Error) as error:
+        except (
+            gymnasium.error.UnregisteredEnv,
+            gymnasium.error.VersionNotFound,
+            gymnasium.error.Error,
+        ) as error:
             raise DataError(f"there is no environment {env_id}: {error}") from error
         except TypeError as error:
             raise DataError(f"{env_id} does not take env_params {params}: {error}") from error
 
 
-def make_vector(env_id: str | Callable[..., Any], num_envs: int, params: dict[str, Any], max_episode_steps: int | None) -> Any:
+def make_vector(
+    env_id: str | Callable[..., Any],
+    num_envs: int,
+    params: dict[str, Any],
+    max_episode_steps: int | None,
+) -> Any:
     """An environment's own vector form.
 
     Raises:
@@ -87,11 +115,19 @@ def make_vector(env_id: str | Callable[..., Any], num_envs: int, params: dict[st
         check_id(env_id)
         spec = gymnasium.registry.get(env_id)
         if spec is None or spec.vector_entry_point is None:
-            raise DataError(f"{env_id} has no vector form of its own; take vectorization: sync or async")
-        limited = params if max_episode_steps is None else params | {"max_episode_steps": max_episode_steps}
+            raise DataError(
+                f"{env_id} has no vector form of its own; take vectorization: sync or async"
+            )
+        limited = (
+            params
+            if max_episode_steps is None
+            else params | {"max_episode_steps": max_episode_steps}
+        )
         envs = gymnasium.make_vec(env_id, num_envs, "vector_entry_point", **limited)
     if not isinstance(envs, gymnasium.vector.VectorEnv):
-        raise DataError(f"{env_id} made a {type(envs).__name__}; with vectorization: own it has to be a gymnasium.vector.VectorEnv")
+        raise DataError(
+            f"{env_id} made a {type(envs).__name__}; with vectorization: own it has to be a gymnasium.vector.VectorEnv"
+        )
     return envs
 
 
@@ -103,7 +139,9 @@ def check_id(env_id: str) -> None:
     """
     module, _, name = env_id.rpartition(":")
     if module and module not in sys.modules:
-        raise DataError(f"{module} is code from outside; to allow it, import it or give --plugin {module}")
+        raise DataError(
+            f"{module} is code from outside; to allow it, import it or give --plugin {module}"
+        )
     library = NAMESPACES.get(name.partition("/")[0]) if "/" in name else None
     if library is None:
         return

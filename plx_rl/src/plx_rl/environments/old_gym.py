@@ -29,7 +29,9 @@ class OldGym(gymnasium.Env[Any, Any]):
     def __str__(self) -> str:
         return str(self._old)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         """Start an episode."""
         super().reset(seed=seed)
         try:
@@ -38,7 +40,11 @@ class OldGym(gymnasium.Env[Any, Any]):
             if seed is not None:
                 self._old.seed(seed)
             answer = self._old.reset()
-        return answer if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict) else (answer, {})
+        return (
+            answer
+            if isinstance(answer, tuple) and len(answer) == 2 and isinstance(answer[1], dict)
+            else (answer, {})
+        )
 
     def step(self, action: Any) -> Any:
         """Take an action."""
@@ -67,7 +73,9 @@ def make(env_id: str, params: dict[str, Any]) -> OldGym:
     try:
         import gym
     except ImportError as error:
-        raise DataError("environments of the old library gym need it: pip install plx-rl[gym]") from error
+        raise DataError(
+            "environments of the old library gym need it: pip install plx-rl[gym]"
+        ) from error
     # Its checker uses a name that NumPy 2 has dropped.
     return OldGym(gym.make(env_id, disable_env_checker=True, **params))
 

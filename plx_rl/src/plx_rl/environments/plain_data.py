@@ -17,8 +17,22 @@ import gymnasium
 import numpy as np
 
 KIND, VALUE = "$", "value"
-CODE = (types.ModuleType, types.FunctionType, types.MethodType, types.BuiltinFunctionType, type, range, slice, np.dtype)
-CONTAINERS: Mapping[str, Callable[[list[Any]], Any]] = {"list": list, "tuple": tuple, "set": set, "frozenset": frozenset}
+CODE = (
+    types.ModuleType,
+    types.FunctionType,
+    types.MethodType,
+    types.BuiltinFunctionType,
+    type,
+    range,
+    slice,
+    np.dtype,
+)
+CONTAINERS: Mapping[str, Callable[[list[Any]], Any]] = {
+    "list": list,
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+}
 HEAP_TYPE = 1 << 9
 """The flag of a class that was made by a `class` statement."""
 
@@ -49,7 +63,9 @@ def encode(value: Any, seen: set[int], path: str) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, np.ndarray) and value.dtype.kind in "biufSU":
-        return {KIND: "array", VALUE: value.copy()} if value.dtype.kind in "biuf" else {KIND: "code"}
+        return (
+            {KIND: "array", VALUE: value.copy()} if value.dtype.kind in "biuf" else {KIND: "code"}
+        )
     if isinstance(value, (np.random.Generator, np.random.RandomState, random.Random)):
         return {KIND: "generator", VALUE: _generator_state(value)}
     if isinstance(value, gymnasium.Space):
@@ -76,7 +92,11 @@ def decode(encoded: Any, current: Any) -> Any:
         return _restored_generator(value, current)
     if kind == "space":
         for index, part in enumerate(_spaces(current)):
-            part._np_random = _restored_generator(value[str(index)], part._np_random) if str(index) in value else None
+            part._np_random = (
+                _restored_generator(value[str(index)], part._np_random)
+                if str(index) in value
+                else None
+            )
         return current
     if kind == "simulator":
         SIMULATORS[type(current).__name__][1](current, value)
@@ -89,14 +109,22 @@ def decode(encoded: Any, current: Any) -> Any:
     return _decode_container(kind, encoded, current)
 
 
-def attributes(owner: Any, seen: set[int], path: str, ignored: frozenset[str] = frozenset()) -> dict[str, Any]:
+def attributes(
+    owner: Any, seen: set[int], path: str, ignored: frozenset[str] = frozenset()
+) -> dict[str, Any]:
     """What an object's attributes hold, or what its own `state()` says."""
     if has_own_state(owner):
         return {KIND: "own", VALUE: owner.state()}
-    return {name: encode(value, seen, f"{path}.{name}") for name, value in variables(owner).items() if name not in ignored}
+    return {
+        name: encode(value, seen, f"{path}.{name}")
+        for name, value in variables(owner).items()
+        if name not in ignored
+    }
 
 
-def set_attributes(owner: Any, state: Mapping[str, Any], ignored: frozenset[str] = frozenset()) -> None:
+def set_attributes(
+    owner: Any, state: Mapping[str, Any], ignored: frozenset[str] = frozenset()
+) -> None:
     """Give an object the attributes of a state, and take those that the state has not."""
     if state.get(KIND) == "own":
         owner.restore(state[VALUE])
@@ -113,13 +141,19 @@ def set_attributes(owner: Any, state: Mapping[str, Any], ignored: frozenset[str]
 def variables(owner: Any) -> dict[str, Any]:
     """An object's attributes, in its `__dict__` or in slots."""
     slots = (name for cls in type(owner).__mro__ for name in getattr(cls, "__slots__", ()))
-    found = {name: getattr(owner, name) for name in slots if name not in ("__dict__", "__weakref__") and hasattr(owner, name)}
+    found = {
+        name: getattr(owner, name)
+        for name in slots
+        if name not in ("__dict__", "__weakref__") and hasattr(owner, name)
+    }
     return found | dict(getattr(owner, "__dict__", {}))
 
 
 def has_own_state(owner: Any) -> bool:
     """Whether an object has methods `state` and `restore`, as everything of plx that changes over time."""
-    return callable(getattr(type(owner), "state", None)) and callable(getattr(type(owner), "restore", None))
+    return callable(getattr(type(owner), "state", None)) and callable(
+        getattr(type(owner), "restore", None)
+    )
 
 
 def same(first: Any, second: Any) -> bool:
@@ -131,7 +165,9 @@ def same(first: Any, second: Any) -> bool:
         return first.keys() == second.keys() and all(same(first[key], second[key]) for key in first)
     if isinstance(first, list) and isinstance(second, list):
         return len(first) == len(second) and all(map(same, first, second))
-    return type(first) is type(second) and bool(first == second or (first != first and second != second))
+    return type(first) is type(second) and bool(
+        first == second or (first != first and second != second)
+    )
 
 
 def _encode_object(value: Any, seen: set[int], path: str) -> Any:
@@ -144,28 +180,46 @@ def _encode_object(value: Any, seen: set[int], path: str) -> Any:
         extra = {"maxlen": value.maxlen} if isinstance(value, deque) else {}
         return {KIND: kind, "class": type(value).__qualname__, VALUE: encoded} | extra
     if isinstance(value, dict):
-        pairs = [[encode(key, seen, path), encode(item, seen, f"{path}[{key!r}]")] for key, item in value.items()]
+        pairs = [
+            [encode(key, seen, path), encode(item, seen, f"{path}[{key!r}]")]
+            for key, item in value.items()
+        ]
         return {KIND: "dict", VALUE: pairs}
     if type(value).__name__ in SIMULATORS:
         return {KIND: "simulator", VALUE: SIMULATORS[type(value).__name__][0](value)}
-    if has_own_state(value) or all(base is object or base.__flags__ & HEAP_TYPE for base in type(value).__mro__):
-        return {KIND: "object", "class": type(value).__qualname__, VALUE: attributes(value, seen, path)}
+    if has_own_state(value) or all(
+        base is object or base.__flags__ & HEAP_TYPE for base in type(value).__mro__
+    ):
+        return {
+            KIND: "object",
+            "class": type(value).__qualname__,
+            VALUE: attributes(value, seen, path),
+        }
     return _refuse(value, path)
 
 
 def _refuse(value: Any, path: str) -> Any:
-    raise NotPlainData(f"{path} is a {type(value).__module__}.{type(value).__qualname__}, which cannot be copied")
+    raise NotPlainData(
+        f"{path} is a {type(value).__module__}.{type(value).__qualname__}, which cannot be copied"
+    )
 
 
 def _alike(current: Any, encoded: Mapping[str, Any]) -> Any:
     if type(current).__qualname__ != encoded["class"]:
-        raise NotPlainData(f"a {encoded['class']} cannot be put where a {type(current).__qualname__} is")
+        raise NotPlainData(
+            f"a {encoded['class']} cannot be put where a {type(current).__qualname__} is"
+        )
     return current
 
 
 def _decode_array(value: np.ndarray, current: Any) -> Any:
     # In place, so that a view of the array in another attribute goes on being one.
-    if isinstance(current, np.ndarray) and current.shape == value.shape and current.dtype == value.dtype and current.flags.writeable:
+    if (
+        isinstance(current, np.ndarray)
+        and current.shape == value.shape
+        and current.dtype == value.dtype
+        and current.flags.writeable
+    ):
         current[...] = value
         return current
     return value.copy()
@@ -175,7 +229,10 @@ def _decode_container(kind: str, encoded: Mapping[str, Any], current: Any) -> An
     if kind == "dict":
         present = current if isinstance(current, dict) else {}
         keys = [decode(key, None) for key, _ in encoded[VALUE]]
-        items = {key: decode(item, present.get(key)) for key, (_, item) in zip(keys, encoded[VALUE], strict=True)}
+        items = {
+            key: decode(item, present.get(key))
+            for key, (_, item) in zip(keys, encoded[VALUE], strict=True)
+        }
         present.clear()
         present.update(items)
         return present
@@ -183,7 +240,9 @@ def _decode_container(kind: str, encoded: Mapping[str, Any], current: Any) -> An
     padded = present_items + [None] * (len(encoded[VALUE]) - len(present_items))
     values = [decode(item, padded[index]) for index, item in enumerate(encoded[VALUE])]
     if kind == "list" and isinstance(current, list):
-        current[:] = values  # in place, so that another attribute that holds the same list goes on doing so
+        current[:] = (
+            values  # in place, so that another attribute that holds the same list goes on doing so
+        )
         return current
     if kind == "record":
         return type(_alike(current, encoded))(*values)
@@ -208,7 +267,10 @@ def _restored_generator(state: Mapping[str, Any], current: Any) -> Any:
         current.set_state(dict(state["state"]))
     else:
         name = state["state"]["bit_generator"]
-        if not isinstance(current, np.random.Generator) or type(current.bit_generator).__name__ != name:
+        if (
+            not isinstance(current, np.random.Generator)
+            or type(current.bit_generator).__name__ != name
+        ):
             current = np.random.Generator(getattr(np.random, name)())
         current.bit_generator.state = dict(state["state"])
     return current
@@ -216,7 +278,11 @@ def _restored_generator(state: Mapping[str, Any], current: Any) -> Any:
 
 def _space_generators(space: Any) -> dict[str, Any]:
     parts = enumerate(_spaces(space))
-    return {str(index): _generator_state(part._np_random) for index, part in parts if part._np_random is not None}
+    return {
+        str(index): _generator_state(part._np_random)
+        for index, part in parts
+        if part._np_random is not None
+    }
 
 
 def _spaces(space: Any) -> Iterator[Any]:

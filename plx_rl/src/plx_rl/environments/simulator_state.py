@@ -27,7 +27,10 @@ def capture(env: Any) -> dict[str, Any]:
         NotPlainData: some of it cannot be copied.
     """
     seen = {id(link) for link in _chain(env)}
-    return {str(depth): attributes(link, seen, type(link).__name__, IGNORED) for depth, link in enumerate(_chain(env))}
+    return {
+        str(depth): attributes(link, seen, type(link).__name__, IGNORED)
+        for depth, link in enumerate(_chain(env))
+    }
 
 
 def restore(env: Any, state: Mapping[str, Any]) -> None:
@@ -40,7 +43,11 @@ def changes(state: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]
     """What of a state is not as it was in `base`, the state of an environment just made; what is gone is noted."""
     return {
         depth: {
-            "changed": {name: value for name, value in part.items() if name not in base[depth] or not same(value, base[depth][name])},
+            "changed": {
+                name: value
+                for name, value in part.items()
+                if name not in base[depth] or not same(value, base[depth][name])
+            },
             "gone": sorted(base[depth].keys() - part.keys()),
         }
         for depth, part in state.items()
@@ -50,7 +57,8 @@ def changes(state: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, Any]
 def with_changes(base: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
     """The inverse of `changes`."""
     return {
-        depth: {name: value for name, value in part.items() if name not in changed[depth]["gone"]} | dict(changed[depth]["changed"])
+        depth: {name: value for name, value in part.items() if name not in changed[depth]["gone"]}
+        | dict(changed[depth]["changed"])
         for depth, part in base.items()
     }
 
@@ -95,10 +103,22 @@ def _step(env: Any, action: Any) -> tuple[list[Any], Mapping[str, Any]]:
     """What an environment answers, with the first observation of the next episode where one ends; and the `info` of now."""
     observation, reward, terminated, truncated, info = env.step(action)
     following, info = env.reset() if terminated or truncated else (None, info)
-    return [_copied(observation), float(reward), bool(terminated), bool(truncated), _copied(following)], info
+    return [
+        _copied(observation),
+        float(reward),
+        bool(terminated),
+        bool(truncated),
+        _copied(following),
+    ], info
 
 
 def _copied(observation: Any) -> Any:
     if isinstance(observation, Mapping):
         return {name: _copied(part) for name, part in observation.items()}
-    return list(observation) if isinstance(observation, tuple) else observation if observation is None else np.array(observation)
+    return (
+        list(observation)
+        if isinstance(observation, tuple)
+        else observation
+        if observation is None
+        else np.array(observation)
+    )

@@ -33,7 +33,9 @@ class Vector(Stateful, ABC):
         self.actions = actions
         self.masks: np.ndarray | None = None
         self._choices = number_of_choices(actions.raw)
-        self._is_masked: bool | None = None  # whether legal actions are named; not known before the first step
+        self._is_masked: bool | None = (
+            None  # whether legal actions are named; not known before the first step
+        )
 
     @abstractmethod
     def reset(self, seed: int | None) -> Any:
@@ -58,7 +60,9 @@ class Vector(Stateful, ABC):
         if all(mask is None for mask in masks):
             return np.ones((len(masks), self._choices), bool) if self._is_masked else None
         if self._is_masked is False:
-            raise DataError('info["action_mask"] names legal actions after a step that named none; name them from the first step on')
+            raise DataError(
+                'info["action_mask"] names legal actions after a step that named none; name them from the first step on'
+            )
         self._is_masked = True
         return np.stack([np.ones(self._choices, bool) if mask is None else mask for mask in masks])
 
@@ -67,7 +71,9 @@ class Vector(Stateful, ABC):
 class Serial(Vector):
     """Environments stepped one after another in this process: the quickest way while a step takes microseconds."""
 
-    def __init__(self, envs: Sequence[gymnasium.Env[Any, Any]], observations: Observations, actions: Actions) -> None:
+    def __init__(
+        self, envs: Sequence[gymnasium.Env[Any, Any]], observations: Observations, actions: Actions
+    ) -> None:
         super().__init__(observations, actions)
         self._envs = list(envs)
         self._unchecked = CHECKED_STEPS
@@ -79,7 +85,10 @@ class Serial(Vector):
 
     def reset(self, seed: int | None) -> Any:
         """Start an episode in each, the n-th with `seed + n`."""
-        answers = [env.reset(seed=None if seed is None else seed + index) for index, env in enumerate(self._envs)]
+        answers = [
+            env.reset(seed=None if seed is None else seed + index)
+            for index, env in enumerate(self._envs)
+        ]
         for env, answer in zip(self._envs, answers, strict=True):
             _check_pair(env, answer)
             self._check(env, answer[0], "reset")
@@ -89,13 +98,21 @@ class Serial(Vector):
     def step(self, actions: np.ndarray) -> Step:
         """Take one action in each."""
         count = len(self._envs)
-        rewards, terminated, truncated = np.empty(count, np.float32), np.zeros(count, bool), np.zeros(count, bool)
+        rewards, terminated, truncated = (
+            np.empty(count, np.float32),
+            np.zeros(count, bool),
+            np.zeros(count, bool),
+        )
         observations: list[Any] = []
         infos: list[Any] = []
         finals: list[tuple[int, Any, Any]] = []
-        for index, (env, action) in enumerate(zip(self._envs, self.actions.decode(actions), strict=True)):
+        for index, (env, action) in enumerate(
+            zip(self._envs, self.actions.decode(actions), strict=True)
+        ):
             if self._unchecked:
-                observation, reward, is_terminated, is_truncated, info = self._checked_step(env, action)
+                observation, reward, is_terminated, is_truncated, info = self._checked_step(
+                    env, action
+                )
             else:
                 observation, reward, is_terminated, is_truncated, info = env.step(action)
             rewards[index] = reward
@@ -115,7 +132,10 @@ class Serial(Vector):
 
     def state(self) -> State:
         """What changed in each since it was made."""
-        envs = {str(index): changes(capture(env), base) for index, (env, base) in enumerate(zip(self._envs, self._bases, strict=True))}
+        envs = {
+            str(index): changes(capture(env), base)
+            for index, (env, base) in enumerate(zip(self._envs, self._bases, strict=True))
+        }
         return {"envs": envs, "masks": self.masks}
 
     def restore(self, state: State) -> None:
@@ -126,26 +146,48 @@ class Serial(Vector):
         self.masks = state["masks"]
         self._is_masked = None if self.masks is None else True
 
-    def _answer(self, observations: list[Any], infos: list[Any], finals: list[tuple[int, Any, Any]], facts: tuple[Any, Any, Any]) -> Step:
+    def _answer(
+        self,
+        observations: list[Any],
+        infos: list[Any],
+        finals: list[tuple[int, Any, Any]],
+        facts: tuple[Any, Any, Any],
+    ) -> Step:
         following = self.observations.stack(observations)
-        self.masks = self.stack_masks([mask_from(info, self._choices) for info in infos]) if self._choices else None
+        self.masks = (
+            self.stack_masks([mask_from(info, self._choices) for info in infos])
+            if self._choices
+            else None
+        )
         self._is_masked = self.masks is not None
         if not finals:
             return Step(following, *facts, following, self.masks, self.masks)
         last, last_infos = list(observations), list(infos)
         for index, observation, info in finals:
             last[index], last_infos[index] = observation, info
-        final_masks = None if self.masks is None else self.stack_masks([mask_from(info, self._choices) for info in last_infos])
+        final_masks = (
+            None
+            if self.masks is None
+            else self.stack_masks([mask_from(info, self._choices) for info in last_infos])
+        )
         return Step(following, *facts, self.observations.stack(last), self.masks, final_masks)
 
     def _checked_step(self, env: Any, action: Any) -> Any:
         answer = env.step(action)
         if not isinstance(answer, tuple) or len(answer) != 5:
-            count = f"{len(answer)} things" if isinstance(answer, tuple) else f"a {type(answer).__name__}"
-            raise DataError(f"step of {env.unwrapped} returned {count}; it returns (observation, reward, terminated, truncated, info)")
+            count = (
+                f"{len(answer)} things"
+                if isinstance(answer, tuple)
+                else f"a {type(answer).__name__}"
+            )
+            raise DataError(
+                f"step of {env.unwrapped} returned {count}; it returns (observation, reward, terminated, truncated, info)"
+            )
         self._check(env, answer[0], "step")
         if (not np.isscalar(answer[1]) and np.shape(answer[1]) != ()) or not np.isfinite(answer[1]):
-            raise DataError(f"step of {env.unwrapped} returned the reward {answer[1]!r}; a reward is one finite number")
+            raise DataError(
+                f"step of {env.unwrapped} returned the reward {answer[1]!r}; a reward is one finite number"
+            )
         return answer
 
     def _check(self, env: Any, observation: Any, method: str) -> None:
@@ -176,7 +218,11 @@ class Batched(Vector):
         """Take one action in each."""
         decoded = self.actions.decode(actions)
         observations, rewards, terminated, truncated, infos = self._envs.step(np.asarray(decoded))
-        facts = (np.asarray(rewards, np.float32), np.array(terminated, bool), np.array(truncated, bool))
+        facts = (
+            np.asarray(rewards, np.float32),
+            np.array(terminated, bool),
+            np.array(truncated, bool),
+        )
         ended = facts[1] | facts[2]
         valid = None
         masks = self._masks(infos)
@@ -202,8 +248,17 @@ class Batched(Vector):
     def state(self) -> State:
         """What changed since they were made."""
         if self.is_async:
-            return {"envs": {str(index): state for index, state in enumerate(self._envs.call("captured"))}, "masks": self.masks}
-        return {"envs": changes(capture(self._envs), self._base or {}), "masks": self.masks, "resetting": self._resetting.copy()}
+            return {
+                "envs": {
+                    str(index): state for index, state in enumerate(self._envs.call("captured"))
+                },
+                "masks": self.masks,
+            }
+        return {
+            "envs": changes(capture(self._envs), self._base or {}),
+            "masks": self.masks,
+            "resetting": self._resetting.copy(),
+        }
 
     def restore(self, state: State) -> None:
         """Go on from a state."""
@@ -225,7 +280,9 @@ class Batched(Vector):
             for mask, known in zip(infos["action_mask"], named, strict=True)
         ])  # fmt: skip
 
-    def _final_masks(self, masks: np.ndarray | None, infos: Mapping[str, Any], ended: np.ndarray) -> np.ndarray | None:
+    def _final_masks(
+        self, masks: np.ndarray | None, infos: Mapping[str, Any], ended: np.ndarray
+    ) -> np.ndarray | None:
         finals = self._masks(infos.get("final_info", {}))
         return masks if masks is None or finals is None else np.where(ended[:, None], finals, masks)
 
@@ -262,9 +319,13 @@ def capture_or_nothing(env: Any) -> dict[str, Any]:
         return {}
 
 
-def in_processes(makers: Sequence[Callable[[], gymnasium.Env[Any, Any]]]) -> gymnasium.vector.AsyncVectorEnv:
+def in_processes(
+    makers: Sequence[Callable[[], gymnasium.Env[Any, Any]]],
+) -> gymnasium.vector.AsyncVectorEnv:
     """One process for each environment, started afresh: a process of TensorFlow's cannot safely be forked."""
-    return gymnasium.vector.AsyncVectorEnv(makers, context="spawn", autoreset_mode=AutoresetMode.SAME_STEP)
+    return gymnasium.vector.AsyncVectorEnv(
+        makers, context="spawn", autoreset_mode=AutoresetMode.SAME_STEP
+    )
 
 
 def _replaced(array: np.ndarray, places: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -275,4 +336,6 @@ def _replaced(array: np.ndarray, places: np.ndarray, rows: np.ndarray) -> np.nda
 
 def _check_pair(env: Any, answer: Any) -> None:
     if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[1], Mapping):
-        raise DataError(f"reset of {env.unwrapped} returned {answer!r}; it returns (observation, info), of which info is a dict")
+        raise DataError(
+            f"reset of {env.unwrapped} returned {answer!r}; it returns (observation, info), of which info is a dict"
+        )

@@ -10,17 +10,30 @@ from plx_core.errors import ComponentError
 from plx_rl.masks import mask_values_on_host
 
 
-def depart(greedy: np.ndarray, rate: Any, rng: np.random.Generator, scores: np.ndarray | None, masks: np.ndarray | None) -> np.ndarray:
+def depart(
+    greedy: np.ndarray,
+    rate: Any,
+    rng: np.random.Generator,
+    scores: np.ndarray | None,
+    masks: np.ndarray | None,
+) -> np.ndarray:
     """Epsilon-greedy for discrete actions, normal noise of scale `rate` for continuous ones; see `Exploration.explore`."""
     if isinstance(rate, np.ndarray) and rate.shape and len(rate) != len(greedy):
-        raise ComponentError(f"there are {len(rate)} rates of exploration and {len(greedy)} environments: give one for each", about="model")
+        raise ComponentError(
+            f"there are {len(rate)} rates of exploration and {len(greedy)} environments: give one for each",
+            about="model",
+        )
     if greedy.dtype.kind == "f":
         return with_noise(greedy, rate, rng)
     return epsilon_greedy(greedy, rate, number_of_actions(scores, masks), rng, masks)
 
 
 def epsilon_greedy(
-    greedy: np.ndarray, epsilon: Any, num_actions: int, rng: np.random.Generator, masks: np.ndarray | None = None
+    greedy: np.ndarray,
+    epsilon: Any,
+    num_actions: int,
+    rng: np.random.Generator,
+    masks: np.ndarray | None = None,
 ) -> np.ndarray:
     """Each of N environments throws its own coin, and acts at random with probability `epsilon` (a number, or [N]).
 
@@ -37,7 +50,9 @@ def epsilon_greedy(
     return np.where(heads, random_actions(len(greedy), num_actions, rng, masks), greedy)
 
 
-def random_actions(count: int, num_actions: int, rng: np.random.Generator, masks: np.ndarray | None = None) -> np.ndarray:
+def random_actions(
+    count: int, num_actions: int, rng: np.random.Generator, masks: np.ndarray | None = None
+) -> np.ndarray:
     """`count` actions, each legal one as likely as any other, int [count]."""
     if masks is None:
         return rng.integers(num_actions, size=count)
@@ -59,7 +74,9 @@ def number_of_actions(scores: np.ndarray | None, masks: np.ndarray | None) -> in
     """
     known = scores if scores is not None else masks
     if known is None:
-        raise ComponentError("exploring discrete actions needs the model's scores of them, or masks of the legal ones")
+        raise ComponentError(
+            "exploring discrete actions needs the model's scores of them, or masks of the legal ones"
+        )
     return int(known.shape[-1])
 
 

@@ -42,7 +42,13 @@ class Boltzmann(interfaces.Exploration):
         """The temperature after `timestep` actions."""
         return anneal(self._temperature, self._min_temperature, self._decay_steps, timestep)
 
-    def explore(self, greedy: np.ndarray, timestep: int, scores: np.ndarray | None = None, masks: np.ndarray | None = None) -> np.ndarray:
+    def explore(
+        self,
+        greedy: np.ndarray,
+        timestep: int,
+        scores: np.ndarray | None = None,
+        masks: np.ndarray | None = None,
+    ) -> np.ndarray:
         """The actions to take; see `Exploration.explore`.
 
         Raises:
@@ -50,10 +56,13 @@ class Boltzmann(interfaces.Exploration):
         """
         if scores is None or greedy.dtype.kind == "f":
             raise ComponentError(
-                "Boltzmann explores discrete actions by their scores; these have none: take Gaussian or OrnsteinUhlenbeck", about="model"
+                "Boltzmann explores discrete actions by their scores; these have none: take Gaussian or OrnsteinUhlenbeck",
+                about="model",
             )
         gumbel = -np.log(self._rng.standard_exponential(scores.shape))
-        return np.asarray(mask_values_on_host(scores / self.rate(timestep) + gumbel, masks).argmax(axis=-1))
+        return np.asarray(
+            mask_values_on_host(scores / self.rate(timestep) + gumbel, masks).argmax(axis=-1)
+        )
 
     def reseed(self, seed: int) -> None:
         """Draw from this seed on."""

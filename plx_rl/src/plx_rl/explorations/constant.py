@@ -21,7 +21,9 @@ class Constant(interfaces.Exploration):
         seed: of the coins.
     """
 
-    def __init__(self, value: NonNegativeFloat | list[NonNegativeFloat] = 0.5, seed: int | None = None) -> None:
+    def __init__(
+        self, value: NonNegativeFloat | list[NonNegativeFloat] = 0.5, seed: int | None = None
+    ) -> None:
         self._value = value
         self.seed = seed
         self._rng = np.random.default_rng(seed)
@@ -30,7 +32,13 @@ class Constant(interfaces.Exploration):
         """The rate, whatever the timestep."""
         return np.array(self._value) if isinstance(self._value, list) else self._value
 
-    def explore(self, greedy: np.ndarray, timestep: int, scores: np.ndarray | None = None, masks: np.ndarray | None = None) -> np.ndarray:
+    def explore(
+        self,
+        greedy: np.ndarray,
+        timestep: int,
+        scores: np.ndarray | None = None,
+        masks: np.ndarray | None = None,
+    ) -> np.ndarray:
         """The actions to take; see `Exploration.explore`."""
         return depart(greedy, self.rate(timestep), self._rng, scores, masks)
 

@@ -59,7 +59,13 @@ class Decay(interfaces.Exploration):
         """The rate after `timestep` actions."""
         return self._rate(timestep)
 
-    def explore(self, greedy: np.ndarray, timestep: int, scores: np.ndarray | None = None, masks: np.ndarray | None = None) -> np.ndarray:
+    def explore(
+        self,
+        greedy: np.ndarray,
+        timestep: int,
+        scores: np.ndarray | None = None,
+        masks: np.ndarray | None = None,
+    ) -> np.ndarray:
         """The actions to take; see `Exploration.explore`."""
         return depart(greedy, self._rate(timestep), self._rng, scores, masks)
 

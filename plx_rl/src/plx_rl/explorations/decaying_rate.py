@@ -10,7 +10,13 @@ from attrs import frozen
 
 from plx_rl import decays
 
-DecayType: TypeAlias = Literal["exponential_decay", "inverse_time_decay", "natural_exp_decay", "polynomial_decay", "piecewise_constant"]
+DecayType: TypeAlias = Literal[
+    "exponential_decay",
+    "inverse_time_decay",
+    "natural_exp_decay",
+    "polynomial_decay",
+    "piecewise_constant",
+]
 NEVER = 1_000_000_000
 FUNCTIONS = {
     "exponential_decay": decays.exponential_decay,
@@ -36,14 +42,26 @@ class DecayingRate:
     values: Sequence[float] | None = None
 
     def __attrs_post_init__(self) -> None:
-        if (self.decay_type == "piecewise_constant") != (self.boundaries is not None and self.values is not None):
-            raise ValueError("boundaries and values are given together, for the decay_type piecewise_constant alone")
-        if self.boundaries is not None and self.values is not None and len(self.values) != len(self.boundaries) + 1:
-            raise ValueError(f"there is one value more than there are boundaries; got {len(self.values)} and {len(self.boundaries)}")
+        if (self.decay_type == "piecewise_constant") != (
+            self.boundaries is not None and self.values is not None
+        ):
+            raise ValueError(
+                "boundaries and values are given together, for the decay_type piecewise_constant alone"
+            )
+        if (
+            self.boundaries is not None
+            and self.values is not None
+            and len(self.values) != len(self.boundaries) + 1
+        ):
+            raise ValueError(
+                f"there is one value more than there are boundaries; got {len(self.values)} and {len(self.boundaries)}"
+            )
         if self.boundaries is not None and list(self.boundaries) != sorted(self.boundaries):
             raise ValueError(f"boundaries are in rising order; got {list(self.boundaries)}")
         if self.stop_decay_at < self.start_decay_at:
-            raise ValueError(f"the decay stops at {self.stop_decay_at}, before it starts at {self.start_decay_at}")
+            raise ValueError(
+                f"the decay stops at {self.stop_decay_at}, before it starts at {self.start_decay_at}"
+            )
 
     def __call__(self, timestep: int) -> np.ndarray | float:
         """The rate after `timestep` actions: a number, or [N] where there is one for each environment."""
@@ -54,11 +72,18 @@ class DecayingRate:
 
     def _decayed(self, rate: float, step: int) -> float:
         if self.boundaries is not None and self.values is not None:
-            return max(decays.piecewise_constant(step, self.boundaries, self.values), self.min_exploration_rate)
+            return max(
+                decays.piecewise_constant(step, self.boundaries, self.values),
+                self.min_exploration_rate,
+            )
         if step <= 0:
             return rate
         if self.decay_type == "polynomial_decay":
-            rate = decays.polynomial_decay(rate, step, self.decay_steps, min(rate, self.min_exploration_rate), self.power)
+            rate = decays.polynomial_decay(
+                rate, step, self.decay_steps, min(rate, self.min_exploration_rate), self.power
+            )
         else:
-            rate = FUNCTIONS[self.decay_type](rate, step, self.decay_steps, self.decay_rate, self.staircase)
+            rate = FUNCTIONS[self.decay_type](
+                rate, step, self.decay_steps, self.decay_rate, self.staircase
+            )
         return max(rate, self.min_exploration_rate)

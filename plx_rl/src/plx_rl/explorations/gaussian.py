@@ -41,7 +41,13 @@ class Gaussian(interfaces.Exploration):
         """The standard deviation after `timestep` actions."""
         return anneal(self._sigma, self._min_sigma, self._decay_steps, timestep)
 
-    def explore(self, greedy: np.ndarray, timestep: int, scores: np.ndarray | None = None, masks: np.ndarray | None = None) -> np.ndarray:
+    def explore(
+        self,
+        greedy: np.ndarray,
+        timestep: int,
+        scores: np.ndarray | None = None,
+        masks: np.ndarray | None = None,
+    ) -> np.ndarray:
         """The actions to take; see `Exploration.explore`.
 
         Raises:
@@ -49,7 +55,8 @@ class Gaussian(interfaces.Exploration):
         """
         if greedy.dtype.kind != "f":
             raise ComponentError(
-                "Gaussian explores continuous actions; these are discrete: take Constant, Decay or Boltzmann", about="model"
+                "Gaussian explores continuous actions; these are discrete: take Constant, Decay or Boltzmann",
+                about="model",
             )
         return with_noise(greedy, self.rate(timestep), self._rng)
 

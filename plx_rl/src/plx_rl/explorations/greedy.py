@@ -17,7 +17,13 @@ class Greedy(interfaces.Exploration):
         """Nothing is explored."""
         return 0.0
 
-    def explore(self, greedy: np.ndarray, timestep: int, scores: np.ndarray | None = None, masks: np.ndarray | None = None) -> np.ndarray:
+    def explore(
+        self,
+        greedy: np.ndarray,
+        timestep: int,
+        scores: np.ndarray | None = None,
+        masks: np.ndarray | None = None,
+    ) -> np.ndarray:
         """The greedy actions."""
         return greedy
 

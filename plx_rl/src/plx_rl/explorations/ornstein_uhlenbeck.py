@@ -53,7 +53,13 @@ class OrnsteinUhlenbeck(interfaces.Exploration):
         """σ after `timestep` actions."""
         return anneal(self._sigma, self._min_sigma, self._decay_steps, timestep)
 
-    def explore(self, greedy: np.ndarray, timestep: int, scores: np.ndarray | None = None, masks: np.ndarray | None = None) -> np.ndarray:
+    def explore(
+        self,
+        greedy: np.ndarray,
+        timestep: int,
+        scores: np.ndarray | None = None,
+        masks: np.ndarray | None = None,
+    ) -> np.ndarray:
         """The actions to take; see `Exploration.explore`.
 
         Raises:
@@ -61,12 +67,17 @@ class OrnsteinUhlenbeck(interfaces.Exploration):
         """
         if greedy.dtype.kind != "f":
             raise ComponentError(
-                "OrnsteinUhlenbeck explores continuous actions; these are discrete: take Constant, Decay or Boltzmann", about="model"
+                "OrnsteinUhlenbeck explores continuous actions; these are discrete: take Constant, Decay or Boltzmann",
+                about="model",
             )
         if self._noise is None or self._noise.shape != greedy.shape:
             self._noise = np.full(greedy.shape, self._mu, np.float32)
         drift = self._theta * (self._mu - self._noise) * self._dt
-        shock = float(self.rate(timestep)) * self._dt**0.5 * self._rng.standard_normal(greedy.shape, dtype=np.float32)
+        shock = (
+            float(self.rate(timestep))
+            * self._dt**0.5
+            * self._rng.standard_normal(greedy.shape, dtype=np.float32)
+        )
         self._noise = (self._noise + drift + shock).astype(np.float32)
         return np.asarray(greedy + self._noise)
 
@@ -81,7 +92,9 @@ class OrnsteinUhlenbeck(interfaces.Exploration):
 
     def state(self) -> interfaces.State:
         """The noise and the generator."""
-        return {"noise": None if self._noise is None else self._noise.copy()} | generator_state(self._rng)
+        return {"noise": None if self._noise is None else self._noise.copy()} | generator_state(
+            self._rng
+        )
 
     def restore(self, state: interfaces.State) -> None:
         """Go on from a state."""

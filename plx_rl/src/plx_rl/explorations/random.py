@@ -27,7 +27,13 @@ class Random(interfaces.Exploration):
         """Everything is explored."""
         return 1.0
 
-    def explore(self, greedy: np.ndarray, timestep: int, scores: np.ndarray | None = None, masks: np.ndarray | None = None) -> np.ndarray:
+    def explore(
+        self,
+        greedy: np.ndarray,
+        timestep: int,
+        scores: np.ndarray | None = None,
+        masks: np.ndarray | None = None,
+    ) -> np.ndarray:
         """The actions to take; see `Exploration.explore`."""
         if greedy.dtype.kind == "f":
             return self._rng.uniform(-1.0, 1.0, greedy.shape).astype(np.float32)

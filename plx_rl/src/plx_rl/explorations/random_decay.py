@@ -60,7 +60,13 @@ class RandomDecay(interfaces.Exploration):
         """The scale after `timestep` actions."""
         return self._scale(timestep)
 
-    def explore(self, greedy: np.ndarray, timestep: int, scores: np.ndarray | None = None, masks: np.ndarray | None = None) -> np.ndarray:
+    def explore(
+        self,
+        greedy: np.ndarray,
+        timestep: int,
+        scores: np.ndarray | None = None,
+        masks: np.ndarray | None = None,
+    ) -> np.ndarray:
         """The actions to take; see `Exploration.explore`."""
         scale = self._scale(timestep)
         if greedy.dtype.kind != "f":

@@ -60,9 +60,19 @@ class ActorCriticLearner(OnPolicyLearner):
         discount: float,
         gae_lambda: float,
     ) -> None:
-        super().__init__(actor_critic, {"optimizer": (optimizer, actor_critic.weights)}, discount=discount, gae_lambda=gae_lambda)
+        super().__init__(
+            actor_critic,
+            {"optimizer": (optimizer, actor_critic.weights)},
+            discount=discount,
+            gae_lambda=gae_lambda,
+        )
         self.optimizer, self.loss_fn, self._names = optimizer, loss_fn, ("loss", *metric_names)
-        self.epochs, self.minibatch_size, self.clip_range, self.target_kl = epochs, minibatch_size, clip_range, target_kl
+        self.epochs, self.minibatch_size, self.clip_range, self.target_kl = (
+            epochs,
+            minibatch_size,
+            clip_range,
+            target_kl,
+        )
         self.clip_gradients = clip_gradients
         self._clips = (clip_gradients, clip_embed_gradients)
         self._rng = np.random.default_rng(seed)
@@ -94,7 +104,9 @@ class ActorCriticLearner(OnPolicyLearner):
             return None
 
         def updates(batch: Mapping[str, Any], seed: Any) -> dict[str, Any]:
-            return self._updates(batch, self._drawn_minibatches(batch_size, self.minibatch_size or batch_size, seed))
+            return self._updates(
+                batch, self._drawn_minibatches(batch_size, self.minibatch_size or batch_size, seed)
+            )
 
         return FusedActorCritic(
             env,
@@ -135,7 +147,10 @@ class ActorCriticLearner(OnPolicyLearner):
         """Which transitions each minibatch has, int32 [epochs · minibatches, size]; a rest that fills none is left out."""
         if size == count:
             return np.zeros((self.epochs, 0), np.int32)
-        orders = [self._rng.permutation(count)[: count // size * size].reshape(-1, size) for _ in range(self.epochs)]
+        orders = [
+            self._rng.permutation(count)[: count // size * size].reshape(-1, size)
+            for _ in range(self.epochs)
+        ]
         return np.concatenate(orders).astype(np.int32)
 
     def _drawn_minibatches(self, count: int, size: int, seed: Any) -> Any:
@@ -147,7 +162,10 @@ class ActorCriticLearner(OnPolicyLearner):
         return tf.reshape(orders, [-1, size])
 
     def _updates(self, batch: Mapping[str, Any], minibatches: Any) -> dict[str, Any]:
-        actor_critic, clip_range = self.actor_critic, self.clip_range(tf.convert_to_tensor(self.optimizer.iterations))
+        actor_critic, clip_range = (
+            self.actor_critic,
+            self.clip_range(tf.convert_to_tensor(self.optimizer.iterations)),
+        )
         before = actor_critic.distribution.log_prob(actor_critic.parameters(batch), batch["action"])
         batch = {**batch, "log_prob": tf.stop_gradient(before)}
         total = tf.shape(minibatches)[0]
@@ -156,10 +174,20 @@ class ActorCriticLearner(OnPolicyLearner):
             found, going = self._update(self._take(batch, minibatches[index]), clip_range)
             return index + 1, going, {name: sums[name] + found[name] for name in sums}
 
-        begin = (tf.constant(0), tf.constant(True), {name: tf.constant(0.0) for name in self._names})
-        count, _, sums = tf.while_loop(lambda index, going, _: going & (index < total), update, begin)
+        begin = (
+            tf.constant(0),
+            tf.constant(True),
+            {name: tf.constant(0.0) for name in self._names},
+        )
+        count, _, sums = tf.while_loop(
+            lambda index, going, _: going & (index < total), update, begin
+        )
         means = {name: value / tf.cast(count, tf.float32) for name, value in sums.items()}
-        return means | {"explained_variance": explained_variance(batch["value"], batch["returns"], batch["weights"])}
+        return means | {
+            "explained_variance": explained_variance(
+                batch["value"], batch["returns"], batch["weights"]
+            )
+        }
 
     def _take(self, batch: Mapping[str, Any], rows: Any) -> Mapping[str, Any]:
         if rows.shape[0] == 0:
@@ -174,15 +202,21 @@ class ActorCriticLearner(OnPolicyLearner):
             self.optimizer.apply(gradients, self.actor_critic.weights)
             return True
 
-        if self.target_kl is None:  # no branch is built, whose many operands cost more than a small network's update
+        if (
+            self.target_kl is None
+        ):  # no branch is built, whose many operands cost more than a small network's update
             return found, learn()
         return found, tf.cond(found["approximate_kl"] <= 1.5 * self.target_kl, learn, lambda: False)
 
-    def _gradients(self, batch: Mapping[str, Any], clip_range: Any) -> tuple[dict[str, Any], list[Any]]:
+    def _gradients(
+        self, batch: Mapping[str, Any], clip_range: Any
+    ) -> tuple[dict[str, Any], list[Any]]:
         """The loss and the metrics of a minibatch, and the gradients, clipped."""
         weights = self.actor_critic.weights
         with tf.GradientTape() as tape:
             loss, metrics = self.loss_fn(batch, clip_range)
             loss += penalties(weights)
             scaled = self.optimizer.scale_loss(loss)
-        return {"loss": loss, **metrics}, clip(tape.gradient(scaled, weights), weights, *self._clips)
+        return {"loss": loss, **metrics}, clip(
+            tape.gradient(scaled, weights), weights, *self._clips
+        )

@@ -50,31 +50,47 @@ class FusedActorCritic(Fused):
     def run(self) -> tuple[Learnt, Sequence[Step], Any]:
         """A rollout, and the updates of its batch."""
         env = self._env
-        found, ends, env.states, env.ages, observations = self._program(env.states, env.ages, self._draw())
+        found, ends, env.states, env.ages, observations = self._program(
+            env.states, env.ages, self._draw()
+        )
         rewards, terminated, truncated = (part.numpy() for part in ends)
         steps = [Step(None, *row, None) for row in zip(rewards, terminated, truncated, strict=True)]
-        return Learnt({name: float(value) for name, value in found.items()}), steps, observations.numpy()
+        return (
+            Learnt({name: float(value) for name, value in found.items()}),
+            steps,
+            observations.numpy(),
+        )
 
     def _run(self, states: Any, ages: Any, seed: Any) -> tuple[Any, ...]:
         rows, states, ages = self._roll_out(states, ages, seed)
         batch = self._estimated(rows)
         found = self._updates(batch, seed)
         ends = rows["reward"], rows["terminated"], rows["truncated"]
-        return found | {"value": tf.reduce_mean(batch["value"])}, ends, states, ages, self._env.dynamics.observe(states)
+        return (
+            found | {"value": tf.reduce_mean(batch["value"])},
+            ends,
+            states,
+            ages,
+            self._env.dynamics.observe(states),
+        )
 
     def _roll_out(self, states: Any, ages: Any, seed: Any) -> tuple[dict[str, Any], Any, Any]:
         """T steps in each copy: columns [T, N, …] by name, and where they led."""
         actor_critic = self._actor_critic
 
         def act(observations: Any, seed: Any) -> Any:
-            return actor_critic.distribution.draw(actor_critic.policy(as_features(observations)), seed)
+            return actor_critic.distribution.draw(
+                actor_critic.policy(as_features(observations)), seed
+            )
 
         return roll_out(self._env, act, states, ages, seed, self._steps)
 
     def _estimated(self, rows: Mapping[str, Any]) -> dict[str, Any]:
         """What a loss reads, [T · N, …] by name."""
         both = tf.concat([_flat(rows["state"]), _flat(rows["next_state"])], 0)
-        v_tm1, v_t = tf.split(tf.reshape(self._actor_critic.value(as_features(both)), [2 * self._steps, -1]), 2)
+        v_tm1, v_t = tf.split(
+            tf.reshape(self._actor_critic.value(as_features(both)), [2 * self._steps, -1]), 2
+        )
         columns = with_advantages(rows, v_tm1, v_t, self._discount, self._lambda)
         return {name: _flat(column) for name, column in columns.items()}
 

@@ -41,7 +41,10 @@ class ActorCritic:
     def weights(self) -> list[Any]:
         """All of them; those that both use are there once."""
         known = {id(weight) for weight in self.policy_weights}
-        return [*self.policy_weights, *(weight for weight in self.value_weights if id(weight) not in known)]
+        return [
+            *self.policy_weights,
+            *(weight for weight in self.value_weights if id(weight) not in known),
+        ]
 
     def parameters(self, batch: Mapping[str, Any]) -> Any:
         """The distribution's parameters [B, P] at a batch's states, without illegal actions."""
@@ -75,7 +78,14 @@ class OnPolicyLearner(OptimizedLearner):
         gae_lambda: λ of generalised advantage estimates.
     """
 
-    def __init__(self, actor_critic: ActorCritic, optimizers: Mapping[str, tuple[Any, Any]], *, discount: float, gae_lambda: float) -> None:
+    def __init__(
+        self,
+        actor_critic: ActorCritic,
+        optimizers: Mapping[str, tuple[Any, Any]],
+        *,
+        discount: float,
+        gae_lambda: float,
+    ) -> None:
         super().__init__({"variables": actor_critic.network}, optimizers)
         self.actor_critic = actor_critic
         self.discount, self.gae_lambda = discount, gae_lambda
@@ -101,18 +111,27 @@ class OnPolicyLearner(OptimizedLearner):
             batch: arrays [T · N, …] by name, the N environments of a step in turn.
             num_envs: N.
         """
-        v_tm1, v_t = (self._rows(part.numpy(), num_envs) for part in self._value_pairs(batch["state"], batch["next_state"]))
+        v_tm1, v_t = (
+            self._rows(part.numpy(), num_envs)
+            for part in self._value_pairs(batch["state"], batch["next_state"])
+        )
         ended = batch["terminated"] | batch["truncated"]
         discount_t = self._rows(np.where(batch["terminated"], 0.0, self.discount), num_envs)
         carry_t = self._rows(np.where(ended, 0.0, self.discount), num_envs)
         rewards = self._rows(batch["reward"], num_envs)
-        advantages = generalized_advantages_on_host(rewards, discount_t, carry_t, v_tm1, v_t, self.gae_lambda)
+        advantages = generalized_advantages_on_host(
+            rewards, discount_t, carry_t, v_tm1, v_t, self.gae_lambda
+        )
         weights = batch["valid"].astype(np.float32)
         return Estimates(advantages.ravel(), (advantages + v_tm1).ravel(), v_tm1.ravel(), weights)
 
     def _values(self, state: Any, next_state: Any) -> tuple[Any, Any]:
         """V(s) and V(s'), in one pass."""
-        both = tf.nest.map_structure(lambda first, second: tf.concat([first, second], 0), as_features(state), as_features(next_state))
+        both = tf.nest.map_structure(
+            lambda first, second: tf.concat([first, second], 0),
+            as_features(state),
+            as_features(next_state),
+        )
         return tuple(tf.split(self.actor_critic.value(both), 2))
 
     def _rows(self, values: np.ndarray, num_envs: int) -> np.ndarray:
@@ -123,7 +142,10 @@ class OnPolicyLearner(OptimizedLearner):
 def first_batch(batches: Mapping[str, Any]) -> dict[str, Any]:
     """The only one of `batches`."""
     return {
-        name: {key: part[0] for key, part in value.items()} if isinstance(value, Mapping) else value[0] for name, value in batches.items()
+        name: {key: part[0] for key, part in value.items()}
+        if isinstance(value, Mapping)
+        else value[0]
+        for name, value in batches.items()
     }
 
 

@@ -22,11 +22,17 @@ class OptimizedLearner(Learner):
             counts the updates.
     """
 
-    def __init__(self, networks: Mapping[str, Any], optimizers: Mapping[str, tuple[Any, Any]]) -> None:
-        self._groups: dict[str, dict[str, Any]] = {name: variables_by_name(network) for name, network in networks.items()}
+    def __init__(
+        self, networks: Mapping[str, Any], optimizers: Mapping[str, tuple[Any, Any]]
+    ) -> None:
+        self._groups: dict[str, dict[str, Any]] = {
+            name: variables_by_name(network) for name, network in networks.items()
+        }
         for name, (optimizer, weights) in optimizers.items():
             optimizer.build(weights)
-            self._groups[name] = {f"{index:04d}": variable for index, variable in enumerate(optimizer.variables)}
+            self._groups[name] = {
+                f"{index:04d}": variable for index, variable in enumerate(optimizer.variables)
+            }
         self._first = next(iter(optimizers.values()))[0]
 
     @property
@@ -41,12 +47,20 @@ class OptimizedLearner(Learner):
 
     def find_non_finite(self) -> str:
         """The name of a weight that is not finite."""
-        return next((name for name, variable in self._groups["variables"].items() if not _is_finite(variable)), "")
+        return next(
+            (
+                name
+                for name, variable in self._groups["variables"].items()
+                if not _is_finite(variable)
+            ),
+            "",
+        )
 
     def state(self) -> State:
         """The variables of networks and optimizers."""
         return {
-            group: {name: np.asarray(variable.numpy()) for name, variable in variables.items()} for group, variables in self._groups.items()
+            group: {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
+            for group, variables in self._groups.items()
         }
 
     def restore(self, state: State) -> None:
@@ -64,12 +78,19 @@ def programs(function: Callable[..., Any]) -> dict[bool, Any]:
 
     It is Python as it stands: AutoGraph, which rewrites it, would take longer than all else that begins a run.
     """
-    return {xla: tf.function(function, jit_compile=xla, reduce_retracing=True, autograph=False) for xla in (False, True)}
+    return {
+        xla: tf.function(function, jit_compile=xla, reduce_retracing=True, autograph=False)
+        for xla in (False, True)
+    }
 
 
 def penalties(weights: Sequence[Any]) -> Any:
     """What the regularizers of these weights add to a loss, a scalar."""
-    found = [tf.cast(weight.regularizer(weight), tf.float32) for weight in weights if weight.regularizer is not None]
+    found = [
+        tf.cast(weight.regularizer(weight), tf.float32)
+        for weight in weights
+        if weight.regularizer is not None
+    ]
     return tf.add_n(found) if found else 0.0
 
 

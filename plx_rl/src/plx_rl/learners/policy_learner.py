@@ -11,7 +11,13 @@ import tensorflow as tf
 from plx_core import Learnt, State
 from plx_core.errors import ComponentError
 from plx_core.graphs import as_features
-from plx_rl.learners.on_policy_learner import ActorCritic, Estimates, OnPolicyLearner, first_batch, inputs
+from plx_rl.learners.on_policy_learner import (
+    ActorCritic,
+    Estimates,
+    OnPolicyLearner,
+    first_batch,
+    inputs,
+)
 from plx_rl.learners.optimized import penalties, programs
 from plx_rl.policies import explained_variance, value_loss
 from plx_rl.randomness import generator_state, restore_generator
@@ -54,7 +60,11 @@ class PolicyLearner(OnPolicyLearner):
         discount: float,
         gae_lambda: float,
     ) -> None:
-        optimizers = {} if policy_optimizer is None else {"optimizer": (policy_optimizer, actor_critic.policy_weights)}
+        optimizers = (
+            {}
+            if policy_optimizer is None
+            else {"optimizer": (policy_optimizer, actor_critic.policy_weights)}
+        )
         if value_optimizer is not None:
             optimizers["value_optimizer"] = (value_optimizer, actor_critic.value_weights)
         super().__init__(actor_critic, optimizers, discount=discount, gae_lambda=gae_lambda)
@@ -101,7 +111,9 @@ class PolicyLearner(OnPolicyLearner):
         ended = batch["terminated"] | batch["truncated"]
         carry_t = self._rows(np.where(ended, 0.0, self.discount), num_envs)
         returns = returns_on_host(self._rows(batch["reward"], num_envs), carry_t).ravel()
-        is_complete = np.flip(np.logical_or.accumulate(np.flip(ended.reshape(-1, num_envs), 0)), 0).ravel()
+        is_complete = np.flip(
+            np.logical_or.accumulate(np.flip(ended.reshape(-1, num_envs), 0)), 0
+        ).ravel()
         weights = (batch["valid"] & is_complete).astype(np.float32)
         if not weights.any():
             raise ComponentError(
@@ -113,10 +125,22 @@ class PolicyLearner(OnPolicyLearner):
     def _learn_value(self, batch: Mapping[str, Any], estimates: Estimates) -> dict[str, float]:
         count = len(estimates.returns)
         size = min(self._size or count, count)
-        orders = [self._rng.permutation(count)[: count // size * size].reshape(-1, size) for _ in range(self._epochs)]
-        loss = self._fit(batch["state"], estimates.returns, estimates.weights, np.concatenate(orders).astype(np.int32))
+        orders = [
+            self._rng.permutation(count)[: count // size * size].reshape(-1, size)
+            for _ in range(self._epochs)
+        ]
+        loss = self._fit(
+            batch["state"],
+            estimates.returns,
+            estimates.weights,
+            np.concatenate(orders).astype(np.int32),
+        )
         variance = explained_variance(estimates.values, estimates.returns, estimates.weights)
-        return {"value_loss": float(loss), "value": float(estimates.values.mean()), "explained_variance": float(variance)}
+        return {
+            "value_loss": float(loss),
+            "value": float(estimates.values.mean()),
+            "explained_variance": float(variance),
+        }
 
     def _fit_value(self, state: Any, returns: Any, weights: Any, minibatches: Any) -> Any:
         optimizer, variables = self._value_optimizer, self.actor_critic.value_weights
@@ -124,13 +148,21 @@ class PolicyLearner(OnPolicyLearner):
 
         def update(index: Any, total: Any) -> tuple[Any, Any]:
             rows = minibatches[index]
-            features = tf.nest.map_structure(lambda column: tf.gather(column, rows), as_features(state))
+            features = tf.nest.map_structure(
+                lambda column: tf.gather(column, rows), as_features(state)
+            )
             with tf.GradientTape() as tape:
-                loss = value_loss(self.actor_critic.value(features), tf.gather(returns, rows), tf.gather(weights, rows))
+                loss = value_loss(
+                    self.actor_critic.value(features),
+                    tf.gather(returns, rows),
+                    tf.gather(weights, rows),
+                )
                 loss += penalties(variables)
                 scaled = optimizer.scale_loss(loss)
             optimizer.apply(tape.gradient(scaled, variables), variables)
             return index + 1, total + loss
 
-        _, total = tf.while_loop(lambda index, _: index < count, update, (tf.constant(0), tf.constant(0.0)))
+        _, total = tf.while_loop(
+            lambda index, _: index < count, update, (tf.constant(0), tf.constant(0.0))
+        )
         return total / tf.cast(count, tf.float32)

@@ -49,7 +49,9 @@ class ReplayLearner(OptimizedLearner):
         networks = {"variables": network} | ({"target": target} if target is not None else {})
         super().__init__(networks, {"optimizer": (optimizer, weights)})
         self._weights, self._optimizer, self._loss_fn = weights, optimizer, loss_fn
-        self._pairs = [] if target is None else list(zip(target.variables, network.variables, strict=True))
+        self._pairs = (
+            [] if target is None else list(zip(target.variables, network.variables, strict=True))
+        )
         self._frequency, self._tau = target_update_frequency, tau
         self._needs_demonstrations = needs_demonstrations
         self._clips = (clip_gradients, clip_embed_gradients)
@@ -81,7 +83,9 @@ class ReplayLearner(OptimizedLearner):
 
     def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:
         """One update for each of K batches."""
-        used = {name: value for name, value in batches.items() if name not in ("indices", "truncated")}
+        used = {
+            name: value for name, value in batches.items() if name not in ("indices", "truncated")
+        }
         loss, value, errors = self._program(used)
         metrics = {"loss": float(loss), "value": float(value)}
         return Learnt(metrics, errors.numpy() if "weights" in batches else None)
@@ -91,12 +95,19 @@ class ReplayLearner(OptimizedLearner):
 
         def update(index: Any, losses: Any, values: Any, errors: Any) -> tuple[Any, ...]:
             self._follow()
-            loss, error, value = self._update(tf.nest.map_structure(lambda column: column[index], dict(batches)))
+            loss, error, value = self._update(
+                tf.nest.map_structure(lambda column: column[index], dict(batches))
+            )
             if "weights" in batches:
                 errors = tf.tensor_scatter_nd_update(errors, [[index]], [error])
             return index + 1, losses + loss, values + value, errors
 
-        begin = (tf.constant(0), tf.constant(0.0), tf.constant(0.0), tf.zeros_like(batches["reward"]))
+        begin = (
+            tf.constant(0),
+            tf.constant(0.0),
+            tf.constant(0.0),
+            tf.zeros_like(batches["reward"]),
+        )
         _, losses, values, errors = tf.while_loop(lambda index, *_: index < count, update, begin)
         total = tf.cast(count, tf.float32)
         return losses / total, values / total, errors

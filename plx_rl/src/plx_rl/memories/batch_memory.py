@@ -41,7 +41,9 @@ class BatchMemory(interfaces.Memory):
         self.batch_size = batch_size
         self.discount = discount
         self.n_step = n_step
-        self._transitions = Transitions(batch_size, n_step, frames, Path(path) if path else None, is_whole=True)
+        self._transitions = Transitions(
+            batch_size, n_step, frames, Path(path) if path else None, is_whole=True
+        )
         self._newest = 0  # how many transitions the last step added: one for each environment
 
     def __len__(self) -> int:
@@ -73,7 +75,9 @@ class BatchMemory(interfaces.Memory):
             DataError: the batch is not full, or more than the one batch was asked for.
         """
         if batches != 1 or not self.can_sample():
-            raise DataError(f"{batches} batches of {self.batch_size} were asked of a memory that holds {len(self)} transitions of one")
+            raise DataError(
+                f"{batches} batches of {self.batch_size} were asked of a memory that holds {len(self)} transitions of one"
+            )
         numbers = np.arange(self._transitions.first, self._transitions.written)[None]
         batch = self._transitions.gather(numbers, self.discount)
         self.clear()

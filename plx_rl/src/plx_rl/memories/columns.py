@@ -95,7 +95,10 @@ class Ring:
     def state(self) -> dict[str, Any]:
         """The rows that are kept."""
         kept = min(self.written, self.size)
-        return {"written": self.written, "columns": {name: column[:kept].copy() for name, column in self.columns.items()}}
+        return {
+            "written": self.written,
+            "columns": {name: column[:kept].copy() for name, column in self.columns.items()},
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Keep the rows of a state, of a ring of the same size."""
@@ -104,28 +107,43 @@ class Ring:
         self._plan_count = 0
         for name, rows in state["columns"].items():
             if len(rows) != min(self.written, self.size):
-                raise DataError(f"this memory keeps {self.size} transitions, and the state is one of another size: it has {len(rows)}")
+                raise DataError(
+                    f"this memory keeps {self.size} transitions, and the state is one of another size: it has {len(rows)}"
+                )
             self._allocate(name, rows)
             self.columns[name][: len(rows)] = rows
 
     def _make_plan(self, columns: Mapping[str, np.ndarray], count: int) -> None:
         """Note what each write of `count` rows needs, so that the next ones look nothing up."""
         if count > self.size:
-            raise DataError(f"{count} transitions at once were added to a memory that keeps {self.size}")
+            raise DataError(
+                f"{count} transitions at once were added to a memory that keeps {self.size}"
+            )
         if not self.columns:
             for name, value in columns.items():
                 self._allocate(name, value)
         if columns.keys() != self.columns.keys():
-            raise DataError(f"a transition of {sorted(columns)} was added to a memory of {sorted(self.columns)}")
-        self._plan = [(name, column, (count, *column.shape[1:]), columns[name].dtype) for name, column in self.columns.items()]
+            raise DataError(
+                f"a transition of {sorted(columns)} was added to a memory of {sorted(self.columns)}"
+            )
+        self._plan = [
+            (name, column, (count, *column.shape[1:]), columns[name].dtype)
+            for name, column in self.columns.items()
+        ]
         self._plan_count = count
 
-    def _fitting(self, name: str, columns: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    def _fitting(
+        self, name: str, columns: Mapping[str, Any], shape: tuple[int, ...], dtype: np.dtype[Any]
+    ) -> np.ndarray:
         if name not in columns:
-            raise DataError(f"a transition of {sorted(columns)} was added to a memory of {sorted(self.columns)}")
+            raise DataError(
+                f"a transition of {sorted(columns)} was added to a memory of {sorted(self.columns)}"
+            )
         value = np.asarray(columns[name])
         if value.shape != shape:
-            raise DataError(f"{name} of shape {value.shape} was added to a memory where it has shape {shape}")
+            raise DataError(
+                f"{name} of shape {value.shape} was added to a memory where it has shape {shape}"
+            )
         if not np.can_cast(value.dtype, dtype, "same_kind"):
             raise DataError(f"{name} of {value.dtype} was added to a memory where it is {dtype}")
         return value
@@ -139,4 +157,6 @@ class Ring:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{quote(name, safe='')}.npy"
-        self.columns[name] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=(self.size, *shape))
+        self.columns[name] = np.lib.format.open_memmap(
+            path, mode="w+", dtype=dtype, shape=(self.size, *shape)
+        )

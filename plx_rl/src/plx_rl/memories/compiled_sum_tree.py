@@ -13,7 +13,11 @@ class CompiledSumTree(SumTree):
 
     def set(self, indices: np.ndarray, values: np.ndarray) -> None:
         """Change the numbers at these indices, int [M]; of an index given twice, the later value holds."""
-        _set(self._sums, np.ascontiguousarray(indices, np.int64) + self._leaves, np.ascontiguousarray(values, np.float64))
+        _set(
+            self._sums,
+            np.ascontiguousarray(indices, np.int64) + self._leaves,
+            np.ascontiguousarray(values, np.float64),
+        )
 
     def find(self, sums: np.ndarray) -> np.ndarray:
         """See `SumTree.find`."""

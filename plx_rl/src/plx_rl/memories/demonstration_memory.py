@@ -90,13 +90,26 @@ class DemonstrationMemory(interfaces.Memory):
         Raises:
             DataError: it is one.
         """
-        seen = {name: tuple(spec.shape[1:]) for name, spec in features_of(observation_space).items()}
+        seen = {
+            name: tuple(spec.shape[1:]) for name, spec in features_of(observation_space).items()
+        }
         expected = {"action": action_space.shape}
-        expected |= seen if set(seen) == {STATE} else {f"{STATE}{SEPARATOR}{name}": shape for name, shape in seen.items()}
-        differing = sorted(name for name, shape in expected.items() if self._shapes.get(name) != shape)
+        expected |= (
+            seen
+            if set(seen) == {STATE}
+            else {f"{STATE}{SEPARATOR}{name}": shape for name, shape in seen.items()}
+        )
+        differing = sorted(
+            name for name, shape in expected.items() if self._shapes.get(name) != shape
+        )
         if differing:
-            theirs, ours = ({name: shapes.get(name) for name in differing} for shapes in (self._shapes, expected))
-            raise DataError(f"the demonstrations are of another environment: their shapes are {theirs}, and this one's are {ours}")
+            theirs, ours = (
+                {name: shapes.get(name) for name in differing}
+                for shapes in (self._shapes, expected)
+            )
+            raise DataError(
+                f"the demonstrations are of another environment: their shapes are {theirs}, and this one's are {ours}"
+            )
 
     def step(self, **transition: Any) -> None:
         """Add one transition of the agent's for each of N environments; see `Transitions.add`."""
@@ -115,7 +128,12 @@ class DemonstrationMemory(interfaces.Memory):
         expert = dict(flatten(self._expert_batch(batches, self._count)))
         own["demonstration"] = np.zeros(own["reward"].shape, bool)
         own.setdefault("weights", np.ones(own["reward"].shape, np.float32))
-        batch = nest({name: np.concatenate([column, expert[name].astype(column.dtype)], axis=1) for name, column in own.items()})
+        batch = nest(
+            {
+                name: np.concatenate([column, expert[name].astype(column.dtype)], axis=1)
+                for name, column in own.items()
+            }
+        )
         return batch if indices is None else batch | {"indices": indices}
 
     def update_priorities(self, indices: np.ndarray, errors: np.ndarray) -> None:
@@ -160,4 +178,7 @@ class DemonstrationMemory(interfaces.Memory):
     def _expert_batch(self, batches: int, count: int) -> dict[str, Any]:
         numbers = self._rng.integers(0, self._expert.written, size=(batches, count))
         ones = np.ones((batches, count))
-        return self._expert.gather(numbers, self.discount) | {"demonstration": ones.astype(bool), "weights": ones.astype(np.float32)}
+        return self._expert.gather(numbers, self.discount) | {
+            "demonstration": ones.astype(bool),
+            "weights": ones.astype(np.float32),
+        }

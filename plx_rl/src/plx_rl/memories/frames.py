@@ -28,7 +28,9 @@ class FrameStacks:
         is_whole: whether no transition may go before `size` of them are kept, however short episodes are.
     """
 
-    def __init__(self, size: int, frames: int, folder: Path | None = None, *, is_whole: bool = False) -> None:
+    def __init__(
+        self, size: int, frames: int, folder: Path | None = None, *, is_whole: bool = False
+    ) -> None:
         self.frames = frames
         # An episode's first frames take places too, hence the room to spare. Where episodes are so short that it does
         # not suffice, the oldest transitions go earlier: see `complete_from`.
@@ -38,7 +40,11 @@ class FrameStacks:
         self._complete_from = 0
 
     def add(
-        self, states: Mapping[str, np.ndarray], next_states: Mapping[str, np.ndarray], envs: np.ndarray, ended: np.ndarray
+        self,
+        states: Mapping[str, np.ndarray],
+        next_states: Mapping[str, np.ndarray],
+        envs: np.ndarray,
+        ended: np.ndarray,
     ) -> np.ndarray:
         """Keep the frames of one transition for each environment.
 
@@ -57,9 +63,14 @@ class FrameStacks:
         newest = {name: self._newest(stack) for name, stack in next_states.items()}
         numbers = self._ring.written + np.arange(len(envs))
         self._ring.write(newest, len(envs))
-        rows = np.concatenate([np.stack([self._stacks[env] for env in envs.tolist()]), numbers[:, None]], axis=1)
+        rows = np.concatenate(
+            [np.stack([self._stacks[env] for env in envs.tolist()]), numbers[:, None]], axis=1
+        )
         # Every environment's oldest frame only ever gets newer, so this lower bound of a row's frames never falls.
-        self._log.write({"oldest_frame": np.full(len(envs), min(stack[0] for stack in self._stacks.values()))}, len(envs))
+        self._log.write(
+            {"oldest_frame": np.full(len(envs), min(stack[0] for stack in self._stacks.values()))},
+            len(envs),
+        )
         for row, (env, over) in enumerate(zip(envs.tolist(), ended.tolist(), strict=True)):
             if over:
                 del self._stacks[env]
@@ -74,7 +85,10 @@ class FrameStacks:
     def complete_from(self) -> int:
         """The number of the oldest transition whose frames, and those of all after it, are still kept."""
         self._complete_from = max(self._complete_from, self._log.first)
-        while self._complete_from < self._log.written and self._oldest_frame(self._complete_from) < self._ring.first:
+        while (
+            self._complete_from < self._log.written
+            and self._oldest_frame(self._complete_from) < self._ring.first
+        ):
             self._complete_from += 1
         return self._complete_from
 
@@ -97,7 +111,11 @@ class FrameStacks:
 
     def state(self) -> dict[str, Any]:
         """The frames, and the stack of each running episode."""
-        return {"ring": self._ring.state(), "log": self._log.state(), "stacks": {str(env): stack for env, stack in self._stacks.items()}}
+        return {
+            "ring": self._ring.state(),
+            "log": self._log.state(),
+            "stacks": {str(env): stack for env, stack in self._stacks.items()},
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Keep the frames of a state."""

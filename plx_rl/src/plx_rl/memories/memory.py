@@ -41,7 +41,9 @@ class Memory(interfaces.Memory):
         seed: int | None = None,
     ) -> None:
         if batch_size > size:
-            raise ValueError(f"a memory of size {size} cannot give a batch of {batch_size}; make size at least batch_size")
+            raise ValueError(
+                f"a memory of size {size} cannot give a batch of {batch_size}; make size at least batch_size"
+            )
         self.size = size
         self.batch_size = batch_size
         self.discount = discount
@@ -68,8 +70,12 @@ class Memory(interfaces.Memory):
             DataError: there are not enough transitions for a batch.
         """
         if not self.can_sample():
-            raise DataError(f"a batch of {self.batch_size} was asked of a memory that holds {len(self)} transitions")
-        numbers = self._rng.integers(self._transitions.first, self._transitions.written, size=(batches, self.batch_size))
+            raise DataError(
+                f"a batch of {self.batch_size} was asked of a memory that holds {len(self)} transitions"
+            )
+        numbers = self._rng.integers(
+            self._transitions.first, self._transitions.written, size=(batches, self.batch_size)
+        )
         return self._transitions.gather(numbers, self.discount)
 
     def get_by_index(self, index: int) -> Mapping[str, Any]:

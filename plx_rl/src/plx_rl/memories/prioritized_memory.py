@@ -57,7 +57,9 @@ class PrioritizedMemory(interfaces.Memory):
         seed: int | None = None,
     ) -> None:
         if batch_size > size:
-            raise ValueError(f"a memory of size {size} cannot give a batch of {batch_size}; make size at least batch_size")
+            raise ValueError(
+                f"a memory of size {size} cannot give a batch of {batch_size}; make size at least batch_size"
+            )
         self.size = size
         self.batch_size = batch_size
         self.discount = discount
@@ -80,7 +82,9 @@ class PrioritizedMemory(interfaces.Memory):
     @property
     def beta(self) -> float:
         """β of the next sample."""
-        return self._beta + (1.0 - self._beta) * min(1.0, self._transitions.written / self._beta_steps)
+        return self._beta + (1.0 - self._beta) * min(
+            1.0, self._transitions.written / self._beta_steps
+        )
 
     def step(self, **transition: Any) -> None:
         """Add one transition for each of N environments; see `Transitions.add`."""
@@ -99,12 +103,16 @@ class PrioritizedMemory(interfaces.Memory):
             DataError: there are not enough transitions for a batch.
         """
         if not self.can_sample():
-            raise DataError(f"a batch of {self.batch_size} was asked of a memory that holds {len(self)} transitions")
+            raise DataError(
+                f"a batch of {self.batch_size} was asked of a memory that holds {len(self)} transitions"
+            )
         self._prioritize_new()
         shares = np.arange(self.batch_size) + self._rng.random((batches, self.batch_size))
         places = self._tree.find(shares * (self._tree.total / self.batch_size))
         priorities = self._tree.get(places)
-        weights = (priorities / priorities.min(axis=-1, keepdims=True)) ** -self.beta  # N and the sum cancel out
+        weights = (
+            priorities / priorities.min(axis=-1, keepdims=True)
+        ) ** -self.beta  # N and the sum cancel out
         first = self._transitions.first
         numbers = first + (places - first) % self.size
         extra = {"weights": weights.astype(np.float32), "indices": numbers}
@@ -143,7 +151,11 @@ class PrioritizedMemory(interfaces.Memory):
 
     def state(self) -> interfaces.State:
         """The transitions, their priorities and the generator."""
-        priorities = {"priorities": self._tree.leaves().copy(), "highest": self._highest, "prioritized": self._prioritized}
+        priorities = {
+            "priorities": self._tree.leaves().copy(),
+            "highest": self._highest,
+            "prioritized": self._prioritized,
+        }
         return self._transitions.state() | priorities | generator_state(self._rng)
 
     def restore(self, state: interfaces.State) -> None:
@@ -158,7 +170,9 @@ class PrioritizedMemory(interfaces.Memory):
     def _prioritize_new(self) -> None:
         """Give the transitions added since the last call their priority: all in one go, which costs far less than each alone."""
         first, written = self._transitions.first, self._transitions.written
-        self._prioritize(max(self._first, written - self.size), first, 0.0)  # their frames are no longer all there
+        self._prioritize(
+            max(self._first, written - self.size), first, 0.0
+        )  # their frames are no longer all there
         self._prioritize(max(self._prioritized, first), written, self._highest)
         self._first, self._prioritized = first, written
 

@@ -28,14 +28,24 @@ class Transitions:
         is_whole: whether there have to be `size` of them, however many frames episodes of one step take.
     """
 
-    def __init__(self, size: int, n_step: int = 1, frames: int = 1, folder: Path | None = None, *, is_whole: bool = False) -> None:
+    def __init__(
+        self,
+        size: int,
+        n_step: int = 1,
+        frames: int = 1,
+        folder: Path | None = None,
+        *,
+        is_whole: bool = False,
+    ) -> None:
         self.size = size
         self.n_step = n_step
         self._ring = Ring(size, folder)
         self._stacks = FrameStacks(size, frames, folder, is_whole=is_whole) if frames > 1 else None
         self._following = np.full(size if n_step > 1 else 0, -1)
         self._last = np.full(0, -1)
-        self._is_plain = False  # whether transitions are mappings of arrays that can be written as they come
+        self._is_plain = (
+            False  # whether transitions are mappings of arrays that can be written as they come
+        )
 
     @property
     def written(self) -> int:
@@ -66,7 +76,9 @@ class Transitions:
             return
         columns = dict(flatten(transition))
         if not all(name in columns for name in REQUIRED):
-            raise DataError(f"a transition has a state, a next_state, {', '.join(REQUIRED)}; got {sorted(columns)}")
+            raise DataError(
+                f"a transition has a state, a next_state, {', '.join(REQUIRED)}; got {sorted(columns)}"
+            )
         envs = columns.pop(ENVS, None)
         count = len(columns["reward"])
         if self._stacks is None and self.n_step == 1:
@@ -126,7 +138,11 @@ class Transitions:
     def state(self) -> dict[str, Any]:
         """All that `restore` needs."""
         stacks = {} if self._stacks is None else {"stacks": self._stacks.state()}
-        return {"ring": self._ring.state(), "following": self._following.copy(), "last": self._last.copy()} | stacks
+        return {
+            "ring": self._ring.state(),
+            "following": self._following.copy(),
+            "last": self._last.copy(),
+        } | stacks
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Keep the transitions of a state.
@@ -134,7 +150,9 @@ class Transitions:
         Raises:
             DataError: the state is that of a memory of another size, `n_step` or `frames`.
         """
-        if len(state["following"]) != len(self._following) or ("stacks" in state) != (self._stacks is not None):
+        if len(state["following"]) != len(self._following) or ("stacks" in state) != (
+            self._stacks is not None
+        ):
             raise DataError("the state is that of a memory with another size, n_step or frames")
         self._ring.restore(state["ring"])
         self._following = np.array(state["following"])
@@ -143,31 +161,55 @@ class Transitions:
             self._stacks.restore(state["stacks"])
 
     def _keep_frames(
-        self, stacks: FrameStacks, columns: dict[str, np.ndarray], envs: np.ndarray, ended: np.ndarray
+        self,
+        stacks: FrameStacks,
+        columns: dict[str, np.ndarray],
+        envs: np.ndarray,
+        ended: np.ndarray,
     ) -> dict[str, np.ndarray]:
-        states = {name.removeprefix("state"): columns.pop(name) for name in list(columns) if _is_of(name, "state")}
-        next_states = {name.removeprefix("next_state"): columns.pop(name) for name in list(columns) if _is_of(name, "next_state")}
+        states = {
+            name.removeprefix("state"): columns.pop(name)
+            for name in list(columns)
+            if _is_of(name, "state")
+        }
+        next_states = {
+            name.removeprefix("next_state"): columns.pop(name)
+            for name in list(columns)
+            if _is_of(name, "next_state")
+        }
         if not states or states.keys() != next_states.keys():
-            raise DataError(f"a state of {sorted(states)} and a next_state of {sorted(next_states)} are not alike")
+            raise DataError(
+                f"a state of {sorted(states)} and a next_state of {sorted(next_states)} are not alike"
+            )
         return columns | {FRAMES: stacks.add(states, next_states, envs, ended)}
 
     def _stacked(self, name: str, places: np.ndarray, which: slice) -> Any:
         numbers = self._ring.take(FRAMES, places)[..., which]
-        stacks = self._stacks.take(name, numbers.reshape(-1, numbers.shape[-1])) if self._stacks is not None else numbers
+        stacks = (
+            self._stacks.take(name, numbers.reshape(-1, numbers.shape[-1]))
+            if self._stacks is not None
+            else numbers
+        )
         return stacks.reshape(*places.shape, *stacks.shape[1:])
 
     def _link(self, numbers: np.ndarray, envs: np.ndarray, ended: np.ndarray) -> None:
         if len(self._last) <= envs.max():
-            self._last = np.concatenate([self._last, np.full(int(envs.max()) + 1 - len(self._last), -1)])
+            self._last = np.concatenate(
+                [self._last, np.full(int(envs.max()) + 1 - len(self._last), -1)]
+            )
         self._following[numbers % self.size] = -1
         before = self._last[envs]
         kept = before >= self._ring.first
         self._following[before[kept] % self.size] = numbers[kept]
         self._last[envs] = np.where(ended, -1, numbers)
 
-    def _accumulate(self, places: np.ndarray, discount: float | None) -> tuple[Any, Any, np.ndarray]:
+    def _accumulate(
+        self, places: np.ndarray, discount: float | None
+    ) -> tuple[Any, Any, np.ndarray]:
         if discount is None:
-            raise DataError("a memory with n_step above 1 needs a discount; an agent gives it its model's")
+            raise DataError(
+                "a memory with n_step above 1 needs a discount; an agent gives it its model's"
+            )
         rewards = self._ring.take("reward", places)
         steps = np.ones(places.shape, np.int32)
         last, going = places, np.ones(places.shape, bool)
@@ -175,7 +217,9 @@ class Transitions:
             following = self._following[last]
             going = going & (following >= 0)
             last = np.where(going, following % self.size, last)
-            rewards = rewards + np.where(going, np.float32(discount**step) * self._ring.take("reward", last), np.float32(0.0))
+            rewards = rewards + np.where(
+                going, np.float32(discount**step) * self._ring.take("reward", last), np.float32(0.0)
+            )
             steps += going
         return rewards, steps, last
 

@@ -52,7 +52,9 @@ class DQNModel(ValueModel):
 
         def loss_fn(batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
             q_tm1 = network(observations(batch, "state"), training=True)
-            q_t = (network if target is None else target)(observations(batch, "next_state"), training=False)
+            q_t = (network if target is None else target)(
+                observations(batch, "next_state"), training=False
+            )
             aim, value = self._target(batch, q_tm1, q_t, network)
             total = weighted_loss(loss, aim, value, batch)
             if self.use_expert_demo:
@@ -63,13 +65,27 @@ class DQNModel(ValueModel):
             **self._fields(),
             network=network,
             policy=ValuePolicy(network, self._exploration()),
-            learner=self._learner(network, target, loss_fn, needs_demonstrations=self.use_expert_demo),
-            predict_fn=lambda features, outputs: {"action": tf.argmax(outputs, axis=-1), "q": outputs},
+            learner=self._learner(
+                network, target, loss_fn, needs_demonstrations=self.use_expert_demo
+            ),
+            predict_fn=lambda features, outputs: {
+                "action": tf.argmax(outputs, axis=-1),
+                "q": outputs,
+            },
         )
 
-    def _target(self, batch: Mapping[str, Any], q_tm1: Any, q_t: Any, network: Any) -> tuple[Any, Any]:
+    def _target(
+        self, batch: Mapping[str, Any], q_tm1: Any, q_t: Any, network: Any
+    ) -> tuple[Any, Any]:
         """The target, and the value that should meet it."""
-        return q_learning(q_tm1, batch["action"], batch["reward"], discounts(batch, self.discount), q_t, batch.get("next_mask"))
+        return q_learning(
+            q_tm1,
+            batch["action"],
+            batch["reward"],
+            discounts(batch, self.discount),
+            q_t,
+            batch.get("next_mask"),
+        )
 
     def _expert_loss(self, batch: Mapping[str, Any], q: Any) -> Any:
         """How far the expert's actions fall short of their margin, as a mean over all transitions of the batch."""
@@ -81,7 +97,12 @@ class DQNModel(ValueModel):
         if self.dueling is None:
             outputs = keras.layers.Dense(num_actions, dtype=OUTPUTS, name="q")(hidden)
         else:
-            outputs = DuelingHead(num_actions, "mean" if self.dueling is True else self.dueling, dtype=OUTPUTS, name="q")(hidden)
+            outputs = DuelingHead(
+                num_actions,
+                "mean" if self.dueling is True else self.dueling,
+                dtype=OUTPUTS,
+                name="q",
+            )(hidden)
         return keras.Model(features, outputs, name=self.name)
 
 
@@ -93,9 +114,17 @@ class DDQNModel(DQNModel):
     Source: van Hasselt, Guez and Silver 2016, "Deep Reinforcement Learning with Double Q-learning".
     """
 
-    def _target(self, batch: Mapping[str, Any], q_tm1: Any, q_t: Any, network: Any) -> tuple[Any, Any]:
+    def _target(
+        self, batch: Mapping[str, Any], q_tm1: Any, q_t: Any, network: Any
+    ) -> tuple[Any, Any]:
         """The target, and the value that should meet it."""
         selector = network(observations(batch, "next_state"), training=False)
         return double_q_learning(
-            q_tm1, batch["action"], batch["reward"], discounts(batch, self.discount), q_t, selector, batch.get("next_mask")
+            q_tm1,
+            batch["action"],
+            batch["reward"],
+            discounts(batch, self.discount),
+            q_t,
+            selector,
+            batch.get("next_mask"),
         )

@@ -45,7 +45,9 @@ class NAFModel(ValueModel):
 
     def _agent_spec(self, features: Any, space: Any) -> AgentSpec:
         if not isinstance(space, gymnasium.spaces.Box):
-            raise ComponentError(f"NAFModel gives real numbers (Box); the environment's actions are {space}: take DQNModel, or PPOModel")
+            raise ComponentError(
+                f"NAFModel gives real numbers (Box); the environment's actions are {space}: take DQNModel, or PPOModel"
+            )
         size = int(np.prod(space.shape))
         network = self._network(features, size)
         target = self._network(features, size) if self.use_target_graph else None
@@ -53,18 +55,31 @@ class NAFModel(ValueModel):
 
         def loss_fn(batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
             outputs = network(observations(batch, "state"), training=True)
-            following = (network if target is None else target)(observations(batch, "next_state"), training=False)
+            following = (network if target is None else target)(
+                observations(batch, "next_state"), training=False
+            )
             advantage = normalized_advantage(batch["action"], outputs["mu"], outputs["entries"])
             value = tf.squeeze(outputs["value"], -1) + advantage
-            aim = value_learning(batch["reward"], discounts(batch, self.discount), tf.squeeze(following["value"], -1))
-            return weighted_loss(loss, aim, value, batch), aim - value, tf.reduce_mean(outputs["value"])
+            aim = value_learning(
+                batch["reward"], discounts(batch, self.discount), tf.squeeze(following["value"], -1)
+            )
+            return (
+                weighted_loss(loss, aim, value, batch),
+                aim - value,
+                tf.reduce_mean(outputs["value"]),
+            )
 
         return AgentSpec(
             **self._fields(),
             network=network,
-            policy=DeterministicPolicy(network, self._exploration(), lambda features: network(features)["mu"]),
+            policy=DeterministicPolicy(
+                network, self._exploration(), lambda features: network(features)["mu"]
+            ),
             learner=self._learner(network, target, loss_fn),
-            predict_fn=lambda features, outputs: {"action": outputs["mu"], "value": outputs["value"]},
+            predict_fn=lambda features, outputs: {
+                "action": outputs["mu"],
+                "value": outputs["value"],
+            },
         )
 
     def _network(self, features: Any, size: int) -> keras.Model:
@@ -72,7 +87,13 @@ class NAFModel(ValueModel):
 
         def head(units: int, name: str, activation: str | None = None) -> Any:
             initializer = keras.initializers.RandomUniform(-SMALL, SMALL)
-            return keras.layers.Dense(units, activation, kernel_initializer=initializer, dtype=OUTPUTS, name=name)(hidden)
+            return keras.layers.Dense(
+                units, activation, kernel_initializer=initializer, dtype=OUTPUTS, name=name
+            )(hidden)
 
-        outputs = {"mu": head(size, "mu", "tanh"), "value": head(1, "value"), "entries": head(size * (size + 1) // 2, "entries")}
+        outputs = {
+            "mu": head(size, "mu", "tanh"),
+            "value": head(1, "value"),
+            "entries": head(size * (size + 1) // 2, "entries"),
+        }
         return keras.Model(features, outputs, name=self.name)

@@ -57,7 +57,12 @@ class PolicyModel(ReinforcementModel):
         return AgentSpec(
             **self._fields(),
             network=actor_critic.network,
-            policy=StochasticPolicy(actor_critic.network, lambda inputs: actor_critic.network(inputs)["policy"], distribution, seeds[0]),
+            policy=StochasticPolicy(
+                actor_critic.network,
+                lambda inputs: actor_critic.network(inputs)["policy"],
+                distribution,
+                seeds[0],
+            ),
             learner=self._learner(actor_critic, seeds[1]) if self.mode == Modes.TRAIN else None,
             predict_fn=predict_fn,
             memory="BatchMemory",
@@ -73,21 +78,31 @@ class PolicyModel(ReinforcementModel):
 
     def _actor_critic(self, features: Any, distribution: Distribution) -> ActorCritic:
         if self.share_graph and not (self.value_graph is None and self.value_graph_fn is None):
-            raise ComponentError("share_graph puts the value function on the policy's graph; leave value_graph out, or share_graph")
+            raise ComponentError(
+                "share_graph puts the value function on the policy's graph; leave value_graph out, or share_graph"
+            )
         hidden = self._hidden(features)
         policy = keras.Model(features, self._policy_head(distribution)(hidden), name="policy")
         if not self._has_value():
             network = keras.Model(features, {"policy": policy.output}, name=self.name)
             return ActorCritic(network, policy, None, policy.trainable_variables, [], distribution)
         hidden = hidden if self.share_graph else self._hidden(features, self._value_graph_fn())
-        outputs = keras.layers.Dense(1, kernel_initializer=keras.initializers.Orthogonal(), dtype=OUTPUTS, name="value")(hidden)
+        outputs = keras.layers.Dense(
+            1, kernel_initializer=keras.initializers.Orthogonal(), dtype=OUTPUTS, name="value"
+        )(hidden)
         value = keras.Model(features, outputs, name="value")
         if self.share_graph:
-            network = keras.Model(features, {"policy": policy.output, "value": value.output}, name=self.name)
+            network = keras.Model(
+                features, {"policy": policy.output, "value": value.output}, name=self.name
+            )
         else:
-            network = keras.Model(features, {"policy": policy(features), "value": value(features)}, name=self.name)
+            network = keras.Model(
+                features, {"policy": policy(features), "value": value(features)}, name=self.name
+            )
         weights = policy.trainable_variables, value.trainable_variables
-        return ActorCritic(network, policy, lambda inputs: tf.squeeze(value(inputs), -1), *weights, distribution)
+        return ActorCritic(
+            network, policy, lambda inputs: tf.squeeze(value(inputs), -1), *weights, distribution
+        )
 
     def _value_graph_fn(self) -> Any:
         own = self.value_graph if self.value_graph is not None else self.value_graph_fn
@@ -96,5 +111,9 @@ class PolicyModel(ReinforcementModel):
     def _policy_head(self, distribution: Distribution) -> Any:
         initializer = keras.initializers.Orthogonal(POLICY_GAIN)
         if isinstance(distribution, DiagonalGaussian):
-            return GaussianHead(distribution.size, self.log_std, initializer, dtype=OUTPUTS, name="policy")
-        return keras.layers.Dense(distribution.num_outputs, kernel_initializer=initializer, dtype=OUTPUTS, name="policy")
+            return GaussianHead(
+                distribution.size, self.log_std, initializer, dtype=OUTPUTS, name="policy"
+            )
+        return keras.layers.Dense(
+            distribution.num_outputs, kernel_initializer=initializer, dtype=OUTPUTS, name="policy"
+        )

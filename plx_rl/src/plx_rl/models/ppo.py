@@ -8,7 +8,13 @@ from typing import Any
 import tensorflow as tf
 from attrs import define, field
 
-from plx_core.annotations import NonNegativeFloat, OptimizerLike, PositiveFloat, PositiveInt, ScheduleLike
+from plx_core.annotations import (
+    NonNegativeFloat,
+    OptimizerLike,
+    PositiveFloat,
+    PositiveInt,
+    ScheduleLike,
+)
 from plx_core.components import make
 from plx_core.graphs import as_features
 from plx_core.interfaces import Learner
@@ -48,7 +54,11 @@ class ActorCriticModel(PolicyModel):
         return policy + 2.0 * self.value_coefficient * value - self.entropy_coefficient * entropy
 
     def _advantages(self, batch: Mapping[str, Any]) -> Any:
-        return standardize(batch["advantage"], batch["weights"]) if self.normalize_advantages else batch["advantage"]
+        return (
+            standardize(batch["advantage"], batch["weights"])
+            if self.normalize_advantages
+            else batch["advantage"]
+        )
 
 
 @with_older_names
@@ -64,17 +74,32 @@ class A2CModel(ActorCriticModel):
         normalize_advantages: whether the advantages of a batch get mean 0 and deviation 1.
     """
 
-    optimizer: OptimizerLike = field(factory=lambda: {"RMSprop": {"learning_rate": 7e-4, "rho": 0.99, "epsilon": 1e-5}}, kw_only=True)
+    optimizer: OptimizerLike = field(
+        factory=lambda: {"RMSprop": {"learning_rate": 7e-4, "rho": 0.99, "epsilon": 1e-5}},
+        kw_only=True,
+    )
     gae_lambda: float = field(default=1.0, kw_only=True)
     normalize_advantages: bool = field(default=False, kw_only=True)
 
     def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
         def loss_fn(batch: Mapping[str, Any], clip_range: Any) -> tuple[Any, dict[str, Any]]:
-            parameters, distribution, weights = actor_critic.parameters(batch), actor_critic.distribution, batch["weights"]
-            policy = policy_gradient(distribution.log_prob(parameters, batch["action"]), self._advantages(batch), weights)
-            value = value_loss(actor_critic.value(as_features(batch["state"])), batch["returns"], weights)
+            parameters, distribution, weights = (
+                actor_critic.parameters(batch),
+                actor_critic.distribution,
+                batch["weights"],
+            )
+            policy = policy_gradient(
+                distribution.log_prob(parameters, batch["action"]), self._advantages(batch), weights
+            )
+            value = value_loss(
+                actor_critic.value(as_features(batch["state"])), batch["returns"], weights
+            )
             entropy = weighted_mean(distribution.entropy(parameters), weights)
-            return self._total(policy, value, entropy), {"policy_loss": policy, "value_loss": value, "entropy": entropy}
+            return self._total(policy, value, entropy), {
+                "policy_loss": policy,
+                "value_loss": value,
+                "entropy": entropy,
+            }
 
         return ActorCriticLearner(
             actor_critic,
@@ -109,7 +134,9 @@ class PPOModel(ActorCriticModel):
         target_kl: no further update of a batch once the policy has moved 1.5 times so far; never when None.
     """
 
-    optimizer: OptimizerLike = field(factory=lambda: {"Adam": {"learning_rate": 3e-4, "epsilon": 1e-5}}, kw_only=True)
+    optimizer: OptimizerLike = field(
+        factory=lambda: {"Adam": {"learning_rate": 3e-4, "epsilon": 1e-5}}, kw_only=True
+    )
     epochs: PositiveInt = field(default=10, kw_only=True)
     minibatch_size: PositiveInt | None = field(default=64, kw_only=True)
     clip_range: PositiveFloat | ScheduleLike = field(default=0.2, kw_only=True)
@@ -120,7 +147,11 @@ class PPOModel(ActorCriticModel):
         distribution = actor_critic.distribution
 
         def loss_fn(batch: Mapping[str, Any], clip_range: Any) -> tuple[Any, dict[str, Any]]:
-            parameters, weights, old = actor_critic.parameters(batch), batch["weights"], batch["log_prob"]
+            parameters, weights, old = (
+                actor_critic.parameters(batch),
+                batch["weights"],
+                batch["log_prob"],
+            )
             log_prob = distribution.log_prob(parameters, batch["action"])
             policy = clipped_surrogate(log_prob, old, self._advantages(batch), clip_range, weights)
             value = self._value_loss(actor_critic.value(as_features(batch["state"])), batch)
@@ -153,7 +184,9 @@ class PPOModel(ActorCriticModel):
     def _value_loss(self, value: Any, batch: Mapping[str, Any]) -> Any:
         if self.clip_range_value is None:
             return value_loss(value, batch["returns"], batch["weights"])
-        return clipped_value_loss(value, batch["value"], batch["returns"], self.clip_range_value, batch["weights"])
+        return clipped_value_loss(
+            value, batch["value"], batch["returns"], self.clip_range_value, batch["weights"]
+        )
 
 
 def _by_step(value: Any) -> Callable[[Any], Any]:

@@ -34,7 +34,9 @@ class ReinforcementModel(Model):
     is_continuous: bool | None = field(default=None, kw_only=True)
     discount: Fraction = field(default=0.99, kw_only=True)
 
-    def __call__(self, features: Any, labels: Any = None, params: Any = None, config: Any = None) -> AgentSpec:
+    def __call__(
+        self, features: Any, labels: Any = None, params: Any = None, config: Any = None
+    ) -> AgentSpec:
         """The specification of this model.
 
         Args:
@@ -44,7 +46,9 @@ class ReinforcementModel(Model):
             config: unused.
         """
         if self.metrics:
-            raise ComponentError(f"{type(self).__name__} is measured by the returns of its episodes; leave metrics out")
+            raise ComponentError(
+                f"{type(self).__name__} is measured by the returns of its episodes; leave metrics out"
+            )
         space = self._own_space() if labels is None else labels
         self._check_spaces(features, space)
         return self._agent_spec(features, space)
@@ -61,12 +65,16 @@ class ReinforcementModel(Model):
         """The graph's outputs as vectors [B, H]."""
         hidden = call_graph_fn(graph_fn or self._graph_fn(), self.mode, features)
         if isinstance(hidden, dict):
-            raise ComponentError(f"the graph of a {type(self).__name__} has one output; this one has {', '.join(hidden)}")
+            raise ComponentError(
+                f"the graph of a {type(self).__name__} has one output; this one has {', '.join(hidden)}"
+            )
         return hidden if len(hidden.shape) == 2 else keras.layers.Flatten(name="hidden")(hidden)
 
     def _own_space(self) -> Any:
         if self.num_actions is None:
-            raise ComponentError(f"{type(self).__name__} needs num_actions where there is no environment to tell")
+            raise ComponentError(
+                f"{type(self).__name__} needs num_actions where there is no environment to tell"
+            )
         if self.is_continuous:
             return gymnasium.spaces.Box(-1.0, 1.0, (self.num_actions,), np.float32)
         return gymnasium.spaces.Discrete(self.num_actions)
@@ -75,13 +83,23 @@ class ReinforcementModel(Model):
         """Refuse an environment whose spaces are not those that the model was told of."""
         is_continuous = isinstance(space, gymnasium.spaces.Box)
         if self.is_continuous is not None and self.is_continuous is not is_continuous:
-            raise ComponentError(f"is_continuous is {self.is_continuous}, and the environment's actions are {space}")
-        actions = int(space.n) if isinstance(space, gymnasium.spaces.Discrete) else int(np.prod(space.shape))
+            raise ComponentError(
+                f"is_continuous is {self.is_continuous}, and the environment's actions are {space}"
+            )
+        actions = (
+            int(space.n)
+            if isinstance(space, gymnasium.spaces.Discrete)
+            else int(np.prod(space.shape))
+        )
         if self.num_actions is not None and self.num_actions != actions:
-            raise ComponentError(f"num_actions is {self.num_actions}, and the environment's actions are {space}")
+            raise ComponentError(
+                f"num_actions is {self.num_actions}, and the environment's actions are {space}"
+            )
         states = sum(int(np.prod(tensor.shape[1:])) for tensor in features.values())
         if self.num_states is not None and self.num_states != states:
-            raise ComponentError(f"num_states is {self.num_states}, and an observation of the environment has {states} numbers")
+            raise ComponentError(
+                f"num_states is {self.num_states}, and an observation of the environment has {states} numbers"
+            )
 
 
 def one_action(space: Any, model: str, instead: str) -> int:
@@ -91,5 +109,7 @@ def one_action(space: Any, model: str, instead: str) -> int:
         ComponentError: it is another space.
     """
     if not isinstance(space, gymnasium.spaces.Discrete):
-        raise ComponentError(f"{model} chooses one of some actions (Discrete); the environment's actions are {space}: take {instead}")
+        raise ComponentError(
+            f"{model} chooses one of some actions (Discrete); the environment's actions are {space}: take {instead}"
+        )
     return int(space.n)

@@ -8,7 +8,13 @@ from typing import Any
 import tensorflow as tf
 from attrs import define, field
 
-from plx_core.annotations import Fraction, NonNegativeFloat, OptimizerLike, PositiveFloat, PositiveInt
+from plx_core.annotations import (
+    Fraction,
+    NonNegativeFloat,
+    OptimizerLike,
+    PositiveFloat,
+    PositiveInt,
+)
 from plx_core.components import make
 from plx_core.interfaces import Learner
 from plx_core.specs import with_older_names
@@ -17,7 +23,13 @@ from plx_rl.learners.optimized import penalties
 from plx_rl.learners.policy_learner import PolicyLearner
 from plx_rl.models.policy_model import PolicyModel
 from plx_rl.policies import standardize, surrogate, weighted_mean
-from plx_rl.trust_region import conjugate_gradient, fisher_vector_product, flatten, line_search, unflatten
+from plx_rl.trust_region import (
+    conjugate_gradient,
+    fisher_vector_product,
+    flatten,
+    line_search,
+    unflatten,
+)
 
 
 @with_older_names
@@ -39,7 +51,9 @@ class TRPOModel(PolicyModel):
         normalize_advantages: whether the advantages of a batch get mean 0 and deviation 1.
     """
 
-    optimizer: OptimizerLike = field(factory=lambda: {"Adam": {"learning_rate": 1e-3}}, kw_only=True)
+    optimizer: OptimizerLike = field(
+        factory=lambda: {"Adam": {"learning_rate": 1e-3}}, kw_only=True
+    )
     max_kl: PositiveFloat = field(default=0.01, kw_only=True)
     conjugate_gradient_iterations: PositiveInt = field(default=15, kw_only=True)
     damping: NonNegativeFloat = field(default=0.1, kw_only=True)
@@ -63,15 +77,27 @@ class TRPOModel(PolicyModel):
         )
 
     def _step(self, actor_critic: ActorCritic, batch: Mapping[str, Any]) -> dict[str, Any]:
-        variables, distribution, counts = actor_critic.policy_weights, actor_critic.distribution, batch["weights"]
-        advantages = standardize(batch["advantage"], counts) if self.normalize_advantages else batch["advantage"]
+        variables, distribution, counts = (
+            actor_critic.policy_weights,
+            actor_critic.distribution,
+            batch["weights"],
+        )
+        advantages = (
+            standardize(batch["advantage"], counts)
+            if self.normalize_advantages
+            else batch["advantage"]
+        )
         old = tf.stop_gradient(actor_critic.parameters(batch))
         log_prob_old = distribution.log_prob(old, batch["action"])
 
         def loss_and_kl() -> tuple[Any, Any]:
             parameters = actor_critic.parameters(batch)
-            loss = surrogate(distribution.log_prob(parameters, batch["action"]), log_prob_old, advantages, counts)
-            return loss + penalties(variables), weighted_mean(distribution.kl(old, parameters), counts)
+            loss = surrogate(
+                distribution.log_prob(parameters, batch["action"]), log_prob_old, advantages, counts
+            )
+            return loss + penalties(variables), weighted_mean(
+                distribution.kl(old, parameters), counts
+            )
 
         def product(vector: Any) -> Any:
             return fisher_vector_product(lambda: loss_and_kl()[1], variables, vector, self.damping)
@@ -85,7 +111,9 @@ class TRPOModel(PolicyModel):
         start = [tf.identity(variable) for variable in variables]
 
         def move(fraction: Any) -> None:
-            for variable, origin, change in zip(variables, start, unflatten(step, variables), strict=True):
+            for variable, origin, change in zip(
+                variables, start, unflatten(step, variables), strict=True
+            ):
                 variable.assign(origin + tf.cast(fraction * change, origin.dtype))
 
         def is_good(fraction: Any) -> Any:

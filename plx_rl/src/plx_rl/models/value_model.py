@@ -42,7 +42,9 @@ class ValueModel(ReinforcementModel):
             exploration.reseed(seed)
         return exploration
 
-    def _learner(self, network: Any, target: Any, loss_fn: Any, *, needs_demonstrations: bool = False) -> ReplayLearner | None:
+    def _learner(
+        self, network: Any, target: Any, loss_fn: Any, *, needs_demonstrations: bool = False
+    ) -> ReplayLearner | None:
         if self.mode != Modes.TRAIN:
             return None
         return ReplayLearner(

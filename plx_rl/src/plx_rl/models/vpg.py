@@ -38,9 +38,13 @@ class VPGModel(PolicyModel):
         normalize_advantages: whether the advantages of a batch get mean 0 and deviation 1.
     """
 
-    optimizer: OptimizerLike = field(factory=lambda: {"Adam": {"learning_rate": 3e-3}}, kw_only=True)
+    optimizer: OptimizerLike = field(
+        factory=lambda: {"Adam": {"learning_rate": 3e-3}}, kw_only=True
+    )
     baseline: bool = field(default=True, kw_only=True)
-    value_optimizer: OptimizerLike = field(factory=lambda: {"Adam": {"learning_rate": 1e-3}}, kw_only=True)
+    value_optimizer: OptimizerLike = field(
+        factory=lambda: {"Adam": {"learning_rate": 1e-3}}, kw_only=True
+    )
     value_epochs: PositiveInt = field(default=10, kw_only=True)
     value_minibatch_size: PositiveInt | None = field(default=128, kw_only=True)
     entropy_coefficient: NonNegativeFloat = field(default=0.0, kw_only=True)
@@ -50,17 +54,32 @@ class VPGModel(PolicyModel):
         return self.baseline
 
     def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
-        optimizer, weights, distribution = make("optimizers", self.optimizer), actor_critic.policy_weights, actor_critic.distribution
+        optimizer, weights, distribution = (
+            make("optimizers", self.optimizer),
+            actor_critic.policy_weights,
+            actor_critic.distribution,
+        )
 
         def step(batch: Mapping[str, Any]) -> dict[str, Any]:
             counts = batch["weights"]
-            advantages = standardize(batch["advantage"], counts) if self.normalize_advantages else batch["advantage"]
+            advantages = (
+                standardize(batch["advantage"], counts)
+                if self.normalize_advantages
+                else batch["advantage"]
+            )
             with tf.GradientTape() as tape:
                 parameters = actor_critic.parameters(batch)
                 entropy = weighted_mean(distribution.entropy(parameters), counts)
-                loss = policy_gradient(distribution.log_prob(parameters, batch["action"]), advantages, counts) + penalties(weights)
+                loss = policy_gradient(
+                    distribution.log_prob(parameters, batch["action"]), advantages, counts
+                ) + penalties(weights)
                 total = optimizer.scale_loss(loss - self.entropy_coefficient * entropy)
-            gradients = clip(tape.gradient(total, weights), weights, self.clip_gradients, self.clip_embed_gradients)
+            gradients = clip(
+                tape.gradient(total, weights),
+                weights,
+                self.clip_gradients,
+                self.clip_embed_gradients,
+            )
             optimizer.apply(gradients, weights)
             return {"loss": loss, "entropy": entropy}
 

@@ -42,21 +42,34 @@ class ClipObservation(Transform):
     def space(self, space: Any) -> Any:
         """Numbers within the bounds."""
         if isinstance(space, gymnasium.spaces.Dict):
-            return gymnasium.spaces.Dict({name: self.space(part) for name, part in space.spaces.items()})
+            return gymnasium.spaces.Dict(
+                {name: self.space(part) for name, part in space.spaces.items()}
+            )
         if not isinstance(space, gymnasium.spaces.Box) or space.dtype.kind != "f":
             return space
-        return gymnasium.spaces.Box(np.clip(space.low, *self._bounds), np.clip(space.high, *self._bounds), dtype=space.dtype)
+        return gymnasium.spaces.Box(
+            np.clip(space.low, *self._bounds), np.clip(space.high, *self._bounds), dtype=space.dtype
+        )
 
     def observe(self, observations: Any, learn: bool) -> Any:
         """The observations within the bounds."""
-        return each_part(observations, lambda name, part: np.clip(part, *self._bounds) if part.dtype.kind == "f" else part)
+        return each_part(
+            observations,
+            lambda name, part: np.clip(part, *self._bounds) if part.dtype.kind == "f" else part,
+        )
 
     def graph(self, features: dict[str, Any]) -> dict[str, Any]:
         """The same on tensors."""
         import keras
 
-        is_number = {name: keras.backend.standardize_dtype(tensor.dtype).startswith("float") for name, tensor in features.items()}
-        return {name: keras.ops.clip(tensor, *self._bounds) if is_number[name] else tensor for name, tensor in features.items()}
+        is_number = {
+            name: keras.backend.standardize_dtype(tensor.dtype).startswith("float")
+            for name, tensor in features.items()
+        }
+        return {
+            name: keras.ops.clip(tensor, *self._bounds) if is_number[name] else tensor
+            for name, tensor in features.items()
+        }
 
 
 def _ordered(minimum: float, maximum: float) -> tuple[float, float]:

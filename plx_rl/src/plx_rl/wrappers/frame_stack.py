@@ -45,7 +45,9 @@ class _FrameStack(PartWise):
         return isinstance(space, spaces.Box) and len(space.shape) >= 1
 
     def space_of(self, space: Any) -> Any:
-        low, high = (np.concatenate([bound] * self._frames, axis=-1) for bound in (space.low, space.high))
+        low, high = (
+            np.concatenate([bound] * self._frames, axis=-1) for bound in (space.low, space.high)
+        )
         return spaces.Box(low, high, dtype=space.dtype)
 
     def change(self, value: Any, name: str) -> Any:

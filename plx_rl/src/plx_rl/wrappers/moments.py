@@ -28,7 +28,11 @@ class Moments:
         if self.count == 0:
             self.mean, self.variance = mean, variance
         else:
-            squares = self.variance * self.count + variance * count + np.square(shift) * (self.count * count / total)
+            squares = (
+                self.variance * self.count
+                + variance * count
+                + np.square(shift) * (self.count * count / total)
+            )
             self.mean = self.mean + shift * (count / total)
             self.variance = squares / total
         self.count = total
@@ -39,4 +43,8 @@ class Moments:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state."""
-        self.count, self.mean, self.variance = int(state["count"]), np.asarray(state["mean"]), np.asarray(state["variance"])
+        self.count, self.mean, self.variance = (
+            int(state["count"]),
+            np.asarray(state["mean"]),
+            np.asarray(state["variance"]),
+        )

@@ -32,22 +32,40 @@ class NormalizeObservation(Transform):
     def space(self, space: Any) -> Any:
         """Numbers between the cuts."""
         if isinstance(space, gymnasium.spaces.Dict):
-            return gymnasium.spaces.Dict({name: self.space(part) for name, part in space.spaces.items()})
+            return gymnasium.spaces.Dict(
+                {name: self.space(part) for name, part in space.spaces.items()}
+            )
         is_number = isinstance(space, gymnasium.spaces.Box) and space.dtype.kind == "f"
-        return gymnasium.spaces.Box(-self._clip, self._clip, space.shape, np.float32) if is_number else space
+        return (
+            gymnasium.spaces.Box(-self._clip, self._clip, space.shape, np.float32)
+            if is_number
+            else space
+        )
 
     def observe(self, observations: Any, learn: bool) -> Any:
         """The normalised observations."""
-        return each_part(observations, lambda name, part: self._normalize(name, part, learn) if part.dtype.kind == "f" else part)
+        return each_part(
+            observations,
+            lambda name, part: (
+                self._normalize(name, part, learn) if part.dtype.kind == "f" else part
+            ),
+        )
 
     def graph(self, features: dict[str, Any]) -> dict[str, Any]:
         """The same on tensors."""
         names = {name or next(iter(features)): moments for name, moments in self._moments.items()}
-        return features | {name: self._on_tensor(features[name], moments) for name, moments in names.items()}
+        return features | {
+            name: self._on_tensor(features[name], moments) for name, moments in names.items()
+        }
 
     def state(self) -> State:
         """The moments of each part."""
-        return {"moments": {name or "state": moments.state() for name, moments in self._moments.items()}, "named": "" not in self._moments}
+        return {
+            "moments": {
+                name or "state": moments.state() for name, moments in self._moments.items()
+            },
+            "named": "" not in self._moments,
+        }
 
     def restore(self, state: State) -> None:
         """Go on from a state."""
@@ -67,4 +85,8 @@ class NormalizeObservation(Transform):
         import keras
 
         deviation = np.sqrt(moments.variance + self._epsilon)
-        return keras.ops.clip((tensor - moments.mean.astype(np.float32)) / deviation.astype(np.float32), -self._clip, self._clip)
+        return keras.ops.clip(
+            (tensor - moments.mean.astype(np.float32)) / deviation.astype(np.float32),
+            -self._clip,
+            self._clip,
+        )

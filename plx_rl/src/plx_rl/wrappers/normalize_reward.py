@@ -24,7 +24,9 @@ class NormalizeReward(Transform):
     Source: Huang et al. 2022, "The 37 implementation details of PPO", details of continuous actions.
     """
 
-    def __init__(self, discount: Fraction = 0.99, clip: PositiveFloat = 10.0, epsilon: PositiveFloat = 1e-8) -> None:
+    def __init__(
+        self, discount: Fraction = 0.99, clip: PositiveFloat = 10.0, epsilon: PositiveFloat = 1e-8
+    ) -> None:
         self._discount = discount
         self._clip = clip
         self._epsilon = epsilon

@@ -27,7 +27,9 @@ class PartWise(gymnasium.ObservationWrapper[Any, Any, Any]):
         if isinstance(inner, spaces.Dict):
             self._names = [name for name, part in inner.spaces.items() if self.applies(part)]
             if not self._names:
-                raise DataError(f"{type(self).__name__} finds nothing that it could change in {inner}")
+                raise DataError(
+                    f"{type(self).__name__} finds nothing that it could change in {inner}"
+                )
             self.observation_space = spaces.Dict({
                 name: self.space_of(part) if name in self._names else part for name, part in inner.spaces.items()
             })  # fmt: skip
@@ -39,7 +41,9 @@ class PartWise(gymnasium.ObservationWrapper[Any, Any, Any]):
     def observation(self, observation: Any) -> Any:
         """The changed observation."""
         if isinstance(self.env.observation_space, spaces.Dict):
-            return observation | {name: self.change(observation[name], name) for name in self._names}
+            return observation | {
+                name: self.change(observation[name], name) for name in self._names
+            }
         return self.change(observation, "")
 
     @abstractmethod

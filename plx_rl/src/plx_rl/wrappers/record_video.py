@@ -37,7 +37,9 @@ class _RecordVideo(gymnasium.Wrapper[Any, Any, Any, Any]):
     def __init__(self, env: gymnasium.Env[Any, Any], settings: RecordVideo) -> None:
         super().__init__(env)
         if env.render_mode != "rgb_array":
-            raise DataError(f"RecordVideo needs pictures (render_mode rgb_array); {env.unwrapped} draws {env.render_mode}")
+            raise DataError(
+                f"RecordVideo needs pictures (render_mode rgb_array); {env.unwrapped} draws {env.render_mode}"
+            )
         self._settings = settings
         self._episode = -1
         self._frames: list[np.ndarray] = []
@@ -59,13 +61,18 @@ class _RecordVideo(gymnasium.Wrapper[Any, Any, Any, Any]):
         super().close()
 
     def _take(self) -> None:
-        if self._episode % self._settings.every_n_episodes == 0 and len(self._frames) < self._settings.max_frames:
+        if (
+            self._episode % self._settings.every_n_episodes == 0
+            and len(self._frames) < self._settings.max_frames
+        ):
             self._frames.append(np.asarray(self.env.render(), np.uint8))
 
     def _write(self) -> None:
         if len(self._frames) > 1:
             fps = int(self.env.metadata.get("render_fps", 30))
-            write_gif(Path(self._settings.folder) / f"episode-{self._episode:06d}.gif", self._frames, fps)
+            write_gif(
+                Path(self._settings.folder) / f"episode-{self._episode:06d}.gif", self._frames, fps
+            )
         self._frames = []
 
 
@@ -84,4 +91,6 @@ def write_gif(path: Path, frames: list[np.ndarray], fps: int) -> None:
     stride = 2 if fps > 50 else 1
     path.parent.mkdir(parents=True, exist_ok=True)
     images = [Image.fromarray(frame).quantize(64) for frame in frames[::stride]]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=round(1000 * stride / fps), loop=0)
+    images[0].save(
+        path, save_all=True, append_images=images[1:], duration=round(1000 * stride / fps), loop=0
+    )

@@ -57,6 +57,12 @@ class Halving(keras.optimizers.schedules.LearningRateSchedule):
 class Line(ArrayPipeline):
     """Points on y = 2x + 1."""
 
-    def __init__(self, points: PositiveInt = 64, batch_size: PositiveInt = 16, mode: str = "train", seed: int | None = None):
+    def __init__(
+        self,
+        points: PositiveInt = 64,
+        batch_size: PositiveInt = 16,
+        mode: str = "train",
+        seed: int | None = None,
+    ):
         x = np.linspace(-1, 1, points, dtype="float32")[:, None]
         super().__init__({"x": x}, 2 * x + 1, batch_size, mode=mode, seed=seed)

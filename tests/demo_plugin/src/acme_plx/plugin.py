@@ -30,4 +30,8 @@ def provide_pipelines():
 
 @hookimpl
 def provide_commands():
-    return {"weigh": "acme_plx.commands:weigh", "shelf": "acme_plx.commands:shelf", "data weigh": "acme_plx.commands:weigh"}
+    return {
+        "weigh": "acme_plx.commands:weigh",
+        "shelf": "acme_plx.commands:shelf",
+        "data weigh": "acme_plx.commands:weigh",
+    }

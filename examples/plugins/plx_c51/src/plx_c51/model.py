@@ -66,7 +66,9 @@ class C51Model(ValueModel):
 
     def __attrs_post_init__(self) -> None:
         if self.atoms < 2 or self.v_min >= self.v_max:
-            raise ValueError(f"two atoms or more lie between v_min and a higher v_max; got {self.atoms} from {self.v_min} to {self.v_max}")
+            raise ValueError(
+                f"two atoms or more lie between v_min and a higher v_max; got {self.atoms} from {self.v_min} to {self.v_max}"
+            )
 
     def _agent_spec(self, features: Any, space: Any) -> AgentSpec:
         num_actions = one_action(space, type(self).__name__, "NAFModel, or PPOModel")
@@ -77,9 +79,13 @@ class C51Model(ValueModel):
 
         def loss_fn(batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
             logits = network(observations(batch, "state"), training=True)
-            logits_t = (network if target is None else target)(observations(batch, "next_state"), training=False)
+            logits_t = (network if target is None else target)(
+                observations(batch, "next_state"), training=False
+            )
             selector = mask_values(expectation(logits_t), batch.get("next_mask"))
-            aim = categorical_target(logits_t, selector, batch["reward"], discounts(batch, self.discount), support)
+            aim = categorical_target(
+                logits_t, selector, batch["reward"], discounts(batch, self.discount), support
+            )
             error = cross_entropy(aim, tf.gather(logits, batch["action"], batch_dims=1))
             loss = tf.reduce_mean(error * batch["weights"] if "weights" in batch else error)
             return loss, error, tf.reduce_mean(expectation(logits))
@@ -87,7 +93,9 @@ class C51Model(ValueModel):
         return AgentSpec(
             **self._fields(),
             network=network,
-            policy=ValuePolicy(network, self._exploration(), lambda features: expectation(network(features))),
+            policy=ValuePolicy(
+                network, self._exploration(), lambda features: expectation(network(features))
+            ),
             learner=self._learner(network, target, loss_fn),
             predict_fn=lambda features, outputs: {
                 "action": tf.argmax(expectation(outputs), axis=-1),
@@ -98,4 +106,8 @@ class C51Model(ValueModel):
 
     def _network(self, features: Any, num_actions: int) -> keras.Model:
         logits = keras.layers.Dense(num_actions * self.atoms, name="logits")(self._hidden(features))
-        return keras.Model(features, keras.layers.Reshape((num_actions, self.atoms), name="atoms")(logits), name=self.name)
+        return keras.Model(
+            features,
+            keras.layers.Reshape((num_actions, self.atoms), name="atoms")(logits),
+            name=self.name,
+        )

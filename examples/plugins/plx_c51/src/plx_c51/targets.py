@@ -22,11 +22,15 @@ def project(atoms: Any, probabilities: Any, support: Any) -> Any:
     """
     spacing = support[1] - support[0]
     inside = tf.clip_by_value(atoms, support[0], support[-1])
-    share = tf.clip_by_value(1.0 - tf.abs(inside[:, None, :] - support[None, :, None]) / spacing, 0.0, 1.0)
+    share = tf.clip_by_value(
+        1.0 - tf.abs(inside[:, None, :] - support[None, :, None]) / spacing, 0.0, 1.0
+    )
     return tf.einsum("bij,bj->bi", share, probabilities)
 
 
-def categorical_target(logits_t: Any, q_selector: Any, r_t: Any, discount_t: Any, support: Any) -> Any:
+def categorical_target(
+    logits_t: Any, q_selector: Any, r_t: Any, discount_t: Any, support: Any
+) -> Any:
     """The distribution [B, N] that the taken action's should become, without a gradient.
 
     Args:

@@ -56,7 +56,9 @@ class Lines:
         except ValueError as error:
             raise CorruptData(f"{path}, at byte {position}: not a line of JSON: {error}") from error
         if not isinstance(record, dict):
-            raise CorruptData(f"{path}, at byte {position}: expected an object, got a {type(record).__name__}")
+            raise CorruptData(
+                f"{path}, at byte {position}: expected an object, got a {type(record).__name__}"
+            )
         return record
 
 
@@ -97,14 +99,21 @@ class JSONLinesPipeline(Pipeline):
         self._columns = {f"feature {name}": fields for name, fields in features.items()}
         if labels is not None:
             self._columns["labels"] = [labels] if isinstance(labels, str) else labels
-        self._widths = {name: len(_row(self._lines.read(0), name, fields)) for name, fields in self._columns.items()}
-        self._order = make_order(len(self._lines), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
+        self._widths = {
+            name: len(_row(self._lines.read(0), name, fields))
+            for name, fields in self._columns.items()
+        }
+        self._order = make_order(
+            len(self._lines), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
+        )
         self._failure: Exception | None = None
 
     @property
     def element_spec(self) -> tuple[dict[str, tf.TensorSpec], Any]:
         """Float32 [batch, n] each."""
-        return self._split({name: tf.TensorSpec((None, width), tf.float32) for name, width in self._widths.items()})
+        return self._split(
+            {name: tf.TensorSpec((None, width), tf.float32) for name, width in self._widths.items()}
+        )
 
     @property
     def num_batches(self) -> int | None:
@@ -128,23 +137,35 @@ class JSONLinesPipeline(Pipeline):
     def _read(self, indices: tf.Tensor) -> Any:
         columns = tf.numpy_function(self._rows, [indices], [tf.float32] * len(self._columns))
         return self._split(
-            {name: tf.ensure_shape(column, (None, self._widths[name])) for name, column in zip(self._columns, columns, strict=True)}
+            {
+                name: tf.ensure_shape(column, (None, self._widths[name]))
+                for name, column in zip(self._columns, columns, strict=True)
+            }
         )
 
     def _rows(self, indices: np.ndarray) -> list[np.ndarray]:
         try:
             records = [self._lines.read(index) for index in indices.tolist()]
-            rows = {name: [_row(record, name, fields) for record in records] for name, fields in self._columns.items()}
+            rows = {
+                name: [_row(record, name, fields) for record in records]
+                for name, fields in self._columns.items()
+            }
             for name, values in rows.items():
                 if any(len(value) != self._widths[name] for value in values):
-                    raise CorruptData(f"{name} has {self._widths[name]} numbers in the first line, and another count in a later one")
+                    raise CorruptData(
+                        f"{name} has {self._widths[name]} numbers in the first line, and another count in a later one"
+                    )
             return [np.array(values, np.float32) for values in rows.values()]
         except CorruptData as error:
             self._failure = error
             raise
 
     def _split(self, columns: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
-        return {name.removeprefix("feature "): column for name, column in columns.items() if name != "labels"}, columns.get("labels", {})
+        return {
+            name.removeprefix("feature "): column
+            for name, column in columns.items()
+            if name != "labels"
+        }, columns.get("labels", {})
 
 
 def _row(record: Mapping[str, Any], name: str, fields: Sequence[str]) -> list[float]:
@@ -154,6 +175,8 @@ def _row(record: Mapping[str, Any], name: str, fields: Sequence[str]) -> list[fl
         value = record.get(field)
         values = value if isinstance(value, list) else [value]
         if not all(isinstance(number, (int, float)) for number in values):
-            raise CorruptData(f"{name}: the field {field} holds {value!r}; it has to hold a number, or a list of numbers")
+            raise CorruptData(
+                f"{name}: the field {field} holds {value!r}; it has to hold a number, or a list of numbers"
+            )
         numbers += values
     return numbers

@@ -13,7 +13,9 @@ from sklearn import metrics
 
 from plx_core.annotations import PositiveInt
 
-Score = Literal["balanced_accuracy", "cohen_kappa", "f1_macro", "f1_weighted", "jaccard_macro", "matthews"]
+Score = Literal[
+    "balanced_accuracy", "cohen_kappa", "f1_macro", "f1_weighted", "jaccard_macro", "matthews"
+]
 SCORES: Mapping[str, Callable[..., float]] = {
     "balanced_accuracy": metrics.balanced_accuracy_score,
     "cohen_kappa": metrics.cohen_kappa_score,
@@ -51,17 +53,29 @@ class SklearnScore(keras.metrics.Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Count a batch."""
         y_true, y_pred = tf.convert_to_tensor(y_true), tf.convert_to_tensor(y_pred)
-        is_one_hot = y_true.shape.rank == y_pred.shape.rank and y_true.shape[-1] == self.num_classes and self.num_classes > 1
-        labels = tf.argmax(y_true, axis=-1) if is_one_hot else tf.cast(tf.reshape(y_true, (-1,)), tf.int64)
+        is_one_hot = (
+            y_true.shape.rank == y_pred.shape.rank
+            and y_true.shape[-1] == self.num_classes
+            and self.num_classes > 1
+        )
+        labels = (
+            tf.argmax(y_true, axis=-1)
+            if is_one_hot
+            else tf.cast(tf.reshape(y_true, (-1,)), tf.int64)
+        )
         outputs = tf.argmax(y_pred, axis=-1)
-        counted = tf.math.confusion_matrix(labels, outputs, self.num_classes, sample_weight, self.dtype)
+        counted = tf.math.confusion_matrix(
+            labels, outputs, self.num_classes, sample_weight, self.dtype
+        )
         self.matrix.assign_add(counted)
 
     def result(self) -> Any:
         """The score so far."""
         if tf.executing_eagerly():
             return tf.constant(score_of(self.score, self.matrix.numpy()))
-        value = tf.numpy_function(functools.partial(score_of, self.score), [self.matrix.value], tf.float32)
+        value = tf.numpy_function(
+            functools.partial(score_of, self.score), [self.matrix.value], tf.float32
+        )
         return tf.ensure_shape(value, ())
 
     def get_config(self) -> dict[str, Any]:
