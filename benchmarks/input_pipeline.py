@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from plx_core.graphs import Graph
+from plx_core.networks.graph import Graph
 from plx_pipelines.datasets.mnist import prepare
 from plx_pipelines.images import TFRecordImagePipeline
 

@@ -36,12 +36,12 @@ def resident():
 
 
 def of_agent(case):
-    from plx_core.checking import check
-    from plx_core.experiments import create_rl_experiment
+    from plx_core.config.check import check_config
+    from plx_core.experiments.from_config import create_rl_experiment
 
     with tempfile.TemporaryDirectory() as folder:
         run = create_rl_experiment(
-            check(str(EXAMPLES / f"{case.split('-')[0]}_cartpole.yml"), SETS[case]), folder
+            check_config(str(EXAMPLES / f"{case.split('-')[0]}_cartpole.yml"), SETS[case]), folder
         )
         yield from (
             run.agent.train(

@@ -23,12 +23,12 @@ def rate(act, env_reset, env_step, quick):
 
 
 def of_plx(quick):
-    from plx_core.checking import check
-    from plx_core.experiments import create_rl_experiment
+    from plx_core.config.check import check_config
+    from plx_core.experiments.from_config import create_rl_experiment
 
     with tempfile.TemporaryDirectory() as folder:
         run = create_rl_experiment(
-            check(str(Path(__file__).parents[1] / "examples" / "ppo_cartpole.yml")), folder
+            check_config(str(Path(__file__).parents[1] / "examples" / "ppo_cartpole.yml")), folder
         )
         run.agent.train(run.env, timesteps=256)
         env, policy = run.agent.restored({"GymEnvironment": {"env_id": "CartPole-v1"}})

@@ -30,13 +30,13 @@ PEERS = {
 
 def plx(algorithm, *sets):
     def measure(quick):
-        from plx_core.checking import check
-        from plx_core.experiments import create_rl_experiment
+        from plx_core.config.check import check_config
+        from plx_core.experiments.from_config import create_rl_experiment
 
         steps = STEPS[algorithm][quick]
         with tempfile.TemporaryDirectory() as folder:
             run = create_rl_experiment(
-                check(str(EXAMPLES / f"{algorithm}_cartpole.yml"), sets), folder
+                check_config(str(EXAMPLES / f"{algorithm}_cartpole.yml"), sets), folder
             )
 
             def train(timesteps):

@@ -17,8 +17,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from plx_core.curves import COLOURS, Curve, curves_of
-from plx_core.run_directory import RunDirectory
+from plx_core.runs.plot import COLOURS, Curve, curves_of
+from plx_core.runs.run_directory import RunDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
 TO = ROOT / "docs" / "_static" / "runs.png"

@@ -21,15 +21,15 @@ import click
 
 import plx_core
 from plx_core import hookspecs
-from plx_core.cli import main
-from plx_core.configs import ExperimentConfig
-from plx_core.example_lines import yaml_line
+from plx_core.cli.main import main
+from plx_core.components.example_lines import yaml_line
+from plx_core.components.json_schema import Schema, schema_of
+from plx_core.components.schema_cache import Signatures
+from plx_core.config.sections import ExperimentConfig
+from plx_core.config.validate import describe
 from plx_core.hookspecs import KINDS
-from plx_core.plugins import load_plugins
-from plx_core.reading import describe
-from plx_core.registry import Entry, Registry
-from plx_core.schema import Schema, schema_of
-from plx_core.signatures import Signatures
+from plx_core.plugins.discovery import load_plugins
+from plx_core.plugins.registry import Entry, Registry
 
 SECTION = re.compile(r"^(?P<title>[A-Z][\w ]+):\n(?P<body>(?:(?: {2,}.*)?\n?)+)", re.MULTILINE)
 ARGUMENT = re.compile(
@@ -190,7 +190,7 @@ def layer_shapes(entry: Entry, schema: Schema) -> str:
     import keras
     import yaml
 
-    from plx_core.components import make
+    from plx_core.components.component import make
 
     for shapes, call in TRIED:
         try:
@@ -403,7 +403,7 @@ def python_page() -> str:
     """Every public name of `plx_core`."""
     head = (
         "# Python\n\nThe names of `plx_core`. Besides them, each kind is a namespace of its components: `plx_core.layers.Dense`, "
-        "`plx_core.memories.Memory`; `plx_core.envs` is `plx_core.environments`, and `plx_core.configs.SGDConfig(learning_rate=0.01)` "
+        "`plx_core.memories.Memory`; `plx_core.envs` is `plx_core.environments`, and `plx_core.config.sections.SGDConfig(learning_rate=0.01)` "
         "names a component with its parameters.\n"
     )
     return "\n".join(

@@ -88,10 +88,10 @@ def shared():
 def validator(tmp_path_factory):
     """Holds a file against the JSON Schema of all that is installed."""
     jsonschema = pytest.importorskip("jsonschema")
-    from plx_core.editor_schema import editor_schema
-    from plx_core.plugins import load_plugins
-    from plx_core.registry import Registry
-    from plx_core.signatures import Signatures
+    from plx_core.components.schema_cache import Signatures
+    from plx_core.config.editor_schema import editor_schema
+    from plx_core.plugins.discovery import load_plugins
+    from plx_core.plugins.registry import Registry
 
     schema = editor_schema(
         Registry(load_plugins()), Signatures(tmp_path_factory.mktemp("cache") / "signatures.json")

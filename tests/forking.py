@@ -7,7 +7,13 @@ import sys
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["tensorflow", "keras", "plx_core.cli", "plx_core.experiments", "plx_pipelines.images"]
+    [
+        "tensorflow",
+        "keras",
+        "plx_core.cli.main",
+        "plx_core.experiments.from_config",
+        "plx_pipelines.images",
+    ]
 )
 
 

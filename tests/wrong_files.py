@@ -5,7 +5,7 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 
 
 def check(folder, text, *options):

@@ -6,9 +6,9 @@ import keras
 import tensorflow as tf
 
 import plx_core as plx
-from plx_core.checkpoints import load
-from plx_core.configs import EnvironmentConfig, RunConfig
-from plx_core.inputs import numpy_input_fn
+from plx_core.config.sections import EnvironmentConfig, RunConfig
+from plx_core.data.arrays import numpy_input_fn
+from plx_core.runs.checkpoints import load
 
 GRAPH = {
     "layers": [

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from plx_core import cli
-from plx_core.tracking import JSONLTracker
+from plx_core.cli import main as cli
+from plx_core.runs.trackers import JSONLTracker
 
 PARTS = """
 from plx_core import hookimpl
@@ -26,7 +26,7 @@ train: {data_pipeline: {Line: {}}}
 LINE = """
 import numpy as np
 from plx_core import hookimpl
-from plx_core.inputs import ArrayPipeline
+from plx_core import ArrayPipeline
 
 class Line(ArrayPipeline):
     def __init__(self, seed: int | None = None, mode: str = "train"):

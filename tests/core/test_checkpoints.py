@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from plx_core import checkpoints as module
-from plx_core.checkpoints import ARRAYS, MANIFEST, STATE, Checkpoints, load, step_of, verify
 from plx_core.errors import CheckpointError
+from plx_core.runs import checkpoints as module
+from plx_core.runs.checkpoints import ARRAYS, MANIFEST, STATE, Checkpoints, load, step_of, verify
 
 
 def make_state(step):

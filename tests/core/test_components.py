@@ -4,7 +4,7 @@ import keras
 import pytest
 
 import plx_core as plx
-from plx_core.components import Component, make
+from plx_core.components.component import Component, make
 from plx_core.errors import ComponentError, ConfigError
 
 
@@ -68,8 +68,8 @@ def test_what_is_supplied_fills_what_is_left_out():
     def factory(a: int, seed: int | None = None, mode: str = "train"):
         return a, seed, mode
 
-    from plx_core.plugins import Plugin, Plugins
-    from plx_core.registry import Entry, Registry
+    from plx_core.plugins.discovery import Plugin, Plugins
+    from plx_core.plugins.registry import Entry, Registry
 
     registry = Registry(Plugins())
     registry._entries["pipelines"] = [Entry("pipelines", "Line", Plugin("p", "p"), factory)]

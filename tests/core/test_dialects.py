@@ -6,11 +6,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from plx_core.cli import main
-from plx_core.dialects import is_2017
+from plx_core.cli.main import main
+from plx_core.config.load import load_tree
+from plx_core.config.polyaxon_2017 import is_2017
+from plx_core.config.yaml_tree import from_python, to_python
 from plx_core.errors import ConfigError
-from plx_core.loading import load_tree
-from plx_core.nodes import from_python, to_python
 
 
 def seed(data="data"):

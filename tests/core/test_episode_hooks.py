@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from plx_core import episode_hooks
-from plx_core.episode_hooks import (
+from plx_core.callbacks import episodes as episode_hooks
+from plx_core.callbacks.episodes import (
     EpisodeCheckpointSaver,
     EpisodeCounter,
     EpisodeLogging,
@@ -70,7 +70,7 @@ def test_a_resumed_run_stops_where_it_would_have():
 
 
 def test_a_line_every_two_episodes(caplog):
-    caplog.set_level(logging.INFO, "plx_core.episode_hooks")
+    caplog.set_level(logging.INFO, "plx_core.callbacks.episodes")
     play(EpisodeLogging(every_n_episodes=2), 5)
     assert [record.getMessage() for record in caplog.records] == [
         "episode 2  return 20  length 5  global_timestep 10  global_step 2",

@@ -9,10 +9,10 @@ import pytest
 import tensorflow as tf
 
 import plx_core as plx
-from plx_core.checkpoints import Checkpoints, load
-from plx_core.configs import EnvironmentConfig, RunConfig
+from plx_core.config.sections import EnvironmentConfig, RunConfig
+from plx_core.data.arrays import numpy_input_fn
 from plx_core.errors import CheckpointError, ComponentError, ConfigError, DataError, NonFiniteLoss
-from plx_core.inputs import numpy_input_fn
+from plx_core.runs.checkpoints import Checkpoints, load
 
 from .engine import (
     ListTracker,
@@ -204,7 +204,7 @@ def test_a_saved_model_gives_what_predict_gives(trained, tmp_path, blobs):
 
 
 def test_an_export_takes_features_as_they_lie_in_the_data(tmp_path, blobs):
-    from plx_core.inputs import ArrayPipeline
+    from plx_core.data.arrays import ArrayPipeline
 
     x, y = (blobs[0] * 100).astype("int32"), blobs[1]
     processors = {"x": {"input_layers": ["x"], "layers": [{"Rescaling": {"scale": 0.01}}]}}
@@ -405,7 +405,7 @@ def test_features_by_name_layers_by_name_and_several_inputs(tmp_path, blobs):
 
 
 def test_a_graph_with_several_outputs_and_a_loss_of_several_parts(tmp_path, blobs):
-    from plx_core.graphs import build_network
+    from plx_core.networks.graph import build_network
 
     y = blobs[1]
 

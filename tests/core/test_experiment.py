@@ -12,11 +12,8 @@ import pytest
 import tensorflow as tf
 
 import plx_core as plx
-from plx_core.checkpoints import load
-from plx_core.configs import WarmStartConfig
-from plx_core.errors import CheckpointError, ComponentError, NonFiniteLoss
-from plx_core.exporting import BestExporter, FinalExporter, LatestExporter
-from plx_core.run_hooks import (
+from plx_core.callbacks.keras_adapter import as_callback
+from plx_core.callbacks.standard import (
     EarlyStopping,
     FinalOps,
     GlobalStepWaiter,
@@ -25,8 +22,11 @@ from plx_core.run_hooks import (
     StepCounter,
     StopAfterNEvals,
     StopAtStep,
-    as_callback,
 )
+from plx_core.config.sections import WarmStartConfig
+from plx_core.errors import CheckpointError, ComponentError, NonFiniteLoss
+from plx_core.runs.checkpoints import load
+from plx_core.runs.exporters import BestExporter, FinalExporter, LatestExporter
 
 from .engine import classify, feed, make_estimator
 
@@ -174,7 +174,7 @@ def test_the_best_exporter_keeps_the_best(tmp_path, blobs):
 
 
 def test_a_saved_model_takes_features_as_they_lie_in_the_data(tmp_path, blobs):
-    from plx_core.inputs import ArrayPipeline
+    from plx_core.data.arrays import ArrayPipeline
 
     x, y = blobs
     processors = {

@@ -3,9 +3,9 @@
 import pytest
 from click.testing import CliRunner
 
-from plx_core.cli import main
-from plx_core.comparing import sparkline
-from plx_core.run_directory import RunDirectory
+from plx_core.cli.main import main
+from plx_core.runs.compare import sparkline
+from plx_core.runs.run_directory import RunDirectory
 
 
 def plx(*arguments):

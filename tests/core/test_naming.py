@@ -2,8 +2,8 @@
 
 import keras
 
-from plx_core.graphs import Graph, build_network
-from plx_core.naming import variables_by_name
+from plx_core.networks.graph import Graph, build_network
+from plx_core.networks.variable_names import variables_by_name
 
 NESTED = [
     {"RNN": {"cell": {"LSTMCell": {"units": 2}}, "return_sequences": True}},

@@ -6,14 +6,14 @@ from types import ModuleType
 import pytest
 
 from plx_core import hookimpl
-from plx_core.components import Component
+from plx_core.components.component import Component
+from plx_core.components.schema_cache import Signatures
+from plx_core.config.validate import Reader
+from plx_core.config.yaml_tree import from_python
 from plx_core.errors import AmbiguousComponent, ConfigError, PluginError, UnknownComponent
 from plx_core.hookspecs import API_VERSION, KINDS
-from plx_core.nodes import from_python
-from plx_core.plugins import Plugin, Plugins, load_plugins
-from plx_core.reading import Reader
-from plx_core.registry import SINGULAR, Registry
-from plx_core.signatures import Signatures
+from plx_core.plugins.discovery import Plugin, Plugins, load_plugins
+from plx_core.plugins.registry import SINGULAR, Registry
 
 
 def module_with(name, **hooks):

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plx_core.annotations import Of, Range
+from plx_core.components.json_schema import factory_schema, schema_of
+from plx_core.components.schema_cache import Signatures
+from plx_core.config.load import Permissions, load_tree
+from plx_core.config.validate import Reader
+from plx_core.config.yaml_tree import from_python, parse, to_python
 from plx_core.errors import ConfigError
-from plx_core.loading import Allowed, load_tree
-from plx_core.nodes import from_python, parse, to_python
-from plx_core.plugins import Plugins
-from plx_core.reading import Reader
-from plx_core.registry import Registry
-from plx_core.schema import factory_schema, schema_of
-from plx_core.signatures import Signatures
+from plx_core.plugins.discovery import Plugins
+from plx_core.plugins.registry import Registry
 
 
 def read(text, annotation):
@@ -239,7 +239,7 @@ def test_a_setting_that_fits_nowhere_is_an_error(tmp_path, text):
 def test_variables_are_those_that_are_allowed(tmp_path):
     path = write(tmp_path, "a.yml", "project: {name: '${env:PLX_WHO}-${env:TEAM}'}")
     environ = {"PLX_WHO": "me", "TEAM": "us"}
-    assert to_python(load_tree(path, allowed=Allowed(env=("TE*",)), environ=environ)) == {
+    assert to_python(load_tree(path, allowed=Permissions(env=("TE*",)), environ=environ)) == {
         "project": {"name": "me-us"}
     }
     with pytest.raises(ConfigError, match="TEAM may not be read"):

@@ -3,8 +3,8 @@
 import pytest
 
 import plx_core as plx
-from plx_core.checkpoints import Checkpoints, load
-from plx_core.inputs import ArrayPipeline
+from plx_core.data.arrays import ArrayPipeline
+from plx_core.runs.checkpoints import Checkpoints, load
 
 from .engine import feed, fingerprint, make_estimator
 

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from plx_core.errors import RunDirectoryError
-from plx_core.run_directory import RunDirectory
+from plx_core.runs.run_directory import RunDirectory
 
 HOLD = """
 import sys, time

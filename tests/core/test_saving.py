@@ -8,11 +8,11 @@ import pytest
 from attrs import evolve
 
 from plx_core import hookimpl
-from plx_core.components import Component
+from plx_core.components.component import Component
 from plx_core.errors import ComponentError, DataError
-from plx_core.plugins import Plugin, Plugins
-from plx_core.registry import Registry
-from plx_core.saving import custom_objects, load_model
+from plx_core.networks.load_model import custom_objects, load_model
+from plx_core.plugins.discovery import Plugin, Plugins
+from plx_core.plugins.registry import Registry
 
 
 def shift_class():

@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 import plx_core as plx
+from plx_core.data.arrays import numpy_input_fn
+from plx_core.engine.gradients import clip_gradients
 from plx_core.errors import ConfigError
-from plx_core.inputs import numpy_input_fn
-from plx_core.training import clip
 
 from .engine import make_estimator
 
@@ -172,15 +172,17 @@ def test_gradients_of_embeddings_are_clipped_each_by_its_own_norm():
     dense.build((None, 2))
     weights = [embedding.embeddings, dense.kernel, dense.bias]
     gradients = [tf.fill([4, 2], 1.0), tf.fill([2, 1], 3.0), tf.constant([4.0])]
-    clipped = clip(gradients, weights, None, 0.5)
+    clipped = clip_gradients(gradients, weights, None, 0.5)
     assert float(tf.norm(clipped[0])) == pytest.approx(0.5)
     np.testing.assert_allclose(clipped[0], np.full((4, 2), 0.5 / np.sqrt(8)), rtol=1e-6)
     np.testing.assert_array_equal(clipped[1], gradients[1])
     sparse = tf.IndexedSlices(tf.fill([2, 2], 1.0), tf.constant([0, 3]), tf.constant([4, 2]))
     np.testing.assert_allclose(
-        clip([sparse], weights[:1], None, 1.0)[0].values, np.full((2, 2), 0.5), rtol=1e-6
+        clip_gradients([sparse], weights[:1], None, 1.0)[0].values, np.full((2, 2), 0.5), rtol=1e-6
     )
-    np.testing.assert_array_equal(clip([sparse], weights[:1], None, 5.0)[0].values, np.ones((2, 2)))
+    np.testing.assert_array_equal(
+        clip_gradients([sparse], weights[:1], None, 5.0)[0].values, np.ones((2, 2))
+    )
 
 
 def test_clip_embed_gradients_bounds_the_first_step_of_embeddings_alone(tmp_path):

@@ -7,10 +7,10 @@ import tensorflow as tf
 from attrs import evolve
 
 import plx_core as plx
-from plx_core.checkpoints import load
+from plx_core.engine.gradients import clip_gradients
+from plx_core.engine.pacing import BlockSize, Clock
 from plx_core.errors import ComponentError
-from plx_core.schedule import BlockSize, Clock
-from plx_core.training import clip
+from plx_core.runs.checkpoints import load
 
 from .engine import Recorder, classify, feed, make_estimator
 
@@ -136,11 +136,11 @@ def test_embeddings_are_clipped_by_their_own_norm(tmp_path):
     with tf.GradientTape() as tape:
         loss = 30 * tf.reduce_sum(tf.gather(embedding, [1, 3])) + 40 * tf.reduce_sum(dense)
     gradients = tape.gradient(loss, [embedding, dense])
-    clipped = clip(gradients, weights, None, 1.5)
+    clipped = clip_gradients(gradients, weights, None, 1.5)
     assert isinstance(clipped[0], tf.IndexedSlices)
     assert float(tf.linalg.global_norm([clipped[0].values])) == pytest.approx(1.5)
     assert clipped[1] is gradients[1]
-    both = clip(gradients, weights, 2.0, None)
+    both = clip_gradients(gradients, weights, 2.0, None)
     assert float(tf.linalg.global_norm(both)) == pytest.approx(2.0)
 
 
@@ -178,7 +178,7 @@ def test_blocks_end_at_each_period_and_grow_while_they_are_quick():
 
 def test_a_clock_is_due_when_its_period_has_passed(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("plx_core.schedule.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("plx_core.engine.pacing.time.monotonic", lambda: now[0])
     clock, never = Clock(10.0), Clock(None)
     due = []
     for now[0] in (100.0, 105.0, 110.0, 119.0, 125.0, 130.0):

@@ -6,8 +6,8 @@ import tensorflow as tf
 from attrs import evolve
 
 import plx_core as plx
-from plx_core.chunks import MOST_STEPS, Chunks, have_one_shape
 from plx_core.errors import NonFiniteLoss
+from plx_core.supervised.stacked_batches import MOST_STEPS, Chunks, have_one_shape
 
 from .engine import GRAPH, Recorder, classify, feed, fingerprint, make_estimator
 

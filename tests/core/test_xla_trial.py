@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 import plx_core as plx
-from plx_core import xla_trial
-from plx_core.feeding import as_pipeline
-from plx_core.interfaces import Modes
+from plx_core.data.input_fn import as_pipeline
+from plx_core.engine import xla_trial
+from plx_core.state import Modes
 
 X = np.linspace(-1, 1, 64, dtype=np.float32).reshape(32, 2)
 INPUT = plx.inputs.numpy_input_fn({"x": X}, X[:, 0], batch_size=8, num_epochs=None, shuffle=True)

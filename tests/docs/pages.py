@@ -9,12 +9,12 @@ import yaml
 from attrs import define, field, fields, frozen
 from click.testing import CliRunner
 
-from plx_core.checking import check
-from plx_core.cli import main
-from plx_core.configs import ExperimentConfig
-from plx_core.loading import Allowed
-from plx_core.shapes import check_shapes
-from plx_core.signatures import Signatures
+from plx_core.cli.main import main
+from plx_core.components.schema_cache import Signatures
+from plx_core.config.check import check_config
+from plx_core.config.load import Permissions
+from plx_core.config.sections import ExperimentConfig
+from plx_core.experiments.dry_run_cache import check_shapes
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(
@@ -135,20 +135,22 @@ class Page:
         else:
             Path(name).write_text(block.text, encoding="utf-8")
         if block.name is None or "wrong" not in block.name:
-            check_shapes(check(name, allowed=self._allowed()))
+            check_shapes(check_config(name, allowed=self._allowed()))
         if name != "fragment.yml":
             self.base = str(Path(name).resolve())
 
     def _allowed(self):
         """The files that the page has written and loads with `--plugin`."""
         named = re.findall(r"--plugin (\S+\.py)", self.path.read_text(encoding="utf-8"))
-        return Allowed(plugins=tuple(name for name in dict.fromkeys(named) if Path(name).exists()))
+        return Permissions(
+            plugins=tuple(name for name in dict.fromkeys(named) if Path(name).exists())
+        )
 
     def _at_its_place(self, content):
         """A part of an experiment within one: its sections, or else its model's parameters."""
         if set(content) <= SECTIONS:
             return content
-        model = check(self.base, allowed=self._allowed()).config.model
+        model = check_config(self.base, allowed=self._allowed()).config.model
         known = Signatures().parameters(model.entry)["properties"]
         assert set(content) <= set(known), (
             f"this YAML has neither an experiment's keys nor those of {model.name}: {', '.join(content)}"
@@ -182,7 +184,7 @@ class Page:
     def _learning(self, file):
         return (
             "reinforcement"
-            if check(file, allowed=self._allowed()).is_reinforcement
+            if check_config(file, allowed=self._allowed()).is_reinforcement
             else "supervised"
         )
 

@@ -17,12 +17,12 @@ from click.testing import CliRunner
 from tests.docs.pages import ROOT
 
 import plx_core
-from plx_core.cli import main
-from plx_core.configs import ExperimentConfig
+from plx_core.cli.main import main
+from plx_core.components.schema_cache import Signatures
+from plx_core.config.sections import ExperimentConfig
 from plx_core.hookspecs import KINDS
-from plx_core.plugins import HOOKS, load_plugins
-from plx_core.registry import Registry
-from plx_core.signatures import Signatures
+from plx_core.plugins.discovery import HOOKS, load_plugins
+from plx_core.plugins.registry import Registry
 
 OURS = ("plx_core", "plx_layers", "plx_rl", "plx_pipelines")
 

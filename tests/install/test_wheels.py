@@ -179,7 +179,7 @@ def test_a_plugin_requires_core_and_no_other_plugin(wheels: dict[str, Path], pac
 
 
 def test_core_alone_imports_and_has_its_own_parts(core_alone: Environment) -> None:
-    program = "import plx_core\nfrom plx_core.plugins import load_plugins\nresult = list(load_plugins().plugins)"
+    program = "import plx_core\nfrom plx_core.plugins.discovery import load_plugins\nresult = list(load_plugins().plugins)"
     assert core_alone.evaluate(program) == ["plx_core"]
 
 
@@ -211,7 +211,7 @@ for kind, name in (("layers", "Dense"), ("memories", "Memory"), ("pipelines", "T
 def test_core_with_one_plugin_works_without_the_others(
     with_core: Callable[[str], Environment], package: str
 ) -> None:
-    program = "from plx_core.plugins import load_plugins\nresult = {name: plugin.error for name, plugin in load_plugins().plugins.items()}"
+    program = "from plx_core.plugins.discovery import load_plugins\nresult = {name: plugin.error for name, plugin in load_plugins().plugins.items()}"
     assert with_core(package).evaluate(program) == {"plx_core": "", package: ""}
 
 

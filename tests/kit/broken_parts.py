@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 import plx_core as plx
-from plx_core.inputs import ArrayPipeline
+from plx_core.data.arrays import ArrayPipeline
 
 
 class Layer(keras.layers.Layer):
@@ -255,7 +255,7 @@ class AveragedBridge(plx.Bridge):
     """Has one loss for a batch."""
 
     def cross(self, encoding):
-        return plx.Crossing(
+        return plx.BridgeOutput(
             latent=encoding, code=encoding, losses={"size": ops.mean(ops.abs(encoding))}
         )
 
@@ -264,7 +264,7 @@ class LambdaBridge(plx.Bridge):
     """Hides what it computes in a function that no file can hold."""
 
     def cross(self, encoding):
-        return plx.Crossing(
+        return plx.BridgeOutput(
             latent=encoding, code=keras.layers.Lambda(lambda values: values * 2.0)(encoding)
         )
 
@@ -273,7 +273,7 @@ class GlobalBridge(plx.Bridge):
     """Draws latents from NumPy's own generator."""
 
     def cross(self, encoding):
-        return plx.Crossing(latent=encoding, code=encoding)
+        return plx.BridgeOutput(latent=encoding, code=encoding)
 
     def sample_fn(self, latent):
         return lambda count, generator: np.random.normal(size=(count, latent.shape[-1]))

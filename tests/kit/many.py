@@ -2,7 +2,7 @@
 
 import shutil
 
-from plx_core.new_plugin import write_plugin
+from plx_core.cli.new_plugin import write_plugin
 
 BROKEN = {
     "plx-part03": "syntax error",

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from plx_core.components import default_registry
+from plx_core.components.component import default_registry
 from plx_core.hookspecs import KINDS
 from plx_core.testing import plugin_modules
 

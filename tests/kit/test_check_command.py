@@ -2,7 +2,7 @@
 
 from click.testing import CliRunner
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 from plx_core.testing import plugin_modules
 
 FAULTY = '''

@@ -21,7 +21,7 @@ def store(tmp_path, monkeypatch):
 
 
 def test_a_run_and_its_resumption_are_one_run_of_mlflow(tmp_path, store):
-    from plx_core.mlflow_tracking import MLflowTracker
+    from plx_core.runs.mlflow_tracker import MLflowTracker
 
     folder = tmp_path / "lenet"
     folder.mkdir()
@@ -57,7 +57,7 @@ def test_it_does_what_a_run_relies_on(store):
 def test_it_is_named_what_is_missing(tmp_path, monkeypatch):
     import sys
 
-    from plx_core.components import make
+    from plx_core.components.component import make
 
     monkeypatch.setitem(sys.modules, "mlflow.tracking", None)
     with pytest.raises(ComponentError, match=r"pip install plx-core\[mlflow\] brings it"):

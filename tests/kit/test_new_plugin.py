@@ -17,13 +17,13 @@ import yaml
 from click.testing import CliRunner
 from packaging.requirements import Requirement
 
-from plx_core.cli import main
+from plx_core.cli.main import main
+from plx_core.cli.new_plugin import WITHOUT, kinds, needs, write_plugin
+from plx_core.config.validate import Reader
+from plx_core.config.yaml_tree import parse
 from plx_core.hookspecs import KINDS
-from plx_core.new_plugin import WITHOUT, kinds, needs, write_plugin
-from plx_core.nodes import parse
-from plx_core.plugins import Plugin, load_plugins
-from plx_core.reading import Reader
-from plx_core.registry import Registry
+from plx_core.plugins.discovery import Plugin, load_plugins
+from plx_core.plugins.registry import Registry
 
 pytest.importorskip("gymnasium")
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "own-package.md"

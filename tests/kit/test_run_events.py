@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 import plx_core as plx
+from plx_core.callbacks.plugin_events import RunEvents
+from plx_core.data.arrays import ArrayPipeline
 from plx_core.errors import NonFiniteLoss
 from plx_core.hookspecs import EVENTS, hookimpl
-from plx_core.inputs import ArrayPipeline
-from plx_core.plugins import Plugin, Plugins
-from plx_core.run_events import RunEvents
-from plx_core.specs import EstimatorSpec
+from plx_core.models.spec import EstimatorSpec
+from plx_core.plugins.discovery import Plugin, Plugins
 
 pytest.importorskip("gymnasium")
 
@@ -126,7 +126,7 @@ def test_an_agent_tells_of_its_episodes(tmp_path):
 
 def test_a_plugin_that_raises_is_reported_once_and_the_run_goes_on(tmp_path, caplog):
     plugins, notes = listening(failing=("run_started",))
-    with caplog.at_level(logging.WARNING, "plx_core.run_events"):
+    with caplog.at_level(logging.WARNING, "plx_core.callbacks.plugin_events"):
         run = estimator(tmp_path, plugins).train(data(), max_steps=4)
     assert run.global_step == 4
     assert [event for event, _ in notes] == ["run_started"]
@@ -144,12 +144,12 @@ def test_a_config_tells_of_itself(tmp_path, monkeypatch):
     )
     import sys
 
-    from plx_core.checking import check
-    from plx_core.experiments import create_experiment
-    from plx_core.loading import Allowed
+    from plx_core.config.check import check_config
+    from plx_core.config.load import Permissions
+    from plx_core.experiments.from_config import create_experiment
 
     monkeypatch.chdir(tmp_path)
-    checked = check("a.yml", (), Allowed((), ("watching.py",)))
+    checked = check_config("a.yml", (), Permissions((), ("watching.py",)))
     create_experiment(checked, tmp_path / "run", given="")
     create_experiment(checked, tmp_path / "other", given="", keep=False)
     assert sys.modules["watching"].SEEN == [7]

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import plx_core as plx
-from plx_core.checkpoints import load
+from plx_core.data.arrays import numpy_input_fn
 from plx_core.errors import ComponentError, ConfigError
-from plx_core.inputs import numpy_input_fn
+from plx_core.runs.checkpoints import load
 from plx_layers.bridges.latent import normal_divergence
 from plx_layers.callbacks import add_noise, tile, traversal
 
@@ -165,7 +165,7 @@ def test_noise_follows_its_mean_and_deviation():
 
 
 def test_variables_are_named_after_the_part_and_alike_in_every_mode():
-    from plx_core.naming import variables_by_name
+    from plx_core.networks.variable_names import variables_by_name
 
     names = [
         list(

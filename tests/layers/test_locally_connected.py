@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import plx_core as plx
-from plx_core.components import Component
+from plx_core.components.component import Component
 from plx_core.errors import ConfigError
 
 

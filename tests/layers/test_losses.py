@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from plx_core.components import Component, default_registry, make
+from plx_core.components.component import Component, default_registry, make
 from plx_core.errors import ConfigError
 
 NAMES = [

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import plx_core as plx
-from plx_core.components import default_registry, make
+from plx_core.components.component import default_registry, make
 
 sklearn_metrics = pytest.importorskip(
     "sklearn.metrics", reason="scikit-learn is what metrics are compared with"

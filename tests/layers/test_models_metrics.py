@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import plx_core as plx
-from plx_core.checkpoints import load
-from plx_core.configs import EnvironmentConfig, RunConfig
-from plx_core.inputs import numpy_input_fn
+from plx_core.config.sections import EnvironmentConfig, RunConfig
+from plx_core.data.arrays import numpy_input_fn
+from plx_core.runs.checkpoints import load
 
 THREE = (
     np.random.default_rng(8).normal(size=(120, 4)).astype("float32"),

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import plx_core as plx
+from plx_core.data.arrays import numpy_input_fn
 from plx_core.errors import ConfigError
-from plx_core.inputs import numpy_input_fn
 
 GRAPH = {
     "layers": [
@@ -141,7 +141,7 @@ def test_weights_can_stop_a_head_from_teaching_the_rest(tmp_path):
     ],
 )  # fmt: skip
 def test_mistakes_say_which_head(params, message):
-    from plx_core.components import make
+    from plx_core.components.component import make
 
     if "heads" in params:
         params = {

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import plx_core as plx
-from plx_core.inputs import numpy_input_fn
-from plx_core.specs import SUMMARIES
+from plx_core.data.arrays import numpy_input_fn
+from plx_core.models.spec import SUMMARIES
 
 EXPECTED = {
     "loss": {"loss"},

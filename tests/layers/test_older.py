@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import plx_core as plx
-from plx_core.components import default_registry, make
+from plx_core.components.component import default_registry, make
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 import plx_core as plx
-from plx_core.components import make
+from plx_core.components.component import make
 from plx_layers import stock
 from plx_layers.fused_adam import FUSED_SIZE
 from plx_layers.schedules import Decay
@@ -270,8 +270,8 @@ def test_all_of_keras_stock_is_there_without_importing_it():
     ],
 )
 def test_every_component_loads_and_says_what_it_takes(kind):
-    from plx_core.components import default_registry
-    from plx_core.schema import factory_schema
+    from plx_core.components.component import default_registry
+    from plx_core.components.json_schema import factory_schema
 
     for entry in default_registry().entries(kind):
         schema = factory_schema(entry.load(), kind)

@@ -8,8 +8,8 @@ import pytest
 from attrs import evolve
 
 import plx_core as plx
-from plx_core.components import Component
-from plx_core.saving import custom_objects, load_model
+from plx_core.components.component import Component
+from plx_core.networks.load_model import custom_objects, load_model
 
 
 def saved(layer, path):
@@ -43,4 +43,4 @@ def test_the_installed_plugins_offer_theirs(tmp_path):
     np.testing.assert_array_equal(
         network(np.array([[0.4, 0.6]], "float32")), np.array([[0.0, 0.6]], "float32")
     )
-    assert "plx_core.saving" in sys.modules
+    assert "plx_core.networks.load_model" in sys.modules

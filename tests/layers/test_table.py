@@ -9,14 +9,14 @@ import pytest
 import tensorflow as tf
 
 import plx_core as plx
-from plx_core.components import default_registry
+from plx_core.components.component import default_registry
+from plx_core.components.example_lines import yaml_line
+from plx_core.components.schema_cache import Signatures
+from plx_core.config.validate import Reader
+from plx_core.config.yaml_tree import parse
 from plx_core.errors import ConfigError
-from plx_core.example_lines import yaml_line
-from plx_core.graphs import Graph, build_network
-from plx_core.nodes import parse
-from plx_core.reading import Reader
-from plx_core.saving import custom_objects
-from plx_core.signatures import Signatures
+from plx_core.networks.graph import Graph, build_network
+from plx_core.networks.load_model import custom_objects
 from plx_layers import stock
 
 SEQUENCE, IMAGE, VOLUME = (6, 4), (8, 8, 4), (6, 6, 6, 2)

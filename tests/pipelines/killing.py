@@ -12,8 +12,8 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from plx_core.graphs import Graph
-from plx_core.inputs import ArrayPipeline
+from plx_core.data.arrays import ArrayPipeline
+from plx_core.networks.graph import Graph
 from plx_pipelines.adapters import TFDatasetPipeline
 from plx_pipelines.captions import ImageCaptioningPipeline
 from plx_pipelines.folders import ImageFolderPipeline

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from plx_core.data.input_fn import as_pipeline
 from plx_core.errors import DataError
-from plx_core.feeding import as_pipeline
-from plx_core.graphs import Graph
+from plx_core.networks.graph import Graph
 from plx_pipelines.adapters import TFDatasetPipeline, TFDSPipeline
 
 from .contract import batches_of, check_pipeline, check_resumes

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from plx_core.components import Component
+from plx_core.components.component import Component
 from plx_pipelines.captions import ImageCaptioningPipeline
 from plx_pipelines.encoding import (
     bytes_feature,

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 
 
 def plx(*arguments):
@@ -78,7 +78,7 @@ def test_show(files, tmp_path):
 @pytest.mark.parametrize("command", ["verify", "show"])
 def test_no_command_starts_tensorflow(command, files):
     code = (
-        "import json, sys\nfrom plx_core.cli import main\n"
+        "import json, sys\nfrom plx_core.cli.main import main\n"
         f"try: main(['data', {command!r}, {files[0]!r}], prog_name='plx')\nexcept SystemExit as end: code = end.code\n"
         "print(json.dumps([code, sorted({'tensorflow', 'keras'} & set(sys.modules))]), file=sys.stderr)"
     )

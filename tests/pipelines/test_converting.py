@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 from plx_core.errors import CorruptData, DataError
 from plx_pipelines.converting import (
     convert_arrays,

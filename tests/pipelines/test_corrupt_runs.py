@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 from plx_core.errors import CorruptData
 from plx_pipelines.images import TFRecordImagePipeline
 from plx_pipelines.records import scan

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from plx_core.data.input_fn import explained
 from plx_core.errors import CorruptData
-from plx_core.feeding import explained
 from plx_pipelines.adapters import TFDatasetPipeline
 from plx_pipelines.images import TFRecordImagePipeline
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from PIL import Image
 
 from plx_core.errors import CorruptData, DataError
-from plx_core.graphs import Graph
+from plx_core.networks.graph import Graph
 from plx_pipelines.encoding import encode_labelled_image
 from plx_pipelines.images import TFRecordImagePipeline, decode_images
 from plx_pipelines.metadata import write_metadata

@@ -8,9 +8,11 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plx_core import inputs
+from plx_core.data import batches as inputs
+from plx_core.data.arrays import ArrayPipeline, numpy_input_fn
+from plx_core.data.batches import Resident, batches
+from plx_core.data.order import Order
 from plx_core.errors import DataError
-from plx_core.inputs import ArrayPipeline, Order, Resident, batches, numpy_input_fn
 
 from .contract import batches_of, check_pipeline
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 from PIL import Image
 from sklearn.preprocessing import StandardScaler
 
-from plx_core.graphs import Graph
-from plx_core.inputs import ArrayPipeline
+from plx_core.data.arrays import ArrayPipeline
+from plx_core.networks.graph import Graph
 from plx_pipelines import plugin
 from plx_pipelines.processors import colours, geometry, measures
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 import plx_core as plx
-from plx_core.checkpoints import load
-from plx_core.configs import EnvironmentConfig, RunConfig
+from plx_core.config.sections import EnvironmentConfig, RunConfig
+from plx_core.runs.checkpoints import load
 
 GRAPH = {"layers": [{"Dense": {"units": 8, "activation": "tanh"}}]}
 LINEAR = {"layers": []}

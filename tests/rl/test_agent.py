@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 
 import plx_core as plx
-from plx_core.checkpoints import load
+from plx_core.data.arrays import numpy_input_fn
 from plx_core.errors import CheckpointError, ComponentError, DataError, NonFiniteLoss
-from plx_core.inputs import numpy_input_fn
-from plx_core.interfaces import Modes
+from plx_core.runs.checkpoints import load
+from plx_core.state import Modes
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.environments.gym_environment import GymEnvironment
 
@@ -730,7 +730,7 @@ def test_a_trial_of_xla_leaves_no_trace_but_its_answer(
             work()
         return next(rates)
 
-    monkeypatch.setattr("plx_core.agent_training.best_rate", rate)
+    monkeypatch.setattr("plx_core.reinforcement.agent_state.best_rate", rate)
     found = []
     for folder, xla, goals in (("tried", "auto", (40, 64)), ("told", is_quicker, (64,))):
         for goal in goals:  # the second call goes on from the first one's checkpoint

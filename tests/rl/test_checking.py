@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from plx_rl.environments.checking import check_environment
+from plx_rl.environments.check_env import check_environment
 from plx_rl.environments.simulator_state import inexactness
 
 from .worlds import Counter, Masked, Observing, Walk

@@ -10,7 +10,7 @@ import tensorflow as tf
 import plx_core as plx
 from plx_rl.distributions import Bernoulli, Categorical, DiagonalGaussian, MultiCategorical
 from plx_rl.environments.compiled_environment import CompiledEnvironment
-from plx_rl.returns import generalized_advantages_on_host
+from plx_rl.losses.multistep import generalized_advantages_on_host
 
 IDS = ("CartPole-v1", "Pendulum-v1", "Acrobot-v1", "MountainCar-v0", "MountainCarContinuous-v0")
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from plx_rl import decays
+from plx_rl.explorations import decays
 
 
 @pytest.mark.parametrize(

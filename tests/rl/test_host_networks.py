@@ -5,10 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from plx_core.host_networks import OPERATIONS, HostFunction, TracedFunction, Unknown, host_function
-from plx_core.interfaces import Modes
+from plx_core.state import Modes
 from plx_rl.environments.gym_environment import GymEnvironment
-from plx_rl.heads import DuelingHead, GaussianHead
+from plx_rl.models.heads import DuelingHead, GaussianHead
+from plx_rl.policies.numpy_network import (
+    OPERATIONS,
+    HostFunction,
+    TracedFunction,
+    Unknown,
+    host_function,
+)
 
 from .agents import make_agent
 

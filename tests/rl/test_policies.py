@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from plx_rl import policies
+from plx_rl.losses import policy_gradients as policies
 
 HALF, DOUBLE = np.log(0.5).astype("f4"), np.log(2.0).astype("f4")
 

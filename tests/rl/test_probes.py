@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from plx_core.interfaces import Modes
+from plx_core.state import Modes
 from plx_rl.environments.gym_environment import GymEnvironment
 
 from .agents import make_agent

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from tests import forking
 
-from plx_core.checkpoints import Checkpoints, load, step_of
-from plx_core.experiments import create_experiment
+from plx_core.experiments.from_config import create_experiment
+from plx_core.runs.checkpoints import Checkpoints, load, step_of
 from plx_rl.environments.gym_environment import GymEnvironment
 from plx_rl.memories.batch_memory import BatchMemory
 

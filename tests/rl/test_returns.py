@@ -5,7 +5,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plx_rl import returns
+from plx_rl.losses import multistep as returns
 
 
 def column(*values):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 import plx_core as plx
-from plx_core.cli import main
+from plx_core.cli.main import main
 from plx_core.errors import ComponentError
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.seeds import Seeds

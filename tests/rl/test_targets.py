@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plx_rl import targets
+from plx_rl.losses import value_learning as targets
 from plx_rl.masks import mask_values, mask_values_on_host
 
 Q_TM1 = tf.constant([[1.0, 2.0], [3.0, 4.0]])

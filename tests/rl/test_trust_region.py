@@ -5,8 +5,8 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plx_rl import trust_region
 from plx_rl.distributions import Categorical
+from plx_rl.learners import trust_region
 
 
 def test_flatten_and_unflatten_are_inverse():

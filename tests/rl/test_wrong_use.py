@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from tests.wrong_files import check, position
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 from plx_core.errors import CheckpointError, ComponentError, DataError
 from plx_rl.environments.gym_environment import GymEnvironment
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 STEPS = 3

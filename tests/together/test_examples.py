@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 from tests.examples_run import EXAMPLES, run_example
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 
 
 def plx(*args):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 from plx_pipelines.captions import ImageCaptioningPipeline
 from plx_pipelines.folders import ImageFolderPipeline
 from plx_pipelines.sequences import TFRecordSourceSequencePipeline

@@ -5,9 +5,9 @@ import json
 import pytest
 import yaml
 
-from plx_core.checking import check
+from plx_core.config.check import check_config
 from plx_core.errors import ConfigError
-from plx_core.shapes import check_shapes
+from plx_core.experiments.dry_run_cache import check_shapes
 
 YAML_OF_2017 = """
 version: 1
@@ -40,13 +40,13 @@ train:
 
 def test_the_spellings_of_2017s_yaml_files_are_correct(tmp_path, digits):
     (tmp_path / "old.yml").write_text(YAML_OF_2017.format(digits))
-    check_shapes(check(tmp_path / "old.yml"))
+    check_shapes(check_config(tmp_path / "old.yml"))
 
 
 def test_a_message_of_keras_stands_without_its_frame(digits):
     text = YAML_OF_2017.format(digits).replace("target_shape: 784", "target_shape: 64")
     with pytest.raises(ConfigError) as caught:
-        check_shapes(check(yaml.safe_load(text)))
+        check_shapes(check_config(yaml.safe_load(text)))
     message = str(caught.value)
     assert (
         "cannot take gaussian_noise of shape (None, 28, 28, 1): The total size of the tensor must be unchanged"
@@ -74,7 +74,7 @@ def test_an_activation_that_doubles_the_features_of_a_layer_of_keras_is_refused(
     config = yaml.safe_load(YAML_OF_2017.format(digits))
     config["model"]["classifier"]["graph"]["layers"] = layers
     with pytest.raises(ConfigError) as caught:
-        check_shapes(check(config))
+        check_shapes(check_config(config))
     assert message in str(caught.value)
 
 
@@ -96,7 +96,7 @@ def test_mistakes_in_a_loss_are_explained(loss, message, digits):
         "graph": {"input_layers": "image", "layers": ["Flatten", {"Dense": {"units": 10}}]},
     }
     with pytest.raises(ConfigError) as caught:
-        check_shapes(check(config))
+        check_shapes(check_config(config))
     assert message in str(caught.value)
 
 
@@ -145,4 +145,4 @@ def test_the_seeds_json_is_correct(tmp_path, digits):
         },
     }
     (tmp_path / "seed.json").write_text(json.dumps(seed))
-    check_shapes(check(tmp_path / "seed.json"))
+    check_shapes(check_config(tmp_path / "seed.json"))

@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 
 VAE = {
     "version": 1,

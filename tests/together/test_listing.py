@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from plx_core.cli import main
-from plx_core.nodes import read_file, to_python
+from plx_core.cli.main import main
+from plx_core.config.yaml_tree import read_file, to_python
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.yml"))
 

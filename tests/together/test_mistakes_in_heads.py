@@ -3,7 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 
 
 @pytest.mark.parametrize(

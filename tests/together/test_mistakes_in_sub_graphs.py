@@ -2,7 +2,7 @@
 
 from click.testing import CliRunner
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 
 
 def test_check_places_mistakes_within_a_sub_graph(tmp_path, monkeypatch):

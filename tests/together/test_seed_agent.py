@@ -1,6 +1,6 @@
 """The program by which polyaxon-lib introduced its agents; only its import and the environment's version are others."""
 
-from plx_core.interfaces import Callback
+from plx_core.callbacks.callback import Callback
 
 PROGRAM = """
 import plx_core as plx

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from tests import forking
 
-from plx_core.checkpoints import Checkpoints
+from plx_core.runs.checkpoints import Checkpoints
 
 CONFIG = {
     "version": 1,

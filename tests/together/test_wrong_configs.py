@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from tests.wrong_files import check, position
 
-from plx_core.cli import main
+from plx_core.cli.main import main
 
 BASE = """\
 version: 1

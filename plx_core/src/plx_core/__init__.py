@@ -21,75 +21,180 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from plx_core.annotations import GraphFn
 from plx_core.hookspecs import KINDS, Factories, hookimpl
-from plx_core.interfaces import (
-    Callback,
-    Environment,
-    Exploration,
-    Exporter,
-    Learner,
-    Learnt,
-    Memory,
-    Modes,
-    Pipeline,
-    Policy,
-    State,
-    Stateful,
-    Step,
-    Tracker,
-)
 
 if TYPE_CHECKING:
-    from plx_core.agent import Agent
-    from plx_core.bridge import Bridge, BridgeSpec, Crossing
-    from plx_core.components import Component
-    from plx_core.configs import EnvironmentConfig, RunConfig
-    from plx_core.estimators import Estimator
-    from plx_core.experiments import (
-        Experiment,
-        RLExperiment,
-        create_experiment,
-        create_rl_experiment,
+    from plx_core.annotations import GraphFn
+    from plx_core.callbacks.callback import Callback
+    from plx_core.components.component import Component, make, parameter_names
+    from plx_core.components.json_schema import type_hints
+    from plx_core.components.schema_cache import cache_dir
+    from plx_core.config.check import check_config
+    from plx_core.config.sections import EnvironmentConfig, RunConfig
+    from plx_core.data.arrays import ArrayPipeline, numpy_input_fn
+    from plx_core.data.batches import ElementSpec, Resident, batches, bytes_per_example
+    from plx_core.data.feature_processors import Processors, processing
+    from plx_core.data.input_fn import as_pipeline
+    from plx_core.data.order import Order, make_order
+    from plx_core.data.pipeline import Pipeline
+    from plx_core.engine.gradients import clip_gradients
+    from plx_core.engine.variables import assign_variables
+    from plx_core.experiments.from_config import create_experiment, create_rl_experiment
+    from plx_core.experiments.reinforcement import RLExperiment
+    from plx_core.experiments.supervised import Experiment
+    from plx_core.models.bridge import Bridge, BridgeOutput, BridgeSpec, SampleFn
+    from plx_core.models.model import Model, Trainable, with_older_names
+    from plx_core.models.spec import DEFAULT_SUMMARIES, EstimatorSpec
+    from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn
+    from plx_core.networks.load_model import load_model
+    from plx_core.networks.observations import STATE, as_features, features_of
+    from plx_core.networks.variable_names import snake_case, variables_by_name
+    from plx_core.reinforcement.agent import Agent
+    from plx_core.reinforcement.agent_spec import AgentSpec
+    from plx_core.reinforcement.episodes import play_greedily
+    from plx_core.reinforcement.interfaces import (
+        Environment,
+        Exploration,
+        FusedProgram,
+        Learner,
+        Memory,
+        Policy,
+        Step,
+        UpdateResult,
     )
-    from plx_core.graphs import Graph
-    from plx_core.saving import load_model
-    from plx_core.specs import AgentSpec, EstimatorSpec, Model, Trainable
+    from plx_core.runs.interfaces import Exporter, Tracker
+    from plx_core.runs.metrics import metric_value
+    from plx_core.state import Modes, Seedable, State, Stateful
+    from plx_core.supervised.estimator import Estimator
 
 __version__ = "0.1.0"
 
-_LAZY = {
-    "Agent": "plx_core.agent",
-    "AgentSpec": "plx_core.specs",
-    "Bridge": "plx_core.bridge",
-    "BridgeSpec": "plx_core.bridge",
-    "Component": "plx_core.components",
-    "Crossing": "plx_core.bridge",
-    "Estimator": "plx_core.estimators",
-    "EstimatorSpec": "plx_core.specs",
-    "Experiment": "plx_core.experiments",
-    "Graph": "plx_core.graphs",
-    "Model": "plx_core.specs",
-    "Trainable": "plx_core.specs",
-    "RLExperiment": "plx_core.experiments",
-    "EnvironmentConfig": "plx_core.configs",
-    "RunConfig": "plx_core.configs",
-    "create_experiment": "plx_core.experiments",
-    "create_rl_experiment": "plx_core.experiments",
-    "load_model": "plx_core.saving",
+_EXPORTS = {
+    "plx_core.annotations": ("GraphFn",),
+    "plx_core.callbacks.callback": ("Callback",),
+    "plx_core.components.component": (
+        "Component",
+        "make",
+        "parameter_names",
+    ),
+    "plx_core.components.json_schema": ("type_hints",),
+    "plx_core.components.schema_cache": ("cache_dir",),
+    "plx_core.config.check": ("check_config",),
+    "plx_core.config.sections": (
+        "EnvironmentConfig",
+        "RunConfig",
+    ),
+    "plx_core.data.arrays": (
+        "ArrayPipeline",
+        "numpy_input_fn",
+    ),
+    "plx_core.data.batches": (
+        "ElementSpec",
+        "Resident",
+        "batches",
+        "bytes_per_example",
+    ),
+    "plx_core.data.feature_processors": (
+        "Processors",
+        "processing",
+    ),
+    "plx_core.data.input_fn": ("as_pipeline",),
+    "plx_core.data.order": (
+        "Order",
+        "make_order",
+    ),
+    "plx_core.data.pipeline": ("Pipeline",),
+    "plx_core.engine.gradients": ("clip_gradients",),
+    "plx_core.engine.variables": ("assign_variables",),
+    "plx_core.experiments.from_config": (
+        "create_experiment",
+        "create_rl_experiment",
+    ),
+    "plx_core.experiments.reinforcement": ("RLExperiment",),
+    "plx_core.experiments.supervised": ("Experiment",),
+    "plx_core.models.bridge": (
+        "Bridge",
+        "BridgeOutput",
+        "BridgeSpec",
+        "SampleFn",
+    ),
+    "plx_core.models.model": (
+        "Model",
+        "Trainable",
+        "with_older_names",
+    ),
+    "plx_core.models.spec": (
+        "DEFAULT_SUMMARIES",
+        "EstimatorSpec",
+    ),
+    "plx_core.networks.graph": (
+        "Graph",
+        "as_graph_fn",
+        "call_graph_fn",
+    ),
+    "plx_core.networks.load_model": ("load_model",),
+    "plx_core.networks.observations": (
+        "STATE",
+        "as_features",
+        "features_of",
+    ),
+    "plx_core.networks.variable_names": (
+        "snake_case",
+        "variables_by_name",
+    ),
+    "plx_core.reinforcement.agent": ("Agent",),
+    "plx_core.reinforcement.agent_spec": ("AgentSpec",),
+    "plx_core.reinforcement.episodes": ("play_greedily",),
+    "plx_core.reinforcement.interfaces": (
+        "Environment",
+        "Exploration",
+        "FusedProgram",
+        "Learner",
+        "Memory",
+        "Policy",
+        "Step",
+        "UpdateResult",
+    ),
+    "plx_core.runs.interfaces": (
+        "Exporter",
+        "Tracker",
+    ),
+    "plx_core.runs.metrics": ("metric_value",),
+    "plx_core.state": (
+        "Modes",
+        "Seedable",
+        "State",
+        "Stateful",
+    ),
+    "plx_core.supervised.estimator": ("Estimator",),
 }
-_MODULES = ("checkpoints", "configs", "errors", "estimators", "experiments", "inputs", "testing")
+"""The public names, by the module that defines them; importing one of those waits for the first use."""
+
+_LAZY = {name: module for module, names in _EXPORTS.items() for name in names}
+
+_MODULES = {
+    "annotations": "plx_core.annotations",
+    "checkpoints": "plx_core.runs.checkpoints",
+    "configs": "plx_core.config.sections",
+    "errors": "plx_core.errors",
+    "estimators": "plx_core.experiments.estimators",
+    "inputs": "plx_core.data.arrays",
+    "testing": "plx_core.testing",
+    "types": "plx_core.types",
+}
 _SHORT = {"envs": "environments"}
 
 __all__ = [
-    "KINDS",
     "Agent",
     "AgentSpec",
+    "ArrayPipeline",
     "Bridge",
+    "BridgeOutput",
     "BridgeSpec",
     "Callback",
     "Component",
-    "Crossing",
+    "DEFAULT_SUMMARIES",
+    "ElementSpec",
     "Environment",
     "EnvironmentConfig",
     "Estimator",
@@ -98,26 +203,56 @@ __all__ = [
     "Exploration",
     "Exporter",
     "Factories",
+    "FusedProgram",
     "Graph",
     "GraphFn",
+    "KINDS",
     "Learner",
-    "Learnt",
     "Memory",
     "Model",
     "Modes",
+    "Order",
     "Pipeline",
     "Policy",
+    "Processors",
     "RLExperiment",
+    "Resident",
     "RunConfig",
+    "STATE",
+    "SampleFn",
+    "Seedable",
     "State",
     "Stateful",
     "Step",
     "Tracker",
     "Trainable",
+    "UpdateResult",
+    "as_features",
+    "as_graph_fn",
+    "as_pipeline",
+    "assign_variables",
+    "batches",
+    "bytes_per_example",
+    "cache_dir",
+    "call_graph_fn",
+    "check_config",
+    "clip_gradients",
     "create_experiment",
     "create_rl_experiment",
+    "features_of",
     "hookimpl",
     "load_model",
+    "make",
+    "make_order",
+    "metric_value",
+    "numpy_input_fn",
+    "parameter_names",
+    "play_greedily",
+    "processing",
+    "snake_case",
+    "type_hints",
+    "variables_by_name",
+    "with_older_names",
 ]
 
 
@@ -125,14 +260,14 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return getattr(importlib.import_module(_LAZY[name]), name)
     if name in _MODULES:
-        return importlib.import_module(f"plx_core.{name}")
+        return importlib.import_module(_MODULES[name])
     kind = _SHORT.get(name, name)
     if kind in KINDS or name == "rl":
-        from plx_core.namespaces import Kinds, Namespace
+        from plx_core.components.namespaces import Kinds, Namespace
 
         return Kinds() if name == "rl" else Namespace(kind)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_LAZY, *_MODULES, *_SHORT, *KINDS, "rl", "__version__"})
+    return sorted({*__all__, *_MODULES, *_SHORT, *KINDS, "experiments", "rl", "__version__"})

@@ -9,23 +9,26 @@ from plx_core.hookspecs import Factories, hookimpl
 @hookimpl
 def provide_pipelines() -> Factories:
     """Inputs that need nothing but arrays."""
-    return {"ArrayPipeline": "plx_core.inputs:ArrayPipeline"}
+    return {"ArrayPipeline": "plx_core.data.arrays:ArrayPipeline"}
 
 
 @hookimpl
 def provide_layers() -> Factories:
     """Graphs as layers."""
-    return {"Shared": "plx_core.graphs:Shared", "SubGraph": "plx_core.graphs:SubGraph"}
+    return {
+        "Shared": "plx_core.networks.graph:Shared",
+        "SubGraph": "plx_core.networks.graph:SubGraph",
+    }
 
 
 @hookimpl
 def provide_trackers() -> Factories:
     """Where metrics go."""
     return {
-        "CSV": "plx_core.tracking:CSVTracker",
-        "JSONL": "plx_core.tracking:JSONLTracker",
-        "MLflow": "plx_core.mlflow_tracking:MLflowTracker",
-        "TensorBoard": "plx_core.tracking:TensorBoardTracker",
+        "CSV": "plx_core.runs.trackers:CSVTracker",
+        "JSONL": "plx_core.runs.trackers:JSONLTracker",
+        "MLflow": "plx_core.runs.mlflow_tracker:MLflowTracker",
+        "TensorBoard": "plx_core.runs.trackers:TensorBoardTracker",
     }
 
 
@@ -43,8 +46,8 @@ def provide_callbacks() -> Factories:
         "EpisodeSummarySaver",
         "EpisodeCheckpointSaver",
     )
-    return {name: f"plx_core.run_hooks:{name}" for name in names} | {
-        name: f"plx_core.episode_hooks:{name}" for name in of_episodes
+    return {name: f"plx_core.callbacks.standard:{name}" for name in names} | {
+        name: f"plx_core.callbacks.episodes:{name}" for name in of_episodes
     }
 
 
@@ -52,7 +55,7 @@ def provide_callbacks() -> Factories:
 def provide_exporters() -> Factories:
     """Which models are exported."""
     return {
-        name: f"plx_core.exporting:{name}"
+        name: f"plx_core.runs.exporters:{name}"
         for name in ("LatestExporter", "BestExporter", "FinalExporter")
     }
 

@@ -10,12 +10,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from plx_core import Callback
+from plx_core import Callback, Modes, as_pipeline, numpy_input_fn
 from plx_core.annotations import NonNegativeFloat, NonNegativeInt, PositiveInt
 from plx_core.errors import ComponentError
-from plx_core.feeding import as_pipeline
-from plx_core.inputs import numpy_input_fn
-from plx_core.interfaces import Modes
 
 FOLDER = "images"
 SMALLEST = 56

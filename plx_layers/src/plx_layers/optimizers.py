@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from plx_core import type_hints
 from plx_core.annotations import (
     Fraction,
     NonNegativeFloat,
@@ -16,7 +17,6 @@ from plx_core.annotations import (
     PositiveFloat,
     ScheduleLike,
 )
-from plx_core.schema import type_hints
 from plx_layers import fused_adam
 from plx_layers.schedules import Decay, Warmup
 

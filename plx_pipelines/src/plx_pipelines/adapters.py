@@ -9,11 +9,9 @@ from typing import Annotated, Any, Self, TypeAlias
 import keras
 import tensorflow as tf
 
+from plx_core import ElementSpec, Graph, Modes, Order, Pipeline, Processors, make_order, processing
 from plx_core.annotations import PositiveInt, PythonOnly
 from plx_core.errors import DataError, did_you_mean
-from plx_core.graphs import Graph
-from plx_core.inputs import ElementSpec, Order, Processors, make_order, processing
-from plx_core.interfaces import Modes, Pipeline
 
 Dataset: TypeAlias = Annotated[Any, PythonOnly()]
 FEATURES = "features"

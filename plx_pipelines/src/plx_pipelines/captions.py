@@ -7,10 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from plx_core import Graph, Modes, Order, batches, make_order
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
-from plx_core.graphs import Graph
-from plx_core.inputs import Order, batches, make_order
-from plx_core.interfaces import Modes
 from plx_pipelines.encoding import FORMAT, IMAGE
 from plx_pipelines.images import MOST_UNROLLED, decode_images, decode_raw_images
 from plx_pipelines.indexed import RecordPipeline

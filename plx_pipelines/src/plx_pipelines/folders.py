@@ -8,11 +8,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from plx_core import Graph, Modes, Order, Resident, batches, make_order
 from plx_core.annotations import ExistingPath, NonNegativeInt, PositiveInt
 from plx_core.errors import CorruptData
-from plx_core.graphs import Graph
-from plx_core.inputs import Order, Resident, batches, make_order
-from plx_core.interfaces import Modes
 from plx_pipelines.image_files import find_classes, find_faults, find_images
 from plx_pipelines.indexed import IndexedPipeline
 from plx_pipelines.sources import OnCorrupt

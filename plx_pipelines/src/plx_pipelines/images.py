@@ -6,11 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from plx_core import Graph, Modes, Order, Resident, batches, make_order
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
 from plx_core.errors import DataError
-from plx_core.graphs import Graph
-from plx_core.inputs import Order, Resident, batches, make_order
-from plx_core.interfaces import Modes
 from plx_pipelines.encoding import FORMAT, IMAGE, LABEL
 from plx_pipelines.indexed import RecordPipeline
 from plx_pipelines.metadata import read_metadata

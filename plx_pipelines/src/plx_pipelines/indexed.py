@@ -11,18 +11,18 @@ from typing import Any, Self
 import keras
 import tensorflow as tf
 
-from plx_core.errors import CorruptData
-from plx_core.graphs import Graph
-from plx_core.inputs import (
+from plx_core import (
     ElementSpec,
+    Graph,
     Order,
+    Pipeline,
     Processors,
     Resident,
     batches,
     bytes_per_example,
     processing,
 )
-from plx_core.interfaces import Pipeline
+from plx_core.errors import CorruptData
 from plx_pipelines.sources import RecordSource
 
 _AT_ONCE = 256

@@ -21,8 +21,8 @@ import google_crc32c
 import numpy as np
 from attrs import field, frozen
 
+from plx_core import cache_dir
 from plx_core.errors import CorruptData, DataError
-from plx_core.signatures import cache_dir
 
 HEADER = 12
 FOOTER = 4

@@ -7,11 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from plx_core import ElementSpec, Graph, Modes, Order, Resident, batches, make_order
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
 from plx_core.errors import CorruptData, DataError
-from plx_core.graphs import Graph
-from plx_core.inputs import ElementSpec, Order, Resident, batches, make_order
-from plx_core.interfaces import Modes
 from plx_pipelines.indexed import IndexedPipeline, RecordPipeline
 from plx_pipelines.metadata import read_metadata
 from plx_pipelines.records import find_files

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import tensorflow as tf
 
+from plx_core import Resident
 from plx_core.errors import CorruptData, DataError
-from plx_core.inputs import Resident
 from plx_pipelines.records import HEADER, Fault, RecordReader, find_files, load_index
 
 OnCorrupt: TypeAlias = Literal["error", "skip"]

@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from plx_core import Graph, Modes, Resident, make_order
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
 from plx_core.errors import CorruptData, DataError, did_you_mean
-from plx_core.graphs import Graph
-from plx_core.inputs import Resident, make_order
-from plx_core.interfaces import Modes
 from plx_pipelines.indexed import IndexedPipeline
 from plx_pipelines.records import find_files
 from plx_pipelines.sources import OnCorrupt

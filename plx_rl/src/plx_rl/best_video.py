@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plx_core import Exporter
+from plx_core import Exporter, Modes, make, metric_value
 from plx_core.annotations import EnvironmentLike, PositiveInt
-from plx_core.components import make
-from plx_core.interfaces import Modes
-from plx_core.run_hooks import metric_called
 from plx_rl.wrappers.record_video import write_gif
 
 
@@ -46,7 +43,7 @@ class BestVideo(Exporter):
         """Write the picture, if the checkpoint is better than the one that the last shows."""
         target = Path(run.model_dir) / "videos" / f"{self._name}.gif"
         about = target.with_suffix(".json")
-        value = metric_called(metrics, self._metric)
+        value = metric_value(metrics, self._metric)
         if (
             about.exists()
             and self._sign * (value - json.loads(about.read_text(encoding="utf-8"))[self._metric])

@@ -51,11 +51,10 @@ def record(
 
     DemonstrationMemory gives them to an agent that is to learn from them.
     """
-    from plx_core.checking import check
-    from plx_core.experiments import create_rl_experiment
+    from plx_core import check_config, create_rl_experiment
     from plx_rl import demonstrations
 
-    experiment = create_rl_experiment(check(file, sets), output_dir)
+    experiment = create_rl_experiment(check_config(file, sets), output_dir)
     env, policy = experiment.agent.restored(experiment.export_source, checkpoint, seed)
     columns = demonstrations.record(env, policy, episodes, seed)
     demonstrations.save(to, columns)
@@ -87,11 +86,10 @@ def seeds(file: str, count: int, looks: int, output_dir: str | None, sets: Seque
     """
     import numpy as np
 
-    from plx_core.checking import check
-    from plx_core.experiments import create_rl_experiment
+    from plx_core import check_config, create_rl_experiment
     from plx_rl.seeds import Look, Seeds, draw
 
-    experiment = create_rl_experiment(check(file, sets), output_dir)
+    experiment = create_rl_experiment(check_config(file, sets), output_dir)
     if experiment.train_timesteps is None:
         raise ConfigError(
             [

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from plx_core.episodes import play_greedily
+from plx_core import Environment, Policy, play_greedily
 from plx_core.errors import DataError
-from plx_core.interfaces import Environment, Policy
-from plx_rl.memories.columns import flatten, nest
+from plx_rl.memories.ring import flatten, nest
 from plx_rl.memories.transitions import REQUIRED
 
 MINARI = "minari:"

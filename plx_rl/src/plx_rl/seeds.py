@@ -12,11 +12,8 @@ import numpy as np
 import tensorflow as tf
 from attrs import evolve, frozen
 
-from plx_core.agent import Agent
+from plx_core import Agent, Modes, RLExperiment, as_features
 from plx_core.errors import ComponentError
-from plx_core.experiments import RLExperiment
-from plx_core.graphs import as_features
-from plx_core.interfaces import Modes
 from plx_rl.dynamics.dynamics import advance, stretch
 from plx_rl.dynamics.rollout import roll_out, with_advantages
 from plx_rl.environments.compiled_environment import CompiledEnvironment

@@ -5,7 +5,7 @@ from attrs import define, field
 
 from plx_core import EstimatorSpec, Model
 from plx_core.annotations import LossLike
-from plx_core.components import make
+from plx_core.components.component import make
 
 
 @define

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from plx_core.data.pipeline import Pipeline
 from plx_core.errors import PlxError
-from plx_core.interfaces import Pipeline
 from plx_core.testing.failures import expecting, require
 from plx_core.testing.making import Part, no_global_randomness, part_of
 
 MOST_BATCHES = 64
 """Of a pipeline that never ends, so many batches are looked at."""
-ORDER = "make the order a function of (seed, epoch, position), as plx_core.inputs.Order does"
+ORDER = "make the order a function of (seed, epoch, position), as plx_core.data.order.Order does"
 
 
 def check_pipeline(pipeline: Any, params: Mapping[str, Any] | None = None) -> None:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from plx_core.saving import custom_objects, load_model
+from plx_core.networks.load_model import custom_objects, load_model
 from plx_core.testing.failures import CannotTry, CheckFailed, describe, expecting, require
 from plx_core.testing.making import (
     Part,

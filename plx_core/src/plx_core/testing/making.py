@@ -18,16 +18,16 @@ import tensorflow as tf
 import yaml
 from attrs import frozen
 
-from plx_core import checkpoints
-from plx_core.components import Component, active_registry
+from plx_core.components.component import Component, active_registry
+from plx_core.components.json_schema import is_mode, type_hints
+from plx_core.components.schema_cache import Signatures
+from plx_core.config.validate import Reader
+from plx_core.config.yaml_tree import parse
 from plx_core.errors import PlxError
 from plx_core.hookspecs import hookimpl
-from plx_core.nodes import parse
-from plx_core.plugins import Plugin, load_plugins
-from plx_core.reading import Reader
-from plx_core.registry import SINGULAR, Registry
-from plx_core.schema import is_mode, type_hints
-from plx_core.signatures import Signatures
+from plx_core.plugins.discovery import Plugin, load_plugins
+from plx_core.plugins.registry import SINGULAR, Registry
+from plx_core.runs import checkpoints
 from plx_core.testing.failures import CannotTry, CheckFailed, expecting, require
 
 UNDER_TEST = "under_test"

@@ -11,12 +11,13 @@ from typing import Any
 import keras
 import numpy as np
 
-from plx_core.agent import Agent
-from plx_core.components import make, parameter_names
-from plx_core.configs import RunConfig
-from plx_core.estimators import Estimator
-from plx_core.inputs import ArrayPipeline
-from plx_core.specs import AgentSpec, EstimatorSpec
+from plx_core.components.component import make, parameter_names
+from plx_core.config.sections import RunConfig
+from plx_core.data.arrays import ArrayPipeline
+from plx_core.models.spec import EstimatorSpec
+from plx_core.reinforcement.agent import Agent
+from plx_core.reinforcement.agent_spec import AgentSpec
+from plx_core.supervised.estimator import Estimator
 from plx_core.testing.failures import CannotTry, CheckFailed, expecting, require
 from plx_core.testing.making import Part, no_global_randomness, own_settings, part_of, same
 

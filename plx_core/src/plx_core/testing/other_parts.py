@@ -11,9 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from plx_core.bridge import BridgeSpec, SampleFn
-from plx_core.interfaces import Modes
-from plx_core.saving import load_model
+from plx_core.models.bridge import BridgeSpec, SampleFn
+from plx_core.networks.load_model import load_model
+from plx_core.state import Modes
 from plx_core.testing.failures import expecting, require
 from plx_core.testing.keras_parts import copied, require_same_numbers
 from plx_core.testing.making import (

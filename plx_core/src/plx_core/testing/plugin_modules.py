@@ -16,13 +16,13 @@ from typing import Any, Literal, TypeAlias
 import yaml
 from attrs import frozen
 
-from plx_core.components import Component
+from plx_core.components.component import Component
+from plx_core.components.example_lines import SCALARS, UNKNOWN, yaml_line
+from plx_core.components.schema_cache import Signatures
 from plx_core.errors import PluginError, PlxError
-from plx_core.example_lines import SCALARS, UNKNOWN, yaml_line
 from plx_core.hookspecs import KINDS
-from plx_core.plugins import Plugin, load_plugins
-from plx_core.registry import SINGULAR, Entry, Registry
-from plx_core.signatures import Signatures
+from plx_core.plugins.discovery import Plugin, load_plugins
+from plx_core.plugins.registry import SINGULAR, Entry, Registry
 from plx_core.testing.failures import CannotTry, CheckFailed, describe, expecting, require
 from plx_core.testing.inputs import check_pipeline
 from plx_core.testing.keras_parts import (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from plx_core.errors import PlxError
-from plx_core.interfaces import Environment, Exploration, Memory, Step
+from plx_core.reinforcement.interfaces import Environment, Exploration, Memory, Step
 from plx_core.testing.failures import describe, expecting, require
 from plx_core.testing.making import (
     Part,

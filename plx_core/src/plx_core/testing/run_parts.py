@@ -11,13 +11,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from plx_core.configs import RunConfig
+from plx_core.callbacks.keras_adapter import as_callback
+from plx_core.config.sections import RunConfig
+from plx_core.data.arrays import ArrayPipeline
 from plx_core.errors import PlxError
-from plx_core.estimators import Estimator
-from plx_core.inputs import ArrayPipeline
-from plx_core.interfaces import Exporter, Tracker
-from plx_core.run_hooks import as_callback
-from plx_core.specs import EstimatorSpec
+from plx_core.models.spec import EstimatorSpec
+from plx_core.runs.interfaces import Exporter, Tracker
+from plx_core.supervised.estimator import Estimator
 from plx_core.testing.failures import CannotTry, expecting, require
 from plx_core.testing.making import kept_by_a_checkpoint, own_settings, part_of, same, short
 
@@ -89,7 +89,7 @@ def check_exporter(exporter: Any, params: Mapping[str, Any] | None = None) -> No
             "made it",
             f"a {type(made).__name__}",
             "an Exporter",
-            "derive it from plx_core.interfaces.Exporter",
+            "derive it from plx_core.runs.interfaces.Exporter",
         )
         run = _estimator(Path(folder)).train(_data(), max_steps=4)
         metrics = run.evaluate(_data(1))

@@ -8,9 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from plx_core import Bridge, Crossing, Modes
+from plx_core import Bridge, BridgeOutput, Modes, SampleFn
 from plx_core.annotations import NonNegativeFloat, PositiveInt
-from plx_core.bridge import SampleFn
 from plx_core.errors import ComponentError
 
 
@@ -45,7 +44,7 @@ class LatentBridge(Bridge):
         self._latent_dim, self._kl_weight = latent_dim, kl_weight
         self._noise: dict[str, Any] = {"noise_mean": mean, "noise_stddev": stddev, "seed": seed}
 
-    def cross(self, encoding: Any) -> Crossing:
+    def cross(self, encoding: Any) -> BridgeOutput:
         """The distribution's mean, a draw from it, and its divergence from the prior."""
         if isinstance(encoding, dict):
             raise ComponentError(
@@ -61,7 +60,7 @@ class LatentBridge(Bridge):
         is_random = self.mode in (Modes.TRAIN, Modes.EVAL)
         draw = NormalSample(is_random=is_random, **self._noise, name="z")([mean, log_variance])
         divergence = NormalDivergence(name="kl_divergence", dtype="float32")([mean, log_variance])
-        return Crossing(
+        return BridgeOutput(
             latent=mean, code=draw, losses={"kl_divergence": self._kl_weight * divergence}
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from plx_core import Bridge, Crossing
+from plx_core import Bridge, BridgeOutput
 
 
 class NoOpBridge(Bridge):
@@ -14,6 +14,6 @@ class NoOpBridge(Bridge):
         mode: one of `Modes`.
     """
 
-    def cross(self, encoding: Any) -> Crossing:
+    def cross(self, encoding: Any) -> BridgeOutput:
         """The encoding."""
-        return Crossing(latent=encoding, code=encoding)
+        return BridgeOutput(latent=encoding, code=encoding)

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import keras
 
+from plx_core import Modes
 from plx_core.annotations import (
     ActivationLike,
     Fraction,
@@ -17,7 +18,6 @@ from plx_core.annotations import (
     PositiveInt,
     RegularizerLike,
 )
-from plx_core.interfaces import Modes
 from plx_layers.activations import activated_shape
 
 Size: TypeAlias = PositiveInt | list[PositiveInt]

@@ -8,8 +8,8 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
+from plx_core import snake_case
 from plx_core.annotations import NonNegativeFloat
-from plx_core.naming import snake_case
 
 Reduction = Literal["sum_over_batch_size", "sum", "mean", "none"]
 

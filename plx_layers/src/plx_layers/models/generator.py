@@ -9,12 +9,19 @@ import keras
 from attrs import define, field, frozen
 from keras import ops
 
-from plx_core import BridgeSpec, EstimatorSpec, Graph, GraphFn, Modes, Trainable
+from plx_core import (
+    BridgeSpec,
+    EstimatorSpec,
+    Graph,
+    GraphFn,
+    Modes,
+    Trainable,
+    as_graph_fn,
+    make,
+    with_older_names,
+)
 from plx_core.annotations import BridgeLike, LossLike
-from plx_core.components import make
 from plx_core.errors import ComponentError, did_you_mean
-from plx_core.graphs import as_graph_fn
-from plx_core.specs import with_older_names
 
 FEATURES, LATENT, OUTPUTS, RESULTS = "features", "latent", "outputs", "results"
 

@@ -10,10 +10,9 @@ import keras
 from attrs import define, field
 from keras import ops
 
-from plx_core import EstimatorSpec, Model
+from plx_core import DEFAULT_SUMMARIES, EstimatorSpec, Model, with_older_names
 from plx_core.annotations import ModelLike, NonNegativeFloat
 from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
-from plx_core.specs import DEFAULT_SUMMARIES, with_older_names
 from plx_layers.labels import LABEL
 
 OF_THE_WHOLE = (

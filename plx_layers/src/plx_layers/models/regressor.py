@@ -9,11 +9,9 @@ import keras
 from attrs import define, field
 from keras import ops
 
-from plx_core import EstimatorSpec, Model
+from plx_core import EstimatorSpec, Model, make, with_older_names
 from plx_core.annotations import LossLike
-from plx_core.components import make
 from plx_core.errors import ComponentError
-from plx_core.specs import with_older_names
 from plx_layers.labels import single_label, single_output
 
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from attrs import frozen
 
+from plx_core import cache_dir
 from plx_core.errors import DataError
-from plx_core.signatures import cache_dir
 from plx_pipelines.records import writing
 
 _CHUNK = 1 << 16

@@ -44,7 +44,7 @@ class Dynamics(ABC):
 
 @frozen
 class Moved:
-    """A step of N copies, as `plx_core.interfaces.Step` has it, in tensors; `states` and `ages` are those after the resets.
+    """A step of N copies, as `plx_core.reinforcement.interfaces.Step` has it, in tensors; `states` and `ages` are those after the resets.
 
     Args:
         states: float32 [N, S].

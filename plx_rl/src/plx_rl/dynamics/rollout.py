@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from plx_rl.dynamics.dynamics import advance, stretch
 from plx_rl.environments.compiled_environment import CompiledEnvironment
-from plx_rl.returns import generalized_advantages
+from plx_rl.losses.multistep import generalized_advantages
 
 
 def roll_out(

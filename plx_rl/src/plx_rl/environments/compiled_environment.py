@@ -8,15 +8,14 @@ import gymnasium
 import numpy as np
 import tensorflow as tf
 
-from plx_core import interfaces
+import plx_core as plx
+from plx_core import State, Step, make
 from plx_core.annotations import Of, PositiveInt
-from plx_core.components import make
-from plx_core.interfaces import State, Step
 from plx_rl.dynamics.dynamics import Dynamics, advance, stretch
 
 
 @final
-class CompiledEnvironment(interfaces.Environment):
+class CompiledEnvironment(plx.Environment):
     """N copies of an environment that is a TensorFlow program itself.
 
     All agents act in it; A2C and PPO act, remember and learn in one program with it, over hundreds of copies at once.

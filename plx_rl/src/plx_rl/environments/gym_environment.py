@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 import numpy as np
 from attrs import evolve
 
-from plx_core import interfaces
+import plx_core as plx
+from plx_core import State, Step, make
 from plx_core.annotations import PositiveInt, PythonOnly, WrapperLike
-from plx_core.components import make
 from plx_core.errors import DataError
-from plx_core.interfaces import State, Step
-from plx_rl.environments.making import Maker, make_vector
-from plx_rl.environments.plain_data import NotPlainData
+from plx_rl.environments.factory import Maker, make_vector
 from plx_rl.environments.processing import processing_network
+from plx_rl.environments.serialization import NotPlainData
 from plx_rl.environments.simulator_state import inexactness
 from plx_rl.environments.spaces import Actions, Observations
 from plx_rl.environments.vectors import Batched, Capturable, Serial, Vector, in_processes
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @final
-class GymEnvironment(interfaces.Environment):
+class GymEnvironment(plx.Environment):
     """N copies of an environment that gymnasium has registered.
 
     Observations are arrays, or mappings of names to arrays where the environment's are a Dict: bytes stay bytes, other numbers

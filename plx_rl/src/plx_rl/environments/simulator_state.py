@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from plx_rl.environments.plain_data import NotPlainData, attributes, same, set_attributes
+from plx_rl.environments.serialization import NotPlainData, attributes, same, set_attributes
 from plx_rl.environments.spaces import random_action
 
 IGNORED = frozenset({

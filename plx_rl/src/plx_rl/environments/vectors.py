@@ -10,9 +10,9 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode
 
+from plx_core import State, Stateful, Step
 from plx_core.errors import DataError
-from plx_core.interfaces import State, Stateful, Step
-from plx_rl.environments.plain_data import NotPlainData
+from plx_rl.environments.serialization import NotPlainData
 from plx_rl.environments.simulator_state import capture, changes, restore, with_changes
 from plx_rl.environments.spaces import Actions, Observations, mask_from, misfit, number_of_choices
 

@@ -6,16 +6,16 @@ from typing import final
 
 import numpy as np
 
-from plx_core import interfaces
+import plx_core as plx
 from plx_core.annotations import PositiveFloat, PositiveInt
 from plx_core.errors import ComponentError
-from plx_rl.explorations.acting import anneal
+from plx_rl.explorations.noise import anneal
 from plx_rl.masks import mask_values_on_host
 from plx_rl.randomness import generator_state, restore_generator
 
 
 @final
-class Boltzmann(interfaces.Exploration):
+class Boltzmann(plx.Exploration):
     """Takes each discrete action with a probability proportional to exp(score / temperature).
 
     Args:
@@ -68,10 +68,10 @@ class Boltzmann(interfaces.Exploration):
         """Draw from this seed on."""
         self._rng = np.random.default_rng(seed)
 
-    def state(self) -> interfaces.State:
+    def state(self) -> plx.State:
         """The generator."""
         return generator_state(self._rng)
 
-    def restore(self, state: interfaces.State) -> None:
+    def restore(self, state: plx.State) -> None:
         """Go on from a state."""
         restore_generator(self._rng, state)

@@ -6,14 +6,14 @@ from typing import final
 
 import numpy as np
 
-from plx_core import interfaces
+import plx_core as plx
 from plx_core.annotations import NonNegativeFloat
-from plx_rl.explorations.acting import depart
+from plx_rl.explorations.noise import depart
 from plx_rl.randomness import generator_state, restore_generator
 
 
 @final
-class Constant(interfaces.Exploration):
+class Constant(plx.Exploration):
     """Acts at random at a constant rate; in continuous spaces, adds normal noise of that scale.
 
     Args:
@@ -46,10 +46,10 @@ class Constant(interfaces.Exploration):
         """Draw from this seed on."""
         self._rng = np.random.default_rng(seed)
 
-    def state(self) -> interfaces.State:
+    def state(self) -> plx.State:
         """The generator."""
         return generator_state(self._rng)
 
-    def restore(self, state: interfaces.State) -> None:
+    def restore(self, state: plx.State) -> None:
         """Go on from a state."""
         restore_generator(self._rng, state)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from attrs import frozen
 
-from plx_rl import decays
+from plx_rl.explorations import decays
 
 DecayType: TypeAlias = Literal[
     "exponential_decay",

@@ -6,15 +6,15 @@ from typing import final
 
 import numpy as np
 
-from plx_core import interfaces
+import plx_core as plx
 from plx_core.annotations import NonNegativeFloat, PositiveInt
 from plx_core.errors import ComponentError
-from plx_rl.explorations.acting import anneal, with_noise
+from plx_rl.explorations.noise import anneal, with_noise
 from plx_rl.randomness import generator_state, restore_generator
 
 
 @final
-class Gaussian(interfaces.Exploration):
+class Gaussian(plx.Exploration):
     """Adds normal noise to continuous actions; 1 is half the way from one bound of an action to the other.
 
     Args:
@@ -64,10 +64,10 @@ class Gaussian(interfaces.Exploration):
         """Draw from this seed on."""
         self._rng = np.random.default_rng(seed)
 
-    def state(self) -> interfaces.State:
+    def state(self) -> plx.State:
         """The generator."""
         return generator_state(self._rng)
 
-    def restore(self, state: interfaces.State) -> None:
+    def restore(self, state: plx.State) -> None:
         """Go on from a state."""
         restore_generator(self._rng, state)

@@ -6,11 +6,11 @@ from typing import final
 
 import numpy as np
 
-from plx_core import interfaces
+import plx_core as plx
 
 
 @final
-class Greedy(interfaces.Exploration):
+class Greedy(plx.Exploration):
     """Always does what the model would do."""
 
     def rate(self, timestep: int) -> np.ndarray | float:
@@ -27,9 +27,9 @@ class Greedy(interfaces.Exploration):
         """The greedy actions."""
         return greedy
 
-    def state(self) -> interfaces.State:
+    def state(self) -> plx.State:
         """Nothing changes over time."""
         return {}
 
-    def restore(self, state: interfaces.State) -> None:
+    def restore(self, state: plx.State) -> None:
         """Nothing to go on from."""

@@ -6,15 +6,15 @@ from typing import final
 
 import numpy as np
 
-from plx_core import interfaces
+import plx_core as plx
 from plx_core.annotations import NonNegativeFloat, PositiveFloat, PositiveInt
 from plx_core.errors import ComponentError
-from plx_rl.explorations.acting import anneal
+from plx_rl.explorations.noise import anneal
 from plx_rl.randomness import generator_state, restore_generator
 
 
 @final
-class OrnsteinUhlenbeck(interfaces.Exploration):
+class OrnsteinUhlenbeck(plx.Exploration):
     """Adds noise that wanders and is drawn back: x grows by θ (μ - x) dt + σ √dt N(0, 1), from μ at an episode's start.
 
     Args:
@@ -90,13 +90,13 @@ class OrnsteinUhlenbeck(interfaces.Exploration):
         """Draw from this seed on."""
         self._rng = np.random.default_rng(seed)
 
-    def state(self) -> interfaces.State:
+    def state(self) -> plx.State:
         """The noise and the generator."""
         return {"noise": None if self._noise is None else self._noise.copy()} | generator_state(
             self._rng
         )
 
-    def restore(self, state: interfaces.State) -> None:
+    def restore(self, state: plx.State) -> None:
         """Go on from a state."""
         self._noise = None if state["noise"] is None else np.array(state["noise"], np.float32)
         restore_generator(self._rng, state)

@@ -6,13 +6,13 @@ from typing import final
 
 import numpy as np
 
-from plx_core import interfaces
-from plx_rl.explorations.acting import number_of_actions, random_actions
+import plx_core as plx
+from plx_rl.explorations.noise import number_of_actions, random_actions
 from plx_rl.randomness import generator_state, restore_generator
 
 
 @final
-class Random(interfaces.Exploration):
+class Random(plx.Exploration):
     """Never does what the model would do: each legal action is as likely as any other, or each number from -1 to 1.
 
     Args:
@@ -43,10 +43,10 @@ class Random(interfaces.Exploration):
         """Draw from this seed on."""
         self._rng = np.random.default_rng(seed)
 
-    def state(self) -> interfaces.State:
+    def state(self) -> plx.State:
         """The generator."""
         return generator_state(self._rng)
 
-    def restore(self, state: interfaces.State) -> None:
+    def restore(self, state: plx.State) -> None:
         """Go on from a state."""
         restore_generator(self._rng, state)

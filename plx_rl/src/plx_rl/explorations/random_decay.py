@@ -6,15 +6,15 @@ from typing import final
 
 import numpy as np
 
-from plx_core import interfaces
+import plx_core as plx
 from plx_core.annotations import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from plx_rl.explorations.acting import depart
 from plx_rl.explorations.decaying_rate import NEVER, DecayingRate, DecayType
+from plx_rl.explorations.noise import depart
 from plx_rl.randomness import generator_state, restore_generator
 
 
 @final
-class RandomDecay(interfaces.Exploration):
+class RandomDecay(plx.Exploration):
     """Draws a new rate for each environment at each action: the size of a normal number, times a scale that falls.
 
     In continuous spaces the normal number itself is the noise. The parameters are those of `Decay`, for the scale.
@@ -77,10 +77,10 @@ class RandomDecay(interfaces.Exploration):
         """Draw from this seed on."""
         self._rng = np.random.default_rng(seed)
 
-    def state(self) -> interfaces.State:
+    def state(self) -> plx.State:
         """The generator."""
         return generator_state(self._rng)
 
-    def restore(self, state: interfaces.State) -> None:
+    def restore(self, state: plx.State) -> None:
         """Go on from a state."""
         restore_generator(self._rng, state)

@@ -8,15 +8,13 @@ from typing import Any, final
 import numpy as np
 import tensorflow as tf
 
-from plx_core import Environment, Learnt, Memory, State
+from plx_core import Environment, FusedProgram, Memory, State, UpdateResult, clip_gradients
 from plx_core.errors import ComponentError
-from plx_core.interfaces import Fused
-from plx_core.training import clip
 from plx_rl.environments.compiled_environment import CompiledEnvironment
+from plx_rl.learners.base import penalties, programs
 from plx_rl.learners.fused_actor_critic import FusedActorCritic
 from plx_rl.learners.on_policy_learner import ActorCritic, OnPolicyLearner, first_batch, inputs
-from plx_rl.learners.optimized import penalties, programs
-from plx_rl.policies import explained_variance
+from plx_rl.losses.policy_gradients import explained_variance
 from plx_rl.randomness import generator_state, restore_generator
 
 LossFn = Callable[[Mapping[str, Any], Any], tuple[Any, dict[str, Any]]]
@@ -98,7 +96,7 @@ class ActorCriticLearner(OnPolicyLearner):
                 about="agent.memory",
             )
 
-    def fuse(self, env: Environment, batch_size: int) -> Fused | None:
+    def fuse(self, env: Environment, batch_size: int) -> FusedProgram | None:
         """One program that acts and learns, where the environment is a program."""
         if not isinstance(env, CompiledEnvironment):
             return None
@@ -119,7 +117,7 @@ class ActorCriticLearner(OnPolicyLearner):
             xla=self._xla,
         )
 
-    def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:
+    def update(self, batches: Mapping[str, Any], num_envs: int) -> UpdateResult:
         """The updates of one batch: `epochs` times its number of minibatches."""
         batch = first_batch(batches)
         estimates = self.estimate(batch, num_envs)
@@ -132,7 +130,7 @@ class ActorCriticLearner(OnPolicyLearner):
         size = self.minibatch_size or len(estimates.returns)
         found = self._program(columns, self._minibatches(len(estimates.returns), size))
         metrics = {name: float(value) for name, value in found.items()}
-        return Learnt(metrics | {"value": float(estimates.values.mean())})
+        return UpdateResult(metrics | {"value": float(estimates.values.mean())})
 
     def state(self) -> State:
         """The variables, and the generator of minibatches."""
@@ -217,6 +215,6 @@ class ActorCriticLearner(OnPolicyLearner):
             loss, metrics = self.loss_fn(batch, clip_range)
             loss += penalties(weights)
             scaled = self.optimizer.scale_loss(loss)
-        return {"loss": loss, **metrics}, clip(
+        return {"loss": loss, **metrics}, clip_gradients(
             tape.gradient(scaled, weights), weights, *self._clips
         )

@@ -8,16 +8,14 @@ from typing import Any, final
 import numpy as np
 import tensorflow as tf
 
-from plx_core import Learnt
-from plx_core.graphs import as_features
-from plx_core.interfaces import Fused, Step
+from plx_core import FusedProgram, Step, UpdateResult, as_features
 from plx_rl.dynamics.rollout import roll_out, with_advantages
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.learners.on_policy_learner import ActorCritic
 
 
 @final
-class FusedActorCritic(Fused):
+class FusedActorCritic(FusedProgram):
     """Acts for T steps in N copies, estimates advantages, and updates.
 
     Args:
@@ -47,7 +45,7 @@ class FusedActorCritic(Fused):
         self._steps, self._discount, self._lambda = steps, discount, gae_lambda
         self._program = tf.function(self._run, jit_compile=xla, autograph=False)
 
-    def run(self) -> tuple[Learnt, Sequence[Step], Any]:
+    def run(self) -> tuple[UpdateResult, Sequence[Step], Any]:
         """A rollout, and the updates of its batch."""
         env = self._env
         found, ends, env.states, env.ages, observations = self._program(
@@ -56,7 +54,7 @@ class FusedActorCritic(Fused):
         rewards, terminated, truncated = (part.numpy() for part in ends)
         steps = [Step(None, *row, None) for row in zip(rewards, terminated, truncated, strict=True)]
         return (
-            Learnt({name: float(value) for name, value in found.items()}),
+            UpdateResult({name: float(value) for name, value in found.items()}),
             steps,
             observations.numpy(),
         )

@@ -9,12 +9,11 @@ import numpy as np
 import tensorflow as tf
 from attrs import frozen
 
-from plx_core import Memory
+from plx_core import Memory, as_features
 from plx_core.errors import ComponentError
-from plx_core.graphs import as_features
 from plx_rl.distributions import Distribution
-from plx_rl.learners.optimized import OptimizedLearner
-from plx_rl.returns import generalized_advantages_on_host
+from plx_rl.learners.base import OptimizedLearner
+from plx_rl.losses.multistep import generalized_advantages_on_host
 
 
 @frozen

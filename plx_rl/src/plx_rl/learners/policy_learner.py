@@ -8,9 +8,9 @@ from typing import Any, Protocol, final
 import numpy as np
 import tensorflow as tf
 
-from plx_core import Learnt, State
+from plx_core import State, UpdateResult, as_features
 from plx_core.errors import ComponentError
-from plx_core.graphs import as_features
+from plx_rl.learners.base import penalties, programs
 from plx_rl.learners.on_policy_learner import (
     ActorCritic,
     Estimates,
@@ -18,10 +18,9 @@ from plx_rl.learners.on_policy_learner import (
     first_batch,
     inputs,
 )
-from plx_rl.learners.optimized import penalties, programs
-from plx_rl.policies import explained_variance, value_loss
+from plx_rl.losses.multistep import returns_on_host
+from plx_rl.losses.policy_gradients import explained_variance, value_loss
 from plx_rl.randomness import generator_state, restore_generator
-from plx_rl.returns import returns_on_host
 
 
 class PolicyStep(Protocol):
@@ -84,7 +83,7 @@ class PolicyLearner(OnPolicyLearner):
         """Whether the programs are to be compiled with XLA."""
         self._improve, self._fit = self._steps_of_policy[xla], self._fits[xla]
 
-    def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:
+    def update(self, batches: Mapping[str, Any], num_envs: int) -> UpdateResult:
         """One step of the policy, and the value function's updates."""
         batch = first_batch(batches)
         has_value = self._value_optimizer is not None
@@ -94,7 +93,7 @@ class PolicyLearner(OnPolicyLearner):
         if has_value:
             metrics |= self._learn_value(batch, estimates)
         self._steps += 1
-        return Learnt(metrics)
+        return UpdateResult(metrics)
 
     def state(self) -> State:
         """The variables, the number of steps, and the generator of minibatches."""

@@ -7,10 +7,9 @@ from typing import Any, final
 
 import tensorflow as tf
 
-from plx_core import Learnt, Memory
+from plx_core import Memory, UpdateResult, clip_gradients
 from plx_core.errors import ComponentError
-from plx_core.training import clip
-from plx_rl.learners.optimized import OptimizedLearner, penalties, programs
+from plx_rl.learners.base import OptimizedLearner, penalties, programs
 
 LossFn = Callable[[Mapping[str, Any]], tuple[Any, Any, Any]]
 
@@ -81,14 +80,14 @@ class ReplayLearner(OptimizedLearner):
         for follower, leader in self._pairs:
             follower.assign(leader)
 
-    def update(self, batches: Mapping[str, Any], num_envs: int) -> Learnt:
+    def update(self, batches: Mapping[str, Any], num_envs: int) -> UpdateResult:
         """One update for each of K batches."""
         used = {
             name: value for name, value in batches.items() if name not in ("indices", "truncated")
         }
         loss, value, errors = self._program(used)
         metrics = {"loss": float(loss), "value": float(value)}
-        return Learnt(metrics, errors.numpy() if "weights" in batches else None)
+        return UpdateResult(metrics, errors.numpy() if "weights" in batches else None)
 
     def _updates(self, batches: Mapping[str, Any]) -> tuple[Any, Any, Any]:
         count = tf.shape(batches["reward"])[0]
@@ -117,7 +116,9 @@ class ReplayLearner(OptimizedLearner):
             loss, error, value = self._loss_fn(batch)
             loss += penalties(self._weights)
             scaled = self._optimizer.scale_loss(loss)
-        gradients = clip(tape.gradient(scaled, self._weights), self._weights, *self._clips)
+        gradients = clip_gradients(
+            tape.gradient(scaled, self._weights), self._weights, *self._clips
+        )
         self._optimizer.apply(gradients, self._weights)
         return loss, error, value
 

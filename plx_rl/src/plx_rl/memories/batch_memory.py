@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from plx_core import interfaces
+import plx_core as plx
 from plx_core.annotations import Fraction, PositiveInt
 from plx_core.errors import DataError
 from plx_rl.memories.memory import get_by_index
@@ -16,7 +16,7 @@ from plx_rl.memories.transitions import Transitions
 
 
 @final
-class BatchMemory(interfaces.Memory):
+class BatchMemory(plx.Memory):
     """Collects a batch of transitions in the order in which they happened; a sample hands it over and clears it.
 
     Args:
@@ -96,11 +96,11 @@ class BatchMemory(interfaces.Memory):
         """Forget every transition."""
         self._transitions.clear()
 
-    def state(self) -> interfaces.State:
+    def state(self) -> plx.State:
         """The transitions."""
         return self._transitions.state() | {"newest": self._newest}
 
-    def restore(self, state: interfaces.State) -> None:
+    def restore(self, state: plx.State) -> None:
         """Go on from a state, of a memory with the same parameters."""
         self._transitions.restore(state)
         self._newest = int(state["newest"])

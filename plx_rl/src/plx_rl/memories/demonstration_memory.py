@@ -7,19 +7,18 @@ from typing import Any, final
 
 import numpy as np
 
-from plx_core import interfaces
+import plx_core as plx
+from plx_core import STATE, features_of, make
 from plx_core.annotations import Fraction, MemoryLike, PositiveInt
-from plx_core.components import make
 from plx_core.errors import DataError
-from plx_core.graphs import STATE, features_of
 from plx_rl.demonstrations import in_order, load
-from plx_rl.memories.columns import SEPARATOR, flatten, nest
+from plx_rl.memories.ring import SEPARATOR, flatten, nest
 from plx_rl.memories.transitions import Transitions
 from plx_rl.randomness import generator_state, restore_generator
 
 
 @final
-class DemonstrationMemory(interfaces.Memory):
+class DemonstrationMemory(plx.Memory):
     """Keeps an expert's transitions for ever beside the agent's own, and draws a fixed share of each batch from them.
 
     A sample says in `demonstration`, bool, which transitions are the expert's. While the agent has too few of its own, all are.
@@ -56,7 +55,7 @@ class DemonstrationMemory(interfaces.Memory):
             raise ValueError(
                 f"a share of {share} leaves {self._count} of a batch of {batch_size} to the expert; it has to have some, not all"
             )
-        self._own: interfaces.Memory = make("memories", memory, seed=seed)
+        self._own: plx.Memory = make("memories", memory, seed=seed)
         self._own.batch_size = batch_size - self._count
         self._expert = Transitions(len(columns["reward"]), n_step)
         if n_step == 1:
@@ -158,11 +157,11 @@ class DemonstrationMemory(interfaces.Memory):
         if self._own.seed is None:
             self._own.reseed(seed)
 
-    def state(self) -> interfaces.State:
+    def state(self) -> plx.State:
         """The agent's own transitions and the generator; the expert's are in their file."""
         return {"own": self._own.state(), "expert": len(self._expert)} | generator_state(self._rng)
 
-    def restore(self, state: interfaces.State) -> None:
+    def restore(self, state: plx.State) -> None:
         """Go on from a state, of a memory with the same parameters.
 
         Raises:

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from plx_core.errors import DataError
-from plx_rl.memories.columns import Ring
+from plx_rl.memories.ring import Ring
 
 Observations: TypeAlias = Mapping[str, np.ndarray]
 

@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from plx_core import interfaces
+import plx_core as plx
 from plx_core.annotations import Fraction, PositiveInt
 from plx_core.errors import DataError
 from plx_rl.memories.transitions import Transitions
@@ -16,7 +16,7 @@ from plx_rl.randomness import generator_state, restore_generator
 
 
 @final
-class Memory(interfaces.Memory):
+class Memory(plx.Memory):
     """Keeps the newest transitions, and draws batches of them uniformly, with replacement.
 
     Args:
@@ -94,11 +94,11 @@ class Memory(interfaces.Memory):
         """Draw from this seed on."""
         self._rng = np.random.default_rng(seed)
 
-    def state(self) -> interfaces.State:
+    def state(self) -> plx.State:
         """The transitions and the generator."""
         return self._transitions.state() | generator_state(self._rng)
 
-    def restore(self, state: interfaces.State) -> None:
+    def restore(self, state: plx.State) -> None:
         """Go on from a state, of a memory with the same parameters."""
         self._transitions.restore(state)
         restore_generator(self._rng, state)

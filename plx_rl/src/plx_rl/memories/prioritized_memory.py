@@ -8,7 +8,7 @@ from typing import Any, final
 
 import numpy as np
 
-from plx_core import interfaces
+import plx_core as plx
 from plx_core.annotations import Fraction, PositiveFloat, PositiveInt
 from plx_core.errors import DataError
 from plx_rl.memories.memory import get_by_index
@@ -18,7 +18,7 @@ from plx_rl.randomness import generator_state, restore_generator
 
 
 @final
-class PrioritizedMemory(interfaces.Memory):
+class PrioritizedMemory(plx.Memory):
     """Keeps the newest transitions, and draws each in proportion to its priority.
 
     A priority is (|δ| + ε)^α, of the error δ with which the transition was last learnt; a new one has the highest so far.
@@ -149,7 +149,7 @@ class PrioritizedMemory(interfaces.Memory):
         """Draw from this seed on."""
         self._rng = np.random.default_rng(seed)
 
-    def state(self) -> interfaces.State:
+    def state(self) -> plx.State:
         """The transitions, their priorities and the generator."""
         priorities = {
             "priorities": self._tree.leaves().copy(),
@@ -158,7 +158,7 @@ class PrioritizedMemory(interfaces.Memory):
         }
         return self._transitions.state() | priorities | generator_state(self._rng)
 
-    def restore(self, state: interfaces.State) -> None:
+    def restore(self, state: plx.State) -> None:
         """Go on from a state, of a memory with the same parameters."""
         self._transitions.restore(state)
         self._tree.fill(np.asarray(state["priorities"]))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from plx_core.errors import DataError
-from plx_rl.memories.columns import SEPARATOR, Ring, flatten, nest
 from plx_rl.memories.frames import FrameStacks
+from plx_rl.memories.ring import SEPARATOR, Ring, flatten, nest
 
 REQUIRED = ("action", "reward", "terminated", "truncated")
 FRAMES = "frames"

@@ -9,16 +9,14 @@ import keras
 import tensorflow as tf
 from attrs import define, field
 
-from plx_core import AgentSpec
+from plx_core import AgentSpec, make, with_older_names
 from plx_core.annotations import PositiveFloat
-from plx_core.components import make
-from plx_core.specs import with_older_names
-from plx_rl.acting import ValuePolicy
-from plx_rl.heads import OUTPUTS, DuelingHead
+from plx_rl.losses.value_learning import double_q_learning, large_margin, q_learning
 from plx_rl.masks import mask_values
+from plx_rl.models.heads import OUTPUTS, DuelingHead
 from plx_rl.models.reinforcement_model import one_action
 from plx_rl.models.value_model import ValueModel, discounts, observations, weighted_loss
-from plx_rl.targets import double_q_learning, large_margin, q_learning
+from plx_rl.policies.network_policies import ValuePolicy
 
 Dueling: TypeAlias = Literal[True, "mean", "max", "naive"] | None
 

@@ -11,15 +11,13 @@ import numpy as np
 import tensorflow as tf
 from attrs import define, field
 
-from plx_core import AgentSpec
+from plx_core import AgentSpec, make, with_older_names
 from plx_core.annotations import ExplorationLike, LossLike
-from plx_core.components import make
 from plx_core.errors import ComponentError
-from plx_core.specs import with_older_names
-from plx_rl.acting import DeterministicPolicy
-from plx_rl.heads import OUTPUTS
+from plx_rl.losses.value_learning import normalized_advantage, value_learning
+from plx_rl.models.heads import OUTPUTS
 from plx_rl.models.value_model import ValueModel, discounts, observations, weighted_loss
-from plx_rl.targets import normalized_advantage, value_learning
+from plx_rl.policies.network_policies import DeterministicPolicy
 
 SMALL = 3e-3
 """How far from 0 the last layers' weights are at first, so that no action is at its bound. Source: Lillicrap et al. 2016, section 7."""

@@ -9,16 +9,14 @@ import keras
 import tensorflow as tf
 from attrs import define, field
 
-from plx_core import AgentSpec, Graph
+from plx_core import AgentSpec, Graph, Learner, Modes, as_graph_fn
 from plx_core.annotations import Fraction, GraphFn
 from plx_core.errors import ComponentError
-from plx_core.graphs import as_graph_fn
-from plx_core.interfaces import Learner, Modes
-from plx_rl.acting import StochasticPolicy
 from plx_rl.distributions import DiagonalGaussian, Distribution, distribution_for
-from plx_rl.heads import OUTPUTS, GaussianHead
 from plx_rl.learners.on_policy_learner import ActorCritic
+from plx_rl.models.heads import OUTPUTS, GaussianHead
 from plx_rl.models.reinforcement_model import ReinforcementModel
+from plx_rl.policies.network_policies import StochasticPolicy
 from plx_rl.randomness import default_seed
 
 POLICY_GAIN = 0.01

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 from attrs import define, field
 
+from plx_core import Learner, as_features, make, with_older_names
 from plx_core.annotations import (
     NonNegativeFloat,
     OptimizerLike,
@@ -15,14 +16,9 @@ from plx_core.annotations import (
     PositiveInt,
     ScheduleLike,
 )
-from plx_core.components import make
-from plx_core.graphs import as_features
-from plx_core.interfaces import Learner
-from plx_core.specs import with_older_names
 from plx_rl.learners.actor_critic_learner import ActorCriticLearner
 from plx_rl.learners.on_policy_learner import ActorCritic
-from plx_rl.models.policy_model import PolicyModel
-from plx_rl.policies import (
+from plx_rl.losses.policy_gradients import (
     approximate_kl,
     clip_fraction,
     clipped_surrogate,
@@ -32,6 +28,7 @@ from plx_rl.policies import (
     value_loss,
     weighted_mean,
 )
+from plx_rl.models.policy_model import PolicyModel
 
 
 @define

@@ -9,10 +9,9 @@ import keras
 import numpy as np
 from attrs import define, field
 
-from plx_core import AgentSpec, Model
+from plx_core import AgentSpec, Model, call_graph_fn
 from plx_core.annotations import Fraction, PositiveInt
 from plx_core.errors import ComponentError
-from plx_core.graphs import call_graph_fn
 
 
 @define

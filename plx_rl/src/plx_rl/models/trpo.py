@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 from attrs import define, field
 
+from plx_core import Learner, make, with_older_names
 from plx_core.annotations import (
     Fraction,
     NonNegativeFloat,
@@ -15,21 +16,18 @@ from plx_core.annotations import (
     PositiveFloat,
     PositiveInt,
 )
-from plx_core.components import make
-from plx_core.interfaces import Learner
-from plx_core.specs import with_older_names
+from plx_rl.learners.base import penalties
 from plx_rl.learners.on_policy_learner import ActorCritic
-from plx_rl.learners.optimized import penalties
 from plx_rl.learners.policy_learner import PolicyLearner
-from plx_rl.models.policy_model import PolicyModel
-from plx_rl.policies import standardize, surrogate, weighted_mean
-from plx_rl.trust_region import (
+from plx_rl.learners.trust_region import (
     conjugate_gradient,
     fisher_vector_product,
     flatten,
     line_search,
     unflatten,
 )
+from plx_rl.losses.policy_gradients import standardize, surrogate, weighted_mean
+from plx_rl.models.policy_model import PolicyModel
 
 
 @with_older_names

@@ -8,10 +8,8 @@ from typing import Any
 import tensorflow as tf
 from attrs import define, field
 
+from plx_core import Modes, as_features, make
 from plx_core.annotations import ExplorationLike, Fraction, LossLike, PositiveInt
-from plx_core.components import make
-from plx_core.graphs import as_features
-from plx_core.interfaces import Modes
 from plx_rl.learners.replay_learner import ReplayLearner
 from plx_rl.models.reinforcement_model import ReinforcementModel
 from plx_rl.randomness import default_seed

@@ -8,16 +8,13 @@ from typing import Any
 import tensorflow as tf
 from attrs import define, field
 
+from plx_core import Learner, clip_gradients, make, with_older_names
 from plx_core.annotations import NonNegativeFloat, OptimizerLike, PositiveInt
-from plx_core.components import make
-from plx_core.interfaces import Learner
-from plx_core.specs import with_older_names
-from plx_core.training import clip
+from plx_rl.learners.base import penalties
 from plx_rl.learners.on_policy_learner import ActorCritic
-from plx_rl.learners.optimized import penalties
 from plx_rl.learners.policy_learner import PolicyLearner
+from plx_rl.losses.policy_gradients import policy_gradient, standardize, weighted_mean
 from plx_rl.models.policy_model import PolicyModel
-from plx_rl.policies import policy_gradient, standardize, weighted_mean
 
 
 @with_older_names
@@ -74,7 +71,7 @@ class VPGModel(PolicyModel):
                     distribution.log_prob(parameters, batch["action"]), advantages, counts
                 ) + penalties(weights)
                 total = optimizer.scale_loss(loss - self.entropy_coefficient * entropy)
-            gradients = clip(
+            gradients = clip_gradients(
                 tape.gradient(total, weights),
                 weights,
                 self.clip_gradients,

@@ -7,8 +7,8 @@ from typing import Any, final
 import gymnasium
 import numpy as np
 
+from plx_core import State
 from plx_core.annotations import PositiveFloat
-from plx_core.interfaces import State
 from plx_rl.wrappers.moments import Moments
 from plx_rl.wrappers.transform import Transform, each_part
 

@@ -6,8 +6,8 @@ from typing import final
 
 import numpy as np
 
+from plx_core import State
 from plx_core.annotations import Fraction, PositiveFloat
-from plx_core.interfaces import State
 from plx_rl.wrappers.moments import Moments
 from plx_rl.wrappers.transform import Transform
 

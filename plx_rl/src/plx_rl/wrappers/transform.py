@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from plx_core.interfaces import State, Stateful
+from plx_core import State, Stateful
 
 
 class Transform(Stateful):

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from plx_core.annotations import PositiveInt
-from plx_core.inputs import ArrayPipeline
+from plx_core.data.arrays import ArrayPipeline
 
 
 class Shift(keras.layers.Layer):

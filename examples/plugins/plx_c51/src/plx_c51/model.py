@@ -14,10 +14,10 @@ from keras import ops
 from plx_c51.targets import categorical_target, cross_entropy
 from plx_core import AgentSpec
 from plx_core.annotations import PositiveInt
-from plx_rl.acting import ValuePolicy
 from plx_rl.masks import mask_values
 from plx_rl.models.reinforcement_model import one_action
 from plx_rl.models.value_model import ValueModel, discounts, observations
+from plx_rl.policies.network_policies import ValuePolicy
 
 
 @keras.saving.register_keras_serializable("plx_c51")

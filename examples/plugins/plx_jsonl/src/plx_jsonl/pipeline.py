@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from plx_core import Modes, Pipeline
+from plx_core import Modes, Pipeline, batches, make_order
 from plx_core.annotations import DataFiles, PositiveInt
 from plx_core.errors import CorruptData, DataError
-from plx_core.inputs import batches, make_order
 
 
 class Lines:

@@ -1,0 +1,51 @@
+"""Config objects by name: `SGDConfig(learning_rate=0.01)` is a component, without a class for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from plx_core.components.component import Component, default_registry
+from plx_core.errors import UnknownComponent
+from plx_core.hookspecs import KINDS
+from plx_core.plugins.registry import SINGULAR
+
+SUFFIX = "Config"
+
+
+def config_maker(name: str) -> Callable[..., Component]:
+    """What makes the component that a name such as `OptimizerConfig` or `SGDConfig` stands for.
+
+    Raises:
+        AttributeError: the name stands for nothing.
+    """
+    if not name.endswith(SUFFIX) or name == SUFFIX:
+        raise AttributeError(f"plx_core.config.sections has no {name}")
+    stem = name.removesuffix(SUFFIX)
+    named = next((kind for kind in KINDS if SINGULAR[kind] == stem.lower()), None)
+    if named is not None:
+        return lambda module, **params: Component(named, module, params)
+    # polyaxon-lib's DecayExplorationConfig and L2RegularizerConfig name their kind at the end; the latter is L2, not l2_regularizer.
+    ending = next(
+        (
+            kind
+            for kind in KINDS
+            if stem.lower().endswith(SINGULAR[kind]) and _offers(kind, stem[: -len(SINGULAR[kind])])
+        ),
+        None,
+    )
+    if ending is not None:
+        return lambda **params: Component(ending, stem[: -len(SINGULAR[ending])], params)
+    found = [kind for kind in KINDS if _offers(kind, stem)]
+    if not found:
+        raise AttributeError(f"no installed plug-in offers a component called {stem}")
+    # A loss and a metric may share a name; which one is meant is known where the component is used.
+    kind = found[0] if len(found) == 1 else ""
+    return lambda **params: Component(kind, stem, params)
+
+
+def _offers(kind: str, name: str) -> bool:
+    try:
+        default_registry().find(kind, name)
+    except UnknownComponent:
+        return False
+    return True

@@ -1,0 +1,11 @@
+"""A list of layers, as a config writes it, to a Keras network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    pass
+
+INBOUND = "inbound_nodes"
+"""The parameter of any layer in a graph that names the layers its input comes from."""

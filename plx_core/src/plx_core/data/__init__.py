@@ -1,0 +1,1 @@
+"""Batches in an order that is a function of seed, epoch and step."""

@@ -1,0 +1,1 @@
+"""What supervised and reinforcement learning share: the trainer, the loop, and their timing."""

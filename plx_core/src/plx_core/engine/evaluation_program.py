@@ -1,0 +1,193 @@
+"""The evaluation program: metrics over many batches in one call of TensorFlow, predictions, and the export of both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from plx_core.engine.gradients import total_loss
+from plx_core.engine.variables import assign_variables
+from plx_core.errors import ComponentError, DataError
+from plx_core.models.spec import EstimatorSpec
+from plx_core.networks.variable_names import variables_by_name
+
+if TYPE_CHECKING:
+    import keras
+
+BATCHES_PER_CALL = 64
+DECODED_AT_ONCE = 64
+
+
+class EvaluationProgram:
+    """Evaluates and predicts with a specification whose weights come from a checkpoint."""
+
+    def __init__(self, spec: EstimatorSpec) -> None:
+        self.spec = spec
+        self.variables = variables_by_name(spec.network)
+        self._loss_sum = tf.Variable(0.0, trainable=False)
+        self._examples = tf.Variable(0.0, trainable=False)
+        self._run = tf.function(self._run_batches, reduce_retracing=True)
+        self._predict = tf.function(self._predict_batch, reduce_retracing=True)
+        self._decode = tf.function(self._decode_batch, reduce_retracing=True)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take the weights of a training checkpoint.
+
+        Raises:
+            CheckpointError: they are another network's.
+        """
+        assign_variables(self.variables, state["program"]["variables"], "variables")
+
+    def evaluate(self, iterator: Any, steps: int | None) -> dict[str, float]:
+        """The mean loss over examples, and the metrics.
+
+        Raises:
+            DataError: there was no batch at all.
+        """
+        self._reset()
+        remaining = steps
+        while remaining is None or remaining > 0:
+            count = BATCHES_PER_CALL if remaining is None else min(BATCHES_PER_CALL, remaining)
+            done = int(self._run(iterator, tf.constant(count)).numpy())
+            if done < count:
+                break
+            remaining = None if remaining is None else remaining - done
+        if float(self._examples.numpy()) == 0:
+            raise DataError("the evaluation data has no batch")
+        found = {name: np.asarray(metric.result()) for name, metric in self.spec.metrics.items()}
+        metrics = {name: float(value) for name, value in found.items() if value.ndim == 0}
+        metrics |= {
+            f"{name}/{index}": float(item)
+            for name, value in found.items()
+            if value.ndim == 1
+            for index, item in enumerate(value)
+        }
+        return {"loss": float(self._loss_sum.numpy() / self._examples.numpy())} | metrics
+
+    def predict(self, dataset: tf.data.Dataset) -> Iterator[dict[str, np.ndarray]]:
+        """The predictions for each batch, by name."""
+        iterator = iter(dataset)
+        while True:
+            try:
+                predictions = self._predict(iterator)
+            except tf.errors.OutOfRangeError:
+                return
+            yield {name: value.numpy() for name, value in predictions.items()}
+
+    def decode(self, latents: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+        """What a generator makes of latents, [n, …], and these themselves as `latent`: batch after batch.
+
+        Raises:
+            ComponentError: the model decodes nothing.
+        """
+        if self.spec.decode_fn is None:
+            raise ComponentError(
+                "this model decodes nothing; a Generator whose encoder has one output does"
+            )
+        for start in range(0, len(latents), DECODED_AT_ONCE):
+            part = latents[start : start + DECODED_AT_ONCE]
+            predictions = self._decode(tf.constant(part, tf.float32))
+            yield {"latent": part} | {name: value.numpy() for name, value in predictions.items()}
+
+    def sample(self, count: int, seed: int) -> np.ndarray:
+        """Latents for `decode`, drawn as the model says.
+
+        Raises:
+            ComponentError: the model knows no distribution of them.
+        """
+        if self.spec.sample_fn is None:
+            raise ComponentError(
+                "this model knows no distribution of latents to draw from; a Generator with a LatentBridge does"
+            )
+        return self.spec.sample_fn(count, np.random.default_rng(seed))
+
+    def export(self, directory: Path, format: str, processing: keras.Model | None) -> None:
+        """Write the model, with the pipeline's processing of raw features before it.
+
+        A SavedModel's `serve` gives the predictions by name; the other formats hold the network, which gives the graph's outputs.
+
+        Raises:
+            ComponentError: a package that the format needs is not installed, or Keras cannot export this network to it.
+        """
+        import keras
+
+        network = self.spec.network
+        if processing is not None:
+            wanted = [tensor.name for tensor in network.inputs]
+            network = keras.Model(
+                processing.input,
+                network({name: processing.output[name] for name in wanted}),
+                name=network.name,
+            )
+        if format == "saved_model":
+            self._save(directory, network)
+            return
+        directory.mkdir(parents=True)
+        if format == "keras":
+            network.save(directory / "model.keras")
+            return
+        try:
+            network.export(
+                str(directory / {"onnx": "model.onnx", "litert": "model.tflite"}[format]),
+                format=format,
+                verbose=False,
+            )
+        except (ImportError, ValueError, NotImplementedError) as error:
+            raise ComponentError(
+                f"Keras cannot export this network as {format}: {error}"
+            ) from error
+
+    def _save(self, directory: Path, network: keras.Model) -> None:
+        module = tf.Module()
+        module.network = network
+        signature = {
+            tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, name=tensor.name)
+            for tensor in network.inputs
+        }
+
+        def serve(features: Any) -> dict[str, tf.Tensor]:
+            return dict(self.spec.predict_fn(features, network(features, training=False)))
+
+        module.serve = tf.function(serve, input_signature=[signature])
+        tf.saved_model.save(module, str(directory), signatures={"serving_default": module.serve})
+
+    def _run_batches(self, iterator: Any, count: tf.Tensor) -> tf.Tensor:
+        done = tf.constant(0)
+        going = tf.constant(True)
+        while going & (done < count):
+            batch = iterator.get_next_as_optional()
+            going = batch.has_value()
+            if going:
+                features, labels = batch.get_value()
+                self._evaluate_batch(features, labels)
+                done += 1
+        return done
+
+    # As in training, these are Python as they stand, which AutoGraph would take long to rewrite.
+    @tf.autograph.experimental.do_not_convert
+    def _evaluate_batch(self, features: Any, labels: Any) -> None:
+        outputs = self.spec.network(features, training=False)
+        loss = total_loss(self.spec, features, labels, outputs)
+        size = tf.cast(tf.shape(tf.nest.flatten(features)[0])[0], tf.float32)
+        self._loss_sum.assign_add(tf.cast(loss, tf.float32) * size)
+        self._examples.assign_add(size)
+        self.spec.update_metrics(features, labels, outputs)
+
+    @tf.autograph.experimental.do_not_convert
+    def _predict_batch(self, iterator: Any) -> dict[str, tf.Tensor]:
+        features, _ = next(iterator)
+        return dict(self.spec.predict_fn(features, self.spec.network(features, training=False)))
+
+    @tf.autograph.experimental.do_not_convert
+    def _decode_batch(self, latents: tf.Tensor) -> dict[str, tf.Tensor]:
+        return dict(self.spec.decode_fn(latents)) if self.spec.decode_fn is not None else {}
+
+    def _reset(self) -> None:
+        self._loss_sum.assign(0.0)
+        self._examples.assign(0.0)
+        for metric in self.spec.metrics.values():
+            metric.reset_state()

@@ -1,0 +1,51 @@
+"""When a run stops stepping to do something else, so that nothing it does is late."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from attrs import define
+
+MAX_BLOCK_SECONDS = 0.5
+"""How long one call of TensorFlow may take: the longest that a signal or a progress bar waits."""
+
+
+@define
+class BlockSize:
+    """How many steps to take in one call: as many as the periods and half a second allow."""
+
+    largest: int | None = None
+    _limit: int = 8
+
+    def next(self, step: int, goal: int | None, periods: Iterable[int | None]) -> int:
+        """The steps from `step` to the next multiple of any period, to the goal, or to the limit of one call."""
+        stops = [period - step % period for period in periods if period]
+        stops += [goal - step] if goal is not None else []
+        stops += [self.largest] if self.largest else []
+        return max(1, min([self._limit, *stops]))
+
+    def took(self, steps: int, seconds: float) -> None:
+        """Learn from how long a call took."""
+        if steps >= self._limit and seconds < MAX_BLOCK_SECONDS / 2:
+            self._limit *= 2
+        elif seconds > MAX_BLOCK_SECONDS and self._limit > 1:
+            self._limit = max(1, int(self._limit * MAX_BLOCK_SECONDS / seconds))
+
+
+@define
+class Clock:
+    """Says when a number of seconds has passed."""
+
+    period: float | None
+    _last: float | None = None
+
+    def is_due(self) -> bool:
+        """Whether the period has passed since the last time it had, or since the first call."""
+        now = time.monotonic()
+        if self._last is None:
+            self._last = now
+        if self.period is None or now - self._last < self.period:
+            return False
+        self._last = now
+        return True

@@ -1,0 +1,183 @@
+"""Build all that a run would build, without running it."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import tensorflow as tf
+
+from plx_core.callbacks.keras_adapter import as_callback
+from plx_core.components.component import Component, make
+from plx_core.config.check import CheckedConfig, in_order
+from plx_core.engine.gradients import total_loss
+from plx_core.errors import ComponentError, ConfigError, Problem, reason_of
+from plx_core.experiments.from_config import (
+    create_experiment,
+    environment_of,
+    input_fn_of,
+    located,
+    model_fn_of,
+)
+from plx_core.experiments.reinforcement import RLExperiment
+from plx_core.models.spec import EstimatorSpec
+from plx_core.reinforcement.agent import Agent
+from plx_core.reinforcement.agent_loop import UpdateSchedule
+from plx_core.state import Modes
+from plx_core.supervised.estimator import Estimator
+
+
+def build(checked: CheckedConfig) -> None:
+    """Build everything that a run would build, up to the loss of one symbolic batch, and throw it away.
+
+    Raises:
+        ConfigError: what is wrong, at the config's place.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            (_build_agent if checked.is_reinforcement else _build_estimator)(checked, scratch)
+        except ConfigError as error:
+            further = (
+                _parts_of_agent(checked, scratch)
+                if checked.is_reinforcement
+                else _parts_of_estimator(checked)
+            )
+            raise ConfigError(
+                sorted({*error.problems, *_problems(further)}, key=in_order)
+            ) from error
+
+
+def _problems(parts: Iterable[Callable[[], Any]]) -> Iterator[Problem]:
+    """What is wrong with parts that can be built each by itself."""
+    for part in parts:
+        try:
+            part()
+        except ConfigError as error:
+            yield from error.problems
+
+
+def _parts_of_estimator(checked: CheckedConfig) -> Iterator[Callable[[], Any]]:
+    sections = checked.config
+    for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
+        if section.data_pipeline is not None:
+            yield functools.partial(
+                input_fn_of(checked, section.data_pipeline),
+                mode=mode,
+                seed=sections.environment.seed,
+            )
+    yield from _hooks(checked, None)
+
+
+def _parts_of_agent(checked: CheckedConfig, scratch: str) -> Iterator[Callable[[], Any]]:
+    sections = checked.config
+    train, seed = sections.train, sections.environment.seed
+    memory = sections.agent.memory if sections.agent is not None else None
+
+    def model() -> None:
+        env = environment_of(checked, train.env, Modes.TRAIN, seed)
+        if env is not None:
+            agent = Agent(model_fn_of(checked), None, scratch, sections.environment)
+            located(checked, sections.model, lambda: agent.build(Modes.TRAIN, env))
+
+    def schedule() -> None:
+        kept = make("memories", memory, seed=seed)
+        located(
+            checked,
+            train.env,
+            lambda: UpdateSchedule(train.first_update, train.update_frequency).check(kept),
+        )
+
+    yield lambda: environment_of(checked, sections.eval.env, Modes.EVAL, seed)
+    yield lambda: located(checked, memory, lambda: make("memories", memory, seed=seed))
+    yield model
+    if memory is not None:
+        yield schedule
+    yield from _hooks(checked, None)
+
+
+def _build_estimator(checked: CheckedConfig, scratch: str) -> None:
+    sections = checked.config
+    estimator = Estimator(model_fn_of(checked), scratch, sections.environment)
+    spec: EstimatorSpec | None = None
+    for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
+        if section.data_pipeline is None:
+            continue
+        pipeline = input_fn_of(checked, section.data_pipeline)(
+            mode=mode, seed=sections.environment.seed
+        )
+        spec = estimator.build(mode, pipeline)
+        located(checked, sections.model, functools.partial(_trace, spec, *pipeline.element_spec))
+    _build_hooks(checked, spec)
+
+
+def _build_hooks(checked: CheckedConfig, spec: EstimatorSpec | None) -> None:
+    """Make what is called during a run, and ask it whether it can work with the specification of the last section."""
+    for part in _hooks(checked, spec):
+        part()
+
+
+def _hooks(checked: CheckedConfig, spec: EstimatorSpec | None) -> Iterator[Callable[[], Any]]:
+    sections = checked.config
+    for component in (*sections.train.hooks, *sections.eval.hooks):
+        yield functools.partial(
+            located, checked, component, functools.partial(_try_hook, component, spec)
+        )
+    for component in sections.eval.export_strategies:
+        yield functools.partial(
+            located, checked, component, functools.partial(make, "exporters", component)
+        )
+
+
+def _try_hook(component: Component, spec: EstimatorSpec | None) -> None:
+    callback = as_callback(make("callbacks", component))
+    if spec is not None:
+        callback.check(spec)
+
+
+def _build_agent(checked: CheckedConfig, scratch: str) -> None:
+    experiment = create_experiment(checked, scratch, keep=False)
+    if isinstance(experiment, RLExperiment):
+        located(checked, checked.config.train.env or checked.config.eval.env, experiment.try_out)
+
+
+def _trace(spec: EstimatorSpec, features: Any, labels: Any) -> None:
+    """Compute the outputs, then the loss and the metrics, of a symbolic batch.
+
+    Raises:
+        ComponentError: one of them cannot take what it is given.
+    """
+
+    def compute(features: Any) -> Any:
+        return spec.network(features, training=False)
+
+    def measure(features: Any, labels: Any, outputs: Any) -> Any:
+        spec.update_metrics(features, labels, outputs)
+        return total_loss(spec, features, labels, outputs)
+
+    try:
+        outputs = (
+            tf.function(compute, autograph=False).get_concrete_function(features).structured_outputs
+        )
+    except (TypeError, ValueError) as error:
+        raise ComponentError(f"the network cannot be computed: {reason_of(error)}") from error
+    _compare(spec, outputs)
+    try:
+        tf.function(measure, autograph=False).get_concrete_function(features, labels, outputs)
+    except (TypeError, ValueError) as error:
+        raise ComponentError(
+            f"the loss or a metric cannot take outputs of shape {spec.network.output_shape}: {reason_of(error)}"
+        ) from error
+
+
+def _compare(spec: EstimatorSpec, outputs: Any) -> None:
+    """Refuse a network whose layers announce other shapes than they give."""
+    for announced, given in zip(
+        tf.nest.flatten(spec.network.output), tf.nest.flatten(outputs), strict=True
+    ):
+        if not given.shape.is_compatible_with(announced.shape):
+            raise ComponentError(
+                f"the last layer announces the shape {tuple(announced.shape)} and gives {tuple(given.shape)}; an activation that changes "
+                "shapes, as crelu does, goes into an Activation layer"
+            )

@@ -1,0 +1,1 @@
+"""From layers to a Keras network, and back from disk."""

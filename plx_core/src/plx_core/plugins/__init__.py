@@ -1,0 +1,1 @@
+"""The installed plug-ins and the components that each of them offers."""

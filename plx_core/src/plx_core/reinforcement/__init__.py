@@ -1,0 +1,1 @@
+"""Reinforcement learning: the agent, and the interfaces of its parts."""

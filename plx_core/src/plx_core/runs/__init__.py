@@ -1,0 +1,1 @@
+"""The run directory and everything that is written in it."""

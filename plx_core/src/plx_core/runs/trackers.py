@@ -1,0 +1,121 @@
+"""Where metrics go besides `metrics.jsonl`."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from plx_core.runs.interfaces import Tracker
+from plx_core.runs.run_directory import as_json
+
+
+class TensorBoardTracker(Tracker):
+    """TensorBoard events, one folder a split.
+
+    Args:
+        directory: the run directory; filled in by core.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = Path(directory)
+        self._writers: dict[str, Any] = {}
+
+    def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
+        """Write a scalar for each metric, all of them in one record."""
+        import tensorflow as tf
+
+        summary = tf.compat.v1.Summary(
+            value=[
+                tf.compat.v1.Summary.Value(tag=name, simple_value=value)
+                for name, value in metrics.items()
+            ]
+        )
+        with self._writer(split).as_default(step=step):
+            tf.summary.experimental.write_raw_pb(summary.SerializeToString())
+
+    def log_tensors(self, step: int, split: str, tensors: Mapping[str, Any]) -> None:
+        """Write images (rank 4), scalars (rank 0) and histograms (any other rank) by tag."""
+        import tensorflow as tf
+
+        with self._writer(split).as_default(step=step):
+            for tag, value in tensors.items():
+                if value.ndim == 0:
+                    tf.summary.scalar(tag, value)
+                elif tag.startswith("image"):
+                    low, high = float(value.min()), float(value.max())
+                    tf.summary.image(tag, (value - low) / max(high - low, 1e-12), max_outputs=4)
+                else:
+                    tf.summary.histogram(tag, value)
+
+    def close(self) -> None:
+        """Flush, and close the files."""
+        for writer in self._writers.values():
+            writer.close()
+        self._writers.clear()
+
+    def flush(self) -> None:
+        """Make what was written visible to others."""
+        for writer in self._writers.values():
+            writer.flush()
+
+    def _writer(self, split: str) -> Any:
+        import tensorflow as tf
+
+        if split not in self._writers:
+            self._writers[split] = tf.summary.create_file_writer(
+                str(self._directory / "events" / split)
+            )
+        return self._writers[split]
+
+
+class CSVTracker(Tracker):
+    """One CSV file a split, a row each time; a metric that appears later starts a column of its own in a new file.
+
+    Args:
+        directory: the run directory; filled in by core.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = Path(directory)
+
+    def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
+        """Add a row."""
+        columns = ["step", *sorted(metrics)]
+        path = self._path(split, columns)
+        is_new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            if is_new:
+                writer.writerow(columns)
+            writer.writerow([step, *(metrics[name] for name in sorted(metrics))])
+
+    def _path(self, split: str, columns: list[str]) -> Path:
+        number = 0
+        while True:
+            path = self._directory / (f"{split}.csv" if number == 0 else f"{split}-{number}.csv")
+            if not path.exists():
+                return path
+            with path.open(newline="", encoding="utf-8") as file:
+                if next(csv.reader(file), None) == columns:
+                    return path
+            number += 1
+
+
+class JSONLTracker(Tracker):
+    """One file of JSON lines a split, each `{"step": 100, "loss": 0.5}`; `metrics.jsonl`, which has every split, is there without asking.
+
+    Args:
+        directory: the run directory; filled in by core.
+    """
+
+    def __init__(self, directory: str) -> None:
+        self._directory = Path(directory)
+
+    def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
+        """Add a line; a number that is not finite is a text, as in `metrics.jsonl`."""
+        line = {"step": step} | {name: as_json(value) for name, value in metrics.items()}
+        with (self._directory / f"{split}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(f"{json.dumps(line)}\n")

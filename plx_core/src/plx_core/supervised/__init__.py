@@ -1,0 +1,1 @@
+"""Supervised learning: the estimator."""

@@ -1,0 +1,97 @@
+"""What all learners share: networks, their optimizers, and the states of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from plx_core import Learner, State, assign_variables, variables_by_name
+
+
+class OptimizedLearner(Learner):
+    """Keeps networks and optimizers.
+
+    Args:
+        networks: by the names under which a checkpoint keeps their variables; the one called `variables` is what acts.
+        optimizers: by the names under which a checkpoint keeps their variables, each with the weights that it changes; the first
+            counts the updates.
+    """
+
+    def __init__(
+        self, networks: Mapping[str, Any], optimizers: Mapping[str, tuple[Any, Any]]
+    ) -> None:
+        self._groups: dict[str, dict[str, Any]] = {
+            name: variables_by_name(network) for name, network in networks.items()
+        }
+        for name, (optimizer, weights) in optimizers.items():
+            optimizer.build(weights)
+            self._groups[name] = {
+                f"{index:04d}": variable for index, variable in enumerate(optimizer.variables)
+            }
+        self._first = next(iter(optimizers.values()))[0]
+
+    @property
+    def global_step(self) -> int:
+        """How many updates there have been."""
+        return int(self._first.iterations.numpy())
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next update."""
+        return float(self._first.learning_rate.numpy())
+
+    def find_non_finite(self) -> str:
+        """The name of a weight that is not finite."""
+        return next(
+            (
+                name
+                for name, variable in self._groups["variables"].items()
+                if not _is_finite(variable)
+            ),
+            "",
+        )
+
+    def state(self) -> State:
+        """The variables of networks and optimizers."""
+        return {
+            group: {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
+            for group, variables in self._groups.items()
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from a state.
+
+        Raises:
+            CheckpointError: it is another network's.
+        """
+        for group, variables in self._groups.items():
+            assign_variables(variables, state.get(group, {}), group)
+
+
+def programs(function: Callable[..., Any]) -> dict[bool, Any]:
+    """A function as TensorFlow's program and, under True, as one that XLA compiles; each is traced when it is first called.
+
+    It is Python as it stands: AutoGraph, which rewrites it, would take longer than all else that begins a run.
+    """
+    return {
+        xla: tf.function(function, jit_compile=xla, reduce_retracing=True, autograph=False)
+        for xla in (False, True)
+    }
+
+
+def penalties(weights: Sequence[Any]) -> Any:
+    """What the regularizers of these weights add to a loss, a scalar."""
+    found = [
+        tf.cast(weight.regularizer(weight), tf.float32)
+        for weight in weights
+        if weight.regularizer is not None
+    ]
+    return tf.add_n(found) if found else 0.0
+
+
+def _is_finite(variable: Any) -> bool:
+    values = variable.numpy()
+    return values.dtype.kind != "f" or bool(np.isfinite(values).all())

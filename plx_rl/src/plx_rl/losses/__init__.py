@@ -1,0 +1,1 @@
+"""Losses of reinforcement learning, as pure functions."""

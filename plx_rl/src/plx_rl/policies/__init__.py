@@ -1,0 +1,1 @@
+"""Policies: how the outputs of a network become actions."""

@@ -1,0 +1,310 @@
+"""A small network computed with NumPy: for a handful of observations that is many times quicker than a call of TensorFlow.
+
+The network is traced once; what TensorFlow would do is then done by NumPy, step by step, with the same float32 numbers. A network with
+an operation that is not known here (a convolution, say) is left to TensorFlow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from plx_core import variables_by_name
+
+Step = tuple[Callable[..., Any], tuple[int, ...], int]
+
+
+class Unknown(Exception):
+    """An operation that NumPy has no counterpart of here."""
+
+
+def host_function(
+    network: Any, function: Callable[[Any], Any] | None = None
+) -> HostFunction | TracedFunction:
+    """What computes a network's outputs on the host.
+
+    Args:
+        network: a Keras model that takes a mapping of features.
+        function: of the features, made of the network; the network itself, not in training, when None.
+    """
+    function = function or (lambda features: network(features, training=False))
+    signature = {
+        tensor.name: tf.TensorSpec(tensor.shape, tensor.dtype, tensor.name)
+        for tensor in network.inputs
+    }
+    traced = tf.function(function, input_signature=[signature], autograph=False)
+    try:
+        return HostFunction(traced.get_concrete_function(), variables_by_name(network).values())
+    except Unknown:
+        return TracedFunction(traced)
+
+
+class TracedFunction:
+    """The network in TensorFlow, in one call."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+
+    def refresh(self) -> None:
+        """Nothing to do: TensorFlow reads the weights themselves."""
+
+    def __call__(self, features: Mapping[str, np.ndarray]) -> Any:
+        """The outputs, as arrays."""
+        return tf.nest.map_structure(lambda value: value.numpy(), self._function(dict(features)))
+
+
+class HostFunction:
+    """The network in NumPy, on a copy of the weights.
+
+    Raises:
+        Unknown: an operation of the network has no counterpart here.
+    """
+
+    def __init__(self, concrete: Any, variables: Any) -> None:
+        graph = concrete.graph
+        self._slots: dict[str, int] = {}
+        self._values: list[Any] = []
+        self._weights: list[tuple[int, Any]] = []
+        self._fixed: list[Step] = []
+        self._steps: list[Step] = []
+        self._changing: set[int] = set()
+        by_handle = {id(variable): variable for variable in graph.variables}
+        self._handles = {
+            internal.name: variable
+            for variable in by_handle.values()
+            for internal in _internal(graph, variable)
+        }
+        self._inputs = {name: self._slot(tensor.name) for name, tensor in _inputs(concrete).items()}
+        self._changing.update(self._inputs.values())
+        for operation in graph.get_operations():
+            self._add(operation)
+        self._structure = concrete.structured_outputs
+        self._outputs = [self._slots[tensor.name] for tensor in tf.nest.flatten(concrete.outputs)]
+        self._is_stale = True
+
+    def refresh(self) -> None:
+        """The weights have changed: the next call copies them."""
+        self._is_stale = True
+
+    def _copy_weights(self) -> None:
+        """Copy the weights, and compute anew what depends on nothing else."""
+        self._is_stale = False
+        values = self._values
+        for slot, variable in self._weights:
+            values[slot] = variable.numpy()
+        for function, sources, target in self._fixed:
+            values[target] = function(*[values[source] for source in sources])
+
+    def __call__(self, features: Mapping[str, np.ndarray]) -> Any:
+        """The outputs, as arrays."""
+        if self._is_stale:
+            self._copy_weights()
+        values = self._values
+        for name, slot in self._inputs.items():
+            values[slot] = features[name]
+        for function, sources, target in self._steps:
+            values[target] = function(*[values[source] for source in sources])
+        outputs = [values[slot] for slot in self._outputs]
+        return (
+            outputs[0]
+            if isinstance(self._structure, tf.Tensor)
+            else tf.nest.pack_sequence_as(self._structure, outputs)
+        )
+
+    def _slot(self, name: str) -> int:
+        if name not in self._slots:
+            self._slots[name] = len(self._values)
+            self._values.append(None)
+        return self._slots[name]
+
+    def _add(self, operation: Any) -> None:
+        kind = operation.type
+        if kind in ("Placeholder", "NoOp"):
+            return
+        target = self._slot(operation.outputs[0].name) if operation.outputs else -1
+        if kind == "Const":
+            self._values[target] = tf.make_ndarray(operation.get_attr("value"))
+        elif kind == "ReadVariableOp":
+            variable = self._handles.get(operation.inputs[0].name)
+            if variable is None:
+                raise Unknown("a variable that is not the network's")
+            self._weights.append((target, variable))
+        elif kind == "IdentityN":
+            for tensor, output in zip(operation.inputs, operation.outputs, strict=True):
+                self._add_step(
+                    (lambda values: values, (self._slot(tensor.name),), self._slot(output.name))
+                )
+        elif kind in OPERATIONS:
+            self._add_step(
+                (
+                    OPERATIONS[kind](operation),
+                    tuple(self._slot(tensor.name) for tensor in operation.inputs),
+                    target,
+                )
+            )
+        else:
+            raise Unknown(kind)
+
+    def _add_step(self, step: Step) -> None:
+        is_changing = any(source in self._changing for source in step[1])
+        (self._steps if is_changing else self._fixed).append(step)
+        if is_changing:
+            self._changing.add(step[2])
+
+
+def _internal(graph: Any, variable: Any) -> list[Any]:
+    """The placeholders by which a traced graph reads a variable."""
+    return [internal for external, internal in graph.captures if external is variable.handle]
+
+
+def _inputs(concrete: Any) -> dict[str, Any]:
+    (arguments,), _ = concrete.structured_input_signature
+    return dict(zip(sorted(arguments), concrete.inputs, strict=False))
+
+
+def _plain(function: Callable[..., Any]) -> Callable[[Any], Callable[..., Any]]:
+    return lambda operation: function
+
+
+def _matmul(operation: Any) -> Callable[..., Any]:
+    first, second = operation.get_attr("transpose_a"), operation.get_attr("transpose_b")
+    if first or second:
+        return lambda a, b: np.matmul(a.T if first else a, b.T if second else b)
+    return np.matmul
+
+
+def _reduce(function: Callable[..., Any]) -> Callable[[Any], Callable[..., Any]]:
+    def make(operation: Any) -> Callable[..., Any]:
+        keep = operation.get_attr("keep_dims")
+        return lambda values, axes: function(values, axis=tuple(np.atleast_1d(axes)), keepdims=keep)
+
+    return make
+
+
+def _strided_slice(operation: Any) -> Callable[..., Any]:
+    masks = {
+        name: operation.get_attr(f"{name}_mask")
+        for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
+    }
+    if masks["ellipsis"] or masks["new_axis"]:
+        raise Unknown("StridedSlice")
+
+    def take(values: Any, begin: Any, end: Any, strides: Any) -> Any:
+        index: list[Any] = []
+        for axis in range(len(begin)):
+            if masks["shrink_axis"] >> axis & 1:
+                index.append(int(begin[axis]))
+                continue
+            first = None if masks["begin"] >> axis & 1 else int(begin[axis])
+            last = None if masks["end"] >> axis & 1 else int(end[axis])
+            index.append(slice(first, last, int(strides[axis])))
+        return np.asarray(values[tuple(index)])
+
+    return take
+
+
+def _cast(operation: Any) -> Callable[..., Any]:
+    dtype = operation.get_attr("DstT").as_numpy_dtype
+    return lambda values: values if values.dtype == dtype else values.astype(dtype)
+
+
+def _shape(operation: Any) -> Callable[..., Any]:
+    dtype = operation.get_attr("out_type").as_numpy_dtype
+    return lambda values: np.array(values.shape, dtype)
+
+
+def _pack(operation: Any) -> Callable[..., Any]:
+    axis = operation.get_attr("axis")
+    return lambda *values: np.stack(values, axis)
+
+
+def _squeeze(operation: Any) -> Callable[..., Any]:
+    axes = tuple(operation.get_attr("squeeze_dims")) or None
+    return lambda values: np.squeeze(values, axes)
+
+
+def _gather(operation: Any) -> Callable[..., Any]:
+    if operation.get_attr("batch_dims"):
+        raise Unknown("GatherV2")
+    return lambda values, indices, axis: np.take(values, indices, int(axis))
+
+
+def _softmax(values: Any) -> Any:
+    powers = np.exp(values - values.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _log_softmax(values: Any) -> Any:
+    shifted = values - values.max(axis=-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def _selu(values: Any) -> Any:
+    return SELU_SCALE * np.where(
+        values > 0, values, SELU_ALPHA * np.expm1(np.minimum(values, ZERO))
+    )
+
+
+def _leaky_relu(operation: Any) -> Callable[..., Any]:
+    alpha = np.float32(operation.get_attr("alpha"))
+    return lambda values: np.where(values > 0, values, values * alpha)
+
+
+def _sigmoid(values: Any) -> Any:
+    return np.float32(0.5) * (np.tanh(np.float32(0.5) * values) + np.float32(1.0))
+
+
+ZERO, ONE = np.float32(0.0), np.float32(1.0)
+SELU_SCALE, SELU_ALPHA = np.float32(1.0507009873554805), np.float32(1.6732632423543772)
+"""Source: Klambauer et al. 2017, "Self-Normalizing Neural Networks", equation 14."""
+OPERATIONS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {
+    "Identity": _plain(lambda values: values),
+    "StopGradient": _plain(lambda values: values),
+    "MatMul": _matmul,
+    "BiasAdd": _plain(np.add),
+    "AddV2": _plain(np.add),
+    "Sub": _plain(np.subtract),
+    "Mul": _plain(np.multiply),
+    "RealDiv": _plain(np.divide),
+    "Maximum": _plain(np.maximum),
+    "Minimum": _plain(np.minimum),
+    "Neg": _plain(np.negative),
+    "Square": _plain(np.square),
+    "SquaredDifference": _plain(lambda first, second: np.square(first - second)),
+    "Sqrt": _plain(np.sqrt),
+    "Rsqrt": _plain(lambda values: np.float32(1.0) / np.sqrt(values)),
+    "Exp": _plain(np.exp),
+    "Erfc": _plain(lambda values: tf.math.erfc(values).numpy()),
+    "Log": _plain(np.log),
+    "Tanh": _plain(np.tanh),
+    "Sigmoid": _plain(_sigmoid),
+    "Relu": _plain(lambda values: np.maximum(values, ZERO)),
+    "Relu6": _plain(lambda values: np.clip(values, ZERO, np.float32(6.0))),
+    "Elu": _plain(lambda values: np.where(values > 0, values, np.expm1(np.minimum(values, ZERO)))),
+    "Softplus": _plain(lambda values: np.logaddexp(values, ZERO)),
+    "Softsign": _plain(lambda values: values / (ONE + np.abs(values))),
+    "Softmax": _plain(_softmax),
+    "LogSoftmax": _plain(_log_softmax),
+    "Selu": _plain(_selu),
+    "LeakyRelu": _leaky_relu,
+    "Reshape": _plain(lambda values, shape: np.reshape(values, tuple(shape))),
+    "ConcatV2": _plain(lambda *values: np.concatenate(values[:-1], axis=int(values[-1]))),
+    "Cast": _cast,
+    "Shape": _shape,
+    "StridedSlice": _strided_slice,
+    "Pack": _pack,
+    "ExpandDims": _plain(lambda values, axis: np.expand_dims(values, int(axis))),
+    "Squeeze": _squeeze,
+    "BroadcastTo": _plain(lambda values, shape: np.broadcast_to(values, tuple(shape))),
+    "Transpose": _plain(lambda values, axes: np.transpose(values, tuple(axes))),
+    "GatherV2": _gather,
+    "Tile": _plain(lambda values, counts: np.tile(values, tuple(counts))),
+    "Sum": _reduce(np.sum),
+    "Prod": _reduce(np.prod),
+    "Mean": _reduce(np.mean),
+    "Max": _reduce(np.max),
+}
+"""How to do with NumPy what an operation of TensorFlow does, by its type."""
