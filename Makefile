@@ -31,8 +31,9 @@ test: $(READY) ## Run every check: lint, format, types, docs, tests
 	echo "make test: all checks passed"
 
 .PHONY: lint
-lint: $(READY) ## Look for mistakes with ruff
+lint: $(READY) ## Look for mistakes with ruff, and for imports that go the wrong way
 	$(BIN)/ruff check
+	$(BIN)/lint-imports
 
 .PHONY: format-check
 format-check: $(READY) ## Check the layout of the code

@@ -10,8 +10,8 @@ import plx_core as plx
 from plx_core.cli.main import main
 from plx_core.errors import ComponentError, DataError
 from plx_core.reinforcement.interfaces import Policy
-from plx_rl import demonstrations
 from plx_rl.environments.gym_environment import GymEnvironment
+from plx_rl.memories import demonstrations
 from plx_rl.memories.demonstration_memory import DemonstrationMemory
 from plx_rl.memories.prioritized_memory import PrioritizedMemory
 

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plx_rl.memories.sum_tree import SumTree, quickest_sum_tree
+from plx_rl.memories.prioritized_memory import fastest_sum_tree
+from plx_rl.memories.sum_tree import SumTree
 
 COMPILED = pytest.param(
-    quickest_sum_tree,
+    fastest_sum_tree,
     id="compiled",
     marks=pytest.mark.skipif(find_spec("numba") is None, reason="no numba"),
 )
@@ -110,7 +111,7 @@ def test_fill_equals_set(make):
 @given(st.integers(1, 300), st.integers(0, 2**31))
 def test_compiled_loops_give_the_same_bits(size, seed):
     rng = np.random.default_rng(seed)
-    trees = [SumTree(size), quickest_sum_tree(size)]
+    trees = [SumTree(size), fastest_sum_tree(size)]
     assert type(trees[1]) is not SumTree
     for _ in range(3):
         indices = rng.integers(size, size=rng.integers(1, 2 * size + 1))

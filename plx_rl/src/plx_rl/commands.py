@@ -52,7 +52,7 @@ def record(
     DemonstrationMemory gives them to an agent that is to learn from them.
     """
     from plx_core import check_config, create_rl_experiment
-    from plx_rl import demonstrations
+    from plx_rl.memories import demonstrations
 
     experiment = create_rl_experiment(check_config(file, sets), output_dir)
     env, policy = experiment.agent.restored(experiment.export_source, checkpoint, seed)

@@ -15,9 +15,9 @@ from attrs import evolve, frozen
 from plx_core import Agent, Modes, RLExperiment, as_features
 from plx_core.errors import ComponentError
 from plx_rl.dynamics.dynamics import advance, stretch
-from plx_rl.dynamics.rollout import roll_out, with_advantages
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.learners.actor_critic_learner import ActorCriticLearner
+from plx_rl.learners.rollout import roll_out, with_advantages
 
 GREEDY_COPIES = 16
 """How many greedy episodes each seed plays whenever it is looked at."""

@@ -23,13 +23,10 @@ from plx_core.engine.warm_start import warm_start
 from plx_core.engine.xla_trial import is_quicker, steps_per_second
 from plx_core.errors import ComponentError
 from plx_core.models.spec import EstimatorSpec
-from plx_core.reinforcement.agent import Agent, PGAgent, TRPOAgent
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes
 from plx_core.supervised.training_loop import TrainingRun, TrainingState
 from plx_core.supervised.training_program import TrainingProgram, build_metrics
-
-__all__ = ["Agent", "Estimator", "PGAgent", "TRPOAgent"]
 
 logger = logging.getLogger(__name__)
 

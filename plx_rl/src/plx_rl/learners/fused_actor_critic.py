@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from plx_core import FusedProgram, Step, UpdateResult, as_features
-from plx_rl.dynamics.rollout import roll_out, with_advantages
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.learners.on_policy_learner import ActorCritic
+from plx_rl.learners.rollout import roll_out, with_advantages
 
 
 @final

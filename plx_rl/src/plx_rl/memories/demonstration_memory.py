@@ -11,7 +11,7 @@ import plx_core as plx
 from plx_core import STATE, features_of, make
 from plx_core.annotations import Fraction, MemoryLike, PositiveInt
 from plx_core.errors import DataError
-from plx_rl.demonstrations import in_order, load
+from plx_rl.memories.demonstrations import in_order, load
 from plx_rl.memories.ring import SEPARATOR, flatten, nest
 from plx_rl.memories.transitions import Transitions
 from plx_rl.randomness import generator_state, restore_generator

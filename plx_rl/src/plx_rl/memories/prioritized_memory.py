@@ -12,7 +12,7 @@ import plx_core as plx
 from plx_core.annotations import Fraction, PositiveFloat, PositiveInt
 from plx_core.errors import DataError
 from plx_rl.memories.memory import get_by_index
-from plx_rl.memories.sum_tree import quickest_sum_tree
+from plx_rl.memories.sum_tree import SumTree
 from plx_rl.memories.transitions import Transitions
 from plx_rl.randomness import generator_state, restore_generator
 
@@ -69,7 +69,7 @@ class PrioritizedMemory(plx.Memory):
         self._beta_steps = beta_steps
         self._epsilon = epsilon
         self._transitions = Transitions(size, n_step, frames, Path(path) if path else None)
-        self._tree = quickest_sum_tree(size)
+        self._tree = fastest_sum_tree(size)
         self._highest = 1.0
         self._prioritized = 0
         self._first = 0
@@ -179,3 +179,15 @@ class PrioritizedMemory(plx.Memory):
     def _prioritize(self, begin: int, end: int, priority: float) -> None:
         if begin < end:
             self._tree.set(np.arange(begin, end) % self.size, np.full(end - begin, priority))
+
+
+def fastest_sum_tree(size: int) -> SumTree:
+    """Return a `SumTree`, compiled where numba is installed.
+
+    Both produce the same bits, so a run can be resumed with either.
+    """
+    try:
+        from plx_rl.memories.compiled_sum_tree import CompiledSumTree
+    except ImportError:
+        return SumTree(size)
+    return CompiledSumTree(size)

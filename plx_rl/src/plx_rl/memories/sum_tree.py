@@ -73,12 +73,3 @@ class SumTree:
             level = self._sums[begin : 2 * begin]
             self._sums[begin // 2 : begin] = level[::2] + level[1::2]
             begin //= 2
-
-
-def quickest_sum_tree(size: int) -> SumTree:
-    """A `SumTree`, in compiled loops where numba is installed; both give the same bits, so a run may go on with the other."""
-    try:
-        from plx_rl.memories.compiled_sum_tree import CompiledSumTree
-    except ImportError:
-        return SumTree(size)
-    return CompiledSumTree(size)
