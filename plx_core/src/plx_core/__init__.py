@@ -62,6 +62,7 @@ if TYPE_CHECKING:
         Step,
         UpdateResult,
     )
+    from plx_core.runs.atomic import write_aside
     from plx_core.runs.interfaces import Exporter, Tracker
     from plx_core.runs.metrics import metric_value
     from plx_core.state import Modes, Seedable, State, Stateful
@@ -155,6 +156,7 @@ _EXPORTS = {
         "Step",
         "UpdateResult",
     ),
+    "plx_core.runs.atomic": ("write_aside",),
     "plx_core.runs.interfaces": (
         "Exporter",
         "Tracker",
@@ -253,6 +255,7 @@ __all__ = [
     "type_hints",
     "variables_by_name",
     "with_older_names",
+    "write_aside",
 ]
 
 

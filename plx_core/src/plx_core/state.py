@@ -9,10 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
-
-if TYPE_CHECKING:
-    pass
+from typing import Any, TypeAlias
 
 State: TypeAlias = Mapping[str, Any]
 """Names to NumPy arrays, numbers, texts, None, lists of plain values, and mappings of these."""

@@ -7,12 +7,9 @@ of these. A checkpoint is those states, so a part that returns all that it would
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from plx_core.state import State
-
-if TYPE_CHECKING:
-    pass
 
 
 class Callback:

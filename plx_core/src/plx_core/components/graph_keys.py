@@ -2,10 +2,5 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 INBOUND = "inbound_nodes"
 """The parameter of any layer in a graph that names the layers its input comes from."""

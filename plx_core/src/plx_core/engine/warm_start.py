@@ -6,7 +6,7 @@ import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from plx_core.config.sections import WarmStartConfig
 from plx_core.engine.variables import assign_variables
@@ -14,9 +14,6 @@ from plx_core.errors import CheckpointError
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.runs.checkpoints import Checkpoints
 from plx_core.runs.run_directory import CHECKPOINTS
-
-if TYPE_CHECKING:
-    pass
 
 logger = logging.getLogger(__name__)
 

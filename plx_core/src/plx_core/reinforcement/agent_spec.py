@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from attrs import frozen
 
 from plx_core.models.spec import EstimatorSpec
 from plx_core.reinforcement.interfaces import Learner, Policy
-
-if TYPE_CHECKING:
-    pass
 
 
 @frozen(kw_only=True)
