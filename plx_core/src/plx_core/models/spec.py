@@ -68,3 +68,16 @@ class EstimatorSpec:
     clip_gradients: float | None = None
     clip_embed_gradients: float | None = None
     summaries: frozenset[str] = frozenset(DEFAULT_SUMMARIES)
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether an agent runs this specification."""
+        return False
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the optimizer's learning rate follows a schedule, so that it cannot be set."""
+        import keras
+
+        rate = getattr(self.optimizer, "_learning_rate", None)
+        return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
