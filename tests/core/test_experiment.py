@@ -338,7 +338,9 @@ def test_a_keras_callback_takes_an_evaluation_for_an_epoch(tmp_path, blobs):
     ],
 )
 def test_callbacks_that_cannot_work_are_refused_with_a_reason(callback):
-    with pytest.raises(ComponentError, match=r"single batches|not needed|expected a plx_core.Callback"):
+    with pytest.raises(
+        ComponentError, match=r"single batches|not needed|expected a plx_core.Callback"
+    ):
         as_callbacks([callback])
 
 

@@ -32,3 +32,8 @@ class AgentSpec(EstimatorSpec):
     def is_agent(self) -> bool:
         """Whether an agent runs this specification."""
         return True
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the learner's learning rate follows a schedule, so that it cannot be set."""
+        return self.learner is not None and self.learner.has_schedule

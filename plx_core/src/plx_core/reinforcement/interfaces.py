@@ -319,6 +319,11 @@ class Learner(Stateful):
     def learning_rate(self, value: float) -> None:
         raise ComponentError(f"the learning rate of a {type(self).__name__} cannot be set")
 
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the learning rate follows a schedule, so that it cannot be set."""
+        return False
+
     def compile(self, *, xla: bool) -> None:
         """Called between updates, before the first at least: whether programs are to be compiled with XLA from now on."""
 
