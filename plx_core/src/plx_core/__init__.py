@@ -124,10 +124,7 @@ _EXPORTS = {
         "Trainable",
         "with_older_names",
     ),
-    "plx_core.models.spec": (
-        "DEFAULT_SUMMARIES",
-        "EstimatorSpec",
-    ),
+    "plx_core.models.spec": ("DEFAULT_SUMMARIES", "EstimatorSpec", "follows_schedule"),
     "plx_core.networks.graph": (
         "Graph",
         "as_graph_fn",
