@@ -247,6 +247,6 @@ def test_an_on_policy_model_may_have_a_memory_of_its_own(tmp_path):
         graph = plx.Graph([{"Dense": {"units": 4}}])
         return plx.models.PPOModel(mode, graph=graph)(observations, action_space)
 
-    agent = plx.Agent(model_fn, Rollouts(batch_size=16), tmp_path)
-    agent.train({"GymEnvironment": {"env_id": "CartPole-v1"}}, timesteps=64)
+    agent = plx.Agent(model_fn, Rollouts(batch_size=64), tmp_path)
+    agent.train({"GymEnvironment": {"env_id": "CartPole-v1"}}, timesteps=128)
     assert agent.global_step > 0
