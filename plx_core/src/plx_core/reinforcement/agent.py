@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from plx_core.annotations import CallbackLike
+from plx_core.annotations import CallbackLike, EnvironmentLike, MemoryLike
 from plx_core.callbacks.callback import Callback
 from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.components.component import make
@@ -19,7 +19,7 @@ from plx_core.engine.evaluation_program import EvaluationProgram, prediction_row
 from plx_core.engine.loop import Goals
 from plx_core.engine.trainer import Trainer
 from plx_core.engine.variables import assign_variables
-from plx_core.engine.xla_trial import answer
+from plx_core.engine.xla_trial import stored_result
 from plx_core.errors import ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.observations import as_features, features_of
@@ -31,7 +31,7 @@ from plx_core.reinforcement.episodes import evaluate_policy, play_greedily
 from plx_core.reinforcement.interfaces import Environment, Memory, Policy
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes, State
-from plx_core.types import Features
+from plx_core.types import Features, InputFn
 
 EVALUATION_SEED = 10_000
 """The seed of evaluations: the same each time, and no seed of training."""
@@ -52,8 +52,8 @@ class Agent(Trainer):
         model_dir: see `Trainer`, as for the other parameters.
 
     Example:
-        >>> agent = Agent(model_fn, memory="Memory", model_dir="runs/cartpole")            # doctest: +SKIP
-        >>> agent.train(env, max_timesteps=50_000).evaluate(env, episodes=20)              # doctest: +SKIP
+        >>> agent = Agent(model_fn, "Memory", "runs/cartpole")                   # doctest: +SKIP
+        >>> agent.train(env, max_timesteps=50_000).evaluate(env, episodes=20)    # doctest: +SKIP
     """
 
     _INPUTS: ClassVar[tuple[str, str]] = ("observations", "action_space")
@@ -61,7 +61,7 @@ class Agent(Trainer):
     def __init__(
         self,
         model_fn: Callable[..., EstimatorSpec],
-        memory: Any = None,
+        memory: MemoryLike | None = None,
         model_dir: str | Path = "runs/agent",
         config: RunConfig | EnvironmentConfig | None = None,
         params: Mapping[str, Any] | None = None,
@@ -108,7 +108,7 @@ class Agent(Trainer):
     @accept_older_names(hooks="callbacks")
     def train(
         self,
-        env: Any,
+        env: EnvironmentLike,
         first_update: int | None = None,
         update_frequency: int | None = None,
         episodes: int | None = None,
@@ -176,13 +176,19 @@ class Agent(Trainer):
         return self
 
     def run_episode(
-        self, env: Any, checkpoint_path: str | Path | None = None, seed: int | None = None
+        self,
+        env: EnvironmentLike,
+        checkpoint_path: str | Path | None = None,
+        seed: int | None = None,
     ) -> dict[str, float]:
         """Play one greedy episode; return its `episode_return` and `episode_length`."""
         return self._evaluate(env, 1, checkpoint_path, EVALUATION_SEED if seed is None else seed)
 
     def play(
-        self, env: Any, checkpoint_path: str | Path | None = None, seed: int = EVALUATION_SEED
+        self,
+        env: EnvironmentLike,
+        checkpoint_path: str | Path | None = None,
+        seed: int = EVALUATION_SEED,
     ) -> Iterator[dict[str, Any]]:
         """Play one greedy episode in the first of the environments, step by step.
 
@@ -202,7 +208,7 @@ class Agent(Trainer):
     @accept_older_names(hooks="callbacks")
     def evaluate(
         self,
-        env: Any,
+        env: EnvironmentLike,
         episodes: int = 10,
         callbacks: Iterable[CallbackLike] | None = None,
         checkpoint_path: str | Path | None = None,
@@ -229,10 +235,10 @@ class Agent(Trainer):
 
     def predict(
         self,
-        input_fn: Any,
+        input_fn: InputFn,
         predict_keys: Sequence[str] | None = None,
         checkpoint_path: str | Path | None = None,
-        env: Any = None,
+        env: EnvironmentLike = None,
     ) -> Iterator[dict[str, np.ndarray]]:
         """Yield the greedy action for each observation of a data set, one mapping at a time.
 
@@ -261,7 +267,7 @@ class Agent(Trainer):
     def export(
         self,
         export_dir: str | Path,
-        env: Any,
+        env: EnvironmentLike,
         checkpoint_path: str | Path | None = None,
         format: str = "saved_model",
     ) -> Path:
@@ -289,7 +295,7 @@ class Agent(Trainer):
 
     def try_out(
         self,
-        env: Any,
+        env: EnvironmentLike,
         first_update: int = 1000,
         update_frequency: int = 10,
         pretrain_steps: int = 0,
@@ -318,7 +324,10 @@ class Agent(Trainer):
         return spec
 
     def restored(
-        self, env: Any, checkpoint_path: str | Path | None = None, seed: int = EVALUATION_SEED
+        self,
+        env: EnvironmentLike,
+        checkpoint_path: str | Path | None = None,
+        seed: int = EVALUATION_SEED,
     ) -> tuple[Environment, Policy]:
         """Return the policy of a checkpoint, and an environment with the training's observation statistics.
 
@@ -343,7 +352,7 @@ class Agent(Trainer):
         """Return the observations and the action space, which polyaxon-lib called features and labels."""
         return super()._model_fn_inputs(inputs, target) | {"features": inputs, "labels": target}
 
-    def _training_env(self, env: Any) -> Environment:
+    def _training_env(self, env: EnvironmentLike) -> Environment:
         """Return the environment to train in: the live one if its description is that of the last call."""
         is_object = isinstance(env, Environment)
         if self._training is not None and not is_object and env == self._env_description:
@@ -393,7 +402,7 @@ class Agent(Trainer):
             self._memory = make("memories", spec.memory, seed=self.config.seed)
         training = AgentState(env, spec, self._memory)
         training.check()
-        xla = answer(self.model_dir) if self.config.xla == "auto" else self.config.xla
+        xla = stored_result(self.model_dir) if self.config.xla == "auto" else self.config.xla
         if xla is None:
             training.trial = self.model_dir
         else:
@@ -401,7 +410,7 @@ class Agent(Trainer):
         return training
 
     def _evaluate(
-        self, env: Any, episodes: int, checkpoint_path: str | Path | None, seed: int
+        self, env: EnvironmentLike, episodes: int, checkpoint_path: str | Path | None, seed: int
     ) -> dict[str, float]:
         borrowed = self._acting if self._acting is not None and self._acting.env is env else None
         before = env.state() if borrowed else {}

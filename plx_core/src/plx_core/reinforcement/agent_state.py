@@ -13,7 +13,7 @@ from plx_core.callbacks.callback import Callback
 from plx_core.config.sections import WarmStartConfig
 from plx_core.engine.loop import restore_callbacks
 from plx_core.engine.warm_start import warm_start
-from plx_core.engine.xla_trial import best_rate, is_quicker
+from plx_core.engine.xla_trial import best_rate, is_faster
 from plx_core.errors import CheckpointError, ComponentError
 from plx_core.networks.variable_names import variables_by_name
 from plx_core.reinforcement.agent_spec import AgentSpec
@@ -146,7 +146,7 @@ class AgentState:
                 self.env.restore(env_state)
             return result
 
-        if not is_quicker(directory, rate):  # the trial leaves the compiled program
+        if not is_faster(directory, rate):  # the trial leaves the compiled program
             recompile(False)
         self.trial = None
 
