@@ -93,7 +93,8 @@ class KerasCallback(Callback):
     def restore(self, state: State) -> None:
         """Restore what `state` returned."""
         self._epoch = state.get("epoch", 0)
-        vars(self._callback).update(state.get("attributes", {}))
+        for name, value in state.get("attributes", {}).items():
+            setattr(self._callback, name, value)
 
 
 def as_callbacks(values: Iterable[CallbackLike] | None) -> list[Callback]:
