@@ -124,7 +124,8 @@ class PolicyLearner(OnPolicyLearner):
         if not weights.any():
             raise ComponentError(
                 f"no episode ended within {len(ended)} transitions, and without a baseline only "
-                "complete episodes can be used; increase the memory's batch_size, or set baseline: true"
+                "complete episodes can be used; increase the memory's batch_size, "
+                "or set baseline: true"
             )
         return Estimates(returns, returns, np.zeros_like(returns), weights)
 
