@@ -172,7 +172,7 @@ def test_a_program_estimates_what_the_host_does(tmp_path):
     learner = agent_of(tmp_path).build("train", env).learner
     fused = learner.fuse(env, 320)
     rows, states, ages = tf.function(fused._roll_out)(env.states, env.ages, tf.constant([1, 2]))
-    batch = fused._estimated(rows)
+    batch = fused._with_estimates(rows)
     values = learner.actor_critic.value({"state": batch["state"]}).numpy().reshape(40, 8)
     following = (
         learner.actor_critic.value({"state": tf.reshape(rows["next_state"], [-1, 4])})
