@@ -70,11 +70,11 @@ TABLE = [
     ("a misspelt parameter of GymEnvironment", {"num_envs: 4": "num_env: 4"}, "<num_env", ["unknown parameter; did you mean num_envs?"]),
     ("an unknown wrapper", {"num_envs: 4": "wrappers: [FrameStak]"}, "<FrameStak", ["there is no wrapper called FrameStak; did you mean FrameStack?"]),
     ("a wrapper of images on numbers", {"num_envs: 4": "wrappers: [GreyScale]"}, "<GymEnvironment", [" GreyScale cannot change Box"]),
-    ("a wrapper after one that sees all", {"num_envs: 4": "wrappers: [NormalizeReward, {TimeLimit: {max_steps: 3}}]"}, "<GymEnvironment", ["has to come before NormalizeReward"]),
-    ("observations of another type", {ENV: "env_id: WrongType-v0"}, "<GymEnvironment", ["the observation is of float64; observation_space says float32"]),
-    ("observations of another shape", {ENV: "env_id: WrongShape-v0"}, "<GymEnvironment", ["the observation has shape (3,); observation_space says (2,)"]),
-    ("a reward that is no number", {ENV: "env_id: WrongReward-v0"}, "<GymEnvironment", ["returned the reward nan; a reward is one finite number"]),
-    ("a step of four", {ENV: "env_id: WrongStep-v0"}, "<GymEnvironment", ["returned 4 things"]),
+    ("a wrapper after one that sees all", {"num_envs: 4": "wrappers: [NormalizeReward, {TimeLimit: {max_steps: 3}}]"}, "<GymEnvironment", ["TimeLimit must come before NormalizeReward"]),
+    ("observations of another type", {ENV: "env_id: WrongType-v0"}, "<GymEnvironment", ["the observation has dtype float64; observation_space has dtype float32"]),
+    ("observations of another shape", {ENV: "env_id: WrongShape-v0"}, "<GymEnvironment", ["the observation has shape (3,); observation_space has shape (2,)"]),
+    ("a reward that is no number", {ENV: "env_id: WrongReward-v0"}, "<GymEnvironment", ["returned the reward nan; a reward must be one finite number"]),
+    ("a step of four", {ENV: "env_id: WrongStep-v0"}, "<GymEnvironment", ["returned 4 values"]),
     ("an evaluation elsewhere", {"{env_id: CartPole-v1}": "{env_id: Acrobot-v1}"}, "env: <{GymEnvironment: {env_id: Acrobot", ["state (4,) float32 and actions Discrete(2)", "state (6,) float32 and actions Discrete(3)"]),
     ("no goal", {"  train_timesteps: 1000\n": ""}, "  <env:", ["train_timesteps is missing (or train_steps, or train_episodes)"]),
     ("no environment to train in", {f"  env: {{GymEnvironment: {{{ENV}}}}}\n": ""}, "<GymEnvironment", ["nothing to train on"]),
@@ -167,7 +167,7 @@ def test_the_same_is_said_in_python(tmp_path):
         make_agent(tmp_path / "numbers", "ddqn", memory).train(
             {"GymEnvironment": {"env_id": "Pendulum-v1"}}, max_timesteps=100
         )
-    with pytest.raises(DataError, match="is of float64"):
+    with pytest.raises(DataError, match="has dtype float64"):
         make_agent(tmp_path / "types", "dqn", memory).train(
             GymEnvironment(WrongType), 10, max_timesteps=100
         )
