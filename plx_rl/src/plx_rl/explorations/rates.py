@@ -14,7 +14,7 @@ from plx_core.types import Array
 Rate: TypeAlias = Callable[[int], Array | float]
 """A function of the timestep that returns a number, or one for each environment [N]."""
 
-BLOCK = 1024
+BLOCK = 4096
 """The number of timesteps for which a schedule is evaluated at once."""
 
 
@@ -77,16 +77,15 @@ class ScheduledRate:
         timesteps = np.arange(start, start + BLOCK)
         try:
             values = np.asarray(self._schedule(timesteps))
-        except (
-            Exception
-        ):  # of any library; a broken schedule raises again when called with a number
+        except Exception:  # a broken schedule raises again when called with a number
             return None
         if values.shape != timesteps.shape:
             return None
         ends = [self._scalar(start), self._scalar(start + BLOCK - 1)]
         if not np.allclose(values[[0, -1]], ends, rtol=1e-5, equal_nan=True):
             return None
-        return [float(value) for value in values]
+        block: list[float] = values.astype(float).tolist()
+        return block
 
     def _scalar(self, timestep: int) -> float:
         return float(self._schedule(timestep))

@@ -248,12 +248,14 @@ def _gather(operation: Operation) -> Kernel:
 
 def _softmax(values: Array) -> Array:
     powers: Array = np.exp(values - values.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+    probabilities: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return probabilities
 
 
 def _log_softmax(values: Array) -> Array:
     shifted: Array = values - values.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    log_probabilities: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return log_probabilities
 
 
 def _elu(values: Array) -> Array:
