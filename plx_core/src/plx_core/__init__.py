@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from plx_core.data.arrays import ArrayPipeline, numpy_input_fn
     from plx_core.data.batches import ElementSpec, Resident, batches, bytes_per_example
     from plx_core.data.feature_processors import Processors, processing
+    from plx_core.data.indexed import BatchOptions, IndexedPipeline
     from plx_core.data.input_fn import as_pipeline
     from plx_core.data.order import Order, make_order
     from plx_core.data.pipeline import Pipeline
@@ -105,6 +106,7 @@ _EXPORTS = {
         "Processors",
         "processing",
     ),
+    "plx_core.data.indexed": ("BatchOptions", "IndexedPipeline"),
     "plx_core.data.input_fn": ("as_pipeline",),
     "plx_core.data.order": (
         "Order",
@@ -197,6 +199,7 @@ __all__ = [
     "Agent",
     "AgentSpec",
     "ArrayPipeline",
+    "BatchOptions",
     "Bridge",
     "BridgeOutput",
     "BridgeSpec",
@@ -214,6 +217,7 @@ __all__ = [
     "FusedProgram",
     "Graph",
     "GraphFn",
+    "IndexedPipeline",
     "Learner",
     "Memory",
     "Model",
