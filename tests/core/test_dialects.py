@@ -7,8 +7,7 @@ import yaml
 from click.testing import CliRunner
 
 from plx_core.cli.main import main
-from plx_core.config.load import load_tree
-from plx_core.config.polyaxon_2017 import is_2017
+from plx_core.config.load import is_2017, load_tree
 from plx_core.config.yaml_tree import from_python, to_python
 from plx_core.errors import ConfigError
 

@@ -134,7 +134,7 @@ def test_an_unknown_name_says_what_was_searched():
     components = registry(acme={"provide_layers": {"Dense": dict}})
     with pytest.raises(
         UnknownComponent,
-        match="there is no layer called Dens; did you mean Dense\\?; searched the plug-ins acme",
+        match="there is no layer called Dens; did you mean Dense\\? \\(searched the plug-ins acme",
     ):
         components.find("layers", "Dens")
 

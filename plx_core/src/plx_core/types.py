@@ -1,7 +1,7 @@
-"""Names for what annotations can only call Any: Keras, TensorFlow and gymnasium ship no usable types.
+"""Aliases for values that have no usable types in Keras, TensorFlow and gymnasium.
 
-The aliases say what a value is. At run time each of them but `Array` is `Any`, so that nothing heavy
-is imported and a component's schema is not affected.
+The aliases say what a value is. At run time most of them are `Any`, so that nothing heavy is imported
+and the schema of a component is not affected.
 """
 
 from __future__ import annotations
@@ -55,3 +55,6 @@ Observations: TypeAlias = Any
 
 Batch: TypeAlias = Mapping[str, Any]
 """Arrays or tensors by name, with a leading axis of examples or transitions."""
+
+Part: TypeAlias = Any
+"""The object that the factory of a component returns: a layer, a loss, a memory, …"""
