@@ -32,8 +32,8 @@ def _key(default: _T, help: str, alias: str = "") -> _T:
     return field(default=default, metadata={"help": help, "alias": alias})
 
 
-def _section(factory: Callable[[], _T], help: str) -> _T:
-    return field(factory=factory, metadata={"help": help})
+def _section(factory: Callable[[], _T], help: str, alias: str = "") -> _T:
+    return field(factory=factory, metadata={"help": help, "alias": alias})
 
 
 @frozen(kw_only=True)
@@ -153,7 +153,7 @@ class TrainConfig:
         None, "steps between evaluations, in train_and_evaluate"
     )
     warm_start: WarmStartConfig | None = _key(None, "initial weights from another run")
-    hooks: list[CallbackLike] = _section(list, "callbacks")
+    callbacks: list[CallbackLike] = _section(list, "called at the events of the run", alias="hooks")
 
 
 @frozen(kw_only=True)
@@ -174,7 +174,7 @@ class EvalConfig:
         None, "evaluate at each multiple of this many steps"
     )
     export_strategies: list[ExporterLike] = _section(list, "exporters to run after an evaluation")
-    hooks: list[CallbackLike] = _section(list, "callbacks")
+    callbacks: list[CallbackLike] = _section(list, "called at the events of the run", alias="hooks")
 
 
 @frozen(kw_only=True)

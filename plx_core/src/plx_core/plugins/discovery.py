@@ -20,7 +20,7 @@ GROUP = "plx"
 DISABLE_VARIABLE = "PLX_DISABLE_PLUGINS"
 SLOW_SECONDS = 0.5
 """A plug-in whose import takes longer is reported as slow; most take about a millisecond."""
-HOOKS = (*(f"provide_{kind}" for kind in hookspecs.KINDS), *hookspecs.FURTHER, *hookspecs.EVENTS)
+HOOKS = (*(f"provide_{kind}" for kind in hookspecs.KINDS), *hookspecs.FURTHER)
 
 
 @frozen
