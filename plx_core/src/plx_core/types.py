@@ -1,7 +1,7 @@
 """Aliases for values that have no usable types in Keras, TensorFlow and gymnasium.
 
-The aliases say what a value is. At run time most of them are `Any`, so that nothing heavy is imported
-and the schema of a component is not affected.
+The aliases say what a value is. At run time most of them are `Any`, so that nothing heavy is
+imported and the schema of a component is not affected.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Space: TypeAlias = Any
 """A `gymnasium.Space`."""
 
 Nested: TypeAlias = Any
-"""A structure of tensors or arrays: one of them, or mappings, lists and tuples of such structures."""
+"""A tensor or an array, or a mapping, list or tuple of such structures."""
 
 Features: TypeAlias = Mapping[str, Any]
 """Tensors by the name of the feature."""
@@ -51,7 +51,7 @@ Labels: TypeAlias = Any
 """A tensor, tensors by name, or None."""
 
 InputFn: TypeAlias = Any
-"""A source of batches: a `Pipeline`, or a function that returns one, a `tf.data.Dataset`, or tensors."""
+"""A `Pipeline`, or a function that returns one, a `tf.data.Dataset` or tensors."""
 
 Observations: TypeAlias = Any
 """An array [N, …], or arrays by name."""

@@ -97,8 +97,8 @@ class Registry:
     def find(self, kind: str, name: str) -> Entry:
         """Return the component of this kind and name.
 
-        The name is matched exactly, then against the aliases of each plug-in, then ignoring case and
-        underscores. `plugin/Name` searches only one plug-in.
+        The name is matched exactly, then against the aliases of each plug-in, then ignoring case
+        and underscores. `plugin/Name` searches only one plug-in.
 
         Raises:
             UnknownComponent: no plug-in offers it.
