@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import keras
 import tensorflow as tf
@@ -11,6 +10,7 @@ from attrs import define, field
 
 from plx_core import AgentSpec, make, with_older_names
 from plx_core.annotations import PositiveFloat
+from plx_core.types import Batch, Features, Network, Space, Tensor
 from plx_rl.losses.value_learning import double_q_learning, large_margin, q_learning
 from plx_rl.masks import mask_values
 from plx_rl.models.heads import OUTPUTS, DuelingHead
@@ -42,13 +42,13 @@ class DQNModel(ValueModel):
     expert_margin: PositiveFloat = field(default=0.8, kw_only=True)
     expert_weight: PositiveFloat = field(default=1.0, kw_only=True)
 
-    def _agent_spec(self, features: Any, space: Any) -> AgentSpec:
+    def _agent_spec(self, features: Features, space: Space) -> AgentSpec:
         num_actions = one_action(space, type(self).__name__, "NAFModel, or PPOModel")
         network = self._network(features, num_actions)
         target = self._network(features, num_actions) if self.use_target_graph else None
         loss = make("losses", self.loss)
 
-        def loss_fn(batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        def loss_fn(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
             q_tm1 = network(observations(batch, "state"), training=True)
             q_t = (network if target is None else target)(
                 observations(batch, "next_state"), training=False
@@ -73,8 +73,8 @@ class DQNModel(ValueModel):
         )
 
     def _target(
-        self, batch: Mapping[str, Any], q_tm1: Any, q_t: Any, network: Any
-    ) -> tuple[Any, Any]:
+        self, batch: Batch, q_tm1: Tensor, q_t: Tensor, network: Network
+    ) -> tuple[Tensor, Tensor]:
         """The target, and the value that should meet it."""
         return q_learning(
             q_tm1,
@@ -85,12 +85,12 @@ class DQNModel(ValueModel):
             batch.get("next_mask"),
         )
 
-    def _expert_loss(self, batch: Mapping[str, Any], q: Any) -> Any:
+    def _expert_loss(self, batch: Batch, q: Tensor) -> Tensor:
         """How far the expert's actions fall short of their margin, as a mean over all transitions of the batch."""
         short = large_margin(mask_values(q, batch.get("mask")), batch["action"], self.expert_margin)
         return tf.reduce_mean(tf.where(batch["demonstration"], short, 0.0))
 
-    def _network(self, features: Any, num_actions: int) -> keras.Model:
+    def _network(self, features: Features, num_actions: int) -> keras.Model:
         hidden = self._hidden(features)
         if self.dueling is None:
             outputs = keras.layers.Dense(num_actions, dtype=OUTPUTS, name="q")(hidden)
@@ -113,8 +113,8 @@ class DDQNModel(DQNModel):
     """
 
     def _target(
-        self, batch: Mapping[str, Any], q_tm1: Any, q_t: Any, network: Any
-    ) -> tuple[Any, Any]:
+        self, batch: Batch, q_tm1: Tensor, q_t: Tensor, network: Network
+    ) -> tuple[Tensor, Tensor]:
         """The target, and the value that should meet it."""
         selector = network(observations(batch, "next_state"), training=False)
         return double_q_learning(

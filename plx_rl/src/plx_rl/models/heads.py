@@ -7,6 +7,7 @@ from typing import Any, final
 import keras
 from keras import ops
 
+from plx_core.types import Tensor
 from plx_rl.losses.value_learning import Dueling, dueling
 
 OUTPUTS = "float32"
@@ -30,16 +31,16 @@ class DuelingHead(keras.layers.Layer):
         self._value = keras.layers.Dense(1, dtype=self.dtype_policy, name="value")
         self._advantage = keras.layers.Dense(num_actions, dtype=self.dtype_policy, name="advantage")
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Tensor) -> None:
         """Make the two layers."""
         self._value.build(input_shape)
         self._advantage.build(input_shape)
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         """The action values."""
         return dueling(self._value(inputs), self._advantage(inputs), self._kind)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Tensor) -> Tensor:
         """[B, A]."""
         return (*input_shape[:-1], self._num_actions)
 
@@ -66,7 +67,7 @@ class GaussianHead(keras.layers.Layer):
         self,
         size: int,
         log_std: float = 0.0,
-        kernel_initializer: Any = "glorot_uniform",
+        kernel_initializer: Tensor = "glorot_uniform",
         **params: Any,
     ) -> None:
         super().__init__(**params)
@@ -75,7 +76,7 @@ class GaussianHead(keras.layers.Layer):
             size, kernel_initializer=kernel_initializer, dtype=self.dtype_policy, name="mean"
         )
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Tensor) -> None:
         """Make the layer and the variable."""
         self._mean.build(input_shape)
         self._log_std = self.add_weight(
@@ -84,12 +85,12 @@ class GaussianHead(keras.layers.Layer):
             name="log_std",
         )
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         """Means, then log-deviations."""
         mean = self._mean(inputs)
         return ops.concatenate([mean, ops.broadcast_to(self._log_std, ops.shape(mean))], axis=-1)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
+    def compute_output_shape(self, input_shape: Tensor) -> Tensor:
         """[B, 2D]."""
         return (*input_shape[:-1], 2 * self._size)
 

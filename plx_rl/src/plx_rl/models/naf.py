@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import gymnasium
 import keras
 import numpy as np
@@ -14,6 +11,7 @@ from attrs import define, field
 from plx_core import AgentSpec, make, with_older_names
 from plx_core.annotations import ExplorationLike, LossLike
 from plx_core.errors import ComponentError
+from plx_core.types import Batch, Features, Space, Tensor
 from plx_rl.losses.value_learning import normalized_advantage, value_learning
 from plx_rl.models.heads import OUTPUTS
 from plx_rl.models.value_model import ValueModel, discounts, observations, weighted_loss
@@ -41,7 +39,7 @@ class NAFModel(ValueModel):
     loss: LossLike = field(default="MeanSquaredError", kw_only=True)
     exploration: ExplorationLike = field(default="OrnsteinUhlenbeck", kw_only=True)
 
-    def _agent_spec(self, features: Any, space: Any) -> AgentSpec:
+    def _agent_spec(self, features: Features, space: Space) -> AgentSpec:
         if not isinstance(space, gymnasium.spaces.Box):
             raise ComponentError(
                 f"NAFModel gives real numbers (Box); the environment's actions are {space}: take DQNModel, or PPOModel"
@@ -51,7 +49,7 @@ class NAFModel(ValueModel):
         target = self._network(features, size) if self.use_target_graph else None
         loss = make("losses", self.loss)
 
-        def loss_fn(batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+        def loss_fn(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
             outputs = network(observations(batch, "state"), training=True)
             following = (network if target is None else target)(
                 observations(batch, "next_state"), training=False
@@ -80,10 +78,10 @@ class NAFModel(ValueModel):
             },
         )
 
-    def _network(self, features: Any, size: int) -> keras.Model:
+    def _network(self, features: Features, size: int) -> keras.Model:
         hidden = self._hidden(features)
 
-        def head(units: int, name: str, activation: str | None = None) -> Any:
+        def head(units: int, name: str, activation: str | None = None) -> Tensor:
             initializer = keras.initializers.RandomUniform(-SMALL, SMALL)
             return keras.layers.Dense(
                 units, activation, kernel_initializer=initializer, dtype=OUTPUTS, name=name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,6 +11,7 @@ from attrs import define, field
 from plx_core import AgentSpec, Graph, Learner, Modes, as_graph_fn
 from plx_core.annotations import Fraction, GraphFn
 from plx_core.errors import ComponentError
+from plx_core.types import Features, Space, Tensor
 from plx_rl.distributions import DiagonalGaussian, Distribution, distribution_for
 from plx_rl.learners.on_policy_learner import ActorCritic
 from plx_rl.models.heads import OUTPUTS, GaussianHead
@@ -41,7 +41,7 @@ class PolicyModel(ReinforcementModel):
     gae_lambda: Fraction = field(default=0.95, kw_only=True)
     log_std: float = field(default=0.0, kw_only=True)
 
-    def _agent_spec(self, features: Any, space: Any) -> AgentSpec:
+    def _agent_spec(self, features: Features, space: Space) -> AgentSpec:
         try:
             distribution = distribution_for(space)
         except ValueError as error:
@@ -49,7 +49,7 @@ class PolicyModel(ReinforcementModel):
         actor_critic = self._actor_critic(features, distribution)
         seeds = default_seed(), default_seed()
 
-        def predict_fn(features: Any, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        def predict_fn(features: Features, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
             return {"action": distribution.mode(outputs["policy"]), **outputs}
 
         return AgentSpec(
@@ -75,7 +75,7 @@ class PolicyModel(ReinforcementModel):
         """Whether there is a value function."""
         return True
 
-    def _actor_critic(self, features: Any, distribution: Distribution) -> ActorCritic:
+    def _actor_critic(self, features: Features, distribution: Distribution) -> ActorCritic:
         if self.share_graph and not (self.value_graph is None and self.value_graph_fn is None):
             raise ComponentError(
                 "share_graph puts the value function on the policy's graph; leave value_graph out, or share_graph"
@@ -103,11 +103,11 @@ class PolicyModel(ReinforcementModel):
             network, policy, lambda inputs: tf.squeeze(value(inputs), -1), *weights, distribution
         )
 
-    def _value_graph_fn(self) -> Any:
+    def _value_graph_fn(self) -> Tensor:
         own = self.value_graph if self.value_graph is not None else self.value_graph_fn
         return self._graph_fn() if own is None else as_graph_fn(own)
 
-    def _policy_head(self, distribution: Distribution) -> Any:
+    def _policy_head(self, distribution: Distribution) -> Tensor:
         initializer = keras.initializers.Orthogonal(POLICY_GAIN)
         if isinstance(distribution, DiagonalGaussian):
             return GaussianHead(

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import tensorflow as tf
 from attrs import define, field
@@ -16,6 +15,7 @@ from plx_core.annotations import (
     PositiveInt,
     ScheduleLike,
 )
+from plx_core.types import Batch, Tensor
 from plx_rl.learners.actor_critic_learner import ActorCriticLearner
 from plx_rl.learners.on_policy_learner import ActorCritic
 from plx_rl.losses.policy_gradients import (
@@ -47,10 +47,10 @@ class ActorCriticModel(PolicyModel):
     normalize_advantages: bool = field(default=True, kw_only=True)
     clip_gradients: PositiveFloat | None = field(default=0.5, kw_only=True)
 
-    def _total(self, policy: Any, value: Any, entropy: Any) -> Any:
+    def _total(self, policy: Tensor, value: Tensor, entropy: Tensor) -> Tensor:
         return policy + 2.0 * self.value_coefficient * value - self.entropy_coefficient * entropy
 
-    def _advantages(self, batch: Mapping[str, Any]) -> Any:
+    def _advantages(self, batch: Batch) -> Tensor:
         return (
             standardize(batch["advantage"], batch["weights"])
             if self.normalize_advantages
@@ -79,7 +79,7 @@ class A2CModel(ActorCriticModel):
     normalize_advantages: bool = field(default=False, kw_only=True)
 
     def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
-        def loss_fn(batch: Mapping[str, Any], clip_range: Any) -> tuple[Any, dict[str, Any]]:
+        def loss_fn(batch: Batch, clip_range: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             parameters, distribution, weights = (
                 actor_critic.parameters(batch),
                 actor_critic.distribution,
@@ -143,7 +143,7 @@ class PPOModel(ActorCriticModel):
     def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
         distribution = actor_critic.distribution
 
-        def loss_fn(batch: Mapping[str, Any], clip_range: Any) -> tuple[Any, dict[str, Any]]:
+        def loss_fn(batch: Batch, clip_range: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             parameters, weights, old = (
                 actor_critic.parameters(batch),
                 batch["weights"],
@@ -178,7 +178,7 @@ class PPOModel(ActorCriticModel):
             gae_lambda=self.gae_lambda,
         )
 
-    def _value_loss(self, value: Any, batch: Mapping[str, Any]) -> Any:
+    def _value_loss(self, value: Tensor, batch: Batch) -> Tensor:
         if self.clip_range_value is None:
             return value_loss(value, batch["returns"], batch["weights"])
         return clipped_value_loss(
@@ -186,7 +186,7 @@ class PPOModel(ActorCriticModel):
         )
 
 
-def _by_step(value: Any) -> Callable[[Any], Any]:
+def _by_step(value: Tensor) -> Callable[[Tensor], Tensor]:
     """A number, or a schedule, as a function of the global step, a tensor."""
     if isinstance(value, (int, float)):
         return lambda step: tf.constant(value, tf.float32)

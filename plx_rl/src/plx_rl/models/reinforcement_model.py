@@ -12,6 +12,7 @@ from attrs import define, field
 from plx_core import AgentSpec, Model, call_graph_fn
 from plx_core.annotations import Fraction, PositiveInt
 from plx_core.errors import ComponentError
+from plx_core.types import Features, Space, Tensor
 
 
 @define
@@ -34,7 +35,11 @@ class ReinforcementModel(Model):
     discount: Fraction = field(default=0.99, kw_only=True)
 
     def __call__(
-        self, features: Any, labels: Any = None, params: Any = None, config: Any = None
+        self,
+        features: Features,
+        labels: Tensor = None,
+        params: Tensor = None,
+        config: Tensor = None,
     ) -> AgentSpec:
         """The specification of this model.
 
@@ -52,7 +57,7 @@ class ReinforcementModel(Model):
         self._check_spaces(features, space)
         return self._agent_spec(features, space)
 
-    def _agent_spec(self, features: Any, space: Any) -> AgentSpec:
+    def _agent_spec(self, features: Features, space: Space) -> AgentSpec:
         """The specification for symbolic observations and a space of actions."""
         raise NotImplementedError
 
@@ -60,7 +65,7 @@ class ReinforcementModel(Model):
         """The fields of a specification that all models fill in alike."""
         return {"mode": self.mode, "summaries": self.summaries, "discount": self.discount}
 
-    def _hidden(self, features: Any, graph_fn: Any = None) -> Any:
+    def _hidden(self, features: Features, graph_fn: GraphFn | None = None) -> Tensor:
         """The graph's outputs as vectors [B, H]."""
         hidden = call_graph_fn(graph_fn or self._graph_fn(), self.mode, features)
         if isinstance(hidden, dict):
@@ -69,7 +74,7 @@ class ReinforcementModel(Model):
             )
         return hidden if len(hidden.shape) == 2 else keras.layers.Flatten(name="hidden")(hidden)
 
-    def _own_space(self) -> Any:
+    def _own_space(self) -> Tensor:
         if self.num_actions is None:
             raise ComponentError(
                 f"{type(self).__name__} needs num_actions where there is no environment to tell"
@@ -78,7 +83,7 @@ class ReinforcementModel(Model):
             return gymnasium.spaces.Box(-1.0, 1.0, (self.num_actions,), np.float32)
         return gymnasium.spaces.Discrete(self.num_actions)
 
-    def _check_spaces(self, features: Any, space: Any) -> None:
+    def _check_spaces(self, features: Features, space: Space) -> None:
         """Refuse an environment whose spaces are not those that the model was told of."""
         is_continuous = isinstance(space, gymnasium.spaces.Box)
         if self.is_continuous is not None and self.is_continuous is not is_continuous:
@@ -101,7 +106,7 @@ class ReinforcementModel(Model):
             )
 
 
-def one_action(space: Any, model: str, instead: str) -> int:
+def one_action(space: Space, model: str, instead: str) -> int:
     """How many actions there are in a Discrete space.
 
     Raises:

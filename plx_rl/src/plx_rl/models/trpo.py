@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import tensorflow as tf
 from attrs import define, field
 
@@ -16,6 +13,7 @@ from plx_core.annotations import (
     PositiveFloat,
     PositiveInt,
 )
+from plx_core.types import Batch, Tensor
 from plx_rl.learners.base import penalties
 from plx_rl.learners.on_policy_learner import ActorCritic
 from plx_rl.learners.policy_learner import PolicyLearner
@@ -74,7 +72,7 @@ class TRPOModel(PolicyModel):
             gae_lambda=self.gae_lambda,
         )
 
-    def _step(self, actor_critic: ActorCritic, batch: Mapping[str, Any]) -> dict[str, Any]:
+    def _step(self, actor_critic: ActorCritic, batch: Batch) -> dict[str, Tensor]:
         variables, distribution, counts = (
             actor_critic.policy_weights,
             actor_critic.distribution,
@@ -88,7 +86,7 @@ class TRPOModel(PolicyModel):
         old = tf.stop_gradient(actor_critic.parameters(batch))
         log_prob_old = distribution.log_prob(old, batch["action"])
 
-        def loss_and_kl() -> tuple[Any, Any]:
+        def loss_and_kl() -> tuple[Tensor, Tensor]:
             parameters = actor_critic.parameters(batch)
             loss = surrogate(
                 distribution.log_prob(parameters, batch["action"]), log_prob_old, advantages, counts
@@ -97,7 +95,7 @@ class TRPOModel(PolicyModel):
                 distribution.kl(old, parameters), counts
             )
 
-        def product(vector: Any) -> Any:
+        def product(vector: Tensor) -> Tensor:
             return fisher_vector_product(lambda: loss_and_kl()[1], variables, vector, self.damping)
 
         with tf.GradientTape() as tape:
@@ -108,13 +106,13 @@ class TRPOModel(PolicyModel):
         step = direction * tf.sqrt(2.0 * self.max_kl / curvature)
         start = [tf.identity(variable) for variable in variables]
 
-        def move(fraction: Any) -> None:
+        def move(fraction: Tensor) -> None:
             for variable, origin, change in zip(
                 variables, start, unflatten(step, variables), strict=True
             ):
                 variable.assign(origin + tf.cast(fraction * change, origin.dtype))
 
-        def is_good(fraction: Any) -> Any:
+        def is_good(fraction: Tensor) -> Tensor:
             move(fraction)
             new_loss, kl = loss_and_kl()
             return (new_loss < loss) & (kl <= self.max_kl) & tf.math.is_finite(new_loss)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -10,6 +9,7 @@ from attrs import define, field
 
 from plx_core import Modes, as_features, make
 from plx_core.annotations import ExplorationLike, Fraction, LossLike, PositiveInt
+from plx_core.types import Batch, Network, Tensor
 from plx_rl.learners.replay_learner import ReplayLearner
 from plx_rl.models.reinforcement_model import ReinforcementModel
 from plx_rl.randomness import default_seed
@@ -36,7 +36,7 @@ class ValueModel(ReinforcementModel):
     def _fields(self) -> dict[str, Any]:
         return super()._fields() | {"memory": "Memory"}
 
-    def _exploration(self) -> Any:
+    def _exploration(self) -> Tensor:
         seed = default_seed()
         exploration = make("explorations", self.exploration, seed=seed)
         if exploration.seed is None:
@@ -44,7 +44,12 @@ class ValueModel(ReinforcementModel):
         return exploration
 
     def _learner(
-        self, network: Any, target: Any, loss_fn: Any, *, needs_demonstrations: bool = False
+        self,
+        network: Network,
+        target: Network,
+        loss_fn: Tensor,
+        *,
+        needs_demonstrations: bool = False,
     ) -> ReplayLearner | None:
         if self.mode != Modes.TRAIN:
             return None
@@ -61,17 +66,17 @@ class ValueModel(ReinforcementModel):
         )
 
 
-def discounts(batch: Mapping[str, Any], discount: float) -> Any:
+def discounts(batch: Batch, discount: float) -> Tensor:
     """γⁿ after n steps, 0 where the environment terminated, [B]."""
     steps = tf.cast(batch["steps"], tf.float32) if "steps" in batch else 1.0
     return tf.pow(discount, steps) * (1.0 - tf.cast(batch["terminated"], tf.float32))
 
 
-def weighted_loss(loss: Any, target: Any, value: Any, batch: Mapping[str, Any]) -> Any:
+def weighted_loss(loss: Tensor, target: Network, value: Tensor, batch: Batch) -> Tensor:
     """The mean loss of values and targets [B], each weighed by the memory's correction of its draw."""
     return loss(target[:, None], value[:, None], sample_weight=batch.get("weights"))
 
 
-def observations(batch: Mapping[str, Any], name: str) -> dict[str, Any]:
+def observations(batch: Batch, name: str) -> dict[str, Tensor]:
     """The features of a batch's `state` or `next_state`."""
     return as_features(batch[name])

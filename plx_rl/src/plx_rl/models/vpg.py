@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import tensorflow as tf
 from attrs import define, field
 
 from plx_core import Learner, clip_gradients, make, with_older_names
 from plx_core.annotations import NonNegativeFloat, OptimizerLike, PositiveInt
+from plx_core.types import Batch, Tensor
 from plx_rl.learners.base import penalties
 from plx_rl.learners.on_policy_learner import ActorCritic
 from plx_rl.learners.policy_learner import PolicyLearner
@@ -57,7 +55,7 @@ class VPGModel(PolicyModel):
             actor_critic.distribution,
         )
 
-        def step(batch: Mapping[str, Any]) -> dict[str, Any]:
+        def step(batch: Batch) -> dict[str, Tensor]:
             counts = batch["weights"]
             advantages = (
                 standardize(batch["advantage"], counts)
