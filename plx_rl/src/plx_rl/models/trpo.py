@@ -31,20 +31,22 @@ from plx_rl.models.policy_model import PolicyModel
 @with_older_names
 @define
 class TRPOModel(PolicyModel):
-    """The largest step of the policy that stays within a distance of what it was.
+    """Trust-region policy optimization: the largest policy step within a KL divergence.
 
     Source: Schulman et al. 2015, "Trust Region Policy Optimization".
 
     Args:
-        optimizer: updates the value function; the policy has none.
-        max_kl: δ, how far a step may take the policy: the mean KL divergence, in nats.
-        conjugate_gradient_iterations: at most so many products with the Fisher matrix.
-        damping: what is added to the Fisher matrix's diagonal.
-        line_search_steps: how many fractions of the step are tried; when none of them is good, the policy stays as it was.
-        line_search_shrink: by how much the fraction falls each time.
-        value_epochs: how many times each transition of a batch is learnt from by the value function.
-        value_minibatch_size: how many transitions one of its updates has; the whole batch when None.
-        normalize_advantages: whether the advantages of a batch get mean 0 and deviation 1.
+        optimizer: the optimizer of the value function; the policy has none.
+        max_kl: δ, the largest mean KL divergence of a step, in nats.
+        conjugate_gradient_iterations: the largest number of Fisher-vector products.
+        damping: the value added to the diagonal of the Fisher matrix.
+        line_search_steps: the number of step fractions to try; the policy stays unchanged when none
+            of them is accepted.
+        line_search_shrink: the factor between two fractions.
+        value_epochs: the number of passes over each rollout for the value function.
+        value_minibatch_size: the number of transitions in a value update; the whole batch when
+            None.
+        normalize_advantages: whether to standardise the advantages of each batch.
     """
 
     optimizer: OptimizerLike = field(
@@ -73,16 +75,10 @@ class TRPOModel(PolicyModel):
         )
 
     def _step(self, actor_critic: ActorCritic, batch: Batch) -> dict[str, Tensor]:
-        variables, distribution, counts = (
-            actor_critic.policy_weights,
-            actor_critic.distribution,
-            batch["weights"],
-        )
-        advantages = (
-            standardize(batch["advantage"], counts)
-            if self.normalize_advantages
-            else batch["advantage"]
-        )
+        variables, distribution = actor_critic.policy_weights, actor_critic.distribution
+        counts, advantages = batch["weights"], batch["advantage"]
+        if self.normalize_advantages:
+            advantages = standardize(advantages, counts)
         old = tf.stop_gradient(actor_critic.parameters(batch))
         log_prob_old = distribution.log_prob(old, batch["action"])
 
@@ -112,12 +108,14 @@ class TRPOModel(PolicyModel):
             ):
                 variable.assign(origin + tf.cast(fraction * change, origin.dtype))
 
-        def is_good(fraction: Tensor) -> Tensor:
+        def is_accepted(fraction: Tensor) -> Tensor:
             move(fraction)
             new_loss, kl = loss_and_kl()
             return (new_loss < loss) & (kl <= self.max_kl) & tf.math.is_finite(new_loss)
 
-        fraction, accepted = line_search(is_good, self.line_search_shrink, self.line_search_steps)
+        fraction, accepted = line_search(
+            is_accepted, self.line_search_shrink, self.line_search_steps
+        )
         move(fraction)
         new_loss, kl = loss_and_kl()
         entropy = weighted_mean(distribution.entropy(actor_critic.parameters(batch)), counts)
