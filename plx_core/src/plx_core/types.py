@@ -27,7 +27,7 @@ Network: TypeAlias = Any
 """A `keras.Model`."""
 
 Layer: TypeAlias = Any
-"""A `keras.layers.Layer`, or what can be called as one."""
+"""A `keras.layers.Layer`, or another callable used as a layer."""
 
 Optimizer: TypeAlias = Any
 """A `keras.optimizers.Optimizer`."""
@@ -54,7 +54,7 @@ InputFn: TypeAlias = Any
 """A `Pipeline`, or a function that returns one, a `tf.data.Dataset` or tensors."""
 
 Source: TypeAlias = Any
-"""What an experiment trains or evaluates on: an `InputFn` or an environment."""
+"""An `InputFn` or an environment, to train, evaluate or export with."""
 
 Observations: TypeAlias = Any
 """An array [N, …], or arrays by name."""

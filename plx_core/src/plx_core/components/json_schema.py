@@ -48,7 +48,7 @@ KERAS_NAMES: tuple[tuple[str, Schema], ...] = (
     (r"^((forward|backward)_)?layer$|^cell$", {"x-component": "layers"}),
     (r"^(cells|layers)$", {"type": "array", "items": {"x-component": "layers"}}),
 )
-"""Schemas of parameters without annotation by name: Keras has no annotations but regular names."""
+"""Schemas of parameters without annotation by name: Keras has regular names instead."""
 
 
 def schema_of(annotation: Hint) -> Schema:
@@ -313,11 +313,11 @@ class _Anything(metaclass=_AnythingType):
 class _Permissive(dict[str, Any]):
     """Local names for evaluating annotations: every name that is not a global is `_Anything`."""
 
-    def __init__(self, globals: collections.abc.Set[str]) -> None:
-        self._globals = globals
+    def __init__(self, global_names: collections.abc.Set[str]) -> None:
+        self._global_names = global_names
 
     def __contains__(self, name: object) -> bool:
-        return name not in self._globals and not hasattr(builtins, str(name))
+        return name not in self._global_names and not hasattr(builtins, str(name))
 
     def __getitem__(self, name: str) -> Hint:
         if name in self:

@@ -36,7 +36,7 @@ SECTIONS_OF_2017 = frozenset(
 
 @frozen
 class Permissions:
-    """What the user allows a config to do, by the `[tool.plx]` table of pyproject.toml or options.
+    """The permissions of a config: from `[tool.plx]` in pyproject.toml, and the command line.
 
     Args:
         env: patterns of environment variables that `${env:NAME}` may read, besides `PLX_*`.

@@ -38,7 +38,7 @@ IMAGES, IMAGE = "TFRecordImagePipeline", "image"
 WITHOUT_EFFECT = frozenset(
     {"collect", "scope", "use_locking", "metrics_collections", "updates_collections"}
 )
-"""Parameters that said where TensorFlow 1 kept things in its graph."""
+"""Parameters about the graph collections and scopes of TensorFlow 1."""
 DROPPED = frozenset({"delay_workers_by_global_step", "input_type"})
 """Keys that have no effect on one machine or are redundant."""
 
