@@ -201,13 +201,14 @@ def test_set_makes_what_is_not_there_and_reaches_into_lists(tmp_path):
     sets = [
         "model.classifier.loss.Huber.delta=1e-3",
         "model.classifier.graph.layers.0.Dense.units=8",
+        "model.classifier.graph.layers.1.Flatten.name=flat",
         "train.callbacks=[{StopAtStep: {last_step: 3}}]",
     ]
     assert to_python(load_tree(path, sets)) == {
         "model": {
             "classifier": {
                 "loss": {"Huber": {"delta": 0.001}},
-                "graph": {"layers": [{"Dense": {"units": 8}}, "Flatten"]},
+                "graph": {"layers": [{"Dense": {"units": 8}}, {"Flatten": {"name": "flat"}}]},
             }
         },
         "train": {"callbacks": [{"StopAtStep": {"last_step": 3}}]},
