@@ -19,7 +19,7 @@ FAULTS = {
     "plx_part19": "broken: has a hook that plx does not know, provide_layer; did you mean provide_layers?",
     "plx_part28": "broken: two plug-ins are called plx_part28: plx-part27 0.1.0 and plx-part28 0.1.0; uninstall one",
     "plx_part35": "1 layer; slow: its import takes 0.",
-    "plx_part43": "broken: was written for version 2 of the hooks; this plx_core has version 1: install a version of it for these",
+    "plx_part43": "broken: was written for version 2 of the hooks; this plx_core has version 1: install versions of the two that match",
 }
 
 

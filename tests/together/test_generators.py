@@ -138,7 +138,7 @@ def test_check_explains_a_hook_that_cannot_work(digits, tmp_path, hook, message)
         ({"graph": {"layers": ["Flatten"]}}, "model.generator.graph: unknown parameter"),
         ({"target": "images"}, "model.generator: target: there is no feature or label called images; did you mean image"),
         ({"decoder": {"layers": [{"Dense": {"units": 10}}]}}, "end the decoder with Reshape: {target_shape: [28, 28, 1]}"),
-        ({"decoder": {"layers": [{"Dense": {"units": 10, "inbound_nodes": "code"}}]}}, "there is no feature or earlier layer called code; there are latent"),
+        ({"decoder": {"layers": [{"Dense": {"units": 10, "inbound_nodes": "code"}}]}}, "there is no feature or earlier layer called code (there are latent"),
     ],
 )  # fmt: skip
 def test_check_explains_a_mistake_in_a_generator(digits, tmp_path, changes, message):

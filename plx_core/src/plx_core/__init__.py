@@ -55,7 +55,8 @@ if TYPE_CHECKING:
     from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn
     from plx_core.networks.load_model import load_model
     from plx_core.networks.observations import STATE, as_features, features_of
-    from plx_core.networks.variable_names import snake_case, variables_by_name
+    from plx_core.networks.variable_names import variables_by_name
+    from plx_core.plugins.registry import snake_case
     from plx_core.reinforcement.agent import Agent
     from plx_core.reinforcement.agent_spec import AgentSpec
     from plx_core.reinforcement.episodes import play_greedily
@@ -145,10 +146,8 @@ _EXPORTS = {
         "as_features",
         "features_of",
     ),
-    "plx_core.networks.variable_names": (
-        "snake_case",
-        "variables_by_name",
-    ),
+    "plx_core.networks.variable_names": ("variables_by_name",),
+    "plx_core.plugins.registry": ("snake_case",),
     "plx_core.reinforcement.agent": ("Agent",),
     "plx_core.reinforcement.agent_spec": ("AgentSpec",),
     "plx_core.reinforcement.episodes": ("play_greedily",),

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from plx_core.components.example_lines import yaml_line
-from plx_core.components.schema_cache import Signatures, with_older_names
+from plx_core.components.schema_cache import Signatures, add_older_names
 from plx_core.config.validate import describe
 from plx_core.hookspecs import KINDS
 from plx_core.plugins.registry import SINGULAR, Registry
@@ -49,7 +49,7 @@ def print_component(registry: Registry, kind: str, name: str) -> None:
     """What a component is, and its parameters."""
     entry = registry.find(kind, name)
     signatures = Signatures()
-    schema = with_older_names(signatures.parameters(entry), registry.older_parameters(entry))
+    schema = add_older_names(signatures.parameters(entry), registry.older_parameters(entry))
     signatures.save()
     click.echo(
         f"{SINGULAR[kind]} {entry.name}, of plug-in {entry.plugin.name} ({entry.plugin.origin})"

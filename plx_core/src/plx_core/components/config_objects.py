@@ -1,4 +1,4 @@
-"""Config objects by name: `SGDConfig(learning_rate=0.01)` is a component, without a class for each."""
+"""Config objects by name: `SGDConfig(learning_rate=0.01)` makes a component, and is no class."""
 
 from __future__ import annotations
 
@@ -13,37 +13,39 @@ SUFFIX = "Config"
 
 
 def config_maker(name: str) -> Callable[..., Component]:
-    """What makes the component that a name such as `OptimizerConfig` or `SGDConfig` stands for.
+    """Return the function behind a name such as `OptimizerConfig` or `SGDConfig`.
 
     Raises:
-        AttributeError: the name stands for nothing.
+        AttributeError: the name is neither a kind nor an installed component followed by `Config`.
     """
     if not name.endswith(SUFFIX) or name == SUFFIX:
         raise AttributeError(f"plx_core.config.sections has no {name}")
     stem = name.removesuffix(SUFFIX)
-    named = next((kind for kind in KINDS if SINGULAR[kind] == stem.lower()), None)
-    if named is not None:
-        return lambda module, **params: Component(named, module, params)
-    # polyaxon-lib's DecayExplorationConfig and L2RegularizerConfig name their kind at the end; the latter is L2, not l2_regularizer.
-    ending = next(
-        (
-            kind
-            for kind in KINDS
-            if stem.lower().endswith(SINGULAR[kind]) and _offers(kind, stem[: -len(SINGULAR[kind])])
-        ),
-        None,
-    )
-    if ending is not None:
-        return lambda **params: Component(ending, stem[: -len(SINGULAR[ending])], params)
-    found = [kind for kind in KINDS if _offers(kind, stem)]
-    if not found:
+    for kind in KINDS:
+        if SINGULAR[kind] == stem.lower():
+            return _maker_of_kind(kind)
+    # Some names of polyaxon-lib end in the kind, such as DecayExplorationConfig. They are tried
+    # first, so that L2RegularizerConfig is the regularizer L2, not the function l2_regularizer.
+    for kind in KINDS:
+        prefix = stem[: -len(SINGULAR[kind])]
+        if stem.lower().endswith(SINGULAR[kind]) and _is_offered(kind, prefix):
+            return _maker_of(kind, prefix)
+    kinds = [kind for kind in KINDS if _is_offered(kind, stem)]
+    if not kinds:
         raise AttributeError(f"no installed plug-in offers a component called {stem}")
-    # A loss and a metric may share a name; which one is meant is known where the component is used.
-    kind = found[0] if len(found) == 1 else ""
-    return lambda **params: Component(kind, stem, params)
+    # A loss and a metric may share a name. Then the kind is left empty: the place of use decides.
+    return _maker_of(kinds[0] if len(kinds) == 1 else "", stem)
 
 
-def _offers(kind: str, name: str) -> bool:
+def _maker_of_kind(kind: str) -> Callable[..., Component]:
+    return lambda module, **params: Component(kind, module, params)
+
+
+def _maker_of(kind: str, name: str) -> Callable[..., Component]:
+    return lambda **params: Component(kind, name, params)
+
+
+def _is_offered(kind: str, name: str) -> bool:
     try:
         default_registry().find(kind, name)
     except UnknownComponent:
