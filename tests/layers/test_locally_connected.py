@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_refused(params, message):
 
 
 def test_an_input_without_a_known_shape_is_refused():
-    with pytest.raises(ValueError, match="its input's shape has to be known"):
+    with pytest.raises(ValueError, match="the shape of its input must be known"):
         plx.layers.LocallyConnected1D(filters=1, kernel_size=2).build((None, None, 3))
     with pytest.raises(
         ValueError, match=r"a window of \(4,\) does not fit into an input of shape \(None, 3, 1\)"

@@ -42,10 +42,10 @@ def drawn(count=300, scale=1.0):
 @pytest.mark.parametrize("scale", [0.01, 1.0, 10.0, 60.0])
 def test_areas_are_scikit_learns_for_saturated_probabilities_too(scale):
     labels, probabilities = drawn(scale=scale)
-    assert updated("AUC", labels, probabilities) == pytest.approx(
+    assert updated("StreamingAUC", labels, probabilities) == pytest.approx(
         sklearn_metrics.roc_auc_score(labels, probabilities), abs=1e-3
     )
-    found = updated({"AUC": {"curve": "PR"}}, labels, probabilities)
+    found = updated({"StreamingAUC": {"curve": "PR"}}, labels, probabilities)
     assert found == pytest.approx(
         sklearn_metrics.average_precision_score(labels, probabilities), abs=1e-3
     )
@@ -67,7 +67,7 @@ def test_area_is_the_chance_that_a_positive_comes_first(drawn_pairs):
         np.array([pair[0] for pair in drawn_pairs]),
         np.array([pair[1] for pair in drawn_pairs], "float32"),
     )
-    metric = make("metrics", "AUC")
+    metric = make("metrics", "StreamingAUC")
     metric.update_state(labels, probabilities)
     pairs = [
         (high > low) + 0.5 * (high == low)
@@ -81,17 +81,17 @@ def test_area_weighs_examples():
     labels, probabilities = drawn()
     weights = np.random.default_rng(0).uniform(size=len(labels)).astype("float32")
     expected = sklearn_metrics.roc_auc_score(labels, probabilities, sample_weight=weights)
-    assert updated("AUC", labels, probabilities, weights=weights) == pytest.approx(
+    assert updated("StreamingAUC", labels, probabilities, weights=weights) == pytest.approx(
         expected, abs=1e-3
     )
-    columns = updated("AUC", labels[:, None], probabilities[:, None], weights=weights)
+    columns = updated("StreamingAUC", labels[:, None], probabilities[:, None], weights=weights)
     assert columns == pytest.approx(expected, abs=1e-3)
 
 
 def test_area_of_one_class():
     labels, probabilities = drawn()
     both = np.stack([1 - probabilities, probabilities], 1)
-    found = updated({"AUC": {"class_id": 1}}, np.eye(2)[labels], both)
+    found = updated({"StreamingAUC": {"class_id": 1}}, np.eye(2)[labels], both)
     assert found == pytest.approx(sklearn_metrics.roc_auc_score(labels, probabilities), abs=1e-3)
 
 
@@ -100,9 +100,13 @@ def test_area_of_one_class():
 def test_points_on_the_curve(least, scale):
     labels, probabilities = drawn(scale=scale)
     fall_out, recall, _ = sklearn_metrics.roc_curve(labels, probabilities, drop_intermediate=False)
-    found = updated({"SensitivityAtSpecificity": {"specificity": least}}, labels, probabilities)
+    found = updated(
+        {"StreamingSensitivityAtSpecificity": {"specificity": least}}, labels, probabilities
+    )
     assert found == pytest.approx(recall[1 - fall_out >= least].max(), abs=0.01)
-    found = updated({"SpecificityAtSensitivity": {"sensitivity": least}}, labels, probabilities)
+    found = updated(
+        {"StreamingSpecificityAtSensitivity": {"sensitivity": least}}, labels, probabilities
+    )
     assert found == pytest.approx(1 - fall_out[recall >= least].min(), abs=0.01)
 
 
@@ -167,10 +171,9 @@ def test_errors_and_correlations(columns):
         "RootMeanSquaredError": sklearn_metrics.mean_squared_error(flat, guess) ** 0.5,
         "MeanRelativeError": sklearn_metrics.mean_absolute_percentage_error(flat, guess),
         "Covariance": np.cov(flat, guess)[0, 1],
-        "PearsonCorrelation": np.corrcoef(flat, guess)[0, 1],
+        "StreamingPearsonCorrelation": np.corrcoef(flat, guess)[0, 1],
         "MeanCosineDistance": distances.mean(),
-        "Mean": guess.mean(),
-        "Sum": guess.sum(),
+        "StreamingMean": guess.mean(),
     }
     found = {name: updated(name, labels, outputs) for name in expected}
     assert found == {
@@ -196,7 +199,7 @@ def test_correlations_keep_their_digits_far_from_zero_and_with_weights():
     rng = np.random.default_rng(0)
     labels = rng.normal(1000.0, 1.0, size=500).astype("float32")
     outputs = (labels + rng.normal(size=500)).astype("float32")
-    assert updated("PearsonCorrelation", labels, outputs, batch=64) == pytest.approx(
+    assert updated("StreamingPearsonCorrelation", labels, outputs, batch=64) == pytest.approx(
         np.corrcoef(labels, outputs)[0, 1], abs=1e-3
     )
     weights = rng.integers(0, 3, 500)
@@ -206,7 +209,7 @@ def test_correlations_keep_their_digits_far_from_zero_and_with_weights():
     ) == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["Covariance", "PearsonCorrelation"])
+@pytest.mark.parametrize("name", ["Covariance", "StreamingPearsonCorrelation"])
 def test_nothing_to_correlate_is_zero(name):
     metric = make("metrics", name)
     assert float(metric.result()) == 0.0
@@ -217,7 +220,7 @@ def test_nothing_to_correlate_is_zero(name):
     metric.reset_state()
     metric.update_state(tf.constant([[1.0], [2.0]]), tf.constant([[1.0], [2.0]]))
     assert float(metric.result()) == pytest.approx(
-        {"Covariance": 0.5, "PearsonCorrelation": 1.0}[name]
+        {"Covariance": 0.5, "StreamingPearsonCorrelation": 1.0}[name]
     )
 
 
@@ -234,18 +237,23 @@ def classified(classes, metrics, labels, logits, **params):
 
 
 METRICS = [
-    "AUC", {"SensitivityAtSpecificity": {"specificity": 0.5}}, {"SpecificityAtSensitivity": {"sensitivity": 0.5}},
+    "StreamingAUC", {"StreamingSensitivityAtSpecificity": {"specificity": 0.5}}, {"StreamingSpecificityAtSensitivity": {"sensitivity": 0.5}},
     {"PrecisionAtThresholds": {"thresholds": [0.2, 0.6]}}, {"RecallAtThresholds": {"thresholds": [0.2, 0.6]}},
     {"PercentageLess": {"threshold": 0.5}}, "MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError", "Covariance",
-    "PearsonCorrelation", "MeanRelativeError", "MeanCosineDistance", "Accuracy",
+    "StreamingPearsonCorrelation", "MeanRelativeError", "MeanCosineDistance", "Accuracy",
 ]  # fmt: skip
+
+
+def drawn_classes(classes):
+    """Class indices and logits that are more or less right."""
+    rng = np.random.default_rng(classes)
+    labels = rng.integers(0, classes, 100)
+    return labels, (rng.normal(size=(100, classes)) + np.eye(classes)[labels]).astype("float32")
 
 
 @pytest.mark.parametrize("classes", [2, 5])
 def test_a_classifier_feeds_its_metrics(classes):
-    rng = np.random.default_rng(classes)
-    labels = rng.integers(0, classes, 100)
-    logits = (rng.normal(size=(100, classes)) + np.eye(classes)[labels]).astype("float32")
+    labels, logits = drawn_classes(classes)
     probabilities = tf.nn.softmax(logits).numpy()
     truth, guess = (
         (labels, probabilities[:, 1])
@@ -255,16 +263,20 @@ def test_a_classifier_feeds_its_metrics(classes):
     ranked = [
         {"RecallAtK": {"k": 1}},
         {"PrecisionAtK": {"k": 1}},
-        {"AUC": {"class_id": 1, "name": "of_one"}},
+        {"StreamingAUC": {"class_id": 1, "name": "of_one"}},
         {"MeanIoU": {"num_classes": classes, "name": "mean_iou"}},
     ]
     found = classified(classes, METRICS + ranked, labels, logits)
     decided = logits.argmax(1)
-    assert found["auc"] == pytest.approx(sklearn_metrics.roc_auc_score(truth, guess), abs=1e-3)
+    assert found["streaming_auc"] == pytest.approx(
+        sklearn_metrics.roc_auc_score(truth, guess), abs=1e-3
+    )
     assert found["of_one"] == pytest.approx(
         sklearn_metrics.roc_auc_score(labels == 1, probabilities[:, 1]), abs=1e-3
     )
-    assert found["pearson_correlation"] == pytest.approx(np.corrcoef(truth, guess)[0, 1], abs=1e-4)
+    assert found["streaming_pearson_correlation"] == pytest.approx(
+        np.corrcoef(truth, guess)[0, 1], abs=1e-4
+    )
     assert found["covariance"] == pytest.approx(np.cov(truth, guess)[0, 1], abs=1e-4)
     assert found["mean_absolute_error"] == pytest.approx(
         sklearn_metrics.mean_absolute_error(truth, guess), abs=1e-5
@@ -287,11 +299,11 @@ def test_a_regressor_feeds_its_metrics():
     features = {"x": keras.Input((1,), name="x")}
     names = [
         "Covariance",
-        "PearsonCorrelation",
+        "StreamingPearsonCorrelation",
         "MeanRelativeError",
         "MeanCosineDistance",
         {"PercentageLess": {"threshold": 1.0}},
-        "Mean",
+        "StreamingMean",
     ]
     spec = plx.models.Regressor("eval", graph=plx.Graph(layers=["Flatten"]), metrics=names)(
         features
@@ -299,11 +311,11 @@ def test_a_regressor_feeds_its_metrics():
     tf.function(spec.update_metrics)({}, tf.constant(labels[:, 0]), tf.constant(outputs))
     found = {name: float(metric.result()) for name, metric in spec.metrics.items()}
     assert found["covariance"] == pytest.approx(np.cov(labels[:, 0], outputs[:, 0])[0, 1], rel=1e-4)
-    assert found["mean"] == pytest.approx(outputs.mean(), rel=1e-5)
+    assert found["streaming_mean"] == pytest.approx(outputs.mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize(
-    "metric", [*METRICS, {"RecallAtK": {"k": 2}}, {"PrecisionAtK": {"k": 2}}, "Mean"]
+    "metric", [*METRICS, {"RecallAtK": {"k": 2}}, {"PrecisionAtK": {"k": 2}}, "StreamingMean"]
 )
 def test_a_copy_from_its_configuration_is_the_same(metric):
     made = make("metrics", metric)
@@ -322,4 +334,30 @@ STREAMING = [
 @pytest.mark.parametrize("name", STREAMING)
 def test_streaming_names(name):
     entry = default_registry().find("metrics", f"streaming_{name}")
-    assert entry.name.lower() == name.removeprefix("sparse_").replace("_", "")
+    own_name = entry.name.removeprefix("Streaming").lower()
+    assert own_name == name.removeprefix("sparse_").replace("_", "")
+
+
+@pytest.mark.parametrize(
+    "name", ["AUC", "PearsonCorrelation", "SensitivityAtSpecificity", "SpecificityAtSensitivity"]
+)
+def test_a_name_of_keras_is_kerass_own(name):
+    assert getattr(plx.metrics, name) is getattr(keras.metrics, name)
+
+
+def test_kerass_metrics_of_one_value_are_not_offered():
+    with pytest.raises(AttributeError, match="no metric called Mean"):
+        plx.metrics.Mean
+
+
+def test_a_classifier_feeds_kerass_curves():
+    labels, logits = drawn_classes(2)
+    metrics = ["AUC", {"SensitivityAtSpecificity": {"specificity": 0.5}}]
+    found = classified(2, metrics, labels, logits)
+    twins = {
+        "auc": keras.metrics.AUC(),
+        "sensitivity_at_specificity": keras.metrics.SensitivityAtSpecificity(0.5),
+    }
+    for name, twin in twins.items():
+        twin.update_state(labels, tf.nn.softmax(logits)[:, 1])
+        assert found[name] == pytest.approx(float(twin.result()))

@@ -18,7 +18,7 @@ SEED_METRICS = [
     "FalsePositives",
     "FalseNegatives",
     "Recall",
-    "AUC",
+    "StreamingAUC",
     "Accuracy",
     "Precision",
 ]
@@ -71,7 +71,7 @@ def test_the_seeds_metrics_for_many_classes_are_micro_averages(one_hot):
         sklearn_metrics.recall_score(labels, decided, average="micro")
     )
     probabilities = tf.nn.softmax(logits).numpy()
-    assert found["auc"] == pytest.approx(
+    assert found["streaming_auc"] == pytest.approx(
         sklearn_metrics.roc_auc_score(truth, probabilities.ravel()), abs=1e-3
     )
 
@@ -89,7 +89,7 @@ def test_with_two_classes_the_second_is_the_positive_one():
     ) == (tp, tn, fp, fn)
     assert found["precision"] == pytest.approx(sklearn_metrics.precision_score(labels, decided))
     assert found["recall"] == pytest.approx(sklearn_metrics.recall_score(labels, decided))
-    assert found["auc"] == pytest.approx(
+    assert found["streaming_auc"] == pytest.approx(
         sklearn_metrics.roc_auc_score(labels, tf.nn.softmax(logits).numpy()[:, 1]), abs=1e-3
     )
 
@@ -101,7 +101,7 @@ def test_one_logit_is_the_positive_class():
     decided = (single[:, 0] > 0).astype(int)
     assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, decided))
     assert found["precision"] == pytest.approx(sklearn_metrics.precision_score(labels, decided))
-    assert found["auc"] == pytest.approx(
+    assert found["streaming_auc"] == pytest.approx(
         sklearn_metrics.roc_auc_score(labels, single[:, 0]), abs=1e-3
     )
 
@@ -165,18 +165,18 @@ def test_a_regressor_measures_labels_of_either_shape():
 @pytest.mark.parametrize(
     ("model", "params", "labels", "message"),
     [
-        ("Classifier", {"n_classes": 4}, None, r"gives \(None, 3\), and n_classes is 4"),
+        ("Classifier", {"n_classes": 4}, None, r"output has shape \(None, 3\), and n_classes is 4"),
         (
             "Classifier",
             {},
             tf.TensorSpec([None, 5]),
-            r"gives \(None, 3\), and the labels have shape \(None, 5\)",
+            r"output has shape \(None, 3\), and the labels have shape \(None, 5\)",
         ),
         (
             "Classifier",
             {},
             {"a": tf.TensorSpec([None]), "b": tf.TensorSpec([None])},
-            "takes one label, or the one called label, or the one that its parameter `label` names; the data has a, b",
+            "learns one label: the only one, the one called label, or the one that its parameter `label` names; the data has a, b",
         ),
         (
             "Classifier",
@@ -188,7 +188,7 @@ def test_a_regressor_measures_labels_of_either_shape():
             "Regressor",
             {},
             tf.TensorSpec([None, 2]),
-            r"gives \(None, 3\), and the labels have shape \(None, 2\)",
+            r"output has shape \(None, 3\), and the labels have shape \(None, 2\)",
         ),
     ],
 )

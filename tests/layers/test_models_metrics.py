@@ -50,7 +50,9 @@ def test_metrics_equal_scikit_learns(tmp_path, blobs, data, classes):
         "Accuracy",
         "Precision",
     ]
-    estimator = make_estimator(tmp_path, classes, [*names, {"AUC": {"num_thresholds": 20_000}}])
+    estimator = make_estimator(
+        tmp_path, classes, [*names, {"StreamingAUC": {"num_thresholds": 20_000}}]
+    )
     estimator.train(feed(data), max_steps=20)
     held_out = feed(data, batch_size=32, num_epochs=1, shuffle=False)
     found = estimator.evaluate(held_out)
@@ -75,7 +77,7 @@ def test_metrics_equal_scikit_learns(tmp_path, blobs, data, classes):
     assert found["recall"] == pytest.approx(measures.recall_score(truth, guess))
     assert found["precision"] == pytest.approx(measures.precision_score(truth, guess))
     assert found["accuracy"] == pytest.approx(measures.accuracy_score(data[1], decided))
-    assert found["auc"] == pytest.approx(measures.roc_auc_score(truth, odds), abs=2e-4)
+    assert found["streaming_auc"] == pytest.approx(measures.roc_auc_score(truth, odds), abs=2e-4)
 
 
 def test_metrics_that_make_their_variables_late_are_restored(tmp_path, blobs):

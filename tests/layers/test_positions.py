@@ -13,7 +13,7 @@ METRICS = [
     "Accuracy",
     "Precision",
     "TruePositives",
-    "AUC",
+    "StreamingAUC",
     "SparseCategoricalCrossentropy",
     {"SparseTopKCategoricalAccuracy": {"k": 2}},
 ]
@@ -128,5 +128,7 @@ def test_what_is_predicted_has_every_place():
 def test_labels_of_other_shapes(labels):
     graph = plx.Graph(layers=[{"Dense": {"units": CLASSES}}])
     model = plx.models.Classifier("train", graph=graph)
-    with pytest.raises(ComponentError, match=r"gives \(None, 7, 5\), and the labels have shape"):
+    with pytest.raises(
+        ComponentError, match=r"output has shape \(None, 7, 5\), and the labels have shape"
+    ):
         model({"x": keras.Input((7, 3), name="x")}, {"label": tf.TensorSpec(labels, tf.int64)})

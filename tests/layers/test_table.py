@@ -17,7 +17,7 @@ from plx_core.config.yaml_tree import parse
 from plx_core.errors import ConfigError
 from plx_core.networks.graph import Graph, build_network
 from plx_core.networks.load_model import custom_objects
-from plx_layers import stock
+from plx_layers import keras_parts
 
 SEQUENCE, IMAGE, VOLUME = (6, 4), (8, 8, 4), (6, 6, 6, 2)
 
@@ -171,11 +171,12 @@ LAYERS = [
 ]
 
 LOSSES = [
-    "AbsoluteDifference: {weights: 2.0}", "LogLoss: {class_weights: [1, 2, 3]}", "MeanSquaredError: {weights: 0.5}", "Huber: {delta: 2}",
-    "HuberLoss: {clip: 1.0}", "ClippedDelta: {clip_value_max: 2.0}", "ClippedDeltaLoss:", "SoftmaxCrossEntropy: {label_smoothing: 0.1}",
-    "softmax_cross_entropy:", "SigmoidCrossEntropy: {class_weights: [1, 2, 3]}", "Hinge: {weights: 2}", "HingeLoss:", "CosineDistance: {dim: 1}",
-    "Poisson:", "PoissonLoss:", "KullbackLeiblerDivergence:", "KullbackLeiberDivergence:", "MeanAbsoluteError:", "BinaryCrossentropy:",
-    "CategoricalCrossentropy: {from_logits: true}", "CategoricalHinge:", "CosineSimilarity:", "KLDivergence:", "LogCosh:", "SquaredHinge:",
+    "AbsoluteDifference: {weights: 2.0}", "LogLoss: {class_weights: [1, 2, 3]}", "HuberLoss: {clip: 1.0}", "ClippedDelta: {clip_value_max: 2.0}",
+    "ClippedDeltaLoss:", "SoftmaxCrossEntropy: {label_smoothing: 0.1}", "softmax_cross_entropy:", "SigmoidCrossEntropy: {class_weights: [1, 2, 3]}",
+    "HingeLoss: {weights: 2}", "CosineDistance: {dim: 1}", "PoissonLoss:", "KullbackLeiblerDivergence:", "KullbackLeiberDivergence:",
+    "Weighted: {loss: MeanSquaredError, weights: 0.5}", "Weighted: {loss: {Huber: {delta: 2}}, class_weights: [1, 2, 3]}", "MeanSquaredError:",
+    "Huber: {delta: 2}", "Hinge:", "Poisson:", "MeanAbsoluteError:", "BinaryCrossentropy:", "CategoricalCrossentropy: {from_logits: true}",
+    "CategoricalHinge:", "CosineSimilarity:", "KLDivergence:", "LogCosh:", "SquaredHinge:",
 ]  # fmt: skip
 
 OPTIMIZERS = [
@@ -190,12 +191,13 @@ OPTIMIZERS = [
 ]  # fmt: skip
 
 METRICS = [
-    "TruePositives:", "TrueNegatives:", "FalsePositives:", "FalseNegatives:", "Accuracy:", "Precision:", "Recall:", "AUC: {curve: PR}",
+    "TruePositives:", "TrueNegatives:", "FalsePositives:", "FalseNegatives:", "Accuracy:", "Precision:", "Recall:", "AUC: {curve: PR}", "StreamingAUC: {curve: PR}",
+    "StreamingSpecificityAtSensitivity: {sensitivity: 0.5}", "StreamingSensitivityAtSpecificity: {specificity: 0.5}",
     "SpecificityAtSensitivity: {sensitivity: 0.5}", "SensitivityAtSpecificity: {specificity: 0.5}", "RecallAtThresholds: {thresholds: [0.5]}",
     "PrecisionAtThresholds: {thresholds: [0.2, 0.8]}", "RecallAtK: {k: 2}", "PrecisionAtK: {k: 1}", "SparseRecallAtK: {k: 2, class_id: 1}",
     "SparsePrecisionAtK: {k: 2}", "MeanAbsoluteError:", "MeanRelativeError: {normalizer: 2.0}", "MeanSquaredError:", "RootMeanSquaredError:",
-    "Covariance:", "PearsonCorrelation:", "MeanCosineDistance: {dim: 1}", "PercentageLess: {threshold: 0.5}", "MeanIoU: {num_classes: 2}",
-    "MeanIOU: {num_classes: 2}", "Mean:", "streaming_auc:", "streaming_sparse_recall_at_k: {k: 1}", "streaming_mean_iou: {num_classes: 2}",
+    "Covariance:", "StreamingPearsonCorrelation:", "PearsonCorrelation:", "MeanCosineDistance: {dim: 1}", "PercentageLess: {threshold: 0.5}", "MeanIoU: {num_classes: 2}",
+    "MeanIOU: {num_classes: 2}", "streaming_mean:", "streaming_auc:", "streaming_sparse_recall_at_k: {k: 1}", "streaming_mean_iou: {num_classes: 2}",
     "F1Score: {threshold: 0.5}", "R2Score:", "CategoricalAccuracy:", "TopKCategoricalAccuracy: {k: 2}",
 ]  # fmt: skip
 
@@ -234,13 +236,14 @@ NEEDED = {
         AvgPool3d Upsample2d MultiHeadAttention Attention LayerNormalization
     """,
     "losses": """
-        AbsoluteDifference LogLoss MeanSquaredError Huber ClippedDelta SoftmaxCrossEntropy SigmoidCrossEntropy Hinge CosineDistance Poisson
-        KullbackLeiblerDivergence
+        AbsoluteDifference LogLoss HuberLoss ClippedDeltaLoss SoftmaxCrossEntropy SigmoidCrossEntropy HingeLoss CosineDistance PoissonLoss
+        KullbackLeiblerDivergence Weighted MeanSquaredError Huber Hinge Poisson
     """,
     "optimizers": "SGD Momentum Nesterov RMSprop Adam Adagrad Adadelta Ftrl AdamW Nadam Adamax Lion Adafactor",
     "metrics": """
         TruePositives TrueNegatives FalsePositives FalseNegatives Accuracy Precision Recall AUC SpecificityAtSensitivity
-        SensitivityAtSpecificity PrecisionAtThresholds RecallAtThresholds RecallAtK PrecisionAtK MeanAbsoluteError MeanRelativeError
+        SensitivityAtSpecificity StreamingAUC StreamingMean StreamingPearsonCorrelation StreamingSensitivityAtSpecificity
+        StreamingSpecificityAtSensitivity PrecisionAtThresholds RecallAtThresholds RecallAtK PrecisionAtK MeanAbsoluteError MeanRelativeError
         MeanSquaredError RootMeanSquaredError Covariance PearsonCorrelation MeanCosineDistance PercentageLess MeanIoU
     """,
     "initializers": """
@@ -450,4 +453,4 @@ def test_keras_stock_is_offered_whole():
         public = {
             name for name, value in vars(getattr(keras, kind)).items() if inspect.isclass(value)
         }
-        assert public - stock.NOT_COMPONENTS <= names
+        assert public - keras_parts.NOT_COMPONENTS <= names

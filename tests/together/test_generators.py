@@ -111,8 +111,8 @@ def test_a_variational_autoencoder_of_digits_from_a_file(digits, tmp_path):
 @pytest.mark.parametrize(
     ("hook", "message"),
     [
-        ("GeneratedImages", "eval.hooks[0].GeneratedImages: the model knows no distribution of latents to draw from"),
-        ("LatentTraversal", "eval.hooks[0].LatentTraversal: the model knows no distribution"),
+        ("GeneratedImages", "eval.hooks[0].GeneratedImages: the model has no distribution to draw latents from"),
+        ("LatentTraversal", "eval.hooks[0].LatentTraversal: the model has no distribution"),
         ({"ReconstructionImages": {"feature": "picture"}}, "ReconstructionImages: feature: picture holds no images, [batch, height, width, 1 or 3]; there are image (None, 28, 28, 1)"),
         ({"StopAtStep": {}}, "eval.hooks[0].StopAtStep: StopAtStep takes last_step or num_steps"),
     ],

@@ -39,12 +39,15 @@ def config_maker(name: str) -> Callable[..., Component]:
         return lambda module, **params: _component(named, module, params)
     if stem in STREAMING:
         stem = f"Streaming{stem}"
-    # polyaxon-lib's DecayExplorationConfig and L2RegularizerConfig name their kind at the end; the latter is L2, not l2_regularizer.
+    # polyaxon-lib's DecayExplorationConfig and L2RegularizerConfig name their kind at the end; the
+    # latter is L2, not l2_regularizer. HuberLoss is a name of its own, and not Huber.
     ending = next(
         (
             kind
             for kind in KINDS
-            if stem.lower().endswith(SINGULAR[kind]) and _offers(kind, stem[: -len(SINGULAR[kind])])
+            if stem.lower().endswith(SINGULAR[kind])
+            and _offers(kind, stem[: -len(SINGULAR[kind])])
+            and all(entry.name != stem for entry in default_registry().entries(kind))
         ),
         None,
     )

@@ -101,7 +101,7 @@ class MultiHead(Model):
             )
             raise ConfigError([Problem(path, message)])
         if misplaced := _misplaced_parameters(head):
-            message = f"a head takes no {', '.join(misplaced)}: set them on the MultiHead"
+            message = f"a head takes no {', '.join(misplaced)}: set it on the MultiHead"
             raise ConfigError([Problem(path, message)])
         try:
             return head.attach(features, output, _labels_of(name, head, labels))
