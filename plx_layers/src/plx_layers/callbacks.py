@@ -10,7 +10,15 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from plx_core import Callback, Estimator, EstimatorSpec, Modes, as_pipeline, numpy_input_fn
+from plx_core import (
+    Callback,
+    Estimator,
+    EstimatorSpec,
+    Modes,
+    Trainer,
+    as_pipeline,
+    numpy_input_fn,
+)
 from plx_core.annotations import NonNegativeFloat, NonNegativeInt, PositiveInt
 from plx_core.errors import ComponentError
 from plx_core.types import Array, Tensor
@@ -49,9 +57,12 @@ class ReconstructionImages(Callback):
         """Raise an error if no feature of the model holds images."""
         _image_feature({tensor.name: tensor for tensor in spec.network.inputs}, self._feature)
 
-    def on_evaluate(self, run: Estimator, step: int, metrics: Mapping[str, float]) -> None:
+    def on_evaluate(
+        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+    ) -> None:
         """Draw the images."""
-        features = _first_examples(run, self._count)
+        estimator = _estimator(run)
+        features = _first_examples(estimator, self._count)
         name = _image_feature(features, self._feature)
         images = features[name]
         inputs = images
@@ -60,7 +71,7 @@ class ReconstructionImages(Callback):
             inputs = add_noise(images, self._noise, self._seed)
             rows.append(inputs)
         input_fn = numpy_input_fn({**features, name: inputs}, batch_size=len(images), shuffle=False)
-        rows.append(_results(run.predict(input_fn, ["results"], _checkpoint(run, step))))
+        rows.append(_results(estimator.predict(input_fn, ["results"], _checkpoint(run, step))))
         low = float(images.min())
         high = float(images.max())
         _write(run, step, "reconstructions", np.stack(rows), low, high)
@@ -86,14 +97,19 @@ class GeneratedImages(Callback):
         """Raise an error if the model draws no latents."""
         _require_latents(spec)
 
-    def on_evaluate(self, run: Estimator, step: int, metrics: Mapping[str, float]) -> None:
+    def on_evaluate(
+        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+    ) -> None:
         """Draw the images."""
-        _require_generator(run)
-        count = self._rows * self._columns
-        checkpoint = _checkpoint(run, step)
-        results = _results(
-            run.generate(run.evaluated_on, count, self._seed, ["results"], checkpoint)
+        estimator = _estimator(run)
+        examples = estimator.generate(
+            estimator.evaluated_on,
+            self._rows * self._columns,
+            self._seed,
+            ["results"],
+            _checkpoint(run, step),
         )
+        results = _results(examples)
         images = results.reshape(self._rows, self._columns, *results.shape[1:])
         _write(run, step, "generated", images)
 
@@ -115,14 +131,17 @@ class LatentTraversal(Callback):
         """Raise an error if the model draws no latents."""
         _require_latents(spec)
 
-    def on_evaluate(self, run: Estimator, step: int, metrics: Mapping[str, float]) -> None:
+    def on_evaluate(
+        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+    ) -> None:
         """Draw the images."""
-        _require_generator(run)
+        estimator = _estimator(run)
+        input_fn = estimator.evaluated_on
         checkpoint = _checkpoint(run, step)
-        (example,) = run.generate(run.evaluated_on, 1, 0, ["latent"], checkpoint)
+        (example,) = estimator.generate(input_fn, 1, 0, ["latent"], checkpoint)
         latents = traversal(len(example["latent"]), self._columns)
         codes = latents.reshape(-1, latents.shape[-1])
-        results = _results(run.decode(run.evaluated_on, codes, ["results"], checkpoint))
+        results = _results(estimator.decode(input_fn, codes, ["results"], checkpoint))
         _write(run, step, "traversal", results.reshape(*latents.shape[:2], *results.shape[1:]))
 
 
@@ -170,11 +189,13 @@ def tile(images: Array, low: float = 0.0, high: float = 1.0) -> Array:
     return framed.swapaxes(1, 2).reshape(rows * height, columns * width, channels)[:-2, :-2]
 
 
-def _require_generator(run: Estimator) -> None:
-    if getattr(run, "evaluated_on", None) is None:
+def _estimator(run: Trainer) -> Estimator:
+    """Return the estimator that evaluated a generator."""
+    if not isinstance(run, Estimator) or run.evaluated_on is None:
         raise ComponentError(
             "images show what a Generator makes of evaluation data; this run has no such data"
         )
+    return run
 
 
 def _require_latents(spec: EstimatorSpec) -> None:
@@ -185,10 +206,9 @@ def _require_latents(spec: EstimatorSpec) -> None:
         )
 
 
-def _first_examples(run: Estimator, count: int) -> dict[str, Array]:
+def _first_examples(estimator: Estimator, count: int) -> dict[str, Array]:
     """Return the features of the first examples of the evaluation data."""
-    _require_generator(run)
-    pipeline = as_pipeline(run.evaluated_on, Modes.PREDICT, run.config.seed)
+    pipeline = as_pipeline(estimator.evaluated_on, Modes.PREDICT, estimator.config.seed)
     batches: list[dict[str, Array]] = []
     for features, _ in pipeline.dataset():
         batches.append({name: value.numpy() for name, value in features.items()})
@@ -224,12 +244,12 @@ def _results(rows: Iterable[Mapping[str, Any]]) -> Array:
     return results
 
 
-def _checkpoint(run: Estimator, step: int) -> Path:
+def _checkpoint(run: Trainer, step: int) -> Path:
     return Path(run.checkpoints.directory) / f"{step:09d}"
 
 
 def _write(
-    run: Estimator, step: int, name: str, images: Array, low: float = 0.0, high: float = 1.0
+    run: Trainer, step: int, name: str, images: Array, low: float = 0.0, high: float = 1.0
 ) -> None:
     path = Path(run.model_dir) / FOLDER / f"{step:09d}_{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
