@@ -309,7 +309,7 @@ def test_only_what_can_generate_does(tmp_path, trained):
     plain = estimator_of(tmp_path / "plain").train(fed(images()), max_steps=1)
     with pytest.raises(
         ComponentError,
-        match="knows no distribution of latents to draw from; a Generator with a LatentBridge does",
+        match="has no distribution of latents to draw from; a Generator with a LatentBridge has",
     ):
         next(plain.generate(fed(images(1))))
     assert next(plain.decode(fed(images(1)), np.zeros((1, 8))))["results"].shape == SHAPE
@@ -407,7 +407,7 @@ def test_pictures_need_a_generator(tmp_path):
     estimator = estimator_of(tmp_path / "run").train(fed(images()), max_steps=1)
     with pytest.raises(ComponentError, match="this run has no such data"):
         ReconstructionImages().on_evaluate(estimator, 1, {})
-    with pytest.raises(ComponentError, match="knows no distribution"):
+    with pytest.raises(ComponentError, match="has no distribution"):
         estimator.evaluate(
             fed(images(), num_epochs=1, shuffle=False), callbacks=[GeneratedImages()]
         )

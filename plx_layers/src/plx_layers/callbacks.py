@@ -201,7 +201,7 @@ def _estimator(run: Trainer) -> Estimator:
 def _require_latents(spec: EstimatorSpec) -> None:
     if spec.sample_fn is None:
         raise ComponentError(
-            "the model has no distribution to draw latents from; "
+            "the model has no distribution of latents to draw from; "
             "a Generator with a LatentBridge has one"
         )
 
