@@ -14,11 +14,19 @@ class Activation(keras.layers.Activation):
 
     Args:
         activation: the activation.
-        **kwargs: the parameters of every layer, such as `name`.
+        trainable: unused: the layer has no weights.
+        dtype: the dtype of the computation.
+        name: the layer's name.
     """
 
-    def __init__(self, activation: ActivationLike, **kwargs: object) -> None:
-        super().__init__(activation, **kwargs)
+    def __init__(
+        self,
+        activation: ActivationLike,
+        trainable: bool = True,
+        dtype: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(activation, trainable=trainable, dtype=dtype, name=name)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         """Return the shape of the activation's output."""

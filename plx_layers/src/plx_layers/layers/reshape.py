@@ -12,9 +12,17 @@ class Reshape(keras.layers.Reshape):
     Args:
         target_shape: the new shape without the batch; an integer is a shape of one axis. One axis
             may be −1, which takes the remaining elements.
-        **kwargs: the parameters of every layer, such as `name`.
+        trainable: unused: the layer has no weights.
+        dtype: the dtype of the computation.
+        name: the layer's name.
     """
 
-    def __init__(self, target_shape: int | list[int], **kwargs: object) -> None:
+    def __init__(
+        self,
+        target_shape: int | list[int],
+        trainable: bool = True,
+        dtype: str | None = None,
+        name: str | None = None,
+    ) -> None:
         shape = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
-        super().__init__(shape, **kwargs)
+        super().__init__(shape, trainable=trainable, dtype=dtype, name=name)
