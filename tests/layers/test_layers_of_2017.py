@@ -79,7 +79,7 @@ def test_the_penalty_is_tensorflow_1s():
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "found"),
+    ("kind", "name", "result"),
     [
         ("layers", "conv2d", "Conv2D"),
         ("layers", "Conv2d", "Conv2d"),
@@ -93,8 +93,8 @@ def test_the_penalty_is_tensorflow_1s():
         ("optimizers", "adadelta", "Adadelta"),
     ],
 )
-def test_older_names(kind, name, found):
-    assert default_registry().find(kind, name).name == found
+def test_older_names(kind, name, result):
+    assert default_registry().find(kind, name).name == result
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_older_names(kind, name, found):
     ],
 )
 def test_parameters_by_the_names_of_2017(kind, old, attribute, expected):
-    made = make(kind, old, mode="train")
-    assert operator.attrgetter(attribute)(made) == expected
+    instance = make(kind, old, mode="train")
+    assert operator.attrgetter(attribute)(instance) == expected
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_an_activation_that_doubles_the_features(tmp_path):
     x = np.array([[[1, -2, 0], [-3, 4, 5]]], "float32")
     np.testing.assert_array_equal(network(x)[0], [[[1, 0, 0, 0, 2, 0], [0, 4, 5, 3, 0, 0]]])
     network.save(tmp_path / "a.keras")
-    for found, expected in zip(
+    for result, expected in zip(
         keras.models.load_model(tmp_path / "a.keras")(x), network(x), strict=True
     ):
-        np.testing.assert_allclose(found, expected, rtol=1e-6)
+        np.testing.assert_allclose(result, expected, rtol=1e-6)
 
 
 def test_reshape_takes_what_is_left():

@@ -65,13 +65,13 @@ def test_equals_its_twin(rank, size, window, stride, channels, padding, data_for
     ).build()
     x = np.random.default_rng(0).normal(size=(2, *sizes, channels)).astype("float32")
     given_x = np.moveaxis(x, -1, 1) if data_format == "channels_first" else x
-    found = np.asarray(layer(given_x))
-    assert found.shape == layer.compute_output_shape(given_x.shape)
+    result = np.asarray(layer(given_x))
+    assert result.shape == layer.compute_output_shape(given_x.shape)
     expected = twin(
         x, np.asarray(layer.kernel), np.asarray(layer.bias), kernel_size, strides, padding
     )
     np.testing.assert_allclose(
-        np.moveaxis(found, 1, -1) if data_format == "channels_first" else found,
+        np.moveaxis(result, 1, -1) if data_format == "channels_first" else result,
         expected,
         rtol=1e-4,
         atol=1e-4,

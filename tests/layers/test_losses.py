@@ -5,6 +5,7 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import plx_core as plx
 from plx_core.components.component import Component, default_registry, make
@@ -95,14 +96,14 @@ def value_of(loss, labels, outputs):
 
 @pytest.mark.parametrize(("name", "params", "labels", "outputs", "expected"), GOLDEN)
 def test_by_hand(name, params, labels, outputs, expected):
-    found = value_of({name: params}, labels, outputs)
-    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    result = value_of({name: params}, labels, outputs)
+    assert result == pytest.approx(expected, rel=1e-5, abs=1e-6)
     for each in (
         weighted(name, params, weights=2.5),
         {"Weighted": {"loss": {name: params}, "weights": 2.5}},
     ):
-        found = value_of(each, labels, outputs)
-        assert found == pytest.approx(2.5 * expected, rel=1e-5, abs=1e-6)
+        result = value_of(each, labels, outputs)
+        assert result == pytest.approx(2.5 * expected, rel=1e-5, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", KERAS)
@@ -113,7 +114,7 @@ def test_a_name_of_keras_is_kerass_own(name):
 @pytest.mark.parametrize("name", [*KERAS, *OF_2017])
 def test_a_copy_from_its_configuration_is_the_same(name):
     params, labels, outputs = next(
-        (params, labels, outputs) for known, params, labels, outputs, _ in GOLDEN if known == name
+        (params, labels, outputs) for other, params, labels, outputs, _ in GOLDEN if other == name
     )
     own = {**params, "reduction": "sum", "name": "a_name"}
     loss = make("losses", weighted(name, own, weights=0.5))
@@ -200,8 +201,39 @@ def test_a_copy_from_its_configuration_is_the_same(name):
     ],
 )
 def test_weights_of_classes(name, labels, outputs, class_weights, expected):
-    found = value_of(weighted(name, {}, class_weights=class_weights), labels, outputs)
-    assert found == pytest.approx(expected, rel=1e-5)
+    result = value_of(weighted(name, {}, class_weights=class_weights), labels, outputs)
+    assert result == pytest.approx(expected, rel=1e-5)
+
+
+def test_weights_in_weights():
+    labels, outputs, weights = [[1, 0]], [[L3, L3]], {"weights": 2.0, "class_weights": [3, 5]}
+    inner = {"SigmoidCrossEntropy": {"weights": 0.5}}
+    result = value_of({"Weighted": {"loss": inner, **weights}}, labels, outputs)
+    assert result == pytest.approx((-3 * math.log(0.75) - 5 * math.log(0.25)) / 2)
+
+
+@pytest.mark.parametrize(
+    ("loss", "probabilities"),
+    [
+        ("SparseCategoricalCrossentropy", [0.2, 0.8]),
+        ({"SparseCategoricalCrossentropy": {"from_logits": True}}, tf.nn.softmax([0.2, 0.8])),
+        ("CategoricalCrossentropy", [0.2, 0.8]),
+        ({"BinaryCrossentropy": {"from_logits": True}}, tf.nn.sigmoid([0.2, 0.8])),
+        ("BinaryCrossentropy", [0.2, 0.8]),
+        ("MeanSquaredError", tf.nn.softmax([0.2, 0.8])),
+        ("SoftmaxCrossEntropy", tf.nn.softmax([0.2, 0.8])),
+        ("SigmoidCrossEntropy", tf.nn.sigmoid([0.2, 0.8])),
+        ("LogLoss", [0.2, 0.8]),
+        ("KullbackLeiblerDivergence", [0.2, 0.8]),
+    ],
+)
+def test_a_classifier_knows_logits_by_the_loss_with_weights_or_without(loss, probabilities):
+    for each in (loss, {"Weighted": {"loss": loss, "class_weights": [1.0, 2.0]}}):
+        spec = plx.models.Classifier("train", graph=plx.Graph(layers=["Flatten"]), loss=each)(
+            {"x": keras.Input((2,), name="x")}
+        )
+        result = spec.predict_fn({}, tf.constant([[0.2, 0.8]]))["probabilities"]
+        np.testing.assert_allclose(result[0], probabilities, rtol=1e-6)
 
 
 def test_smoothing_leaves_an_example_the_weight_of_its_class():
@@ -263,7 +295,7 @@ def test_limits_that_exclude_each_other_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "result"),
     [
         ("huber_loss", "HuberLoss"), ("ClippedDelta", "ClippedDeltaLoss"), ("clipped_delta_loss", "ClippedDeltaLoss"),
         ("hinge_loss", "HingeLoss"), ("poisson_loss", "PoissonLoss"), ("absolute_difference", "AbsoluteDifference"), ("log_loss", "LogLoss"),
@@ -271,9 +303,9 @@ def test_limits_that_exclude_each_other_are_refused():
         ("KullbackLeiberDivergence", "KullbackLeiblerDivergence"), ("sigmoid_cross_entropy", "SigmoidCrossEntropy"),
     ],
 )  # fmt: skip
-def test_names_of_2017(name, found):
+def test_names_of_2017(name, result):
     entry = default_registry().find("losses", name)
-    assert entry.name == found
+    assert entry.name == result
     assert str(entry.target).startswith("plx_layers.losses.")
 
 

@@ -48,8 +48,8 @@ def test_each_heads_loss_and_the_weighted_total():
         {"kind": CROSS_ENTROPY, "size": 0.5 * 2.5}
     )
     spec.update_metrics({}, LABELS, OUTPUTS)
-    found = plain({name: metric.result() for name, metric in spec.metrics.items()})
-    assert found == pytest.approx(
+    result = plain({name: metric.result() for name, metric in spec.metrics.items()})
+    assert result == pytest.approx(
         {
             "kind/loss": CROSS_ENTROPY,
             "kind/accuracy": 0.5,

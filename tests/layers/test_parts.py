@@ -200,7 +200,7 @@ def test_updates_are_kerass_in_fewer_operations(name, params, xla):
     gradients = [
         [rng.normal(size=shape).astype("float32") for shape in shapes[1:]] for _ in range(5)
     ]
-    found, operations = [], []
+    result, operations = [], []
     for factory in (getattr(keras.optimizers, name), getattr(plx.optimizers, name)):
         optimizer, weights = (
             factory(learning_rate=0.1, **params),
@@ -217,11 +217,11 @@ def test_updates_are_kerass_in_fewer_operations(name, params, xla):
                 for operation in step.get_concrete_function(*gradients[0]).graph.get_operations()
             ]
         )
-        found.append([np.asarray(weight) for weight in weights])
-    for own, keras_own in zip(found[1], found[0], strict=True):
+        result.append([np.asarray(weight) for weight in weights])
+    for own, keras_own in zip(result[1], result[0], strict=True):
         # The operation takes 1 - beta_2 in float32, which is 5e-5 off; a step is 0.1.
         np.testing.assert_allclose(own, keras_own, rtol=1e-5, atol=1e-5)
-    np.testing.assert_array_equal(found[1][2], found[0][2])  # the small one, bit for bit
+    np.testing.assert_array_equal(result[1][2], result[0][2])  # the small one, bit for bit
     assert "ResourceApplyAdam" not in operations[0]
     is_inside, is_kerass = (
         "gradient_accumulation_steps" in params,

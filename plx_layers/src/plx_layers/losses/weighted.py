@@ -56,6 +56,7 @@ class Weighted(keras.losses.Loss):
         self.class_weights = (
             None if class_weights is None else [float(weight) for weight in class_weights]
         )
+        self.elementwise = isinstance(loss, ELEMENTWISE) or getattr(loss, "elementwise", False)
         if hasattr(loss, "from_logits"):
             self.from_logits = loss.from_logits
 
@@ -64,7 +65,7 @@ class Weighted(keras.losses.Loss):
         labels, outputs = same_rank(y_true, y_pred)
         if self.class_weights is None:
             return self.weights * self.loss.call(labels, outputs)
-        if isinstance(self.loss, ELEMENTWISE) or getattr(self.loss, "elementwise", False):
+        if self.elementwise:
             # The mean over a last axis of one element is the loss of that element.
             losses = self.loss.call(ops.expand_dims(labels, -1), ops.expand_dims(outputs, -1))
             losses = ops.mean(losses * self._element_weights(labels), axis=-1)
