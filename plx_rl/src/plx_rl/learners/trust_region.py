@@ -1,21 +1,22 @@
-"""The parts of a natural-gradient step: Fisher-vector products, conjugate gradients and a line search."""
+"""Natural-gradient steps: Fisher-vector products, conjugate gradients and a line search."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import tensorflow as tf
 
+from plx_core.types import Tensor, Variable
 
-def flatten(tensors: Sequence[Any]) -> Any:
-    """One vector [P] of all numbers in the tensors: float32 where they are of several types."""
+
+def flatten(tensors: Sequence[Tensor]) -> Tensor:
+    """Concatenate tensors into one vector [P]; float32 if their dtypes differ."""
     dtype = tensors[0].dtype if len({tensor.dtype for tensor in tensors}) == 1 else tf.float32
     return tf.concat([tf.cast(tf.reshape(tensor, [-1]), dtype) for tensor in tensors], axis=0)
 
 
-def unflatten(vector: Any, like: Sequence[Any]) -> list[Any]:
-    """The tensors, shaped as `like`, that a vector [P] holds."""
+def unflatten(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
+    """Split a vector [P] into tensors of the shapes of `like`."""
     sizes = [int(tensor.shape.num_elements()) for tensor in like]
     return [
         tf.reshape(part, tensor.shape)
@@ -24,17 +25,19 @@ def unflatten(vector: Any, like: Sequence[Any]) -> list[Any]:
 
 
 def fisher_vector_product(
-    mean_kl: Callable[[], Any], variables: Sequence[Any], vector: Any, damping: float
-) -> Any:
-    """(F + damping I) v, where F is the Hessian of the mean KL divergence at the current weights.
+    mean_kl: Callable[[], Tensor], variables: Sequence[Variable], vector: Tensor, damping: float
+) -> Tensor:
+    """Return (F + damping I) v, with F the Hessian of the mean KL divergence.
 
     Args:
         mean_kl: computes the mean of KL(π_old ‖ π) over the states, a scalar; π_old is constant.
-        variables: the policy's weights, of P numbers in all.
+        variables: the weights of the policy, P values in all.
         vector: v, [P].
         damping: added to the diagonal.
 
-    Source: Schulman et al. 2015, appendix C.1; the product of a Hessian and a vector is the gradient of (∇KL · v).
+    Source: Schulman et al. 2015, appendix C.1. The product of a Hessian and a vector v is the
+        gradient
+    of (∇KL · v).
     """
     with tf.GradientTape() as outer:
         with tf.GradientTape() as inner:
@@ -45,23 +48,23 @@ def fisher_vector_product(
 
 
 def conjugate_gradient(
-    product: Callable[[Any], Any], b: Any, iterations: int = 10, tolerance: float = 1e-10
-) -> Any:
-    """The x that solves A x = b for a symmetric positive definite A.
+    product: Callable[[Tensor], Tensor], b: Tensor, iterations: int = 10, tolerance: float = 1e-10
+) -> Tensor:
+    """Solve A x = b for a symmetric positive definite A.
 
     Args:
         product: computes A p for a vector p [P].
         b: the right-hand side, [P].
-        iterations: at most this many products.
+        iterations: the largest number of products.
         tolerance: stop when the squared residual falls below this.
 
     Source: Hestenes and Stiefel 1952; Shewchuk 1994, B2.
     """
 
-    def proceed(i: Any, x: Any, r: Any, p: Any, rr: Any) -> Any:
+    def proceed(i: Tensor, x: Tensor, r: Tensor, p: Tensor, rr: Tensor) -> Tensor:
         return tf.logical_and(i < iterations, rr > tolerance)
 
-    def step(i: Any, x: Any, r: Any, p: Any, rr: Any) -> Any:
+    def step(i: Tensor, x: Tensor, r: Tensor, p: Tensor, rr: Tensor) -> Tensor:
         ap = product(p)
         alpha = rr / tf.maximum(tf.reduce_sum(p * ap), 1e-30)
         r = r - alpha * ap
@@ -72,23 +75,25 @@ def conjugate_gradient(
     return tf.while_loop(proceed, step, start, maximum_iterations=iterations)[1]
 
 
-def line_search(accept: Callable[[Any], Any], shrink: float, max_steps: int) -> tuple[Any, Any]:
-    """The largest of the fractions 1, shrink, shrink², … that is acceptable.
+def line_search(
+    accept: Callable[[Tensor], Tensor], shrink: float, max_steps: int
+) -> tuple[Tensor, Tensor]:
+    """Find the largest acceptable fraction among 1, shrink, shrink², …
 
     Args:
-        accept: whether a step of this fraction of the full one is acceptable: a scalar bool.
-        shrink: by how much the fraction falls with each refusal.
-        max_steps: how many fractions are tried.
+        accept: whether a fraction of the full step is acceptable, a scalar bool.
+        shrink: the factor between two fractions.
+        max_steps: the number of fractions to try.
 
     Returns:
-        The fraction, 0 when all are refused, and whether one was accepted.
+        The fraction, 0 if none is acceptable, and whether one is.
     """
 
-    def search(i: Any, fraction: Any, accepted: Any) -> Any:
+    def search(i: Tensor, fraction: Tensor, accepted: Tensor) -> Tensor:
         accepted = accept(fraction)
         return i + 1, tf.where(accepted, fraction, fraction * shrink), accepted
 
-    def refused(i: Any, fraction: Any, accepted: Any) -> Any:
+    def refused(i: Tensor, fraction: Tensor, accepted: Tensor) -> Tensor:
         return tf.logical_not(accepted)
 
     start = (tf.constant(0), tf.constant(1.0), tf.constant(False))
@@ -96,7 +101,7 @@ def line_search(accept: Callable[[Any], Any], shrink: float, max_steps: int) -> 
     return tf.where(accepted, fraction, 0.0), accepted
 
 
-def _dense(gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+def _dense(gradients: Sequence[Tensor], variables: Sequence[Variable]) -> list[Tensor]:
     return [
         tf.zeros_like(variable) if gradient is None else gradient
         for gradient, variable in zip(gradients, variables, strict=True)
