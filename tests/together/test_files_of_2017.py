@@ -60,7 +60,7 @@ def test_a_message_of_keras_stands_without_its_frame(digits):
     [
         (
             ["Flatten", {"Dense": {"units": 10, "activation": "crelu"}}],
-            r"the last layer announces the shape (None, 10) and gives (None, 20)",
+            r"the last layer declares the shape (None, 10) and computes (None, 20)",
         ),
         (
             ["Flatten", {"Dense": {"units": 4, "activation": "crelu"}}, {"Dense": {"units": 10}}],
