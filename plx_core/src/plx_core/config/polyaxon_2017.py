@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from plx_core.components.config_objects import STREAMING, WEIGHTS, takes_weights_of_2017
 from plx_core.config.yaml_tree import ListNode, MapNode, Node, ScalarNode, from_python
 from plx_core.errors import ConfigError, Place, Problem, did_you_mean
 
@@ -108,6 +109,40 @@ def _split_layer(layer: Node) -> list[Node]:
     return [dense, dropout]
 
 
+def with_weighted_losses(tree: MapNode) -> MapNode:
+    """Return the same tree with each `MeanSquaredError` that has 2017's weights in a `Weighted`."""
+    result = MapNode(place=tree.place)
+    for key, node in tree.items.items():
+        changed = _with_weighted_losses(_weighted(node) if key == "loss" else node)
+        result.set(key, changed, tree.key_places[key])
+    return result
+
+
+def _with_weighted_losses(node: Node) -> Node:
+    if isinstance(node, ListNode):
+        return ListNode([_with_weighted_losses(item) for item in node.items], node.place)
+    return with_weighted_losses(node) if isinstance(node, MapNode) else node
+
+
+def _weighted(loss: Node) -> Node:
+    if not isinstance(loss, MapNode) or len(loss.items) != 1:
+        return loss
+    ((name, params),) = loss.items.items()
+    if not isinstance(params, MapNode) or not takes_weights_of_2017(name, params.items):
+        return loss
+    place = loss.key_places[name]
+    own = MapNode(place=params.place)
+    wrapped = MapNode(place=place)
+    wrapped.set(name, own, place)
+    settings = MapNode(place=params.place)
+    settings.set("loss", wrapped, place)
+    for key, value in params.items.items():
+        (settings if key in WEIGHTS else own).set(key, value, params.key_places[key])
+    result = MapNode(place=loss.place)
+    result.set("Weighted", settings, place)
+    return result
+
+
 _Handler = Callable[[Node, Place | None], None]
 
 
@@ -188,6 +223,12 @@ def _component(node: Node, problems: list[Problem]) -> Node:
     return component
 
 
+def _metric(node: Node, problems: list[Problem]) -> Node:
+    component = _component(node, problems)
+    names = component.items if isinstance(component, MapNode) else {}
+    return _renamed(component, {name: f"Streaming{name}" for name in names if name in STREAMING})
+
+
 def _pipeline(node: Node, problems: list[Problem]) -> Node:
     if not isinstance(node, MapNode) or "pipeline_config" not in node.items:
         problems.append(Problem("pipeline_config", "is missing", node.place))
@@ -245,7 +286,7 @@ def _model(node: Node, problems: list[Problem]) -> Node:
         if new_key in GRAPHS:
             new_value, graph_name = _graph(value, problems)
         elif new_key == "metrics" and isinstance(value, ListNode):
-            metrics = [_component(item, problems) for item in value.items]
+            metrics = [_metric(item, problems) for item in value.items]
             new_value = ListNode(metrics, value.place)
         elif new_key in RENAMED.values():
             new_value = _component(value, problems)
