@@ -82,7 +82,7 @@ def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
     """How those are tried that need parameters."""
     of_episodes = ("EpisodeCheckpointSaver", "EpisodeLogging", "EpisodeSummarySaver")
     return {
-        "pipelines": {"ArrayPipeline": "plx_core.testing.own_examples:array_pipeline"},
+        "pipelines": {"ArrayPipeline": "plx_core.testing.examples:array_pipeline"},
         "callbacks": {name: {"params": {"every_n_episodes": 1}} for name in of_episodes}
         | {
             "StopAtStep": {"params": {"last_step": 6}},
@@ -90,6 +90,6 @@ def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
         }
         | {
             "StopAtEpisode": {"params": {"last_episode": 2}},
-            "FinalOps": "plx_core.testing.own_examples:final_ops",
+            "FinalOps": "plx_core.testing.examples:final_ops",
         },
     }
