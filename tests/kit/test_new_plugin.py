@@ -147,7 +147,7 @@ def test_it_installs_and_shows_its_parts(tmp_path):
     assert "acme_tool" in plx("components", "layers").stdout
     shown = plx("components", "explorations", "AcmeToolSecondBest").stdout
     assert "acme-tool 0.1.0" in shown
-    assert "Takes the second best of some discrete actions" in shown
+    assert "Takes the second best discrete action" in shown
     checked = plx("plugins", "--check", "acme_tool")
     assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "3 passed"), (
         checked.stdout + checked.stderr
