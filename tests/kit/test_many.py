@@ -30,8 +30,9 @@ def many(tmp_path_factory):
     (folder / "a.csv").write_text("a,b\n1,2\n2,3\n3,4\n")
 
     def run(*words):
+        paths = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
         environ = {
-            **os.environ, "PYTHONPATH": str(site), "PLX_CACHE_DIR": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "400",
+            **os.environ, "PYTHONPATH": paths, "PLX_CACHE_DIR": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "400",
         }  # fmt: skip
         return subprocess.run(
             [sys.executable, *words],
