@@ -38,13 +38,14 @@ if TYPE_CHECKING:
     from plx_core.data.order import Order, make_order
     from plx_core.data.pipeline import Pipeline
     from plx_core.engine.gradients import clip_gradients
+    from plx_core.engine.trainer import Trainer
     from plx_core.engine.variables import assign_variables
     from plx_core.experiments.from_config import create_experiment, create_rl_experiment
     from plx_core.experiments.reinforcement import RLExperiment
     from plx_core.experiments.supervised import Experiment
     from plx_core.models.bridge import Bridge, BridgeOutput, BridgeSpec, SampleFn
     from plx_core.models.model import Model, Trainable, with_older_names
-    from plx_core.models.spec import DEFAULT_SUMMARIES, EstimatorSpec
+    from plx_core.models.spec import DEFAULT_SUMMARIES, EstimatorSpec, follows_schedule
     from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn
     from plx_core.networks.load_model import load_model
     from plx_core.networks.observations import STATE, as_features, features_of
@@ -106,6 +107,7 @@ _EXPORTS = {
     ),
     "plx_core.data.pipeline": ("Pipeline",),
     "plx_core.engine.gradients": ("clip_gradients",),
+    "plx_core.engine.trainer": ("Trainer",),
     "plx_core.engine.variables": ("assign_variables",),
     "plx_core.experiments.from_config": (
         "create_experiment",
@@ -122,12 +124,10 @@ _EXPORTS = {
     "plx_core.models.model": (
         "Model",
         "Trainable",
+    "Trainer",
         "with_older_names",
     ),
-    "plx_core.models.spec": (
-        "DEFAULT_SUMMARIES",
-        "EstimatorSpec",
-    ),
+    "plx_core.models.spec": ("DEFAULT_SUMMARIES", "EstimatorSpec", "follows_schedule"),
     "plx_core.networks.graph": (
         "Graph",
         "as_graph_fn",
@@ -242,6 +242,7 @@ __all__ = [
     "create_experiment",
     "create_rl_experiment",
     "features_of",
+    "follows_schedule",
     "hookimpl",
     "load_model",
     "make",

@@ -75,7 +75,7 @@ class Request:
         from plx_core.experiments.from_config import create_experiment
 
         text = Path(self.file).read_text(encoding="utf-8")
-        return create_experiment(config, self.output_dir, given=text, keep=keep)
+        return create_experiment(config, self.output_dir, text=text, keep=keep)
 
 
 def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -424,7 +424,7 @@ def _train(request: Request, *, evaluate: bool) -> None:
 
     experiment = request.create_experiment(keep=True)
     progress = Progress(*experiment.progress)
-    experiment.extend_train_hooks([progress])
+    experiment.extend_train_callbacks([progress])
     metrics = None
     try:
         if evaluate and experiment.can_evaluate:

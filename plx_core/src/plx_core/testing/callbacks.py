@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from plx_core.annotations import CallbackLike
-from plx_core.callbacks.keras_adapter import as_callback
+from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.errors import PlxError
 from plx_core.state import State
 from plx_core.testing.failures import CannotTry, expecting, require
@@ -29,19 +29,19 @@ def check_callback(callback: CallbackLike, params: Params | None = None) -> None
     part = part_of("callbacks", callback, params)
     with own_settings(), tempfile.TemporaryDirectory() as folder:
         remedy = "fix the method that raised the error"
-        instance = as_callback(part.build())
+        (instance,) = as_callbacks([part.build()])
         saved_and_loaded(part.about, instance.state())
         with expecting(part.about, "ran 8 steps with it", "a run that ends", remedy):
             try:
                 estimator = create_estimator(Path(folder))
-                estimator.train(create_data(), max_steps=4, hooks=[instance])
-                estimator.evaluate(create_data(1), hooks=[instance])
+                estimator.train(create_data(), max_steps=4, callbacks=[instance])
+                estimator.evaluate(create_data(1), callbacks=[instance])
             except PlxError as refusal:
                 raise CannotTry(
                     f"{part.about} refuses the check's run, which fits a straight line: {refusal}"
                 ) from refusal
         state = saved_and_loaded(part.about, instance.state())
-        other = as_callback(part.build())
+        (other,) = as_callbacks([part.build()])
         did = "restored its state in another one"
         with expecting(
             part.about,
@@ -61,7 +61,7 @@ def check_callback(callback: CallbackLike, params: Params | None = None) -> None
         )
         with expecting(part.about, "resumed the run with it", "a run that ends", remedy):
             resumed = create_estimator(Path(folder))
-            resumed.train(create_data(), max_steps=8, hooks=[as_callback(part.build())])
+            resumed.train(create_data(), max_steps=8, callbacks=[part.build()])
 
 
 def _format(state: State) -> str:
