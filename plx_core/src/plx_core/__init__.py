@@ -124,7 +124,6 @@ _EXPORTS = {
     "plx_core.models.model": (
         "Model",
         "Trainable",
-    "Trainer",
         "with_older_names",
     ),
     "plx_core.models.spec": ("DEFAULT_SUMMARIES", "EstimatorSpec", "follows_schedule"),
@@ -228,6 +227,7 @@ __all__ = [
     "Step",
     "Tracker",
     "Trainable",
+    "Trainer",
     "UpdateResult",
     "as_features",
     "as_graph_fn",
