@@ -5,95 +5,29 @@ A module that only some commands need is imported inside them, so that `plx --he
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import frozen
 
+from plx_core import __version__
 from plx_core.cli import quiet_tensorflow
+from plx_core.cli.options import (
+    CHECKPOINT,
+    FILE,
+    PLUGINS,
+    SETS,
+    Request,
+    check_file,
+    create_registry,
+    experiment_options,
+)
 from plx_core.cli.plugin_groups import DataSetGroup, PluginGroup
 from plx_core.errors import PlxError
 
-if TYPE_CHECKING:
-    from plx_core.config.check import CheckedConfig
-    from plx_core.experiments.reinforcement import RLExperiment
-    from plx_core.experiments.supervised import Experiment
-    from plx_core.plugins.registry import Registry
-
 MAX_ENTRIES_SHOWN = 5
 """`plx data` does not print longer mappings; the data set's metadata file has them."""
-
-FILE = click.argument("file", type=click.Path(dir_okay=False))
-OUTPUT_DIR = click.option(
-    "--output-dir",
-    metavar="DIR",
-    help="Run directory.  [default: the file's settings.output_dir, or runs/NAME]",
-)
-SETS = click.option(
-    "--set",
-    "sets",
-    multiple=True,
-    metavar="A.B=VALUE",
-    help="Override a value of FILE. Repeatable.",
-)
-PLUGINS = click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    metavar="MODULE_OR_FILE",
-    help="Load a plug-in that is not installed; this runs its code. Repeatable.",
-)
-CHECKPOINT = click.option(
-    "--checkpoint", metavar="DIR", help="Checkpoint directory.  [default: the newest]"
-)
-
-
-@frozen
-class Request:
-    """An experiment file with the options that every command on experiments takes."""
-
-    file: str
-    output_dir: str | None
-    sets: Sequence[str]
-    plugins: Sequence[str]
-
-    def create_experiment(self, *, keep: bool = False) -> Experiment | RLExperiment:
-        """Check the file and build its experiment.
-
-        Args:
-            keep: write the config to the run directory.
-
-        Raises:
-            ConfigError: with every mistake in the file.
-        """
-        config = _check(self.file, self.sets, self.plugins)
-        _configure_logging(config.config.settings.logging.level)
-        from plx_core.experiments.from_config import create_experiment
-
-        text = Path(self.file).read_text(encoding="utf-8")
-        return create_experiment(config, self.output_dir, text=text, keep=keep)
-
-
-def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the arguments of every command on experiments; the command gets them as a `Request`."""
-
-    @functools.wraps(command)
-    def with_request(
-        file: str,
-        output_dir: str | None,
-        sets: Sequence[str],
-        plugins: Sequence[str],
-        **options: object,
-    ) -> None:
-        command(Request(file, output_dir, sets, plugins), **options)
-
-    for option in (PLUGINS, SETS, OUTPUT_DIR, FILE):
-        with_request = option(with_request)
-    return with_request
 
 
 class PlxGroup(PluginGroup):
@@ -118,11 +52,11 @@ class PlxGroup(PluginGroup):
 
 @click.group(
     cls=PlxGroup,
-    registry=lambda: _registry(()),
+    registry=create_registry,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.option("--traceback", is_flag=True, help="Show the traceback of an error.")
-@click.version_option(package_name="plx-core", prog_name="plx")
+@click.version_option(__version__, prog_name="plx")
 def main(traceback: bool) -> None:
     """Deep learning and reinforcement learning experiments on TensorFlow, described in files.
 
@@ -252,7 +186,7 @@ def check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> None:
     """
     from plx_core.experiments.dry_run_cache import check_shapes
 
-    check_shapes(_check(file, sets, plugins))
+    check_shapes(check_file(file, sets, plugins))
     click.echo(f"{file}: correct")
 
 
@@ -278,7 +212,7 @@ def schema(plugins: Sequence[str]) -> None:
     from plx_core.components.schema_cache import Signatures
     from plx_core.config.editor_schema import editor_schema
 
-    click.echo(json.dumps(editor_schema(_registry(plugins), Signatures()), indent=1))
+    click.echo(json.dumps(editor_schema(create_registry(plugins), Signatures()), indent=1))
 
 
 @main.command(short_help="List components, or the parameters of one.")
@@ -289,7 +223,7 @@ def components(kind: str | None, name: str | None, plugins: Sequence[str]) -> No
     """List the kinds of component, the components of one KIND, or the parameters of one NAME."""
     from plx_core.cli import component_tables
 
-    registry = _registry(plugins)
+    registry = create_registry(plugins)
     if kind is None:
         component_tables.print_kinds(registry)
     elif name is None:
@@ -312,7 +246,7 @@ def list_plugins(ctx: click.Context, plugins: Sequence[str], checked: str | None
     from plx_core.cli import component_tables
 
     if checked is None:
-        component_tables.print_plugins(_registry(plugins))
+        component_tables.print_plugins(create_registry(plugins))
     elif not component_tables.print_checks(checked):
         ctx.exit(1)
 
@@ -341,7 +275,7 @@ def _data_command(name: str) -> click.Command:
         from plx_core.cli.prepare_data import prepare
 
         target = output_dir or str(Path("data", name.rpartition("/")[2]))
-        result = prepare(_registry(plugins), name, target, source, sets)
+        result = prepare(create_registry(plugins), name, target, source, sets)
         for key, value in result.items():
             if not isinstance(value, dict) or len(value) <= MAX_ENTRIES_SHOWN:
                 click.echo(f"{key}: {value}")
@@ -351,7 +285,7 @@ def _data_command(name: str) -> click.Command:
 
 @main.group(
     cls=DataSetGroup,
-    registry=lambda: _registry(()),
+    registry=create_registry,
     path="data",
     prepare=_data_command,
     subcommand_metavar="NAME|COMMAND [ARGS]...",
@@ -444,50 +378,7 @@ def _train(request: Request, *, evaluate: bool) -> None:
     )
 
 
-def _print_evaluation(metrics: dict[str, float]) -> None:
+def _print_evaluation(metrics: Mapping[str, float]) -> None:
     from plx_core.cli.tables import print_metrics
 
     print_metrics(f"evaluation at step {metrics['global_step']:.0f}", metrics)
-
-
-def _check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> CheckedConfig:
-    from plx_core.config.check import check_config
-    from plx_core.config.load import Permissions
-
-    allowed = Permissions(tuple(_project().get("env", ())), _allowed_plugins(plugins))
-    return check_config(file, sets, allowed)
-
-
-def _registry(plugins: Sequence[str]) -> Registry:
-    from plx_core.plugins.discovery import load_plugins
-    from plx_core.plugins.registry import Registry
-
-    return Registry(load_plugins(_allowed_plugins(plugins)))
-
-
-def _allowed_plugins(plugins: Sequence[str]) -> tuple[str, ...]:
-    return (*_project().get("plugins", ()), *plugins)
-
-
-@functools.cache
-def _project() -> dict[str, Any]:
-    """Return the `[tool.plx]` table of the pyproject.toml in the current directory.
-
-    It lists the plug-ins and environment variables that the user allows.
-    """
-    import tomllib
-
-    try:
-        project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    table = project.get("tool", {}).get("plx", {})
-    return table if isinstance(table, dict) else {}
-
-
-def _configure_logging(level: str) -> None:
-    import logging
-
-    logging.basicConfig(level=level, format="%(message)s")
-    for name in ("absl", "tensorflow", "h5py"):
-        logging.getLogger(name).setLevel("ERROR")

@@ -86,12 +86,12 @@ class Part:
 
     def varied(self, **params: Any) -> Part:
         """Return the part with other values of those of these parameters that it takes."""
-        known = {name: value for name, value in params.items() if self.takes(name)}
+        accepted = {name: value for name, value in params.items() if self.takes(name)}
         component = self.component
         changed = Component(
             component.kind,
             component.name,
-            {**component.params, **known},
+            {**component.params, **accepted},
             registry=component.registry,
         )
         return Part(changed, self.about)

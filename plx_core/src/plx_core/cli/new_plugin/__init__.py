@@ -99,14 +99,14 @@ def _words(name: str, chosen: Sequence[str]) -> dict[str, str]:
             f"{name} cannot be a package's name; use lower-case letters, digits and dashes, "
             "such as plx-acme"
         )
-    known = kinds()
+    templates = kinds()
     for kind in chosen:
         if kind in WITHOUT:
             raise PluginError(f"there is no template for {kind}: {WITHOUT[kind]}")
-        if kind not in known:
+        if kind not in templates:
             raise PluginError(
-                f"there is no template for {kind}{did_you_mean(kind, known)}; "
-                f"there is one for {', '.join(known)}"
+                f"there is no template for {kind}{did_you_mean(kind, templates)}; "
+                f"there is one for {', '.join(templates)}"
             )
     if not chosen or len(set(chosen)) != len(chosen):
         raise PluginError(f"name each kind once; got {', '.join(chosen) or 'none'}")
