@@ -88,12 +88,12 @@ def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
     """Provide parameters for the conformance checks of components that require some."""
     every_episode = {"params": {"every_n_episodes": 1}}
     return {
-        "pipelines": {"ArrayPipeline": "plx_core.testing.own_examples:array_pipeline"},
+        "pipelines": {"ArrayPipeline": "plx_core.testing.examples:array_pipeline"},
         "callbacks": {
             "EpisodeCheckpointSaver": every_episode,
             "EpisodeLogging": every_episode,
             "EpisodeSummarySaver": every_episode,
-            "FinalOps": "plx_core.testing.own_examples:final_ops",
+            "FinalOps": "plx_core.testing.examples:final_ops",
             "GlobalStepWaiter": {"params": {"wait_until_step": 0}},
             "StopAtEpisode": {"params": {"last_episode": 2}},
             "StopAtStep": {"params": {"last_step": 6}},
