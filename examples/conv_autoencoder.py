@@ -63,7 +63,7 @@ def main(model_dir="runs/conv_autoencoder", data_dir="data/digits", train_steps=
         train_input_fn=images(data_dir, "train", 64),
         eval_input_fn=images(data_dir, "eval", 64),
         train_steps=int(train_steps),
-        eval_hooks=[plx.callbacks.ReconstructionImages(count=12)],
+        eval_callbacks=[plx.callbacks.ReconstructionImages(count=12)],
     )
     metrics = experiment.train_and_evaluate()
     print(f"loss {metrics['loss']:.4f}; pictures are in {model_dir}/images")

@@ -68,7 +68,7 @@ def main(model_dir="runs/denoising_autoencoder", data_dir="data/digits", train_s
         train_input_fn=images(data_dir, "train", 64),
         eval_input_fn=images(data_dir, "eval", 64),
         train_steps=int(train_steps),
-        eval_hooks=[plx.callbacks.ReconstructionImages(count=12, noise=0.5)],
+        eval_callbacks=[plx.callbacks.ReconstructionImages(count=12, noise=0.5)],
     )
     metrics = experiment.train_and_evaluate()
     print(f"loss {metrics['loss']:.4f}; pictures are in {model_dir}/images")

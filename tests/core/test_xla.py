@@ -57,7 +57,7 @@ def test_periods_and_summaries_need_no_other_program(tmp_path, blobs):
     estimator = compiled(
         tmp_path, classify(summaries="all"), log_step_count_steps=7, save_summary_steps=5
     )
-    estimator.train(feed(blobs), max_steps=90, hooks=[recorder])
+    estimator.train(feed(blobs), max_steps=90, callbacks=[recorder])
     assert recorder.at("log") == [*range(7, 90, 7), 90]
     assert recorder.at("steps") == [*range(4, 90, 4)]
     program = estimator._running.program

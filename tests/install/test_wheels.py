@@ -186,8 +186,8 @@ def test_core_alone_imports_and_has_its_own_parts(core_alone: Environment) -> No
 def test_core_alone_says_what_to_install(core_alone: Environment) -> None:
     program = """
 from plx_core.errors import UnknownComponent
-from plx_core.plugins import load_plugins
-from plx_core.registry import Registry
+from plx_core.plugins.discovery import load_plugins
+from plx_core.plugins.registry import Registry
 registry = Registry(load_plugins())
 result = {}
 for kind, name in (("layers", "Dense"), ("memories", "Memory"), ("pipelines", "TFRecordImagePipeline")):
@@ -245,8 +245,8 @@ def test_a_package_passes_its_own_tests_where_only_core_is_installed_besides(
 def test_all_four_together_load_every_component(all_four: Environment) -> None:
     program = """
 from plx_core.hookspecs import KINDS
-from plx_core.plugins import load_plugins
-from plx_core.registry import Registry
+from plx_core.plugins.discovery import load_plugins
+from plx_core.plugins.registry import Registry
 registry = Registry(load_plugins())
 for kind in KINDS:
     for entry in registry.entries(kind):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from plx_core.engine.variables import assign_variables
 from plx_core.errors import ComponentError, DataError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.variable_names import variables_by_name
+from plx_core.types import Array
 
 if TYPE_CHECKING:
     import keras
@@ -191,3 +192,40 @@ class EvaluationProgram:
         self._examples.assign(0.0)
         for metric in self.spec.metrics.values():
             metric.reset_state()
+
+
+def prediction_rows(
+    batches: Iterable[Mapping[str, Array]], keys: Sequence[str] | None
+) -> Iterator[dict[str, Array]]:
+    """Yield the predictions of each example, one mapping at a time.
+
+    Args:
+        batches: predictions by name, with a leading axis of examples.
+        keys: the names of the predictions to keep; all when None.
+
+    Raises:
+        ComponentError: there is no prediction of a name.
+    """
+    for batch in batches:
+        chosen = choose_predictions(batch, keys)
+        for row in zip(*chosen.values(), strict=True):
+            yield dict(zip(chosen, row, strict=True))
+
+
+def choose_predictions(
+    predictions: Mapping[str, Array], keys: Sequence[str] | None
+) -> Mapping[str, Array]:
+    """Return the predictions of these names; all when `keys` is None.
+
+    Raises:
+        ComponentError: there is no prediction of a name.
+    """
+    if keys is None:
+        return predictions
+    unknown = sorted(set(keys) - set(predictions))
+    if unknown or not keys:
+        raise ComponentError(
+            f"there is no prediction called {', '.join(unknown) or 'nothing'}; "
+            f"there are {', '.join(predictions)}"
+        )
+    return {key: predictions[key] for key in keys}

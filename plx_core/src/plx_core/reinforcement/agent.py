@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import keras
 import numpy as np
 
+from plx_core.annotations import CallbackLike
 from plx_core.callbacks.callback import Callback
-from plx_core.callbacks.keras_adapter import as_callback
+from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.components.component import make
+from plx_core.components.older_names import accept_older_names
 from plx_core.config.sections import EnvironmentConfig, RunConfig, WarmStartConfig
 from plx_core.data.input_fn import as_pipeline
-from plx_core.engine.evaluation_program import EvaluationProgram
+from plx_core.engine.evaluation_program import EvaluationProgram, prediction_rows
+from plx_core.engine.loop import Goals
 from plx_core.engine.trainer import Trainer
 from plx_core.engine.variables import assign_variables
 from plx_core.engine.xla_trial import answer
@@ -22,16 +24,19 @@ from plx_core.errors import ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.observations import as_features, features_of
 from plx_core.networks.variable_names import variables_by_name
-from plx_core.reinforcement.agent_loop import AgentRun, Goals, UpdateSchedule
+from plx_core.reinforcement.agent_loop import AgentLoop, UpdateSchedule
 from plx_core.reinforcement.agent_spec import AgentSpec
 from plx_core.reinforcement.agent_state import AgentState
 from plx_core.reinforcement.episodes import evaluate_policy, play_greedily
 from plx_core.reinforcement.interfaces import Environment, Memory, Policy
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes, State
+from plx_core.types import Features
 
 EVALUATION_SEED = 10_000
 """Where evaluations begin, so that they are the same each time and are none of the training's episodes."""
+FIRST_UPDATE, UPDATE_FREQUENCY = 1000, 10
+"""The defaults of `Agent.train`."""
 
 
 class Agent(Trainer):
@@ -40,7 +45,7 @@ class Agent(Trainer):
     `global_step` counts updates, `global_timestep` actions over all environments, `global_episode` episodes that ended.
 
     Args:
-        model_fn: as `Trainer`'s; `labels` is the space of actions, and it returns an `AgentSpec`.
+        model_fn: as `Trainer`'s; it takes (observations, action_space) and returns an `AgentSpec`.
         memory: where transitions are kept; the model's choice when None.
         model_dir: as `Trainer`'s, and so are the others.
 
@@ -48,6 +53,8 @@ class Agent(Trainer):
         >>> agent = Agent(model_fn, memory="Memory", model_dir="runs/cartpole")            # doctest: +SKIP
         >>> agent.train(env, max_timesteps=50_000).evaluate(env, episodes=20)              # doctest: +SKIP
     """
+
+    _INPUTS: ClassVar[tuple[str, str]] = ("observations", "action_space")
 
     def __init__(
         self,
@@ -68,9 +75,10 @@ class Agent(Trainer):
             self._memory.reseed(self.config.seed)
         self._empty_memory: State | None = None
         self._training: AgentState | None = None
-        self._described: Any = None
-        """What the environment was made of, by the last call of `train`: another of the same would begin other episodes."""
-        self._run: AgentRun | None = None
+        self._acting: AgentState | None = None
+        """The state that the last call of `train` worked on, even if it failed."""
+        self._env_description: Any = None
+        """The `env` argument of the last `train`; an equal one reuses the live environment."""
         self._evaluation: AgentSpec | None = None
 
     @property
@@ -79,19 +87,11 @@ class Agent(Trainer):
         return self._memory  # type: ignore[no-any-return]
 
     @property
-    def training_model(self) -> keras.Model:
-        """The network that is being trained."""
-        return self._running.training.spec.network
-
-    @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next update."""
-        return self._running.training.learner.learning_rate
-
-    @property
     def timestep(self) -> int:
-        """How many actions there have been so far, while training goes on."""
-        return self._running.training.timestep
+        """The number of actions so far, during training."""
+        if self._acting is None:
+            raise ComponentError("training has not begun in this process")
+        return self._acting.timestep
 
     @property
     def global_timestep(self) -> int:
@@ -103,10 +103,7 @@ class Agent(Trainer):
         """How many episodes had ended at the newest checkpoint."""
         return self._counter("episode")
 
-    def save_checkpoint(self) -> None:
-        """Save a checkpoint amid training, as soon as the updates are made that are due."""
-        self._running.is_save_wanted = True
-
+    @accept_older_names(hooks="callbacks")
     def train(
         self,
         env: Any,
@@ -114,7 +111,7 @@ class Agent(Trainer):
         update_frequency: int | None = None,
         episodes: int | None = None,
         steps: int | None = None,
-        hooks: Sequence[Any] | None = None,
+        callbacks: Iterable[CallbackLike] | None = None,
         max_steps: int | None = None,
         max_episodes: int | None = None,
         *,
@@ -132,7 +129,7 @@ class Agent(Trainer):
                 they have just done use neither this nor `first_update`: they update when the memory is full.
             episodes: how many more episodes to end.
             steps: how many more updates to make.
-            hooks: callbacks.
+            callbacks: called during training.
             max_steps: the `global_step` to stop at; nothing happens when it has been reached.
             max_episodes: the `global_episode` to stop at.
             timesteps: how many more actions to take.
@@ -153,34 +150,25 @@ class Agent(Trainer):
                 raise ComponentError(
                     f"give {name} (how many more) or max_{name} (the number to stop at), not both"
                 )
-        callbacks = [as_callback(make("callbacks", hook)) for hook in hooks or ()]
-        if (
-            self._training is not None
-            and not isinstance(env, Environment)
-            and env == self._described
-        ):
-            env = self._training.env
-        else:
-            self._described, env = (
-                env,
-                make("environments", env, seed=self.config.seed, mode=Modes.TRAIN),
+        active = as_callbacks(callbacks)
+        env = self._training_env(env)
+        schedule = UpdateSchedule(
+            FIRST_UPDATE if first_update is None else first_update,
+            UPDATE_FREQUENCY if update_frequency is None else update_frequency,
+            updates_per_block,
+            pretrain_steps,
+        )
+        with self.run_directory.writing(), self.observed(active):
+            training = self._acting = self._prepare(env, active)
+            self._loop = AgentLoop(self, training, active, self.make_trackers(), schedule)
+            # If this call fails, memory is ahead of every checkpoint: the next call starts from one.
+            self._training = None
+            goals = Goals(
+                steps=_goal(training.global_step, steps, max_steps),
+                episodes=_goal(training.episodes.ended, episodes, max_episodes),
+                timesteps=_goal(training.timestep, timesteps, max_timesteps),
             )
-        with self.run_directory.writing(), self.announced(callbacks):
-            training = self._prepare(env, callbacks)
-            first, frequency = (
-                1000 if first_update is None else first_update,
-                10 if update_frequency is None else update_frequency,
-            )
-            schedule = UpdateSchedule(first, frequency, updates_per_block, pretrain_steps)
-            self._run = AgentRun(self, training, callbacks, self.make_trackers(), schedule)
-            self._training = None  # if this call fails, memory holds what no checkpoint does: the next goes on from the checkpoint
-            self._run.run(
-                Goals(
-                    _stop(training.global_step, steps, max_steps),
-                    _stop(training.episodes.ended, episodes, max_episodes),
-                    _stop(training.timestep, timesteps, max_timesteps),
-                )
-            )
+            self._loop.run(goals)
             self._training = training
         return self
 
@@ -207,11 +195,12 @@ class Agent(Trainer):
             ends = {"terminated": step.terminated[0], "truncated": step.truncated[0]}
             yield seen | {"action": played.actions[0], "reward": step.rewards[0]} | ends
 
+    @accept_older_names(hooks="callbacks")
     def evaluate(
         self,
         env: Any,
         episodes: int = 10,
-        hooks: Sequence[Any] | None = None,
+        callbacks: Iterable[CallbackLike] | None = None,
         checkpoint_path: str | Path | None = None,
         name: str | None = None,
     ) -> dict[str, float]:
@@ -220,7 +209,7 @@ class Agent(Trainer):
         Args:
             env: the environment; its copies share the episodes evenly, so that short ones are not preferred.
             episodes: how many.
-            hooks: callbacks, whose `on_evaluate` is called.
+            callbacks: their `on_evaluate` is called.
             checkpoint_path: the newest when None.
             name: a suffix of the split under which metrics are kept, `eval_NAME`.
 
@@ -230,7 +219,7 @@ class Agent(Trainer):
         path = self._checkpoint(checkpoint_path)
         metrics = self._evaluate(env, episodes, path, EVALUATION_SEED)
         step = checkpoint_files.step_of(path)
-        return self._evaluated(step, f"eval_{name}" if name else "eval", metrics, hooks)
+        return self._record_evaluation(step, f"eval_{name}" if name else "eval", metrics, callbacks)
 
     def predict(
         self,
@@ -263,12 +252,7 @@ class Agent(Trainer):
                 dataset = dataset.map(lambda features, labels: (processing(features), labels))
         program = EvaluationProgram(spec)
         program.restore(state)
-        for predictions in program.predict(dataset):
-            chosen = (
-                {key: predictions[key] for key in predict_keys} if predict_keys else predictions
-            )
-            for row in zip(*chosen.values(), strict=True):
-                yield dict(zip(chosen, row, strict=True))
+        yield from prediction_rows(program.predict(dataset), predict_keys)
 
     def export(
         self,
@@ -336,11 +320,20 @@ class Agent(Trainer):
         spec.policy.refresh()
         return env, spec.policy
 
-    @property
-    def _running(self) -> AgentRun:
-        if self._run is None:
-            raise ComponentError("training has not begun in this process")
-        return self._run
+    def _model_fn_inputs(self, inputs: Features, target: Any) -> dict[str, Any]:
+        """Return the observations and the action space, which polyaxon-lib called features and labels."""
+        return super()._model_fn_inputs(inputs, target) | {"features": inputs, "labels": target}
+
+    def _training_env(self, env: Any) -> Environment:
+        """Return the environment to train in: the live one if its description is that of the last call."""
+        is_object = isinstance(env, Environment)
+        if self._training is not None and not is_object and env == self._env_description:
+            return self._training.env
+        self._env_description = env
+        environment: Environment = make(
+            "environments", env, seed=self.config.seed, mode=Modes.TRAIN
+        )
+        return environment
 
     def _counter(self, name: str) -> int:
         latest = self.checkpoints.latest()
@@ -373,13 +366,13 @@ class Agent(Trainer):
 
     def _new_training(self, env: Environment) -> AgentState:
         spec = self.build(Modes.TRAIN, env)
-        memory = (
-            self._memory
-            if self._memory is not None
-            else make("memories", spec.memory, seed=self.config.seed)
-        )
-        self._memory = memory
-        training = AgentState(env, spec, memory)
+        if self._memory is None:
+            if spec.memory is None:
+                raise ComponentError(
+                    "the model names no memory of its own; give the agent one", about="agent.memory"
+                )
+            self._memory = make("memories", spec.memory, seed=self.config.seed)
+        training = AgentState(env, spec, self._memory)
         training.check()
         xla = answer(self.model_dir) if self.config.xla == "auto" else self.config.xla
         if xla is None:
@@ -391,9 +384,7 @@ class Agent(Trainer):
     def _evaluate(
         self, env: Any, episodes: int, checkpoint_path: str | Path | None, seed: int
     ) -> dict[str, float]:
-        borrowed = (
-            self._run.training if self._run is not None and self._run.training.env is env else None
-        )
+        borrowed = self._acting if self._acting is not None and self._acting.env is env else None
         before = env.state() if borrowed else {}
         made, policy = self.restored(env, checkpoint_path, seed)
         try:
@@ -413,5 +404,5 @@ class TRPOAgent(Agent):
     """An agent that learns by trust-region steps, as polyaxon-lib called it."""
 
 
-def _stop(now: int, more: int | None, total: int | None) -> int | None:
+def _goal(now: int, more: int | None, total: int | None) -> int | None:
     return now + more if more is not None else total

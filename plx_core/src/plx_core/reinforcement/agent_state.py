@@ -13,7 +13,7 @@ import numpy as np
 
 from plx_core.callbacks.callback import Callback
 from plx_core.config.sections import WarmStartConfig
-from plx_core.engine.loop import named_callbacks
+from plx_core.engine.loop import restore_callbacks
 from plx_core.engine.warm_start import warm_start
 from plx_core.engine.xla_trial import best_rate, is_quicker
 from plx_core.errors import CheckpointError, ComponentError
@@ -95,19 +95,19 @@ class AgentState:
 
     def check(self) -> None:
         """Refuse a memory that does not fit the model or the environments."""
-        memory, needs_order = self.memory, self.spec.memory == "BatchMemory"
-        if memory.is_cleared_by_sample is not needs_order:
-            wanted = (
-                "a memory that hands over what just happened, BatchMemory"
-                if needs_order
-                else "a replay memory, Memory"
+        memory, on_policy = self.memory, self.spec.on_policy
+        if memory.is_cleared_by_sample is not on_policy:
+            expected = (
+                "an on-policy memory, such as BatchMemory"
+                if on_policy
+                else "a replay memory, such as Memory"
             )
             raise ComponentError(
-                f"the model learns from {wanted}; it was given a {type(memory).__name__}",
+                f"the model learns from {expected}; it was given a {type(memory).__name__}",
                 about="agent.memory",
             )
         memory.check_spaces(self.env.observation_space, self.env.action_space)
-        if needs_order and memory.batch_size % self.env.num_envs:
+        if on_policy and memory.batch_size % self.env.num_envs:
             raise ComponentError(
                 f"a batch of {memory.batch_size} cannot be divided among {self.env.num_envs} environments; "
                 "let num_envs divide the memory's batch_size",
@@ -221,8 +221,7 @@ class AgentState:
         self.means.restore(state["means"])
         self.timestep = state["counters"]["timestep"]
         self.rest = state["rest"]
-        for name, callback in named_callbacks(callbacks).items():
-            callback.restore(state["callbacks"].get(name, {}))
+        restore_callbacks(callbacks, state)
         if is_new_env:
             self._restart(seed)
         else:

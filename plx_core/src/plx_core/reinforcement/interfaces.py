@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from plx_core.errors import ComponentError
 from plx_core.state import Seedable, State, Stateful
 
 if TYPE_CHECKING:
@@ -313,6 +314,15 @@ class Learner(Stateful):
     @abstractmethod
     def learning_rate(self) -> float:
         """The learning rate of the next update."""
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        raise ComponentError(f"the learning rate of a {type(self).__name__} cannot be set")
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the learning rate follows a schedule, so that it cannot be set."""
+        return False
 
     def compile(self, *, xla: bool) -> None:
         """Called between updates, before the first at least: whether programs are to be compiled with XLA from now on."""

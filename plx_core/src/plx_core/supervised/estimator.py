@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
+from plx_core.annotations import CallbackLike
 from plx_core.callbacks.callback import Callback
-from plx_core.callbacks.keras_adapter import as_callback
-from plx_core.components.component import make
+from plx_core.callbacks.keras_adapter import as_callbacks
+from plx_core.components.older_names import accept_older_names
 from plx_core.data.input_fn import as_pipeline, explained, is_endless
 from plx_core.data.pipeline import Pipeline
-from plx_core.engine.evaluation_program import EvaluationProgram
-from plx_core.engine.loop import named_callbacks
+from plx_core.engine.evaluation_program import EvaluationProgram, prediction_rows
+from plx_core.engine.loop import Goals, restore_callbacks
 from plx_core.engine.trainer import Trainer
 from plx_core.engine.warm_start import warm_start
 from plx_core.engine.xla_trial import is_quicker, steps_per_second
@@ -25,7 +25,7 @@ from plx_core.errors import ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes
-from plx_core.supervised.training_loop import TrainingRun, TrainingState
+from plx_core.supervised.training_loop import EstimatorLoop, TrainingState
 from plx_core.supervised.training_program import TrainingProgram, build_metrics
 
 logger = logging.getLogger(__name__)
@@ -40,43 +40,21 @@ class Estimator(Trainer):
     """
 
     _training: TrainingState | None = None
-    _run: TrainingRun | None = None
     evaluated_on: Any = None
     """The `input_fn` of the last evaluation, for callbacks that look at examples."""
-
-    @property
-    def training_model(self) -> keras.Model:
-        """The network that is being trained.
-
-        Raises:
-            ComponentError: training has not begun in this process.
-        """
-        return self._running.program.spec.network
 
     @property
     def is_out_of_data(self) -> bool:
         """Whether the training data that this process reads is known to have been used up."""
         return self._training is not None and self._training.remaining == 0
 
-    @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next step; it can be set unless it follows a schedule."""
-        return self._running.program.learning_rate
-
-    @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        self._running.program.learning_rate = value
-
-    def save_checkpoint(self) -> None:
-        """Save a checkpoint now, amid training."""
-        self._running.save()
-
+    @accept_older_names(hooks="callbacks")
     def train(
         self,
         input_fn: Any,
         steps: int | None = None,
         max_steps: int | None = None,
-        hooks: Sequence[Any] | None = None,
+        callbacks: Iterable[CallbackLike] | None = None,
     ) -> Estimator:
         """Train, from the newest checkpoint if there is one.
 
@@ -87,7 +65,7 @@ class Estimator(Trainer):
             input_fn: see `plx_core.data.input_fn.as_pipeline`.
             steps: how many more steps to take.
             max_steps: the global step to stop at; nothing happens when it has been reached.
-            hooks: callbacks.
+            callbacks: called during training.
 
         Raises:
             NonFiniteLoss: the loss became infinite or not a number; the last good checkpoint is kept.
@@ -97,20 +75,24 @@ class Estimator(Trainer):
             raise ComponentError(
                 "give steps (how many more) or max_steps (the global step to stop at), not both"
             )
-        callbacks = [as_callback(make("callbacks", hook)) for hook in hooks or ()]
-        with self.run_directory.writing(), self.announced(callbacks):
-            training = self._prepare(input_fn, callbacks)
-            self._run = TrainingRun(self, training, callbacks, self.make_trackers())
-            self._training = None  # if this call fails, memory holds what no checkpoint does: the next call goes on from the checkpoint
-            self._run.run(steps, max_steps)
+        active = as_callbacks(callbacks)
+        with self.run_directory.writing(), self.observed(active):
+            training = self._prepare(input_fn, active)
+            self._loop = EstimatorLoop(self, training, active, self.make_trackers())
+            # If this call fails, memory is ahead of every checkpoint: the next call starts from one.
+            self._training = None
+            if steps is not None:
+                max_steps = training.program.global_step + steps
+            self._loop.run(Goals(steps=max_steps))
             self._training = training
         return self
 
+    @accept_older_names(hooks="callbacks")
     def evaluate(
         self,
         input_fn: Any,
         steps: int | None = None,
-        hooks: Sequence[Any] | None = None,
+        callbacks: Iterable[CallbackLike] | None = None,
         checkpoint_path: str | Path | None = None,
         name: str | None = None,
     ) -> dict[str, float]:
@@ -119,7 +101,7 @@ class Estimator(Trainer):
         Args:
             input_fn: see `plx_core.data.input_fn.as_pipeline`.
             steps: how many batches; all of them when None.
-            hooks: callbacks, whose `on_evaluate` is called.
+            callbacks: their `on_evaluate` is called.
             checkpoint_path: the newest when None.
             name: a suffix of the split under which metrics are kept, `eval_NAME`.
 
@@ -140,7 +122,7 @@ class Estimator(Trainer):
         self.evaluated_on = input_fn
         split = f"eval_{name}" if name else "eval"
         self.run_directory.note_data(split, pipeline.counters())
-        return self._evaluated(step, split, metrics, hooks)
+        return self._record_evaluation(step, split, metrics, callbacks)
 
     def predict(
         self,
@@ -161,7 +143,7 @@ class Estimator(Trainer):
         pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
         evaluator = self._evaluator(mode, pipeline, path)
         with explained(pipeline):
-            yield from _rows(evaluator.predict(pipeline.dataset()), predict_keys)
+            yield from prediction_rows(evaluator.predict(pipeline.dataset()), predict_keys)
 
     def decode(
         self,
@@ -179,7 +161,7 @@ class Estimator(Trainer):
             checkpoint_path: the newest when None.
         """
         evaluator = self._generator(input_fn, checkpoint_path)
-        yield from _rows(evaluator.decode(np.asarray(latents)), predict_keys)
+        yield from prediction_rows(evaluator.decode(np.asarray(latents)), predict_keys)
 
     def generate(
         self,
@@ -200,7 +182,7 @@ class Estimator(Trainer):
         """
         evaluator = self._generator(input_fn, checkpoint_path)
         latents = evaluator.sample(count, self.config.seed if seed is None else seed)
-        yield from _rows(evaluator.decode(latents), predict_keys)
+        yield from prediction_rows(evaluator.decode(latents), predict_keys)
 
     def export(
         self,
@@ -236,12 +218,6 @@ class Estimator(Trainer):
     def _evaluators(self) -> dict[str, EvaluationProgram]:
         return {}
 
-    @property
-    def _running(self) -> TrainingRun:
-        if self._run is None:
-            raise ComponentError("training has not begun in this process")
-        return self._run
-
     def _prepare(self, input_fn: Any, callbacks: Sequence[Callback]) -> TrainingState:
         """What the call before left in memory if it fits, else a program with the state of the newest checkpoint."""
         known = self._training
@@ -258,8 +234,7 @@ class Estimator(Trainer):
         if latest is not None:
             state = checkpoint_files.load(latest)
             program.restore(state["program"])
-            for name, callback in named_callbacks(callbacks).items():
-                callback.restore(state["callbacks"].get(name, {}))
+            restore_callbacks(callbacks, state)
             position = state["input"]["batch"] if known is None else 0
             logger.info("going on from %s", latest)
         elif self.warm_start is not None:
@@ -293,26 +268,3 @@ class Estimator(Trainer):
             self._evaluators[key] = EvaluationProgram(self.build(mode, pipeline))
         self._evaluators[key].restore(checkpoint_files.load(checkpoint))
         return self._evaluators[key]
-
-
-def _rows(
-    batches: Iterable[Mapping[str, np.ndarray]], keys: Sequence[str] | None
-) -> Iterator[dict[str, np.ndarray]]:
-    """The examples of batches, one by one, with the predictions that are asked for."""
-    for predictions in batches:
-        chosen = _choose(predictions, keys)
-        for row in zip(*chosen.values(), strict=True):
-            yield dict(zip(chosen, row, strict=True))
-
-
-def _choose(
-    predictions: Mapping[str, np.ndarray], keys: Sequence[str] | None
-) -> Mapping[str, np.ndarray]:
-    if keys is None:
-        return predictions
-    unknown = sorted(set(keys) - set(predictions))
-    if unknown or not keys:
-        raise ComponentError(
-            f"there is no prediction called {', '.join(unknown) or 'nothing'}; there are {', '.join(predictions)}"
-        )
-    return {key: predictions[key] for key in keys}
