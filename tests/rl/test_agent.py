@@ -710,7 +710,7 @@ def test_updates_compiled_with_xla(tmp_path, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "env", "is_quicker"),
+    ("name", "env", "is_faster"),
     [
         ("ddqn", GymEnvironment, False),
         ("ddqn", GymEnvironment, True),
@@ -719,11 +719,9 @@ def test_updates_compiled_with_xla(tmp_path, name):
         ("ppo", CompiledEnvironment, True),
     ],
 )
-def test_a_trial_of_xla_leaves_no_trace_but_its_answer(
-    tmp_path, monkeypatch, name, env, is_quicker
-):
+def test_a_trial_of_xla_leaves_no_trace_but_its_answer(tmp_path, monkeypatch, name, env, is_faster):
     model, memory, params, env_id = RESUMED[name]
-    rates = iter([1.0, 2.0 if is_quicker else 0.5])
+    rates = iter([1.0, 2.0 if is_faster else 0.5])
 
     def rate(work):
         for _ in range(2):
@@ -732,13 +730,13 @@ def test_a_trial_of_xla_leaves_no_trace_but_its_answer(
 
     monkeypatch.setattr("plx_core.reinforcement.agent_state.best_rate", rate)
     found = []
-    for folder, xla, goals in (("tried", "auto", (40, 64)), ("told", is_quicker, (64,))):
+    for folder, xla, goals in (("tried", "auto", (40, 64)), ("told", is_faster, (64,))):
         for goal in goals:  # the second call goes on from the first one's checkpoint
             agent = make_agent(tmp_path / folder, model, memory, environment={"xla": xla}, **params)
             agent.train(env(env_id, 2, seed=1), 20, 4, max_timesteps=goal)
         found.append(fingerprint(agent))
     assert found[0] == found[1]
-    assert json.loads((tmp_path / "tried" / "xla.json").read_text())["xla"] is is_quicker
+    assert json.loads((tmp_path / "tried" / "xla.json").read_text())["xla"] is is_faster
 
 
 # What goes on between calls

@@ -1,4 +1,4 @@
-"""What estimators and agents share: a model function, a run directory, and its checkpoints."""
+"""What estimators and agents share: a model function, a run directory and its checkpoints."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class Trainer(ABC):
 
     @property
     def global_step(self) -> int:
-        """How many updates the newest checkpoint has seen; 0 when there is none."""
+        """The number of updates at the newest checkpoint; 0 without one."""
         latest = self.checkpoints.latest()
         return checkpoint_files.step_of(latest) if latest else 0
 
@@ -121,15 +121,19 @@ class Trainer(ABC):
         self._running.request_save()
 
     def latest_checkpoint(self) -> Path | None:
-        """The newest whole checkpoint."""
+        """Return the newest complete checkpoint."""
         return self.checkpoints.latest()
 
     def get_variable_names(self) -> list[str]:
-        """The names of the weights in the newest checkpoint."""
+        """Return the names of the weights in the newest checkpoint."""
         return list(self._saved_variables())
 
     def get_variable_value(self, name: str) -> np.ndarray:
-        """The value of a weight in the newest checkpoint."""
+        """Return the value of a weight in the newest checkpoint.
+
+        Raises:
+            ComponentError: there is no such weight.
+        """
         saved = self._saved_variables()
         if name not in saved:
             raise ComponentError(
@@ -154,7 +158,7 @@ class Trainer(ABC):
             raise
 
     def make_trackers(self) -> list[Tracker]:
-        """Where metrics go besides `metrics.jsonl`."""
+        """Return the trackers: where metrics go besides `metrics.jsonl`."""
         trackers = (
             [TensorBoardTracker(str(self.model_dir))] if self._trackers is None else self._trackers
         )
@@ -224,12 +228,12 @@ class Trainer(ABC):
         return metrics | {"global_step": step}
 
     def _checkpoint(self, path: str | Path | None) -> Path:
-        found = Path(path) if path is not None else self.checkpoints.latest()
-        if found is None:
+        checkpoint = Path(path) if path is not None else self.checkpoints.latest()
+        if checkpoint is None:
             raise CheckpointError(
                 f"there is no checkpoint in {self.checkpoints.directory}; train first"
             )
-        return found
+        return checkpoint
 
     def _saved_variables(self) -> dict[str, np.ndarray]:
         state = checkpoint_files.load(self._checkpoint(None))

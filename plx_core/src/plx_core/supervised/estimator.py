@@ -1,4 +1,4 @@
-"""The estimator: a model function, a run directory, and the loop that trains, evaluates and predicts."""
+"""The estimator: train, evaluate, predict with and export a model function."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,19 +19,20 @@ from plx_core.engine.evaluation_program import EvaluationProgram, prediction_row
 from plx_core.engine.loop import Goals, restore_callbacks
 from plx_core.engine.trainer import Trainer
 from plx_core.engine.warm_start import warm_start
-from plx_core.engine.xla_trial import is_quicker, steps_per_second
+from plx_core.engine.xla_trial import is_faster, steps_per_second
 from plx_core.errors import ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes
 from plx_core.supervised.training_loop import EstimatorLoop, TrainingState
 from plx_core.supervised.training_program import TrainingProgram, build_metrics
+from plx_core.types import Array, InputFn
 
 logger = logging.getLogger(__name__)
 
 
 class Estimator(Trainer):
-    """Trains, evaluates and predicts with a model function; its run directory remembers everything. Its parameters are `Trainer`'s.
+    """Trains, evaluates and predicts with a model function; see `Trainer` for the parameters.
 
     Example:
         >>> estimator = Estimator(model_fn, model_dir="runs/lenet")        # doctest: +SKIP
@@ -40,40 +40,41 @@ class Estimator(Trainer):
     """
 
     _training: TrainingState | None = None
-    evaluated_on: Any = None
-    """The `input_fn` of the last evaluation, for callbacks that look at examples."""
+    evaluated_on: InputFn = None
+    """The `input_fn` of the last evaluation, for callbacks that need examples."""
 
     @property
     def is_out_of_data(self) -> bool:
-        """Whether the training data that this process reads is known to have been used up."""
+        """Whether the training data of this process is known to be used up."""
         return self._training is not None and self._training.remaining == 0
 
     @accept_older_names(hooks="callbacks")
     def train(
         self,
-        input_fn: Any,
+        input_fn: InputFn,
         steps: int | None = None,
         max_steps: int | None = None,
         callbacks: Iterable[CallbackLike] | None = None,
     ) -> Estimator:
         """Train, from the newest checkpoint if there is one.
 
-        The position in the data is part of a checkpoint: the first call of a process goes on where the run stopped, and so does a
-        later call with the same `input_fn`; one with another `input_fn` starts at its beginning.
+        A checkpoint holds the position in the data: the first call of a process resumes where the
+        run stopped, and so does a later call with the same `input_fn`. A call with another
+        `input_fn` starts at its beginning.
 
         Args:
-            input_fn: see `plx_core.data.input_fn.as_pipeline`.
-            steps: how many more steps to take.
-            max_steps: the global step to stop at; nothing happens when it has been reached.
+            input_fn: the training data; anything that `as_pipeline` takes.
+            steps: the number of further steps.
+            max_steps: the global step to stop at; nothing happens if it has been reached.
             callbacks: called during training.
 
         Raises:
-            NonFiniteLoss: the loss became infinite or not a number; the last good checkpoint is kept.
+            NonFiniteLoss: a loss is infinite or NaN; the last good checkpoint is kept.
             Interrupted: a signal asked to stop; a checkpoint was written.
         """
         if steps is not None and max_steps is not None:
             raise ComponentError(
-                "give steps (how many more) or max_steps (the global step to stop at), not both"
+                "give either steps (how many more) or max_steps (the total to stop at)"
             )
         active = as_callbacks(callbacks)
         with self.run_directory.writing(), self.observed(active):
@@ -90,23 +91,23 @@ class Estimator(Trainer):
     @accept_older_names(hooks="callbacks")
     def evaluate(
         self,
-        input_fn: Any,
+        input_fn: InputFn,
         steps: int | None = None,
         callbacks: Iterable[CallbackLike] | None = None,
         checkpoint_path: str | Path | None = None,
         name: str | None = None,
     ) -> dict[str, float]:
-        """The loss and the metrics of a checkpoint, means over examples.
+        """Evaluate a checkpoint.
 
         Args:
-            input_fn: see `plx_core.data.input_fn.as_pipeline`.
-            steps: how many batches; all of them when None.
+            input_fn: the evaluation data; anything that `as_pipeline` takes.
+            steps: the number of batches; all of them when None.
             callbacks: their `on_evaluate` is called.
-            checkpoint_path: the newest when None.
-            name: a suffix of the split under which metrics are kept, `eval_NAME`.
+            checkpoint_path: the checkpoint; the newest when None.
+            name: the metrics are logged under the split `eval_NAME`.
 
         Returns:
-            The metrics by name, `loss` and `global_step` among them.
+            The means of the loss and the metrics over examples, and `global_step`, by name.
         """
         path = self._checkpoint(checkpoint_path)
         pipeline = as_pipeline(input_fn, Modes.EVAL, self.config.seed)
@@ -126,18 +127,18 @@ class Estimator(Trainer):
 
     def predict(
         self,
-        input_fn: Any,
+        input_fn: InputFn,
         predict_keys: Sequence[str] | None = None,
         checkpoint_path: str | Path | None = None,
         mode: str = Modes.PREDICT,
     ) -> Iterator[dict[str, np.ndarray]]:
-        """The predictions for each example, one mapping at a time.
+        """Yield the predictions for each example, one mapping at a time.
 
         Args:
-            input_fn: see `plx_core.data.input_fn.as_pipeline`; labels are left aside.
-            predict_keys: which predictions; all when None.
-            checkpoint_path: the newest when None.
-            mode: `encode` for a generator's latents instead.
+            input_fn: the data, without labels or with labels that are ignored.
+            predict_keys: the names of the predictions; all when None.
+            checkpoint_path: the checkpoint; the newest when None.
+            mode: `encode` for the latents of a generator.
         """
         path = self._checkpoint(checkpoint_path)
         pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
@@ -147,38 +148,38 @@ class Estimator(Trainer):
 
     def decode(
         self,
-        input_fn: Any,
-        latents: Any,
+        input_fn: InputFn,
+        latents: Array,
         predict_keys: Sequence[str] | None = None,
         checkpoint_path: str | Path | None = None,
     ) -> Iterator[dict[str, np.ndarray]]:
-        """What a generator makes of each latent, one mapping at a time: `latent`, and what it is decoded to.
+        """Yield what a generator decodes each latent to, one mapping at a time, with the `latent`.
 
         Args:
-            input_fn: only its features' names, shapes and dtypes are used.
-            latents: float [n, …], as `predict` gives them in the mode `encode`.
-            predict_keys: which predictions; all when None.
-            checkpoint_path: the newest when None.
+            input_fn: the data; only the names, shapes and dtypes of its features are used.
+            latents: float [n, …], as `predict` returns them in the mode `encode`.
+            predict_keys: the names of the predictions; all when None.
+            checkpoint_path: the checkpoint; the newest when None.
         """
         evaluator = self._generator(input_fn, checkpoint_path)
         yield from prediction_rows(evaluator.decode(np.asarray(latents)), predict_keys)
 
     def generate(
         self,
-        input_fn: Any,
+        input_fn: InputFn,
         count: int = 16,
         seed: int | None = None,
         predict_keys: Sequence[str] | None = None,
         checkpoint_path: str | Path | None = None,
     ) -> Iterator[dict[str, np.ndarray]]:
-        """What a generator makes of latents that are drawn at random, as `decode` gives it.
+        """Yield what a generator decodes random latents to; see `decode`.
 
         Args:
-            input_fn: only its features' names, shapes and dtypes are used.
-            count: how many.
-            seed: of the latents; the run's when None.
-            predict_keys: which predictions; all when None.
-            checkpoint_path: the newest when None.
+            input_fn: the data; only the names, shapes and dtypes of its features are used.
+            count: the number of latents.
+            seed: the seed of the latents; the run's when None.
+            predict_keys: the names of the predictions; all when None.
+            checkpoint_path: the checkpoint; the newest when None.
         """
         evaluator = self._generator(input_fn, checkpoint_path)
         latents = evaluator.sample(count, self.config.seed if seed is None else seed)
@@ -187,20 +188,25 @@ class Estimator(Trainer):
     def export(
         self,
         export_dir: str | Path,
-        input_fn: Any,
+        input_fn: InputFn,
         checkpoint_path: str | Path | None = None,
         format: str = "saved_model",
     ) -> Path:
-        """Write a model that takes features as they lie in the data, by name.
+        """Export the model; it takes raw features by name.
 
         Args:
             export_dir: the folder to write; it must not exist.
-            input_fn: only its features' names, shapes and dtypes are used, and how it processes them.
-            checkpoint_path: the newest when None.
-            format: `saved_model`, whose `serve` returns predictions by name, or `keras`, `onnx` or `litert`.
+            input_fn: the data; the names, shapes and dtypes of its features are used, and their
+                processing.
+            checkpoint_path: the checkpoint; the newest when None.
+            format: `saved_model`, with a `serve` that returns predictions by name; or `keras`, `onnx`
+                or `litert`.
+
+        Raises:
+            ComponentError: the folder exists.
         """
         if Path(export_dir).exists():
-            raise ComponentError(f"{export_dir} exists already; an export does not overwrite")
+            raise ComponentError(f"{export_dir} exists; an export does not overwrite")
         path = self._checkpoint(checkpoint_path)
         pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
         evaluator = self._evaluator(Modes.PREDICT, pipeline, path)
@@ -208,7 +214,7 @@ class Estimator(Trainer):
         return Path(export_dir)
 
     def build(self, mode: str, pipeline: Pipeline) -> EstimatorSpec:
-        """Call the model function on what a pipeline yields."""
+        """Call the model function on the element spec of a pipeline."""
         features, labels = pipeline.element_spec
         spec = self.call_model_fn(mode, features, labels)
         build_metrics(spec, features, labels)
@@ -218,15 +224,15 @@ class Estimator(Trainer):
     def _evaluators(self) -> dict[str, EvaluationProgram]:
         return {}
 
-    def _prepare(self, input_fn: Any, callbacks: Sequence[Callback]) -> TrainingState:
-        """What the call before left in memory if it fits, else a program with the state of the newest checkpoint."""
-        known = self._training
+    def _prepare(self, input_fn: InputFn, callbacks: Sequence[Callback]) -> TrainingState:
+        """Return the state of the last call if it fits, or else that of the newest checkpoint."""
+        last = self._training
         if (
-            known is not None
-            and known.input_fn is input_fn
-            and known.program.global_step == self.global_step
+            last is not None
+            and last.input_fn is input_fn
+            and last.program.global_step == self.global_step
         ):
-            return known
+            return last
         pipeline = as_pipeline(input_fn, Modes.TRAIN, self.config.seed)
         program = self._new_program(pipeline)
         position = 0
@@ -235,8 +241,8 @@ class Estimator(Trainer):
             state = checkpoint_files.load(latest)
             program.restore(state["program"])
             restore_callbacks(callbacks, state)
-            position = state["input"]["batch"] if known is None else 0
-            logger.info("going on from %s", latest)
+            position = state["input"]["batch"] if last is None else 0
+            logger.info("resuming from %s", latest)
         elif self.warm_start is not None:
             warm_start(program.variables, self.warm_start)
         self.run_directory.forget_after(program.global_step)
@@ -245,24 +251,26 @@ class Estimator(Trainer):
         )
 
     def _new_program(self, pipeline: Pipeline) -> TrainingProgram:
-        def make(xla: bool) -> TrainingProgram:
+        def create(xla: bool) -> TrainingProgram:
             return TrainingProgram(self.build(Modes.TRAIN, pipeline), xla=xla)
 
         def rate(xla: bool, rival: float) -> float:
-            return steps_per_second(make(xla), pipeline, rival)
+            return steps_per_second(create(xla), pipeline, rival)
 
-        return make(
-            is_quicker(self.model_dir, rate) if self.config.xla == "auto" else self.config.xla
-        )
+        if self.config.xla == "auto":
+            return create(is_faster(self.model_dir, rate))
+        return create(self.config.xla)
 
-    def _generator(self, input_fn: Any, checkpoint_path: str | Path | None) -> EvaluationProgram:
+    def _generator(
+        self, input_fn: InputFn, checkpoint_path: str | Path | None
+    ) -> EvaluationProgram:
         path = self._checkpoint(checkpoint_path)
         return self._evaluator(
             Modes.GENERATE, as_pipeline(input_fn, Modes.PREDICT, self.config.seed), path
         )
 
     def _evaluator(self, mode: str, pipeline: Pipeline, checkpoint: Path) -> EvaluationProgram:
-        """The program of a mode and of what a pipeline yields, with the weights of a checkpoint."""
+        """Return the program of a mode and a pipeline, with the weights of a checkpoint."""
         key = f"{mode} {pipeline.element_spec}"
         if key not in self._evaluators:
             self._evaluators[key] = EvaluationProgram(self.build(mode, pipeline))
