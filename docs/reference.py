@@ -359,7 +359,7 @@ def public_section(name: str) -> str:
     elif inspect.isroutine(value):
         stub = directive("autofunction", f"plx_core.{name}")
     else:
-        stub = directive("autodata", f"{module_of(name)}.{name}", *no_value(value))
+        stub = directive("autodata", f"{module_of(name)}.{name}", "no-index:", *no_value(value))
     return f"## {plain(name)}\n\n{stub}"
 
 

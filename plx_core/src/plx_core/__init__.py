@@ -1,23 +1,25 @@
-"""plx: deep-learning and reinforcement-learning experiments on TensorFlow, made of plug-ins.
+"""plx: deep-learning and reinforcement-learning experiments on TensorFlow, built from plug-ins.
 
     import plx_core as plx
 
-Parts, by kind and name: `plx.layers`, `plx.losses`, `plx.optimizers`, `plx.models`, `plx.memories`, `plx.envs`, … hold every
-installed component of a kind, and `dir()` lists them. `plx.configs` names a component without making it.
+Components, by kind and name: `plx.layers`, `plx.losses`, `plx.optimizers`, `plx.models`,
+`plx.memories`, `plx.envs`, … are namespaces of the installed components; `dir()` lists them.
+`plx.configs` names a component without creating it.
 
-To run: `plx.Estimator` and `plx.Experiment` for supervised learning, `plx.Agent` and `plx.RLExperiment` for reinforcement learning,
-`plx.RunConfig` and `plx.EnvironmentConfig` for how; `plx.create_experiment` makes what a file describes, and `plx.inputs` feeds arrays.
-`plx.load_model` reads a saved network.
+To run experiments: `plx.Estimator` and `plx.Experiment` for supervised learning, `plx.Agent` and
+`plx.RLExperiment` for reinforcement learning, `plx.RunConfig` and `plx.EnvironmentConfig` for their
+settings. `plx.create_experiment` creates the experiment that a file describes, `plx.inputs` feeds
+arrays, and `plx.load_model` reads a saved network.
 
-To extend: `plx.hookimpl` marks the hooks of a plug-in (`plx_core.hookspecs` has them all), `plx.Callback`, `plx.Pipeline`,
-`plx.Environment`, `plx.Memory`, `plx.Exploration`, `plx.Model`, `plx.Tracker` and `plx.Exporter` are what its parts implement,
-`plx_core.annotations` has the words for their signatures, and `plx.testing` checks them.
+To extend plx: `plx.hookimpl` marks the hooks of a plug-in (`plx_core.hookspecs` lists them).
+`plx.Callback`, `plx.Pipeline`, `plx.Environment`, `plx.Memory`, `plx.Exploration`, `plx.Model`,
+`plx.Tracker` and `plx.Exporter` are the interfaces of components, `plx_core.annotations` has the
+types for their signatures, and `plx.testing` checks them.
 
-Mistakes are `plx.errors.PlxError`. Nothing imports TensorFlow until it is used.
+Errors derive from `plx.errors.PlxError`. TensorFlow is not imported until it is used.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: it would hide the module `plx_core.annotations`.
 import importlib
 from typing import TYPE_CHECKING, Any
 

@@ -33,6 +33,7 @@ SUMMARIES: tuple[str, ...] = (
     "image_result",
 )
 DEFAULT_SUMMARIES = ("loss", "learning_rate")
+"""The summaries that a model writes by default."""
 
 
 @frozen(kw_only=True)
