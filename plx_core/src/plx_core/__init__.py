@@ -2,21 +2,23 @@
 
     import plx_core as plx
 
-Components, by kind and name: `plx.layers`, `plx.losses`, `plx.optimizers`, `plx.models`,
-`plx.memories`, `plx.envs`, … are namespaces of the installed components; `dir()` lists them.
+Components by kind and name: `plx.layers`, `plx.losses`, `plx.optimizers`, `plx.models`,
+`plx.memories`, `plx.envs`, … hold every installed component of a kind; `dir()` lists them.
 `plx.configs` names a component without creating it.
 
-To run experiments: `plx.Estimator` and `plx.Experiment` for supervised learning, `plx.Agent` and
-`plx.RLExperiment` for reinforcement learning, `plx.RunConfig` and `plx.EnvironmentConfig` for their
-settings. `plx.create_experiment` creates the experiment that a file describes, `plx.inputs` feeds
-arrays, and `plx.load_model` reads a saved network.
+To run: `plx.Estimator` and `plx.Experiment` for supervised learning, `plx.Agent` and
+`plx.RLExperiment` for reinforcement learning, `plx.RunConfig` and `plx.EnvironmentConfig` for
+their settings. `plx.create_experiment` creates what a file describes, `plx.inputs` feeds arrays,
+and `plx.load_model` reads a saved network.
 
-To extend plx: `plx.hookimpl` marks the hooks of a plug-in (`plx_core.hookspecs` lists them).
-`plx.Callback`, `plx.Pipeline`, `plx.Environment`, `plx.Memory`, `plx.Exploration`, `plx.Model`,
-`plx.Tracker` and `plx.Exporter` are the interfaces of components, `plx_core.annotations` has the
-types for their signatures, and `plx.testing` checks them.
+To extend: `plx.hookimpl` marks the hooks of a plug-in (see `plx_core.hookspecs`). `plx.Callback`,
+`plx.Pipeline`, `plx.Environment`, `plx.Memory`, `plx.Exploration`, `plx.Model`, `plx.Tracker` and
+`plx.Exporter` are the interfaces of components; `plx_core.annotations` and `plx_core.types` have
+the annotations of their signatures, and `plx_core.testing` checks them.
 
-Errors derive from `plx.errors.PlxError`. TensorFlow is not imported until it is used.
+This module, `annotations`, `errors`, `hookspecs`, `testing` and `types` are the public API; the
+other modules may change at any time. Errors are `plx.errors.PlxError`. TensorFlow is imported on
+first use.
 """
 
 # No `from __future__ import annotations`: it would hide the module `plx_core.annotations`.
@@ -169,7 +171,7 @@ _EXPORTS = {
     ),
     "plx_core.supervised.estimator": ("Estimator",),
 }
-"""The public names, by the module that defines them; importing one of those waits for the first use."""
+"""The public names by the module that defines them, which is imported on first use."""
 
 _LAZY = {name: module for module, names in _EXPORTS.items() for name in names}
 
@@ -186,6 +188,9 @@ _MODULES = {
 _SHORT = {"envs": "environments"}
 
 __all__ = [
+    "DEFAULT_SUMMARIES",
+    "KINDS",
+    "STATE",
     "Agent",
     "AgentSpec",
     "ArrayPipeline",
@@ -194,7 +199,6 @@ __all__ = [
     "BridgeSpec",
     "Callback",
     "Component",
-    "DEFAULT_SUMMARIES",
     "ElementSpec",
     "Environment",
     "EnvironmentConfig",
@@ -207,7 +211,6 @@ __all__ = [
     "FusedProgram",
     "Graph",
     "GraphFn",
-    "KINDS",
     "Learner",
     "Memory",
     "Model",
@@ -219,7 +222,6 @@ __all__ = [
     "RLExperiment",
     "Resident",
     "RunConfig",
-    "STATE",
     "SampleFn",
     "Seedable",
     "State",
