@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, final
+from typing import final
 
 import gymnasium
 import numpy as np
 import tensorflow as tf
 from attrs import frozen
 
+from plx_core.types import Space, Tensor
 from plx_rl.masks import mask_values, mask_values_on_host
 
 
@@ -34,34 +35,34 @@ class Distribution(ABC):
         return self.num_parameters
 
     @abstractmethod
-    def log_prob(self, parameters: Any, actions: Any) -> Any:
+    def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:
         """Log π(a|s), [B]."""
 
     @abstractmethod
-    def entropy(self, parameters: Any) -> Any:
+    def entropy(self, parameters: Tensor) -> Tensor:
         """The entropy, in nats, [B]."""
 
     @abstractmethod
-    def kl(self, old: Any, new: Any) -> Any:
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """KL(old ‖ new), in nats, [B]."""
 
     @abstractmethod
-    def mode(self, parameters: Any) -> Any:
+    def mode(self, parameters: Tensor) -> Tensor:
         """The most likely actions."""
 
     @abstractmethod
-    def mode_on_host(self, parameters: np.ndarray) -> Any:
+    def mode_on_host(self, parameters: np.ndarray) -> Tensor:
         """The most likely actions."""
 
     @abstractmethod
-    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
+    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Actions drawn at random."""
 
     @abstractmethod
-    def draw(self, parameters: Any, seed: Any) -> Any:
+    def draw(self, parameters: Tensor, seed: Tensor) -> Tensor:
         """`sample` within a program: what is drawn follows from a seed, int32 [2]."""
 
-    def masked(self, parameters: Any, mask: Any) -> Any:
+    def masked(self, parameters: Tensor, mask: Tensor) -> Tensor:
         """The parameters of the same distributions without the illegal actions."""
         if mask is not None:
             raise ValueError(
@@ -69,7 +70,7 @@ class Distribution(ABC):
             )
         return parameters
 
-    def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Any:
+    def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Tensor:
         """`masked` for NumPy arrays."""
         return self.masked(parameters, mask)
 
@@ -86,43 +87,43 @@ class Categorical(Distribution):
         """One logit an action."""
         return self.size
 
-    def log_prob(self, parameters: Any, actions: Any) -> Any:
+    def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:
         """Log π(a|s), [B]."""
         return tf.gather(tf.nn.log_softmax(parameters), actions, batch_dims=1)
 
-    def entropy(self, parameters: Any) -> Any:
+    def entropy(self, parameters: Tensor) -> Tensor:
         """-Σ p log p, [B]."""
         logs = tf.nn.log_softmax(parameters)
         return -tf.reduce_sum(tf.exp(logs) * logs, axis=-1)
 
-    def kl(self, old: Any, new: Any) -> Any:
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """Σ p_old (log p_old - log p_new), [B]."""
         logs = tf.nn.log_softmax(old)
         return tf.reduce_sum(tf.exp(logs) * (logs - tf.nn.log_softmax(new)), axis=-1)
 
-    def mode(self, parameters: Any) -> Any:
+    def mode(self, parameters: Tensor) -> Tensor:
         """The action with the highest logit, int [B]."""
         return tf.argmax(parameters, axis=-1)
 
-    def mode_on_host(self, parameters: np.ndarray) -> Any:
+    def mode_on_host(self, parameters: np.ndarray) -> Tensor:
         """The action with the highest logit, int [B]."""
         return parameters.argmax(axis=-1)
 
-    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
+    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Actions by the Gumbel-max trick, int [B]."""
         return (
             parameters - np.log(rng.standard_exponential(parameters.shape, dtype=np.float32))
         ).argmax(axis=-1)
 
-    def draw(self, parameters: Any, seed: Any) -> Any:
+    def draw(self, parameters: Tensor, seed: Tensor) -> Tensor:
         """Actions by the Gumbel-max trick, int [B]."""
         return tf.argmax(parameters + _gumbel(parameters, seed), axis=-1)
 
-    def masked(self, parameters: Any, mask: Any) -> Any:
+    def masked(self, parameters: Tensor, mask: Tensor) -> Tensor:
         """Logits that leave illegal actions no probability."""
         return mask_values(parameters, mask)
 
-    def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Any:
+    def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Tensor:
         """`masked` for NumPy arrays."""
         return mask_values_on_host(parameters, mask)
 
@@ -139,7 +140,7 @@ class MultiCategorical(Distribution):
         """One logit an action of each part."""
         return sum(self.sizes)
 
-    def log_prob(self, parameters: Any, actions: Any) -> Any:
+    def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:
         """Σ_k log π_k(a_k|s), [B]."""
         return tf.add_n(
             [
@@ -148,37 +149,37 @@ class MultiCategorical(Distribution):
             ]
         )
 
-    def entropy(self, parameters: Any) -> Any:
+    def entropy(self, parameters: Tensor) -> Tensor:
         """The sum of the parts' entropies, [B]."""
         return tf.add_n([Categorical(size).entropy(part) for size, part in self._parts(parameters)])
 
-    def kl(self, old: Any, new: Any) -> Any:
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """The sum of the parts' divergences, [B]."""
         pairs = zip(self._parts(old), self._parts(new), strict=True)
         return tf.add_n([Categorical(size).kl(part, other) for (size, part), (_, other) in pairs])
 
-    def mode(self, parameters: Any) -> Any:
+    def mode(self, parameters: Tensor) -> Tensor:
         """The most likely action of each part, int [B, K]."""
         return tf.stack(
             [Categorical(size).mode(part) for size, part in self._parts(parameters)], axis=-1
         )
 
-    def mode_on_host(self, parameters: np.ndarray) -> Any:
+    def mode_on_host(self, parameters: np.ndarray) -> Tensor:
         """The most likely action of each part, int [B, K]."""
         return np.stack(
             [part.argmax(axis=-1) for part in np.split(parameters, self._cuts, axis=-1)], axis=-1
         )
 
-    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
+    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Tensor:
         """An action of each part, int [B, K]."""
         noisy = parameters - np.log(rng.standard_exponential(parameters.shape, dtype=np.float32))
         return self.mode_on_host(noisy)
 
-    def draw(self, parameters: Any, seed: Any) -> Any:
+    def draw(self, parameters: Tensor, seed: Tensor) -> Tensor:
         """An action of each part, int [B, K]."""
         return self.mode(parameters + _gumbel(parameters, seed))
 
-    def masked(self, parameters: Any, mask: Any) -> Any:
+    def masked(self, parameters: Tensor, mask: Tensor) -> Tensor:
         """Logits that leave illegal actions of each part no probability; the mask is bool [B, ΣK]."""
         if mask is None:
             return parameters
@@ -191,7 +192,7 @@ class MultiCategorical(Distribution):
             axis=-1,
         )
 
-    def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Any:
+    def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Tensor:
         """`masked` for NumPy arrays."""
         if mask is None:
             return parameters
@@ -206,7 +207,7 @@ class MultiCategorical(Distribution):
     def _cuts(self) -> list[int]:
         return [int(cut) for cut in np.cumsum(self.sizes)[:-1]]
 
-    def _parts(self, parameters: Any) -> list[tuple[int, Any]]:
+    def _parts(self, parameters: Tensor) -> list[tuple[int, Tensor]]:
         return list(zip(self.sizes, tf.split(parameters, self.sizes, axis=-1), strict=True))
 
 
@@ -222,20 +223,20 @@ class Bernoulli(Distribution):
         """One logit a switch."""
         return self.size
 
-    def log_prob(self, parameters: Any, actions: Any) -> Any:
+    def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:
         """Σ_k log π_k(a_k|s), [B]."""
         return -tf.reduce_sum(
             tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(actions, parameters.dtype), parameters),
             axis=-1,
         )
 
-    def entropy(self, parameters: Any) -> Any:
+    def entropy(self, parameters: Tensor) -> Tensor:
         """The sum of the switches' entropies, [B]."""
         return tf.reduce_sum(
             tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(parameters), parameters), axis=-1
         )
 
-    def kl(self, old: Any, new: Any) -> Any:
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """The sum of the switches' divergences, [B]."""
         on = tf.sigmoid(old)
         difference = tf.nn.sigmoid_cross_entropy_with_logits(
@@ -243,20 +244,20 @@ class Bernoulli(Distribution):
         ) - tf.nn.sigmoid_cross_entropy_with_logits(on, old)
         return tf.reduce_sum(difference, axis=-1)
 
-    def mode(self, parameters: Any) -> Any:
+    def mode(self, parameters: Tensor) -> Tensor:
         """1 where on is likelier than off, int [B, K]."""
         return tf.cast(parameters > 0.0, tf.int64)
 
-    def mode_on_host(self, parameters: np.ndarray) -> Any:
+    def mode_on_host(self, parameters: np.ndarray) -> Tensor:
         """1 where on is likelier than off, int [B, K]."""
         return (parameters > 0.0).astype(np.int64)
 
-    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
+    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Each switch thrown at random, int [B, K]."""
         coins = rng.random(parameters.shape, dtype=np.float32)
         return (coins < 1.0 / (1.0 + np.exp(-parameters))).astype(np.int64)
 
-    def draw(self, parameters: Any, seed: Any) -> Any:
+    def draw(self, parameters: Tensor, seed: Tensor) -> Tensor:
         """Each switch thrown at random, int [B, K]."""
         return tf.cast(
             tf.random.stateless_uniform(parameters.shape, seed) < tf.sigmoid(parameters), tf.int64
@@ -280,7 +281,7 @@ class DiagonalGaussian(Distribution):
         """A mean a dimension: the deviations do not depend on the state."""
         return self.size
 
-    def log_prob(self, parameters: Any, actions: Any) -> Any:
+    def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:
         """Σ_d log π_d(a_d|s), [B]."""
         mean, log_std = tf.split(parameters, 2, axis=-1)
         scaled = (actions - mean) * tf.exp(-log_std)
@@ -288,12 +289,12 @@ class DiagonalGaussian(Distribution):
             0.5 * tf.square(scaled) + log_std, axis=-1
         ) - 0.5 * self.size * math.log(2.0 * math.pi)
 
-    def entropy(self, parameters: Any) -> Any:
+    def entropy(self, parameters: Tensor) -> Tensor:
         """Σ_d (log σ_d + ½ log 2πe), [B]."""
         _, log_std = tf.split(parameters, 2, axis=-1)
         return tf.reduce_sum(log_std, axis=-1) + 0.5 * self.size * (1.0 + math.log(2.0 * math.pi))
 
-    def kl(self, old: Any, new: Any) -> Any:
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
         """Σ_d (log σ'_d - log σ_d + (σ_d² + (μ_d - μ'_d)²) / 2σ'_d² - ½), [B]."""
         mean, log_std = tf.split(old, 2, axis=-1)
         new_mean, new_log_std = tf.split(new, 2, axis=-1)
@@ -302,26 +303,26 @@ class DiagonalGaussian(Distribution):
         )
         return tf.reduce_sum(new_log_std - log_std + spread - 0.5, axis=-1)
 
-    def mode(self, parameters: Any) -> Any:
+    def mode(self, parameters: Tensor) -> Tensor:
         """The means, float [B, D]."""
         return parameters[:, : self.size]
 
-    def mode_on_host(self, parameters: np.ndarray) -> Any:
+    def mode_on_host(self, parameters: np.ndarray) -> Tensor:
         """The means, float [B, D]."""
         return parameters[:, : self.size]
 
-    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
+    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Tensor:
         """Normal numbers, float [B, D]."""
         mean, log_std = parameters[:, : self.size], parameters[:, self.size :]
         return mean + np.exp(log_std) * rng.standard_normal(mean.shape, dtype=np.float32)
 
-    def draw(self, parameters: Any, seed: Any) -> Any:
+    def draw(self, parameters: Tensor, seed: Tensor) -> Tensor:
         """Normal numbers, float [B, D]."""
         mean, log_std = tf.split(parameters, 2, axis=-1)
         return mean + tf.exp(log_std) * tf.random.stateless_normal(mean.shape, seed)
 
 
-def _gumbel(parameters: Any, seed: Any) -> Any:
+def _gumbel(parameters: Tensor, seed: Tensor) -> Tensor:
     """Standard Gumbel numbers of the shape of the parameters."""
     return -tf.math.log(
         -tf.math.log(
@@ -330,7 +331,7 @@ def _gumbel(parameters: Any, seed: Any) -> Any:
     )
 
 
-def distribution_for(space: Any) -> Distribution:
+def distribution_for(space: Space) -> Distribution:
     """The family of distributions over a gymnasium action space.
 
     Raises:

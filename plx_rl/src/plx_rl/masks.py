@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
+from plx_core.types import Tensor
 
-def mask_values(values: Any, mask: Any) -> Any:
+
+def mask_values(values: Tensor, mask: Tensor) -> Tensor:
     """The values [B, A], with those of illegal actions so low that no maximum and no softmax sees them.
 
     Args:
@@ -30,6 +30,6 @@ def mask_values_on_host(values: np.ndarray, mask: np.ndarray | None) -> np.ndarr
     return np.where(legal, values, lowest(values.dtype.type))
 
 
-def lowest(dtype: Any) -> Any:
+def lowest(dtype: Tensor) -> Tensor:
     """A number far below any real value, finite so that 0 times it is 0 and a difference of two of them is not nan."""
     return dtype(np.finfo(dtype).min / 4)

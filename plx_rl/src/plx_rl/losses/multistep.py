@@ -7,15 +7,15 @@ where the environment terminated; `carry_t` is γ, and 0 where an episode ended 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
+from plx_core.types import Tensor
+
 
 def generalized_advantages(
-    r_t: Any, discount_t: Any, carry_t: Any, v_tm1: Any, v_t: Any, lambda_: float
-) -> Any:
+    r_t: Tensor, discount_t: Tensor, carry_t: Tensor, v_tm1: Tensor, v_t: Tensor, lambda_: float
+) -> Tensor:
     """Generalised advantage estimates.
 
     Args:
@@ -47,7 +47,7 @@ def generalized_advantages_on_host(
     v_tm1: np.ndarray,
     v_t: np.ndarray,
     lambda_: float,
-) -> Any:
+) -> Tensor:
     """`generalized_advantages` for NumPy arrays: a host loop over rows is quicker than a graph's, short of XLA."""
     deltas, weights = r_t + discount_t * v_t - v_tm1, carry_t * lambda_
     advantages = np.empty_like(deltas)
@@ -58,7 +58,7 @@ def generalized_advantages_on_host(
     return advantages
 
 
-def discounted_returns(r_t: Any, carry_t: Any, bootstrap_t: Any) -> Any:
+def discounted_returns(r_t: Tensor, carry_t: Tensor, bootstrap_t: Tensor) -> Tensor:
     """Monte Carlo returns [T, N]: G_t = r_t + bootstrap_t + carry_t G_{t+1}.
 
     Args:

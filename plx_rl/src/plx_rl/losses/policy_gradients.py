@@ -6,19 +6,19 @@ where it does not (the filler of a batch, or the step that an environment spends
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
+from plx_core.types import Tensor
 
-def weighted_mean(values: Any, weights: Any = None) -> Any:
+
+def weighted_mean(values: Tensor, weights: Tensor = None) -> Tensor:
     """The mean of values [B], each counted by its weight."""
     if weights is None:
         return tf.reduce_mean(values)
     return tf.reduce_sum(values * weights) / tf.maximum(tf.reduce_sum(weights), 1e-8)
 
 
-def standardize(values: Any, weights: Any = None) -> Any:
+def standardize(values: Tensor, weights: Tensor = None) -> Tensor:
     """Values [B] with mean 0 and (unbiased) standard deviation 1, over those that count."""
     count = tf.cast(tf.size(values), values.dtype) if weights is None else tf.reduce_sum(weights)
     centred = values - weighted_mean(values, weights)
@@ -26,7 +26,7 @@ def standardize(values: Any, weights: Any = None) -> Any:
     return centred / (tf.sqrt(variance) + 1e-8)
 
 
-def policy_gradient(log_prob: Any, advantage: Any, weights: Any = None) -> Any:
+def policy_gradient(log_prob: Tensor, advantage: Tensor, weights: Tensor = None) -> Tensor:
     """The loss whose gradient is the policy gradient: -E[log π(a|s) A].
 
     Source: Williams 1992; Sutton et al. 2000.
@@ -34,14 +34,16 @@ def policy_gradient(log_prob: Any, advantage: Any, weights: Any = None) -> Any:
     return -weighted_mean(log_prob * tf.stop_gradient(advantage), weights)
 
 
-def surrogate(log_prob: Any, log_prob_old: Any, advantage: Any, weights: Any = None) -> Any:
+def surrogate(
+    log_prob: Tensor, log_prob_old: Tensor, advantage: Tensor, weights: Tensor = None
+) -> Tensor:
     """-E[π(a|s) / π_old(a|s) A], the loss of TRPO. Source: Schulman et al. 2015, equation 14."""
     return -weighted_mean(tf.exp(log_prob - log_prob_old) * advantage, weights)
 
 
 def clipped_surrogate(
-    log_prob: Any, log_prob_old: Any, advantage: Any, clip: Any, weights: Any = None
-) -> Any:
+    log_prob: Tensor, log_prob_old: Tensor, advantage: Tensor, clip: Tensor, weights: Tensor = None
+) -> Tensor:
     """-E[min(ρ A, clip(ρ, 1 - ε, 1 + ε) A)] with ρ = π / π_old, the loss of PPO.
 
     Args:
@@ -60,24 +62,28 @@ def clipped_surrogate(
     )
 
 
-def clip_fraction(log_prob: Any, log_prob_old: Any, clip: Any, weights: Any = None) -> Any:
+def clip_fraction(
+    log_prob: Tensor, log_prob_old: Tensor, clip: Tensor, weights: Tensor = None
+) -> Tensor:
     """How many of the ratios lie outside 1 ± ε."""
     outside = tf.abs(tf.exp(log_prob - log_prob_old) - 1.0) > clip
     return weighted_mean(tf.cast(outside, log_prob.dtype), weights)
 
 
-def approximate_kl(log_prob: Any, log_prob_old: Any, weights: Any = None) -> Any:
+def approximate_kl(log_prob: Tensor, log_prob_old: Tensor, weights: Tensor = None) -> Tensor:
     """E[(ρ - 1) - log ρ], an estimate of KL(π_old ‖ π) that is never negative. Source: Schulman 2020, "Approximating KL"."""
     log_ratio = log_prob - log_prob_old
     return weighted_mean(tf.exp(log_ratio) - 1.0 - log_ratio, weights)
 
 
-def value_loss(v: Any, returns: Any, weights: Any = None) -> Any:
+def value_loss(v: Tensor, returns: Tensor, weights: Tensor = None) -> Tensor:
     """½ E[(V - G)²]."""
     return 0.5 * weighted_mean(tf.square(v - returns), weights)
 
 
-def clipped_value_loss(v: Any, v_old: Any, returns: Any, clip: Any, weights: Any = None) -> Any:
+def clipped_value_loss(
+    v: Tensor, v_old: Tensor, returns: Tensor, clip: Tensor, weights: Tensor = None
+) -> Tensor:
     """½ E[max((V - G)², (V_old + clip(V - V_old, -ε, ε) - G)²)].
 
     Source: the PPO of the OpenAI Baselines; Huang et al. 2022, detail 9.
@@ -88,7 +94,7 @@ def clipped_value_loss(v: Any, v_old: Any, returns: Any, clip: Any, weights: Any
     )
 
 
-def explained_variance(v: Any, returns: Any, weights: Any = None) -> Any:
+def explained_variance(v: Tensor, returns: Tensor, weights: Tensor = None) -> Tensor:
     """1 - Var[G - V] / Var[G]: 1 when the values predict the returns, 0 when a constant would do as well."""
     error = returns - v
     residual = weighted_mean(tf.square(error - weighted_mean(error, weights)), weights)

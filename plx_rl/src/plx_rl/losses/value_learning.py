@@ -7,23 +7,29 @@ it was merely cut short). Shapes are [B] for one number a transition and [B, A] 
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import tensorflow as tf
 
+from plx_core.types import Tensor
 from plx_rl.masks import mask_values
 
 Dueling = Literal["mean", "max", "naive"]
 
 
-def select(q: Any, actions: Any) -> Any:
+def select(q: Tensor, actions: Tensor) -> Tensor:
     """The values [B] of the actions int [B] that were taken, out of q [B, A]."""
     return tf.gather(q, actions, batch_dims=1)
 
 
 def q_learning(
-    q_tm1: Any, a_tm1: Any, r_t: Any, discount_t: Any, q_t: Any, mask_t: Any = None
-) -> tuple[Any, Any]:
+    q_tm1: Tensor,
+    a_tm1: Tensor,
+    r_t: Tensor,
+    discount_t: Tensor,
+    q_t: Tensor,
+    mask_t: Tensor = None,
+) -> tuple[Tensor, Tensor]:
     """The target of Q-learning and the value that should meet it, both [B].
 
     Args:
@@ -41,14 +47,14 @@ def q_learning(
 
 
 def double_q_learning(
-    q_tm1: Any,
-    a_tm1: Any,
-    r_t: Any,
-    discount_t: Any,
-    q_t_value: Any,
-    q_t_selector: Any,
-    mask_t: Any = None,
-) -> tuple[Any, Any]:
+    q_tm1: Tensor,
+    a_tm1: Tensor,
+    r_t: Tensor,
+    discount_t: Tensor,
+    q_t_value: Tensor,
+    q_t_selector: Tensor,
+    mask_t: Tensor = None,
+) -> tuple[Tensor, Tensor]:
     """The target of double Q-learning and the value that should meet it, both [B].
 
     The online network chooses the next action (`q_t_selector`), the target network values it (`q_t_value`); the other
@@ -58,7 +64,7 @@ def double_q_learning(
     return tf.stop_gradient(r_t + discount_t * select(q_t_value, chosen)), select(q_tm1, a_tm1)
 
 
-def dueling(value: Any, advantage: Any, kind: Dueling) -> Any:
+def dueling(value: Tensor, advantage: Tensor, kind: Dueling) -> Tensor:
     """Action values [B, A] from a state value [B, 1] and advantages [B, A].
 
     Args:
@@ -74,7 +80,7 @@ def dueling(value: Any, advantage: Any, kind: Dueling) -> Any:
     return value + advantage - reduce(advantage, axis=-1, keepdims=True)
 
 
-def large_margin(q: Any, expert_actions: Any, margin: float = 0.8) -> Any:
+def large_margin(q: Tensor, expert_actions: Tensor, margin: float = 0.8) -> Tensor:
     """How far each demonstrated action [B] falls short of beating every other by the margin.
 
     Args:
@@ -91,7 +97,7 @@ def large_margin(q: Any, expert_actions: Any, margin: float = 0.8) -> Any:
     return tf.reduce_max(q + margin * others, axis=-1) - select(q, expert_actions)
 
 
-def lower_triangle(entries: Any, size: int) -> Any:
+def lower_triangle(entries: Tensor, size: int) -> Tensor:
     """Lower-triangular matrices [B, D, D] with positive diagonals, from free entries [B, D(D + 1)/2].
 
     The entries fill the triangle row by row; the diagonal is their exponential. Source: Gu et al. 2016, section 4.
@@ -109,7 +115,7 @@ def lower_triangle(entries: Any, size: int) -> Any:
     return tf.linalg.set_diag(free, tf.exp(diagonal))
 
 
-def normalized_advantage(actions: Any, mu: Any, entries: Any) -> Any:
+def normalized_advantage(actions: Tensor, mu: Tensor, entries: Tensor) -> Tensor:
     """The advantage [B] of continuous actions: -½ (u - μ)ᵀ P (u - μ), with P = L Lᵀ.
 
     Args:
@@ -124,6 +130,6 @@ def normalized_advantage(actions: Any, mu: Any, entries: Any) -> Any:
     return -0.5 * tf.reduce_sum(tf.square(projected), axis=-1)
 
 
-def value_learning(r_t: Any, discount_t: Any, v_t: Any) -> Any:
+def value_learning(r_t: Tensor, discount_t: Tensor, v_t: Tensor) -> Tensor:
     """The one-step target r + γ V(s') of a state or action value, [B]; no gradient flows through it."""
     return tf.stop_gradient(r_t + discount_t * v_t)
