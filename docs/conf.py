@@ -1,16 +1,16 @@
 import re
 import sys
-import tomllib
 from pathlib import Path
+
+from plx_core import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
-PROJECT = tomllib.loads((ROOT / "plx_core" / "pyproject.toml").read_text(encoding="utf-8"))
 
 project = "plx"
 author = "The plx authors"
 copyright = "The plx authors; Apache-2.0"
-release = PROJECT["project"]["version"]
+release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
