@@ -6,6 +6,7 @@ import json
 import operator
 import pydoc
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -235,6 +236,11 @@ def test_the_page_of_the_run_directory_names_every_file_of_a_run(digits, tmp_pat
     assert np.isfinite(
         json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["metrics"]["loss"]
     )
+
+
+@pytest.mark.parametrize("name", ["annotations.PositiveInt", "experiments.Experiment"])
+def test_a_module_is_an_attribute_of_plx_core_without_being_imported(name):
+    subprocess.run([sys.executable, "-c", f"import plx_core as plx; plx.{name}"], check=True)
 
 
 def test_plx_core_reads_well_in_pydoc():

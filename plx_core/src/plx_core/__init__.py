@@ -181,6 +181,7 @@ _MODULES = {
     "configs": "plx_core.config.sections",
     "errors": "plx_core.errors",
     "estimators": "plx_core.experiments.estimators",
+    "experiments": "plx_core.experiments",
     "inputs": "plx_core.data.arrays",
     "testing": "plx_core.testing",
     "types": "plx_core.types",
@@ -275,4 +276,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_MODULES, *_SHORT, *KINDS, "experiments", "rl", "__version__"})
+    return sorted({*__all__, *_MODULES, *_SHORT, *KINDS, "rl", "__version__"})
