@@ -10,11 +10,13 @@ import ast
 import importlib
 import inspect
 import itertools
+import pkgutil
 import re
 import textwrap
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import attrs
@@ -388,8 +390,7 @@ def about(name: str) -> str:
     value = getattr(plx_core, name)
     if inspect.isclass(value) or inspect.isroutine(value):
         return plain(summary(value))
-    documents = ModuleAnalyzer.for_module(module_of(name)).find_attr_docs()
-    return plain(" ".join(documents.get(("", name), ())))
+    return plain(" ".join(attribute_docs(module_of(name)).get(("", name), ())))
 
 
 def module_page(name: str) -> str:
@@ -416,10 +417,21 @@ def testing_page() -> str:
         kind = "autoclass" if inspect.isclass(value) else "autofunction"
         if callable(value):
             stub = directive(kind, f"plx_core.testing.{name}")
-        else:  # autodoc finds a docstring of data only in the module that defines it
-            stub = directive("autodata", f"plx_core.testing.plugin_modules.{name}", "no-value:")
+        else:
+            stub = directive("autodata", f"{data_module(module, name)}.{name}", "no-value:")
         parts.append(f"## {plain(name)}\n\n{stub}")
     return "\n".join(parts)
+
+
+def data_module(package: ModuleType, name: str) -> str:
+    """Return the module of a package that defines a constant with a docstring."""
+    modules = pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    return next(module.name for module in modules if ("", name) in attribute_docs(module.name))
+
+
+def attribute_docs(module: str) -> Mapping[tuple[str, str], list[str]]:
+    """Return the docstrings of a module's constants, which Python itself does not keep."""
+    return ModuleAnalyzer.for_module(module).find_attr_docs()
 
 
 def benchmarks_page() -> str:
