@@ -30,7 +30,7 @@ def model_fn(features, labels, mode):
             "FalsePositives",
             "FalseNegatives",
             "Recall",
-            "AUC",
+            "StreamingAUC",
             "Accuracy",
             "Precision",
         ],

@@ -19,9 +19,9 @@ def test_linear_regression_finds_the_slope(tmp_path):
 )
 def test_examples_of_arrays(name, metrics, tmp_path):
     pytest.importorskip("sklearn", reason="scikit-learn brings the data of some")
-    found = run_example(name, str(tmp_path / "run"), 3)
-    assert found["global_step"] == 3
-    assert metrics <= set(found)
+    result = run_example(name, str(tmp_path / "run"), 3)
+    assert result["global_step"] == 3
+    assert metrics <= set(result)
 
 
 def test_these_are_all_that_need_no_other_plugin():

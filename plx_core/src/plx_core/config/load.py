@@ -13,7 +13,12 @@ from typing import Any
 from attrs import frozen
 
 from plx_core.components.json_schema import Schema, class_schema
-from plx_core.config.polyaxon_2017 import is_2017, translate, with_dropout_layers
+from plx_core.config.polyaxon_2017 import (
+    is_2017,
+    translate,
+    with_dropout_layers,
+    with_weighted_losses,
+)
 from plx_core.config.sections import ExperimentConfig
 from plx_core.config.yaml_tree import (
     ListNode,
@@ -68,7 +73,7 @@ def load_tree(
         )
     if is_2017(root):
         root = translate(root)
-    root = with_dropout_layers(root)
+    root = with_weighted_losses(with_dropout_layers(root))
     problems: list[Problem] = []
     for text in sets:
         _apply_set(root, text, problems)

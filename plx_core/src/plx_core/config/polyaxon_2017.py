@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from plx_core.components.config_objects import STREAMING, WEIGHTS, takes_weights_of_2017
 from plx_core.config.yaml_tree import ListNode, MapNode, Node, ScalarNode, from_python
 from plx_core.errors import ConfigError, Place, Problem, did_you_mean
 
@@ -142,6 +143,40 @@ def _without_dropout(layer: Node) -> list[Node]:
     return [dense, dropout]
 
 
+def with_weighted_losses(tree: MapNode) -> MapNode:
+    """Return the same tree with each `MeanSquaredError` that has 2017's weights in a `Weighted`."""
+    result = MapNode(place=tree.place)
+    for key, node in tree.items.items():
+        changed = _with_weighted_losses(_weighted(node) if key == "loss" else node)
+        result.set(key, changed, tree.key_places[key])
+    return result
+
+
+def _with_weighted_losses(node: Node) -> Node:
+    if isinstance(node, ListNode):
+        return ListNode([_with_weighted_losses(item) for item in node.items], node.place)
+    return with_weighted_losses(node) if isinstance(node, MapNode) else node
+
+
+def _weighted(loss: Node) -> Node:
+    if not isinstance(loss, MapNode) or len(loss.items) != 1:
+        return loss
+    ((name, params),) = loss.items.items()
+    if not isinstance(params, MapNode) or not takes_weights_of_2017(name, params.items):
+        return loss
+    place = loss.key_places[name]
+    own = MapNode(place=params.place)
+    wrapped = MapNode(place=place)
+    wrapped.set(name, own, place)
+    settings = MapNode(place=params.place)
+    settings.set("loss", wrapped, place)
+    for key, value in params.items.items():
+        (settings if key in WEIGHTS else own).set(key, value, params.key_places[key])
+    result = MapNode(place=loss.place)
+    result.set("Weighted", settings, place)
+    return result
+
+
 def _section(section: str, key: str, result: MapNode) -> Callable[[Node, Place | None], None]:
     return lambda node, place: _put(result, (section, key), node, place)
 
@@ -193,6 +228,12 @@ def _component(node: Node, problems: list[Problem]) -> Node:
     component = MapNode(place=node.place)
     component.set(module.text, params, module.place)
     return component
+
+
+def _metric(node: Node, problems: list[Problem]) -> Node:
+    component = _component(node, problems)
+    names = component.items if isinstance(component, MapNode) else {}
+    return _renamed(component, {name: f"Streaming{name}" for name in names if name in STREAMING})
 
 
 def _pipeline(node: Node, problems: list[Problem]) -> Node:
@@ -253,7 +294,7 @@ def _model(node: Node, problems: list[Problem]) -> Node:
         elif new == "metrics" and isinstance(value, ListNode):
             translated.set(
                 new,
-                ListNode([_component(item, problems) for item in value.items], value.place),
+                ListNode([_metric(item, problems) for item in value.items], value.place),
                 place,
             )
         elif new in RENAMED.values():
