@@ -1,4 +1,4 @@
-"""plx: deep-learning and reinforcement-learning experiments on TensorFlow, made of plug-ins.
+"""plx: deep-learning and reinforcement-learning experiments on TensorFlow, built from plug-ins.
 
     import plx_core as plx
 
@@ -21,8 +21,7 @@ other modules may change at any time. Errors are `plx.errors.PlxError`. TensorFl
 first use.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: it would hide the module `plx_core.annotations`.
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -185,6 +184,7 @@ _MODULES = {
     "configs": "plx_core.config.sections",
     "errors": "plx_core.errors",
     "estimators": "plx_core.experiments.estimators",
+    "experiments": "plx_core.experiments",
     "inputs": "plx_core.data.arrays",
     "testing": "plx_core.testing",
     "types": "plx_core.types",
@@ -282,4 +282,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_MODULES, *_SHORT, *KINDS, "experiments", "rl", "__version__"})
+    return sorted({*__all__, *_MODULES, *_SHORT, *KINDS, "rl", "__version__"})

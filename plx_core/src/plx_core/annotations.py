@@ -68,6 +68,7 @@ Fraction: TypeAlias = Annotated[float, Range(minimum=0.0, maximum=1.0)]
 ExistingPath: TypeAlias = Annotated[str, Existing()]
 DataFiles: TypeAlias = ExistingPath | list[ExistingPath]
 GraphFn: TypeAlias = Annotated[Callable[..., Any], PythonOnly()]
+"""A function of (mode, features) that builds a graph and returns its outputs."""
 
 ComponentLike: TypeAlias = Any | str | Mapping[str, Any]
 OneOrMany: TypeAlias = str | Sequence[str]

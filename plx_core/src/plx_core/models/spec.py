@@ -25,6 +25,7 @@ Summary: TypeAlias = Literal[
 ]
 SUMMARIES: tuple[str, ...] = get_args(Summary)[1:]
 DEFAULT_SUMMARIES = ("loss", "learning_rate")
+"""The summaries that a model writes by default."""
 
 
 def _no_update(features: Features, labels: Labels, outputs: Nested) -> None:
