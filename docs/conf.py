@@ -1,6 +1,7 @@
 import sys
-import tomllib
 from pathlib import Path
+
+from plx_core import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
@@ -8,9 +9,7 @@ sys.path.insert(0, str(ROOT / "docs"))
 project = "plx"
 author = "The plx authors"
 copyright = "The plx authors; Apache-2.0"
-release = tomllib.loads((ROOT / "plx_core" / "pyproject.toml").read_text(encoding="utf-8"))[
-    "project"
-]["version"]
+release = __version__
 
 extensions = ["myst_parser"]
 exclude_patterns = ["_build"]

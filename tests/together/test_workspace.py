@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
@@ -68,13 +69,24 @@ def test_light_modules_import_nothing_heavy_when_run() -> None:
     assert json.loads(result.stdout) == []
 
 
+def description(package: str) -> dict[str, Any]:
+    return tomllib.loads((ROOT / package / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def dependencies(package: str) -> list[str]:
+    """Return the dependencies of a package; those of a plug-in stand in the table of its hook."""
+    described = description(package)
+    if "dependencies" in described["project"]["dynamic"]:
+        return described["tool"]["hatch"]["metadata"]["hooks"]["custom"]["dependencies"]
+    return described["project"]["dependencies"]
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_package_is_described_alike(package: str) -> None:
-    described = tomllib.loads((ROOT / package / "pyproject.toml").read_text(encoding="utf-8"))
-    core = tomllib.loads((ROOT / "plx_core" / "pyproject.toml").read_text(encoding="utf-8"))
+    described, core = description(package), description("plx_core")
     project = described["project"]
     assert project["name"] == package.replace("_", "-")
-    for key in ("version", "requires-python", "license", "authors", "classifiers"):
+    for key in ("requires-python", "license", "authors", "classifiers"):
         assert project[key] == core["project"][key]
     assert described["build-system"] == core["build-system"]
     assert project["entry-points"] == {"plx": {package: f"{package}.plugin"}}
@@ -82,23 +94,30 @@ def test_every_package_is_described_alike(package: str) -> None:
     assert (ROOT / package / "src" / package / "py.typed").is_file()
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_has_the_version_that_plx_core_declares(package: str) -> None:
+    described = description(package)
+    assert "version" in described["project"]["dynamic"]
+    path = ROOT / package / described["tool"]["hatch"]["version"]["path"]
+    assert path.resolve() == ROOT / "plx_core" / "src" / "plx_core" / "__init__.py"
+
+
+@pytest.mark.parametrize("package", PLUGINS)
+def test_every_plugin_adds_the_requirement_on_core_by_the_same_code(package: str) -> None:
+    code = (ROOT / package / "hatch_build.py").read_bytes()
+    assert code == (ROOT / PLUGINS[0] / "hatch_build.py").read_bytes()
+
+
 def requirements() -> dict[str, Requirement]:
-    """What `make` installs directly, by name: the packages' dependencies, their extras in use, and the tools."""
+    """Return what `make` installs directly, by name: dependencies, extras in use, and the tools."""
     lines = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
-    texts = [line for line in lines if line and not line.startswith(("#", "-e"))]
+    strings = [line for line in lines if line and not line.startswith(("#", "-e"))]
     for line in lines:
         if match := re.fullmatch(r"-e \./(\w+)(?:\[(.*)\])?", line):
-            project = tomllib.loads(
-                (ROOT / match[1] / "pyproject.toml").read_text(encoding="utf-8")
-            )["project"]
-            texts += project["dependencies"]
-            texts += [
-                text
-                for extra in (match[2] or "").split(",")
-                if extra
-                for text in project["optional-dependencies"][extra]
-            ]
-    parsed = [Requirement(text) for text in texts]
+            strings += dependencies(match[1])
+            for extra in filter(None, (match[2] or "").split(",")):
+                strings += description(match[1])["project"]["optional-dependencies"][extra]
+    parsed = [Requirement(string) for string in strings]
     return {canonicalize_name(requirement.name): requirement for requirement in parsed}
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from plx_core import __version__
 from plx_core.cli import quiet_tensorflow as quiet
 from plx_core.cli.plugin_groups import DataSets, PluginGroup
 from plx_core.errors import PlxError
@@ -72,7 +73,7 @@ class Plx(PluginGroup):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 @click.option("--traceback", is_flag=True, help="Show where in the code an error arose.")
-@click.version_option(package_name="plx-core", prog_name="plx")
+@click.version_option(__version__, prog_name="plx")
 def main(traceback: bool) -> None:
     """Deep-learning and reinforcement-learning experiments on TensorFlow, from a file.
 
