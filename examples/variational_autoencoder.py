@@ -63,7 +63,7 @@ def main(model_dir="runs/variational_autoencoder", data_dir="data/mnist", train_
         train_input_fn=images(data_dir, "train", batch_size=32),
         eval_input_fn=images(data_dir, "eval", batch_size=64),
         train_steps=int(train_steps),
-        eval_hooks=["ReconstructionImages", "GeneratedImages", "LatentTraversal"],
+        eval_callbacks=["ReconstructionImages", "GeneratedImages", "LatentTraversal"],
     )
     metrics = experiment.train_and_evaluate()
     print(f"loss {metrics['loss']:.4f}; the images are in {model_dir}/images")

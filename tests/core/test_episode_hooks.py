@@ -98,5 +98,5 @@ def test_checkpoints():
 
 @pytest.mark.parametrize("settings", [{}, {"every_n_episodes": 1, "every_secs": 1.0}])
 def test_one_of_two_ways_to_say_when(settings):
-    with pytest.raises(ValueError, match="one of the two"):
+    with pytest.raises(ValueError, match="either"):
         EpisodeLogging(**settings)

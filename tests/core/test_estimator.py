@@ -312,7 +312,7 @@ def test_nothing_is_late(tmp_path, blobs, summaries):
         save_summary_steps=3,
         keep_checkpoint_max=None,
     )
-    estimator.train(feed(blobs), max_steps=31, hooks=[recorder])
+    estimator.train(feed(blobs), max_steps=31, callbacks=[recorder])
     assert recorder.at("log") == [5, 10, 15, 20, 25, 30, 31]
     assert recorder.at("save") == [7, 14, 21, 28, 31]
     assert recorder.at("steps") == [4, 8, 12, 16, 20, 24, 28]
@@ -335,7 +335,7 @@ def test_a_period_of_seconds_saves_by_the_clock(tmp_path, blobs):
         RunConfig(save_checkpoints_secs=1e-6, log_step_count_steps=None),
         trackers=[],
     )
-    estimator.train(feed(blobs), max_steps=5, hooks=[recorder])
+    estimator.train(feed(blobs), max_steps=5, callbacks=[recorder])
     assert recorder.at("save") == [1, 2, 3, 4, 5]
 
 
@@ -525,7 +525,7 @@ def test_a_call_that_failed_leaves_nothing_behind(tmp_path, blobs):
     input_fn = feed(blobs)
     estimator = make_estimator(tmp_path / "one", save_checkpoints_steps=2)
     with pytest.raises(RuntimeError):
-        estimator.train(input_fn, max_steps=10, hooks=[Failing()])
+        estimator.train(input_fn, max_steps=10, callbacks=[Failing()])
     estimator.train(input_fn, max_steps=10)
     whole = make_estimator(tmp_path / "two", save_checkpoints_steps=2).train(input_fn, max_steps=10)
     assert fingerprint(estimator) == fingerprint(whole)

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 import plx_core as plx
-from plx_core.callbacks.keras_adapter import as_callback
+from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.callbacks.standard import (
     EarlyStopping,
     FinalOps,
@@ -107,7 +107,7 @@ def test_strategies_and_hooks_can_be_changed(tmp_path, blobs):
     experiment.extend_eval_hooks([{"StopAfterNEvals": {"num_evals": 3}}])
     experiment.train_and_evaluate()
     assert evaluated(experiment) == [4, 5]
-    assert isinstance(experiment.eval_hooks[0], StopAfterNEvals)
+    assert isinstance(experiment.eval_callbacks[0], StopAfterNEvals)
 
 
 def test_continuous_eval_sees_each_checkpoint_once(tmp_path, blobs):
@@ -226,7 +226,7 @@ def test_the_rate_falls_on_a_plateau(tmp_path, blobs):
     experiment = make_experiment(
         tmp_path,
         blobs,
-        train_hooks=[{"ReduceLROnPlateau": {"factor": 0.5, "patience": 0, "min_delta": 100.0}}],
+        train_callbacks=[{"ReduceLROnPlateau": {"factor": 0.5, "patience": 0, "min_delta": 100.0}}],
     )
     experiment.train_and_evaluate()
     assert experiment.estimator.learning_rate == pytest.approx(
@@ -236,12 +236,18 @@ def test_the_rate_falls_on_a_plateau(tmp_path, blobs):
 
 def test_early_stopping_ends_a_run(tmp_path, blobs):
     experiment = make_experiment(
-        tmp_path, blobs, train_steps=40, train_hooks=[EarlyStopping(patience=0, min_delta=100.0)]
+        tmp_path,
+        blobs,
+        train_steps=40,
+        train_callbacks=[EarlyStopping(patience=0, min_delta=100.0)],
     )
     experiment.train_and_evaluate()
     assert evaluated(experiment) == [4, 8]
     again = make_experiment(
-        tmp_path, blobs, train_steps=40, train_hooks=[EarlyStopping(patience=0, min_delta=100.0)]
+        tmp_path,
+        blobs,
+        train_steps=40,
+        train_callbacks=[EarlyStopping(patience=0, min_delta=100.0)],
     )
     again.train_and_evaluate()
     assert evaluated(again) == [4, 8]
@@ -254,7 +260,7 @@ def test_hooks_of_2017(tmp_path, blobs):
     estimator.train(
         feed(blobs),
         max_steps=20,
-        hooks=[
+        callbacks=[
             StopAtStep(num_steps=7),
             StepCounter(3),
             {"StepCheckpointSaverHook": {"save_steps": 5}},
@@ -266,7 +272,7 @@ def test_hooks_of_2017(tmp_path, blobs):
     assert (seen, ops.result) == ([7], 14)
     rates = [line for line in estimator.run_directory.read_metrics() if line["split"] == "rate"]
     assert [line["step"] for line in rates] == [6]
-    with pytest.raises(ValueError, match="one of the two"):
+    with pytest.raises(ValueError, match="takes either"):
         StopAtStep()
 
 
@@ -284,14 +290,16 @@ def test_a_waiter_waits_for_another_run(tmp_path, blobs):
     other = make_estimator(tmp_path / "other").train(feed(blobs), max_steps=5)
     waiter = GlobalStepWaiter(5, run_dir=str(other.model_dir), poll_secs=0.01)
     assert (
-        make_estimator(tmp_path / "run").train(feed(blobs), max_steps=1, hooks=[waiter]).global_step
+        make_estimator(tmp_path / "run")
+        .train(feed(blobs), max_steps=1, callbacks=[waiter])
+        .global_step
         == 1
     )
 
 
 def test_the_profiler_leaves_a_trace(tmp_path, blobs):
     make_estimator(tmp_path).train(
-        feed(blobs), max_steps=12, hooks=[Profiler(start_step=4, num_steps=4)]
+        feed(blobs), max_steps=12, callbacks=[Profiler(start_step=4, num_steps=4)]
     )
     assert list(tmp_path.glob("profile/**/*.xplane.pb"))
 
@@ -314,7 +322,7 @@ class Batches(keras.callbacks.Callback):
 
 def test_a_keras_callback_takes_an_evaluation_for_an_epoch(tmp_path, blobs):
     epochs = Epochs()
-    experiment = make_experiment(tmp_path, blobs, train_steps=40, train_hooks=[epochs])
+    experiment = make_experiment(tmp_path, blobs, train_steps=40, train_callbacks=[epochs])
     experiment.train_and_evaluate()
     assert [epoch for epoch, _ in epochs.seen] == [0, 1]
     assert evaluated(experiment) == [4, 8]
@@ -330,8 +338,10 @@ def test_a_keras_callback_takes_an_evaluation_for_an_epoch(tmp_path, blobs):
     ],
 )
 def test_callbacks_that_cannot_work_are_refused_with_a_reason(callback):
-    with pytest.raises(ComponentError, match=r"single batches|not needed|a hook is"):
-        as_callback(callback)
+    with pytest.raises(
+        ComponentError, match=r"single batches|not needed|expected a plx_core.Callback"
+    ):
+        as_callbacks([callback])
 
 
 def test_warm_start_takes_the_weights_that_are_named(tmp_path, blobs):
@@ -340,7 +350,7 @@ def test_warm_start_takes_the_weights_that_are_named(tmp_path, blobs):
     second = plx.Estimator(classify(), tmp_path / "second", warm_start_from=source)
     fresh = make_estimator(tmp_path / "fresh", seed=0)
     for estimator in (second, fresh):
-        estimator.train(feed(blobs), steps=1, hooks=[StopAtStep(last_step=1)])
+        estimator.train(feed(blobs), steps=1, callbacks=[StopAtStep(last_step=1)])
     learnt, begun, drawn = (
         load(estimator.latest_checkpoint())["program"]["variables"]
         for estimator in (first, second, fresh)

@@ -201,7 +201,7 @@ def test_set_makes_what_is_not_there_and_reaches_into_lists(tmp_path):
     sets = [
         "model.classifier.loss.Huber.delta=1e-3",
         "model.classifier.graph.layers.0.Dense.units=8",
-        "train.hooks=[{StopAtStep: {last_step: 3}}]",
+        "train.callbacks=[{StopAtStep: {last_step: 3}}]",
     ]
     assert to_python(load_tree(path, sets)) == {
         "model": {
@@ -210,7 +210,7 @@ def test_set_makes_what_is_not_there_and_reaches_into_lists(tmp_path):
                 "graph": {"layers": [{"Dense": {"units": 8}}, "Flatten"]},
             }
         },
-        "train": {"hooks": [{"StopAtStep": {"last_step": 3}}]},
+        "train": {"callbacks": [{"StopAtStep": {"last_step": 3}}]},
     }
 
 

@@ -50,7 +50,7 @@ def test_metrics_after_a_crash_are_those_of_a_run_without_one(tmp_path, blobs, u
 
     with pytest.raises(RuntimeError):
         make_estimator(tmp_path, log_step_count_steps=5, save_checkpoints_steps=10).train(
-            feed(blobs), max_steps=STEPS, hooks=[Crash()]
+            feed(blobs), max_steps=STEPS, callbacks=[Crash()]
         )
     again = make_estimator(tmp_path, log_step_count_steps=5, save_checkpoints_steps=10)
     assert [line["step"] for line in again.run_directory.read_metrics()] == [5, 10, 15]

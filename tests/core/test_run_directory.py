@@ -14,7 +14,7 @@ from plx_core.runs.run_directory import RunDirectory
 
 HOLD = """
 import sys, time
-from plx_core.run_directory import RunDirectory
+from plx_core.runs.run_directory import RunDirectory
 with RunDirectory(sys.argv[1]).writing():
     print("holding", flush=True)
     time.sleep(60)

@@ -51,7 +51,7 @@ def test_steps_equal_hand_written_ones_bit_for_bit(tmp_path, blobs, name):
         classify(PLAIN, optimizer={name: {"learning_rate": 0.01}}),
         log_step_count_steps=10,
     )
-    estimator.train(feed(blobs), max_steps=23, hooks=[recorder])
+    estimator.train(feed(blobs), max_steps=23, callbacks=[recorder])
     found = load(estimator.latest_checkpoint())["program"]["variables"]
     assert list(found) == ["dense/kernel", "dense/bias", "dense_1/kernel", "dense_1/bias"]
     for value, variable in zip(found.values(), expected, strict=True):
@@ -104,7 +104,7 @@ def test_metrics_of_training_are_those_since_they_were_last_logged(tmp_path, blo
         tmp_path, classify(PLAIN, optimizer={"SGD": {"learning_rate": 0.0}}), log_step_count_steps=6
     )
     estimator.train(
-        feed(blobs), max_steps=12, hooks=[recorder]
+        feed(blobs), max_steps=12, callbacks=[recorder]
     )  # weights that stand still, and an epoch between two logs
     whole = estimator.evaluate(feed(blobs, num_epochs=1, shuffle=False))
     for step in (6, 12):
@@ -202,7 +202,7 @@ def test_the_last_steps_are_logged_when_the_data_ends_without_a_warning(tmp_path
     x, y = (part[: 4 * batches] for part in blobs)
     data = tf.data.Dataset.from_tensor_slices((x, y)).batch(4).filter(lambda features, labels: True)
     recorder = Recorder()
-    make_estimator(tmp_path, log_step_count_steps=5).train(lambda: data, hooks=[recorder])
+    make_estimator(tmp_path, log_step_count_steps=5).train(lambda: data, callbacks=[recorder])
     assert recorder.at("log") == sorted({*range(5, batches + 1, 5), batches})
     assert recorder.at("save") == [batches]
 

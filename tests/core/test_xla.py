@@ -7,7 +7,7 @@ from attrs import evolve
 
 import plx_core as plx
 from plx_core.errors import NonFiniteLoss
-from plx_core.supervised.stacked_batches import MOST_STEPS, Chunks, have_one_shape
+from plx_core.supervised.stacked_batches import MOST_STEPS, StackedBatches, have_one_shape
 
 from .engine import GRAPH, Recorder, classify, feed, fingerprint, make_estimator
 
@@ -21,7 +21,7 @@ def compiled(path, model_fn=None, **run):
 
 
 def test_a_resumed_run_is_the_uninterrupted_one_wherever_it_stopped(tmp_path, blobs):
-    """Chunks begin at other batches then; random layers and moving means go on."""
+    """StackedBatches begin at other batches then; random layers and moving means go on."""
     whole = compiled(tmp_path / "whole").train(feed(blobs), max_steps=150)
     for goal in (3, 70, 71, 150):
         again = compiled(
@@ -57,7 +57,7 @@ def test_periods_and_summaries_need_no_other_program(tmp_path, blobs):
     estimator = compiled(
         tmp_path, classify(summaries="all"), log_step_count_steps=7, save_summary_steps=5
     )
-    estimator.train(feed(blobs), max_steps=90, hooks=[recorder])
+    estimator.train(feed(blobs), max_steps=90, callbacks=[recorder])
     assert recorder.at("log") == [*range(7, 90, 7), 90]
     assert recorder.at("steps") == [*range(4, 90, 4)]
     program = estimator._running.program
@@ -100,7 +100,7 @@ def test_chunks_are_the_batches_in_order():
         .batch(2, drop_remainder=True)
         .map(lambda row: ({"x": row}, row[0]))
     )
-    chunks, seen = Chunks(dataset), []
+    chunks, seen = StackedBatches(dataset), []
     for wanted in (1, 5, 200, 3, 1, 64):
         (features, _), first, count = chunks.take(wanted)
         assert 1 <= count <= min(wanted, MOST_STEPS)
@@ -110,7 +110,7 @@ def test_chunks_are_the_batches_in_order():
 
 
 def test_chunks_end():
-    chunks = Chunks(tf.data.Dataset.range(3))
+    chunks = StackedBatches(tf.data.Dataset.range(3))
     assert [int(chunks.get_next()) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(tf.errors.OutOfRangeError):
         chunks.take(1)

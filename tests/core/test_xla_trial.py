@@ -43,15 +43,15 @@ def test_the_quicker_one_is_chosen_once(tmp_path, without, compiled, expected):
     def rate(xla, rival):
         return xla_trial.steps_per_second(programs[xla], pipeline, rival)
 
-    assert xla_trial.is_quicker(tmp_path, rate) is expected
+    assert xla_trial.is_faster(tmp_path, rate) is expected
     assert (
         json.loads((tmp_path / "xla.json").read_text())["xla"]
-        is xla_trial.answer(tmp_path)
+        is xla_trial.stored_result(tmp_path)
         is expected
     )
     tried = list(programs[False].log)
     assert tried == [1, 1, *[xla_trial.STEPS] * (1 + xla_trial.TURNS)]
-    assert xla_trial.is_quicker(tmp_path, rate) is expected
+    assert xla_trial.is_faster(tmp_path, rate) is expected
     assert programs[False].log == tried
 
 

@@ -78,7 +78,7 @@ def test_a_config_that_needs_a_broken_one_is_told_which(many):
 def test_listing_them_imports_none_of_their_parts(many):
     program = """
 import sys
-from plx_core.cli import main
+from plx_core.cli.main import main
 main(["components", "layers"], standalone_mode=False)
 print([name for name in sys.modules if name.startswith("plx_part") and not name.endswith(("plugin", name[:10]))], "tensorflow" in sys.modules)
 """

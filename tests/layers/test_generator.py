@@ -408,8 +408,12 @@ def test_pictures_need_a_generator(tmp_path):
     with pytest.raises(ComponentError, match="this run has none"):
         ReconstructionImages().on_evaluate(estimator, 1, {})
     with pytest.raises(ComponentError, match="knows no distribution"):
-        estimator.evaluate(fed(images(), num_epochs=1, shuffle=False), hooks=[GeneratedImages()])
-    estimator.evaluate(fed(images(), num_epochs=1, shuffle=False), hooks=["ReconstructionImages"])
+        estimator.evaluate(
+            fed(images(), num_epochs=1, shuffle=False), callbacks=[GeneratedImages()]
+        )
+    estimator.evaluate(
+        fed(images(), num_epochs=1, shuffle=False), callbacks=["ReconstructionImages"]
+    )
     assert [path.name for path in (Path(estimator.model_dir) / "images").iterdir()] == [
         "000000001_reconstructions.png"
     ]
@@ -422,7 +426,7 @@ def test_an_experiment_asks_its_hooks_before_it_trains(tmp_path):
         train_input_fn=fed(images()),
         eval_input_fn=fed(images(), num_epochs=1, shuffle=False),
         train_steps=1,
-        eval_hooks=["GeneratedImages"],
+        eval_callbacks=["GeneratedImages"],
     )
     with pytest.raises(ComponentError, match="knows no distribution"):
         experiment.train_and_evaluate()

@@ -142,7 +142,7 @@ def train_resumed(name, num_envs, path):
         "keep_checkpoint_max": None,
     }
     agent, returns = make_agent(path, model, memory, run=run, **params), Returns()
-    agent.train(env, 20, 4, max_timesteps=TIMESTEPS, hooks=[returns])
+    agent.train(env, 20, 4, max_timesteps=TIMESTEPS, callbacks=[returns])
     return agent, returns.episodes
 
 

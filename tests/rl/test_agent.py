@@ -54,7 +54,7 @@ def saved(agent, step=None):
 
 def test_updates_actions_and_episodes_are_counted_apart(tmp_path):
     agent, returns = dqn(tmp_path), Returns()
-    agent.train(cart_pole(), 20, 4, max_timesteps=103, hooks=[returns])
+    agent.train(cart_pole(), 20, 4, max_timesteps=103, callbacks=[returns])
     assert agent.global_timestep == 103
     assert agent.global_step == len(range(20, 104, 4))
     assert agent.global_episode == len(returns.episodes) == returns.episodes[-1][0]
@@ -167,14 +167,14 @@ def test_evaluation_explores_nothing_and_begins_with_the_same_seeds(tmp_path):
 
 def test_evaluations_are_kept(tmp_path):
     class Heard(plx.Callback):
-        def on_evaluate(self, run, step, metrics):
-            self.found = step, dict(metrics)
+        def on_evaluate(self, run, step, metrics, split):
+            self.found = split, step, dict(metrics)
 
     heard, tracker = Heard(), Rows()
     agent = dqn(tmp_path, trackers=[tracker]).train(cart_pole(), 20, 4, max_timesteps=60)
     metrics = agent.evaluate(cart_pole(), 3, [heard], name="again")
     assert metrics.pop("global_step") == agent.global_step
-    assert heard.found == (agent.global_step, metrics)
+    assert heard.found == ("eval_again", agent.global_step, metrics)
     assert (
         metrics["episode_return_min"] <= metrics["episode_return"] <= metrics["episode_return_max"]
     )
@@ -210,7 +210,7 @@ def test_evaluating_in_the_environment_of_training_disturbs_nothing(tmp_path, nu
             Returns(),
         )
         for goal in (40, 90, 150):
-            agent.train(env, 20, 4, max_timesteps=goal, hooks=[returns])
+            agent.train(env, 20, 4, max_timesteps=goal, callbacks=[returns])
             for _ in range(evaluations):
                 agent.evaluate(env, 3)
         found.append((fingerprint(agent), returns.episodes))
@@ -251,7 +251,7 @@ class Told(plx.Callback):
 def test_callbacks_are_told_at_their_steps(tmp_path):
     told = Told(every_n_steps=7)
     agent = dqn(tmp_path, run={"log_step_count_steps": 10, "save_checkpoints_steps": 12})
-    agent.train(cart_pole(), 20, 2, max_steps=30, hooks=[told])
+    agent.train(cart_pole(), 20, 2, max_steps=30, callbacks=[told])
     assert (told.steps, told.logged, told.saved, told.runs) == (
         [7, 14, 21, 28],
         [10, 20, 30],
@@ -272,13 +272,13 @@ def test_callbacks_are_told_at_their_steps(tmp_path):
 
 def test_a_block_of_updates_that_passes_a_multiple_is_told_of_once(tmp_path):
     told = Told(every_n_steps=7)
-    dqn(tmp_path).train(cart_pole(), 20, 2, max_steps=40, updates_per_block=10, hooks=[told])
+    dqn(tmp_path).train(cart_pole(), 20, 2, max_steps=40, updates_per_block=10, callbacks=[told])
     assert told.steps == [10, 20, 30, 40]
 
 
 def test_a_callback_stops_training_after_an_episode(tmp_path):
     told = Told(stop_after=3)
-    agent = dqn(tmp_path).train(cart_pole(2), 20, 4, max_timesteps=10_000, hooks=[told])
+    agent = dqn(tmp_path).train(cart_pole(2), 20, 4, max_timesteps=10_000, callbacks=[told])
     assert agent.global_episode == len(told.episodes) == 3
     assert told.saved == [agent.global_step]
     assert told.episodes[-1]["global_timestep"] == agent.global_timestep
@@ -288,7 +288,7 @@ def test_a_callback_stops_training_after_an_episode(tmp_path):
 def test_callbacks_that_stop_at_a_step(tmp_path):
     assert (
         dqn(tmp_path)
-        .train(cart_pole(), 20, 4, hooks=[{"StopAtStep": {"last_step": 5}}])
+        .train(cart_pole(), 20, 4, callbacks=[{"StopAtStep": {"last_step": 5}}])
         .global_step
         == 5
     )
@@ -308,7 +308,7 @@ def test_callbacks_of_keras(tmp_path):
     env, agent = GymEnvironment(lambda: Counter(4)), dqn(tmp_path)
     experiment = plx.RLExperiment(
         agent=agent, env=env, train_timesteps=60, first_update=20, update_frequency=1, train_steps_per_iteration=20, eval_steps=2,
-        train_hooks=[epochs],
+        train_callbacks=[epochs],
     )  # fmt: skip
     experiment.train_and_evaluate()
     assert epochs.seen[0] == "train"
@@ -579,7 +579,7 @@ def test_a_step_spent_on_a_reset_is_neither_kept_nor_counted(tmp_path, n_step):
         20,
         4,
         max_timesteps=300,
-        hooks=[returns],
+        callbacks=[returns],
     )
     rows = [agent.memory.get_by_index(index) for index in range(len(agent.memory))]
     assert len(rows) == agent.global_timestep >= 300
@@ -710,7 +710,7 @@ def test_updates_compiled_with_xla(tmp_path, name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "env", "is_quicker"),
+    ("name", "env", "is_faster"),
     [
         ("ddqn", GymEnvironment, False),
         ("ddqn", GymEnvironment, True),
@@ -719,11 +719,9 @@ def test_updates_compiled_with_xla(tmp_path, name):
         ("ppo", CompiledEnvironment, True),
     ],
 )
-def test_a_trial_of_xla_leaves_no_trace_but_its_answer(
-    tmp_path, monkeypatch, name, env, is_quicker
-):
+def test_a_trial_of_xla_leaves_no_trace_but_its_answer(tmp_path, monkeypatch, name, env, is_faster):
     model, memory, params, env_id = RESUMED[name]
-    rates = iter([1.0, 2.0 if is_quicker else 0.5])
+    rates = iter([1.0, 2.0 if is_faster else 0.5])
 
     def rate(work):
         for _ in range(2):
@@ -732,13 +730,13 @@ def test_a_trial_of_xla_leaves_no_trace_but_its_answer(
 
     monkeypatch.setattr("plx_core.reinforcement.agent_state.best_rate", rate)
     found = []
-    for folder, xla, goals in (("tried", "auto", (40, 64)), ("told", is_quicker, (64,))):
+    for folder, xla, goals in (("tried", "auto", (40, 64)), ("told", is_faster, (64,))):
         for goal in goals:  # the second call goes on from the first one's checkpoint
             agent = make_agent(tmp_path / folder, model, memory, environment={"xla": xla}, **params)
             agent.train(env(env_id, 2, seed=1), 20, 4, max_timesteps=goal)
         found.append(fingerprint(agent))
     assert found[0] == found[1]
-    assert json.loads((tmp_path / "tried" / "xla.json").read_text())["xla"] is is_quicker
+    assert json.loads((tmp_path / "tried" / "xla.json").read_text())["xla"] is is_faster
 
 
 # What goes on between calls
@@ -774,7 +772,7 @@ def test_a_callback_may_evaluate_in_the_environment_of_training(tmp_path, model)
             tmp_path / str(is_evaluated), model, memory, run={"save_checkpoints_steps": 3}
         )
         Evaluating.env = env
-        agent.train(env, 20, 4, max_timesteps=120, hooks=[Evaluating()] if is_evaluated else [])
+        agent.train(env, 20, 4, max_timesteps=120, callbacks=[Evaluating()] if is_evaluated else [])
         found.append(
             {name: part for name, part in fingerprint(agent).items() if name != "callbacks"}
         )
@@ -829,7 +827,7 @@ def test_environments_made_for_an_evaluation_are_closed(tmp_path):
 def test_returns_are_those_of_the_environment_whatever_is_learnt_from(tmp_path):
     agent, returns = dqn(tmp_path), Returns()
     wrappers = ["NormalizeReward", {"ClipReward": {"minimum": -0.1, "maximum": 0.1}}]
-    agent.train(cart_pole(2, wrappers=wrappers), 20, 4, max_timesteps=120, hooks=[returns])
+    agent.train(cart_pole(2, wrappers=wrappers), 20, 4, max_timesteps=120, callbacks=[returns])
     assert returns.episodes
     assert all(episode[2] == episode[3] for episode in returns.episodes)
     assert abs(agent.memory.get_by_index(-1)["reward"]) <= 0.1001

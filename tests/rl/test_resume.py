@@ -167,8 +167,8 @@ def test_a_run_that_failed_before_its_first_checkpoint_begins_anew(tmp_path):
         Returns(),
     )
     with pytest.raises(RuntimeError):
-        agent.train(env, 20, 4, max_timesteps=200, hooks=[Crash()])
-    agent.train(env, 20, 4, max_timesteps=200, hooks=[returns])
+        agent.train(env, 20, 4, max_timesteps=200, callbacks=[Crash()])
+    agent.train(env, 20, 4, max_timesteps=200, callbacks=[returns])
     whole, expected = (
         make_agent(tmp_path / "whole", "dqn", {"Memory": {"size": 64, "batch_size": 8}}),
         Returns(),
@@ -178,7 +178,7 @@ def test_a_run_that_failed_before_its_first_checkpoint_begins_anew(tmp_path):
         20,
         4,
         max_timesteps=200,
-        hooks=[expected],
+        callbacks=[expected],
     )
     assert fingerprint(agent) == fingerprint(whole)
     assert returns.episodes == expected.episodes
@@ -221,7 +221,7 @@ def test_environments_without_a_state_begin_new_episodes_and_the_run_says_so(
     again, returns = make_agent(tmp_path, "dqn", memory), Returns()
     with caplog.at_level(logging.WARNING):
         again.train(
-            GymEnvironment(Elsewhere, num_envs), 20, 4, max_episodes=num_envs, hooks=[returns]
+            GymEnvironment(Elsewhere, num_envs), 20, 4, max_episodes=num_envs, callbacks=[returns]
         )
     assert "the environments begin new episodes: their state cannot be kept" in caplog.text
     assert [episode[3] for episode in returns.episodes] == [

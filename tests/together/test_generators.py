@@ -36,7 +36,7 @@ VAE = {
     },
     "train": {"train_steps": 110},
     "eval": {
-        "hooks": [
+        "callbacks": [
             {"ReconstructionImages": {"count": 5, "noise": 0.2}},
             {"GeneratedImages": {"rows": 2, "columns": 3}},
             "LatentTraversal",
@@ -111,16 +111,16 @@ def test_a_variational_autoencoder_of_digits_from_a_file(digits, tmp_path):
 @pytest.mark.parametrize(
     ("hook", "message"),
     [
-        ("GeneratedImages", "eval.hooks[0].GeneratedImages: the model knows no distribution of latents to draw from"),
-        ("LatentTraversal", "eval.hooks[0].LatentTraversal: the model knows no distribution"),
+        ("GeneratedImages", "eval.callbacks[0].GeneratedImages: the model knows no distribution of latents to draw from"),
+        ("LatentTraversal", "eval.callbacks[0].LatentTraversal: the model knows no distribution"),
         ({"ReconstructionImages": {"feature": "picture"}}, "ReconstructionImages: feature: picture holds no images, [batch, height, width, 1 or 3]; there are image (None, 28, 28, 1)"),
-        ({"StopAtStep": {}}, "eval.hooks[0].StopAtStep: StopAtStep takes last_step or num_steps"),
+        ({"StopAtStep": {}}, "eval.callbacks[0].StopAtStep: StopAtStep takes last_step or num_steps"),
     ],
 )  # fmt: skip
 def test_check_explains_a_hook_that_cannot_work(digits, tmp_path, hook, message):
     file = vae_config(digits, tmp_path, bridge="NoOpBridge")
     config = json.loads(Path(file).read_text())
-    config["eval"]["hooks"] = [hook]
+    config["eval"]["callbacks"] = [hook]
     Path(file).write_text(json.dumps(config))
     for arguments in (["check", file], ["run", file, "--output-dir", str(tmp_path / "run")]):
         result = CliRunner().invoke(main, arguments)

@@ -9,7 +9,7 @@ import pytest
 
 PROBE = """
 import json, sys
-from plx_core.cli import main
+from plx_core.cli.main import main
 try:
     main({arguments!r}, prog_name="plx")
 except SystemExit as end:

@@ -46,7 +46,7 @@ def test_the_seeds_program_runs(tmp_path, monkeypatch):
     names = {}
     exec(PROGRAM, names)
     watch = Watch()
-    names["estimator"].train(names["env"], hooks=[watch])
+    names["estimator"].train(names["env"], callbacks=[watch])
     assert len(watch.losses) == 4
     assert names["estimator"].global_step == 20
     assert (

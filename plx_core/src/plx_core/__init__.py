@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from plx_core.experiments.supervised import Experiment
     from plx_core.models.bridge import Bridge, BridgeOutput, BridgeSpec, SampleFn
     from plx_core.models.model import Model, Trainable, with_older_names
-    from plx_core.models.spec import DEFAULT_SUMMARIES, EstimatorSpec
+    from plx_core.models.spec import DEFAULT_SUMMARIES, EstimatorSpec, follows_schedule
     from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn
     from plx_core.networks.load_model import load_model
     from plx_core.networks.observations import STATE, as_features, features_of
@@ -124,10 +124,7 @@ _EXPORTS = {
         "Trainable",
         "with_older_names",
     ),
-    "plx_core.models.spec": (
-        "DEFAULT_SUMMARIES",
-        "EstimatorSpec",
-    ),
+    "plx_core.models.spec": ("DEFAULT_SUMMARIES", "EstimatorSpec", "follows_schedule"),
     "plx_core.networks.graph": (
         "Graph",
         "as_graph_fn",
@@ -242,6 +239,7 @@ __all__ = [
     "create_experiment",
     "create_rl_experiment",
     "features_of",
+    "follows_schedule",
     "hookimpl",
     "load_model",
     "make",

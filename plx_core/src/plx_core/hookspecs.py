@@ -168,48 +168,13 @@ def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:  
 
 
 @hookspec
-def run_resolved(run: Any, config: Mapping[str, Any]) -> None:
-    """An experiment has been made from a config; `config` has every default, and `run` is the estimator or agent.
+def provide_run_observers() -> Factories:  # type: ignore[empty-body]
+    """Callbacks that every run gets without naming them: `plx_core.Callback` subclasses by name.
 
-    This and the hooks below tell of a run, and change nothing about it: what changes a run is a callback, which its config names. A hook
-    that raises is reported, and its plug-in is told no more of this run, which goes on: weeks of training are not to be lost to a message
-    that could not be sent.
+    A new one is created for each run. An observer only watches: an exception that it raises is
+    logged and the run continues without it, and its `every_n_steps`, `last_step`, `stop_training`,
+    `check` and `state` are ignored. A callback that changes the run belongs in the experiment file.
     """
-
-
-@hookspec
-def run_started(run: Any, step: int) -> None:
-    """Training is about to start, or to go on, at `step`."""
-
-
-@hookspec
-def block_ended(run: Any, step: int) -> None:
-    """A call of TensorFlow has ended, at `step`; there are several a second."""
-
-
-@hookspec
-def checkpoint_saved(run: Any, step: int, path: str) -> None:
-    """A checkpoint has been written."""
-
-
-@hookspec
-def evaluated(run: Any, step: int, split: str, metrics: Mapping[str, float]) -> None:
-    """A checkpoint has been evaluated; `split` is `eval`, or `eval_NAME`."""
-
-
-@hookspec
-def episode_ended(run: Any, episode: Mapping[str, float]) -> None:
-    """An agent's episode has ended: its `return` and `length`, and the counters `global_step`, `global_timestep` and `global_episode`."""
-
-
-@hookspec
-def run_failed(run: Any, error: BaseException) -> None:
-    """Training has ended with an error, or with the signal that asked it to stop."""
-
-
-@hookspec
-def run_finished(run: Any, step: int) -> None:
-    """Training has ended at `step` without an error."""
 
 
 FURTHER: tuple[str, ...] = (
@@ -217,12 +182,9 @@ FURTHER: tuple[str, ...] = (
     "provide_parameter_aliases",
     "provide_commands",
     "provide_examples",
+    "provide_run_observers",
 )
 """The hooks that offer something besides components."""
-EVENTS: tuple[str, ...] = (
-    "run_resolved", "run_started", "block_ended", "checkpoint_saved", "evaluated", "episode_ended", "run_failed", "run_finished",
-)  # fmt: skip
-"""The hooks that are told of a run."""
 KINDS: tuple[str, ...] = tuple(
     name.removeprefix("provide_")
     for name in list(globals())

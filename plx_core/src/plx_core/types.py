@@ -50,6 +50,9 @@ Features: TypeAlias = Mapping[str, Any]
 Labels: TypeAlias = Any
 """A tensor, tensors by name, or None."""
 
+InputFn: TypeAlias = Any
+"""A source of batches: a `Pipeline`, or a function that returns one, a `tf.data.Dataset`, or tensors."""
+
 Observations: TypeAlias = Any
 """An array [N, …], or arrays by name."""
 

@@ -44,7 +44,9 @@ class ReconstructionImages(Callback):
         """Refuse a model whose features hold no images."""
         _image_feature({tensor.name: tensor for tensor in spec.network.inputs}, self._feature)
 
-    def on_evaluate(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
+    def on_evaluate(
+        self, run: Any, step: int, metrics: Mapping[str, float], split: str = "eval"
+    ) -> None:
         """Draw them."""
         features = _first_examples(run, self._count)
         name = _image_feature(features, self._feature)
@@ -83,7 +85,9 @@ class GeneratedImages(Callback):
         """Refuse a model that draws no latents."""
         _needs_latents(spec)
 
-    def on_evaluate(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
+    def on_evaluate(
+        self, run: Any, step: int, metrics: Mapping[str, float], split: str = "eval"
+    ) -> None:
         """Draw them."""
         _needs_generator(run)
         results = _results(
@@ -117,7 +121,9 @@ class LatentTraversal(Callback):
         """Refuse a model that draws no latents."""
         _needs_latents(spec)
 
-    def on_evaluate(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
+    def on_evaluate(
+        self, run: Any, step: int, metrics: Mapping[str, float], split: str = "eval"
+    ) -> None:
         """Draw them."""
         _needs_generator(run)
         checkpoint = _checkpoint(run, step)

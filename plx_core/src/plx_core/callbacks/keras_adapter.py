@@ -1,24 +1,32 @@
-"""Callbacks that come with the core: the hooks of polyaxon-lib and of `tf.estimator` in today's form, and Keras's two favourites."""
+"""Keras's callbacks in a run of plx."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
+from plx_core.annotations import CallbackLike
 from plx_core.callbacks.callback import Callback
+from plx_core.components.component import make
 from plx_core.errors import ComponentError
 from plx_core.state import State
 
+if TYPE_CHECKING:
+    from plx_core.engine.trainer import Trainer
+
 
 class KerasCallback(Callback):
-    """A `keras.callbacks.Callback` in a run of plx: an evaluation ends an epoch.
+    """A `keras.callbacks.Callback` in a run of plx, where each evaluation ends an epoch.
 
-    Its `on_train_begin`, `on_train_end`, `on_epoch_end` and `on_test_end` are called. One that works on single batches is refused,
-    since many steps are taken in one call.
+    Its `on_train_begin`, `on_train_end`, `on_epoch_end` and `on_test_end` are called.
 
     Args:
-        callback: the callback.
+        callback: the Keras callback.
+
+    Raises:
+        ComponentError: it needs single batches, which plx has not, as it takes many steps in one
+            call; or it saves, which a run of plx does itself.
     """
 
     def __init__(self, callback: Any) -> None:
@@ -38,37 +46,40 @@ class KerasCallback(Callback):
         ]
         if overridden:
             raise ComponentError(
-                f"{type(callback).__name__} works on single batches ({', '.join(overridden)}); plx takes many steps in one call: "
-                "write a plx_core.Callback with every_n_steps"
+                f"{type(callback).__name__} needs single batches ({', '.join(overridden)}), but plx takes "
+                "many steps in one call; write a plx_core.Callback with every_n_steps"
             )
         if isinstance(
             callback, (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)
         ):
             raise ComponentError(
-                f"{type(callback).__name__} is not needed: a run of plx saves and resumes by itself; BestExporter keeps the best model"
+                f"{type(callback).__name__} is not needed: a run of plx saves and resumes by itself, "
+                "and BestExporter keeps the best model"
             )
         self._callback = callback
         self._epoch = 0
 
-    def on_run_begin(self, run: Any, step: int) -> None:
-        """Hand it the network."""
+    def on_run_begin(self, run: Trainer, step: int) -> None:
+        """Give the callback the network."""
         self._callback.set_model(run.training_model)
         self._callback.on_train_begin({})
 
-    def on_evaluate(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
-        """An epoch has ended."""
+    def on_evaluate(
+        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+    ) -> None:
+        """End an epoch."""
         logs = {**metrics, **{f"val_{name}": value for name, value in metrics.items()}}
         self._callback.on_test_end(logs)
         self._callback.on_epoch_end(self._epoch, logs)
         self._epoch += 1
         self.stop_training = bool(getattr(run.training_model, "stop_training", False))
 
-    def on_run_end(self, run: Any, step: int) -> None:
-        """Training has ended."""
+    def on_run_end(self, run: Trainer, step: int) -> None:
+        """End the training."""
         self._callback.on_train_end({})
 
     def state(self) -> State:
-        """The epoch, and the callback's plain attributes, such as its patience and best value."""
+        """Return the epoch, and the callback's plain attributes, such as its patience and best value."""
         plain = {
             name: value
             for name, value in vars(self._callback).items()
@@ -77,17 +88,21 @@ class KerasCallback(Callback):
         return {"epoch": self._epoch, "attributes": plain}
 
     def restore(self, state: State) -> None:
-        """Go on from there."""
+        """Restore what `state` returned."""
         self._epoch = state.get("epoch", 0)
         vars(self._callback).update(state.get("attributes", {}))
 
 
-def as_callback(value: Any) -> Callback:
-    """The callback that a value stands for: one of plx's, or one of Keras's.
+def as_callbacks(values: Iterable[CallbackLike] | None) -> list[Callback]:
+    """Return the callbacks that some values stand for: objects of plx or Keras, names, or mappings.
 
     Raises:
-        ComponentError: it is neither.
+        ComponentError: a value is none of these.
     """
+    return [_as_callback(make("callbacks", value)) for value in values or ()]
+
+
+def _as_callback(value: Any) -> Callback:
     if isinstance(value, Callback):
         return value
     if any(
@@ -96,5 +111,5 @@ def as_callback(value: Any) -> Callback:
     ):
         return KerasCallback(value)
     raise ComponentError(
-        f"a hook is a plx_core.Callback or a keras.callbacks.Callback, not a {type(value).__name__}"
+        f"expected a plx_core.Callback or a keras.callbacks.Callback, got a {type(value).__name__}"
     )

@@ -1,4 +1,4 @@
-"""Callbacks that come with the core: the hooks of polyaxon-lib and of `tf.estimator` in today's form, and Keras's two favourites."""
+"""The callbacks of the core: those of polyaxon-lib and `tf.estimator`, and two of Keras's."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plx_core.annotations import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from plx_core.callbacks.callback import Callback
-from plx_core.errors import NonFiniteLoss
+from plx_core.errors import ComponentError, NonFiniteLoss
 from plx_core.runs.metrics import metric_value
 from plx_core.state import State
+
+if TYPE_CHECKING:
+    from plx_core.engine.trainer import Trainer
+    from plx_core.models.spec import EstimatorSpec
 
 logger = logging.getLogger(__name__)
 
@@ -22,29 +26,29 @@ class StopAtStep(Callback):
     """Stop at a step.
 
     Args:
-        last_step: the global step to stop at; or give `num_steps`.
-        num_steps: how many more steps to take.
+        last_step: the global step to stop at.
+        num_steps: the number of further steps; an alternative to `last_step`.
     """
 
     def __init__(
         self, last_step: PositiveInt | None = None, num_steps: PositiveInt | None = None
     ) -> None:
         if (last_step is None) == (num_steps is None):
-            raise ValueError("StopAtStep takes last_step or num_steps, one of the two")
+            raise ValueError("StopAtStep takes either last_step or num_steps")
         self.last_step = last_step
         self._num_steps = num_steps
 
-    def on_run_begin(self, run: Any, step: int) -> None:
-        """Find the step to stop at."""
+    def on_run_begin(self, run: Trainer, step: int) -> None:
+        """Set the step to stop at."""
         if self.last_step is None:
             self.last_step = step + (self._num_steps or 0)
 
     def state(self) -> State:
-        """The step to stop at."""
+        """Return the step to stop at."""
         return {"last_step": self.last_step}
 
     def restore(self, state: State) -> None:
-        """Stop where the run before would have."""
+        """Stop where the interrupted run would have stopped."""
         self.last_step = state.get("last_step", self.last_step)
 
 
@@ -52,15 +56,15 @@ class StepLogging(Callback):
     """Log metrics through `logging`.
 
     Args:
-        every_n_steps: how often.
-        metrics: which ones; all when None.
+        every_n_steps: steps between two lines.
+        metrics: the names of the metrics to log; all when None.
     """
 
     def __init__(self, every_n_steps: PositiveInt = 100, metrics: list[str] | None = None) -> None:
         self.every_n_steps = every_n_steps
         self._names = metrics
 
-    def on_steps(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
+    def on_steps(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
         """Write a line."""
         chosen = (
             {name: metric_value(metrics, name) for name in self._names} if self._names else metrics
@@ -71,18 +75,18 @@ class StepLogging(Callback):
 
 
 class StepCounter(Callback):
-    """Write the rate to the metrics, as `steps_per_second` in a split called `rate`.
+    """Write `steps_per_second` to the metrics, in a split called `rate`.
 
     Args:
-        every_n_steps: over how many steps it is measured.
+        every_n_steps: the number of steps over which the rate is measured.
     """
 
     def __init__(self, every_n_steps: PositiveInt = 100) -> None:
         self.every_n_steps = every_n_steps
         self._last: tuple[int, float] | None = None
 
-    def on_steps(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
-        """Measure."""
+    def on_steps(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+        """Measure the rate."""
         now = time.perf_counter()
         if self._last is not None:
             run.run_directory.append_metrics(
@@ -92,33 +96,33 @@ class StepCounter(Callback):
 
 
 class CheckpointSaver(Callback):
-    """Save a checkpoint at each multiple of some steps, besides those of the run config.
+    """Save a checkpoint at each multiple of `save_steps`, besides those of the run config.
 
     Args:
-        save_steps: how often.
+        save_steps: steps between two checkpoints.
     """
 
     def __init__(self, save_steps: PositiveInt) -> None:
         self.every_n_steps = save_steps
 
-    def on_steps(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
-        """Ask for one."""
+    def on_steps(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+        """Request a checkpoint."""
         run.save_checkpoint()
 
 
 class SummarySaver(Callback):
-    """Append the metrics to `metrics.jsonl`, in a split of its own, at each multiple of some steps.
+    """Append the metrics to `metrics.jsonl` under another split, at each multiple of `save_steps`.
 
     Args:
-        save_steps: how often.
-        split: the split's name.
+        save_steps: steps between two lines.
+        split: the name of the split.
     """
 
     def __init__(self, save_steps: PositiveInt = 100, split: str = "summary") -> None:
         self.every_n_steps = save_steps
         self._split = split
 
-    def on_steps(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
+    def on_steps(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
         """Write a line."""
         run.run_directory.append_metrics(step, self._split, metrics)
 
@@ -127,35 +131,36 @@ class NanGuard(Callback):
     """Watch a metric for values that are not finite; the loss itself is always watched.
 
     Args:
-        metric: which one.
-        fail: whether such a value is an error, or only ends the training.
-        every_n_steps: how often it is looked at.
+        metric: the name of the metric.
+        fail: whether to raise an error rather than only end the training.
+        every_n_steps: steps between two checks.
     """
 
     def __init__(
         self, metric: str = "loss", fail: bool = True, every_n_steps: PositiveInt = 100
     ) -> None:
-        self._metric, self._fail = metric, fail
+        self._metric = metric
+        self._fail = fail
         self.every_n_steps = every_n_steps
 
-    def on_steps(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
-        """Look at it."""
+    def on_steps(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+        """Check the metric."""
         value = metric_value(metrics, self._metric)
         if math.isfinite(value):
             return
         if self._fail:
             raise NonFiniteLoss(f"{self._metric} is {value} at step {step}")
-        logger.warning("%s is %s at step %d; training ends", self._metric, value, step)
+        logger.warning("%s is %s at step %d; stopping", self._metric, value, step)
         self.stop_training = True
 
 
 class GlobalStepWaiter(Callback):
-    """Start training only when a run, perhaps another process's, has reached a step.
+    """Delay the start of training until a run, possibly of another process, has reached a step.
 
     Args:
         wait_until_step: the step to wait for.
-        run_dir: whose checkpoints are watched; this run's when None.
-        poll_secs: seconds between looks.
+        run_dir: the run directory to watch; this run's when None.
+        poll_secs: seconds between two looks at its checkpoints.
     """
 
     def __init__(
@@ -164,10 +169,12 @@ class GlobalStepWaiter(Callback):
         run_dir: str | None = None,
         poll_secs: PositiveFloat = 1.0,
     ) -> None:
-        self._step, self._run_dir, self._poll = wait_until_step, run_dir, poll_secs
+        self._step = wait_until_step
+        self._run_dir = run_dir
+        self._poll_secs = poll_secs
 
-    def on_run_begin(self, run: Any, step: int) -> None:
-        """Wait."""
+    def on_run_begin(self, run: Trainer, step: int) -> None:
+        """Wait for the step."""
         from plx_core.runs.checkpoints import Checkpoints, step_of
         from plx_core.runs.run_directory import CHECKPOINTS
 
@@ -176,56 +183,58 @@ class GlobalStepWaiter(Callback):
             latest = watched.latest()
             if latest is not None and step_of(latest) >= self._step:
                 return
-            time.sleep(self._poll)
+            time.sleep(self._poll_secs)
 
 
 class FinalOps(Callback):
     """Call a function at the end of training.
 
     Args:
-        function: given the estimator and the step.
+        function: called with the estimator or agent, and the step.
     """
 
     def __init__(self, function: Callable[[Any, int], Any]) -> None:
         self._function = function
         self.result: Any = None
 
-    def on_run_end(self, run: Any, step: int) -> None:
-        """Call it; `result` keeps what it returns."""
+    def on_run_end(self, run: Trainer, step: int) -> None:
+        """Call the function, and keep what it returns in `result`."""
         self.result = self._function(run, step)
 
 
 class StopAfterNEvals(Callback):
-    """Stop after some evaluations.
+    """Stop after a number of evaluations.
 
     Args:
-        num_evals: how many.
+        num_evals: the number of evaluations.
     """
 
     def __init__(self, num_evals: PositiveInt) -> None:
         self._left = num_evals
 
-    def on_evaluate(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
-        """Count."""
+    def on_evaluate(
+        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+    ) -> None:
+        """Count the evaluation."""
         self._left -= 1
         self.stop_training = self._left <= 0
 
     def state(self) -> State:
-        """How many are left."""
+        """Return the number of evaluations left."""
         return {"left": self._left}
 
     def restore(self, state: State) -> None:
-        """Go on counting."""
+        """Restore the count."""
         self._left = state.get("left", self._left)
         self.stop_training = self._left <= 0
 
 
 class Profiler(Callback):
-    """Record a trace of some steps for TensorBoard's profiler, in the run directory's `profile`.
+    """Record a trace for TensorBoard's profiler, in the `profile` folder of the run directory.
 
     Args:
-        start_step: the step at which it starts.
-        num_steps: how many steps it lasts, rounded up to the steps of one call.
+        start_step: the step at which to start.
+        num_steps: the number of steps to record, rounded up to whole TensorFlow calls.
     """
 
     def __init__(self, start_step: PositiveInt = 100, num_steps: PositiveInt = 100) -> None:
@@ -233,8 +242,8 @@ class Profiler(Callback):
         self._running = False
         self.every_n_steps = num_steps
 
-    def on_block(self, run: Any, step: int) -> None:
-        """Start or stop."""
+    def on_block(self, run: Trainer, step: int) -> None:
+        """Start or stop recording."""
         import tensorflow as tf
 
         if not self._running and self._start <= step < self._stop:
@@ -243,8 +252,8 @@ class Profiler(Callback):
         elif self._running and step >= self._stop:
             self._end()
 
-    def on_run_end(self, run: Any, step: int) -> None:
-        """Stop, if the run was shorter."""
+    def on_run_end(self, run: Trainer, step: int) -> None:
+        """Stop recording, if the run was shorter."""
         self._end()
 
     def _end(self) -> None:
@@ -256,19 +265,17 @@ class Profiler(Callback):
 
 
 class _Watcher:
-    """The best value of a metric, and how many evaluations ago it was seen."""
+    """The best value of a metric so far, and the number of evaluations since."""
 
     def __init__(self, metric: str, higher_is_better: bool, min_delta: float) -> None:
-        self.metric, self._sign, self._min_delta = (
-            metric,
-            -1.0 if higher_is_better else 1.0,
-            min_delta,
-        )
+        self.metric = metric
+        self._sign = -1.0 if higher_is_better else 1.0
+        self._min_delta = min_delta
         self.best: float | None = None
         self.waited = 0
 
-    def see(self, metrics: Mapping[str, float]) -> bool:
-        """Whether the metric is the best so far."""
+    def update(self, metrics: Mapping[str, float]) -> bool:
+        """Take the metrics of an evaluation; return whether they are the best so far."""
         value = metric_value(metrics, self.metric)
         if self.best is None or self._sign * (self.best - value) > self._min_delta:
             self.best, self.waited = value, 0
@@ -278,13 +285,13 @@ class _Watcher:
 
 
 class EarlyStopping(Callback):
-    """Stop when a metric of the evaluations has not improved for some time.
+    """Stop when a metric of the evaluations has stopped improving.
 
     Args:
-        metric: which one.
-        higher_is_better: whether more of it is better.
-        patience: how many evaluations without an improvement are waited for.
-        min_delta: how large an improvement must be.
+        metric: the name of the metric.
+        higher_is_better: whether higher values are better.
+        patience: the number of evaluations without improvement to tolerate.
+        min_delta: the smallest change that counts as an improvement.
     """
 
     def __init__(
@@ -297,12 +304,14 @@ class EarlyStopping(Callback):
         self._watcher = _Watcher(metric, higher_is_better, min_delta)
         self._patience = patience
 
-    def on_evaluate(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
-        """Stop if there was no improvement."""
-        improved = self._watcher.see(metrics)
+    def on_evaluate(
+        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+    ) -> None:
+        """Stop if the metric has not improved for too long."""
+        improved = self._watcher.update(metrics)
         if not improved and self._watcher.waited > self._patience:
             logger.info(
-                "%s has not improved on %.6g for %d evaluations; training ends at step %d",
+                "%s has not improved on %.6g for %d evaluations; stopping at step %d",
                 self._watcher.metric,
                 self._watcher.best,
                 self._watcher.waited,
@@ -311,7 +320,7 @@ class EarlyStopping(Callback):
             self.stop_training = True
 
     def state(self) -> State:
-        """The best value, how long ago it was seen, and whether training has ended."""
+        """Return the best value, the evaluations since, and whether training has ended."""
         return {
             "best": self._watcher.best,
             "waited": self._watcher.waited,
@@ -319,21 +328,21 @@ class EarlyStopping(Callback):
         }
 
     def restore(self, state: State) -> None:
-        """Go on waiting."""
+        """Restore what `state` returned."""
         self._watcher.best, self._watcher.waited = state.get("best"), state.get("waited", 0)
         self.stop_training = state.get("stopped", False)
 
 
 class ReduceLROnPlateau(Callback):
-    """Lower the learning rate when a metric of the evaluations has not improved for some time.
+    """Lower the learning rate when a metric of the evaluations has stopped improving.
 
     Args:
-        metric: which one.
-        higher_is_better: whether more of it is better.
-        factor: what the rate is multiplied by.
-        patience: how many evaluations without an improvement are waited for.
-        min_delta: how large an improvement must be.
-        min_learning_rate: the least rate.
+        metric: the name of the metric.
+        higher_is_better: whether higher values are better.
+        factor: the factor by which the rate is multiplied.
+        patience: the number of evaluations without improvement to tolerate.
+        min_delta: the smallest change that counts as an improvement.
+        min_learning_rate: the lower bound of the rate.
     """
 
     def __init__(
@@ -346,19 +355,31 @@ class ReduceLROnPlateau(Callback):
         min_learning_rate: NonNegativeFloat = 0.0,
     ) -> None:
         self._watcher = _Watcher(metric, higher_is_better, min_delta)
-        self._factor, self._patience, self._least = factor, patience, min_learning_rate
+        self._factor = factor
+        self._patience = patience
+        self._min_learning_rate = min_learning_rate
 
-    def on_evaluate(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
-        """Lower the rate if there was no improvement."""
-        if self._watcher.see(metrics) or self._watcher.waited <= self._patience:
+    def check(self, spec: EstimatorSpec) -> None:
+        """Refuse an optimizer whose learning rate follows a schedule."""
+        if spec.has_schedule:
+            raise ComponentError(
+                "ReduceLROnPlateau cannot lower a learning rate that follows a schedule; "
+                "give the optimizer a number, or remove the callback"
+            )
+
+    def on_evaluate(
+        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+    ) -> None:
+        """Lower the rate if the metric has not improved for too long."""
+        if self._watcher.update(metrics) or self._watcher.waited <= self._patience:
             return
         self._watcher.waited = 0
-        run.learning_rate = max(run.learning_rate * self._factor, self._least)
+        run.learning_rate = max(run.learning_rate * self._factor, self._min_learning_rate)
 
     def state(self) -> State:
-        """The best value, and how long ago it was seen; the rate itself is part of the optimizer's state."""
+        """Return the best value and the evaluations since; the rate itself is the optimizer's state."""
         return {"best": self._watcher.best, "waited": self._watcher.waited}
 
     def restore(self, state: State) -> None:
-        """Go on waiting."""
+        """Restore what `state` returned."""
         self._watcher.best, self._watcher.waited = state.get("best"), state.get("waited", 0)

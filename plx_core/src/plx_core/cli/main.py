@@ -404,7 +404,7 @@ def _experiment(
     from plx_core.experiments.from_config import create_experiment
 
     return create_experiment(
-        checked, output_dir, given=Path(file).read_text(encoding="utf-8"), keep=keep
+        checked, output_dir, text=Path(file).read_text(encoding="utf-8"), keep=keep
     )
 
 

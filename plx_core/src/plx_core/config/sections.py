@@ -153,7 +153,9 @@ class TrainConfig:
         None, "steps between evaluations, in train_and_evaluate"
     )
     warm_start: WarmStartConfig | None = _key(None, "initial weights from another run")
-    hooks: list[CallbackLike] = field(factory=list, metadata={"help": "callbacks"})
+    callbacks: list[CallbackLike] = field(
+        factory=list, metadata={"help": "called at the events of the run", "alias": "hooks"}
+    )
 
 
 @frozen(kw_only=True)
@@ -179,7 +181,9 @@ class EvalConfig:
     export_strategies: list[ExporterLike] = field(
         factory=list, metadata={"help": "what is exported after an evaluation"}
     )
-    hooks: list[CallbackLike] = field(factory=list, metadata={"help": "callbacks"})
+    callbacks: list[CallbackLike] = field(
+        factory=list, metadata={"help": "called at the events of the run", "alias": "hooks"}
+    )
 
 
 @frozen(kw_only=True)

@@ -1,10 +1,10 @@
-"""The evaluation program: metrics over many batches in one call of TensorFlow, predictions, and the export of both."""
+"""Evaluation over many batches per TensorFlow call, predictions, and their export."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,16 +14,14 @@ from plx_core.engine.variables import assign_variables
 from plx_core.errors import ComponentError, DataError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.variable_names import variables_by_name
-
-if TYPE_CHECKING:
-    import keras
+from plx_core.types import Array, Features, Labels, Nested, Network
 
 BATCHES_PER_CALL = 64
 DECODED_AT_ONCE = 64
 
 
 class EvaluationProgram:
-    """Evaluates and predicts with a specification whose weights come from a checkpoint."""
+    """Evaluates and predicts with a specification and the weights of a checkpoint."""
 
     def __init__(self, spec: EstimatorSpec) -> None:
         self.spec = spec
@@ -35,18 +33,22 @@ class EvaluationProgram:
         self._decode = tf.function(self._decode_batch, reduce_retracing=True)
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Take the weights of a training checkpoint.
+        """Load the weights of a checkpoint.
 
         Raises:
-            CheckpointError: they are another network's.
+            CheckpointError: they do not fit the network.
         """
         assign_variables(self.variables, state["program"]["variables"], "variables")
 
-    def evaluate(self, iterator: Any, steps: int | None) -> dict[str, float]:
-        """The mean loss over examples, and the metrics.
+    def evaluate(self, iterator: Iterator[Nested], steps: int | None) -> dict[str, float]:
+        """Return the mean loss over examples, and the metrics.
+
+        Args:
+            iterator: yields batches.
+            steps: the number of batches; all of them when None.
 
         Raises:
-            DataError: there was no batch at all.
+            DataError: there was no batch.
         """
         self._reset()
         remaining = steps
@@ -58,18 +60,19 @@ class EvaluationProgram:
             remaining = None if remaining is None else remaining - done
         if float(self._examples.numpy()) == 0:
             raise DataError("the evaluation data has no batch")
-        found = {name: np.asarray(metric.result()) for name, metric in self.spec.metrics.items()}
-        metrics = {name: float(value) for name, value in found.items() if value.ndim == 0}
-        metrics |= {
+        loss = float(self._loss_sum.numpy() / self._examples.numpy())
+        results = {name: np.asarray(metric.result()) for name, metric in self.spec.metrics.items()}
+        scalars = {name: float(value) for name, value in results.items() if value.ndim == 0}
+        components = {
             f"{name}/{index}": float(item)
-            for name, value in found.items()
+            for name, value in results.items()
             if value.ndim == 1
             for index, item in enumerate(value)
         }
-        return {"loss": float(self._loss_sum.numpy() / self._examples.numpy())} | metrics
+        return {"loss": loss} | scalars | components
 
     def predict(self, dataset: tf.data.Dataset) -> Iterator[dict[str, np.ndarray]]:
-        """The predictions for each batch, by name."""
+        """Yield the predictions for each batch, by name."""
         iterator = iter(dataset)
         while True:
             try:
@@ -79,14 +82,17 @@ class EvaluationProgram:
             yield {name: value.numpy() for name, value in predictions.items()}
 
     def decode(self, latents: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
-        """What a generator makes of latents, [n, …], and these themselves as `latent`: batch after batch.
+        """Yield what a generator decodes latents to, batch by batch, with the latents as `latent`.
+
+        Args:
+            latents: float [n, …].
 
         Raises:
-            ComponentError: the model decodes nothing.
+            ComponentError: the model has no decoder.
         """
         if self.spec.decode_fn is None:
             raise ComponentError(
-                "this model decodes nothing; a Generator whose encoder has one output does"
+                "this model cannot decode; a Generator with one encoder output can"
             )
         for start in range(0, len(latents), DECODED_AT_ONCE):
             part = latents[start : start + DECODED_AT_ONCE]
@@ -94,35 +100,39 @@ class EvaluationProgram:
             yield {"latent": part} | {name: value.numpy() for name, value in predictions.items()}
 
     def sample(self, count: int, seed: int) -> np.ndarray:
-        """Latents for `decode`, drawn as the model says.
+        """Draw latents for `decode` from the model's distribution.
 
         Raises:
-            ComponentError: the model knows no distribution of them.
+            ComponentError: the model has no distribution of latents.
         """
         if self.spec.sample_fn is None:
             raise ComponentError(
-                "this model knows no distribution of latents to draw from; a Generator with a LatentBridge does"
+                "this model has no distribution of latents to draw from; "
+                "a Generator with a LatentBridge has"
             )
         return self.spec.sample_fn(count, np.random.default_rng(seed))
 
-    def export(self, directory: Path, format: str, processing: keras.Model | None) -> None:
-        """Write the model, with the pipeline's processing of raw features before it.
+    def export(self, directory: Path, format: str, processing: Network | None) -> None:
+        """Write the model, preceded by the pipeline's processing of raw features.
 
-        A SavedModel's `serve` gives the predictions by name; the other formats hold the network, which gives the graph's outputs.
+        A SavedModel's `serve` returns the predictions by name. The other formats hold the network,
+        which returns the graph's outputs.
+
+        Args:
+            directory: the folder to write.
+            format: `saved_model`, `keras`, `onnx` or `litert`.
+            processing: the processing of raw features; None for none.
 
         Raises:
-            ComponentError: a package that the format needs is not installed, or Keras cannot export this network to it.
+            ComponentError: a package that the format needs is not installed, or Keras cannot export
+                the network in it.
         """
         import keras
 
         network = self.spec.network
         if processing is not None:
-            wanted = [tensor.name for tensor in network.inputs]
-            network = keras.Model(
-                processing.input,
-                network({name: processing.output[name] for name in wanted}),
-                name=network.name,
-            )
+            inputs = {tensor.name: processing.output[tensor.name] for tensor in network.inputs}
+            network = keras.Model(processing.input, network(inputs), name=network.name)
         if format == "saved_model":
             self._save(directory, network)
             return
@@ -141,7 +151,7 @@ class EvaluationProgram:
                 f"Keras cannot export this network as {format}: {error}"
             ) from error
 
-    def _save(self, directory: Path, network: keras.Model) -> None:
+    def _save(self, directory: Path, network: Network) -> None:
         module = tf.Module()
         module.network = network
         signature = {
@@ -149,7 +159,7 @@ class EvaluationProgram:
             for tensor in network.inputs
         }
 
-        def serve(features: Any) -> dict[str, tf.Tensor]:
+        def serve(features: Features) -> dict[str, tf.Tensor]:
             return dict(self.spec.predict_fn(features, network(features, training=False)))
 
         module.serve = tf.function(serve, input_signature=[signature])
@@ -157,19 +167,19 @@ class EvaluationProgram:
 
     def _run_batches(self, iterator: Any, count: tf.Tensor) -> tf.Tensor:
         done = tf.constant(0)
-        going = tf.constant(True)
-        while going & (done < count):
+        has_batch = tf.constant(True)
+        while has_batch & (done < count):
             batch = iterator.get_next_as_optional()
-            going = batch.has_value()
-            if going:
+            has_batch = batch.has_value()
+            if has_batch:
                 features, labels = batch.get_value()
                 self._evaluate_batch(features, labels)
                 done += 1
         return done
 
-    # As in training, these are Python as they stand, which AutoGraph would take long to rewrite.
+    # As in training, without AutoGraph, whose conversion would dominate start-up.
     @tf.autograph.experimental.do_not_convert
-    def _evaluate_batch(self, features: Any, labels: Any) -> None:
+    def _evaluate_batch(self, features: Features, labels: Labels) -> None:
         outputs = self.spec.network(features, training=False)
         loss = total_loss(self.spec, features, labels, outputs)
         size = tf.cast(tf.shape(tf.nest.flatten(features)[0])[0], tf.float32)
@@ -178,7 +188,7 @@ class EvaluationProgram:
         self.spec.update_metrics(features, labels, outputs)
 
     @tf.autograph.experimental.do_not_convert
-    def _predict_batch(self, iterator: Any) -> dict[str, tf.Tensor]:
+    def _predict_batch(self, iterator: Iterator[Nested]) -> dict[str, tf.Tensor]:
         features, _ = next(iterator)
         return dict(self.spec.predict_fn(features, self.spec.network(features, training=False)))
 
@@ -191,3 +201,40 @@ class EvaluationProgram:
         self._examples.assign(0.0)
         for metric in self.spec.metrics.values():
             metric.reset_state()
+
+
+def prediction_rows(
+    batches: Iterable[Mapping[str, Array]], keys: Sequence[str] | None
+) -> Iterator[dict[str, Array]]:
+    """Yield the predictions of each example, one mapping at a time.
+
+    Args:
+        batches: predictions by name, with a leading axis of examples.
+        keys: the names of the predictions to keep; all when None.
+
+    Raises:
+        ComponentError: there is no prediction of a name.
+    """
+    for batch in batches:
+        chosen = choose_predictions(batch, keys)
+        for row in zip(*chosen.values(), strict=True):
+            yield dict(zip(chosen, row, strict=True))
+
+
+def choose_predictions(
+    predictions: Mapping[str, Array], keys: Sequence[str] | None
+) -> Mapping[str, Array]:
+    """Return the predictions of these names; all when `keys` is None.
+
+    Raises:
+        ComponentError: there is no prediction of a name.
+    """
+    if keys is None:
+        return predictions
+    unknown = sorted(set(keys) - set(predictions))
+    if unknown or not keys:
+        raise ComponentError(
+            f"there is no prediction called {', '.join(unknown) or 'nothing'}; "
+            f"there are {', '.join(predictions)}"
+        )
+    return {key: predictions[key] for key in keys}

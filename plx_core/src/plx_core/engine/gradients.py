@@ -1,28 +1,38 @@
-"""The training program: many steps in one call of TensorFlow, with metrics, and state that a checkpoint can keep."""
+"""The loss of a specification, and the clipping of gradients."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import tensorflow as tf
 
 from plx_core.models.spec import EstimatorSpec
+from plx_core.types import Features, Labels, Nested, Tensor, Variable
 
 
-def total_loss(spec: EstimatorSpec, features: Any, labels: Any, outputs: Any) -> tf.Tensor:
-    """The loss of a batch, the parts of several heads and the penalties of regularizers added up: a scalar."""
+def total_loss(spec: EstimatorSpec, features: Features, labels: Labels, outputs: Nested) -> Tensor:
+    """Return the loss of a batch, a scalar: the sum over heads, plus the regularizers' penalties."""
     loss = spec.loss_fn(features, labels, outputs) if spec.loss_fn else tf.constant(0.0)
     parts = [*(loss.values() if isinstance(loss, Mapping) else [loss]), *spec.network.losses]
-    return (
-        tf.add_n([tf.cast(part, parts[0].dtype) for part in parts]) if len(parts) > 1 else parts[0]
-    )
+    if len(parts) == 1:
+        return parts[0]
+    return tf.add_n([tf.cast(part, parts[0].dtype) for part in parts])
 
 
 def clip_gradients(
-    gradients: list[Any], weights: list[Any], norm: float | None, embedding_norm: float | None
-) -> list[Any]:
-    """Clip by the global norm, then each embedding's gradient by its own."""
+    gradients: list[Tensor],
+    weights: list[Variable],
+    norm: float | None,
+    embedding_norm: float | None,
+) -> list[Tensor]:
+    """Clip gradients by their global norm, and then those of embeddings each by its own norm.
+
+    Args:
+        gradients: one for each weight; None where a weight has no gradient.
+        weights: the weights.
+        norm: the largest global norm; None to leave it.
+        embedding_norm: the largest norm of the gradient of an embedding; None to leave it.
+    """
     if norm is not None:
         gradients = _clip_all(gradients, norm)
     if embedding_norm is not None:
@@ -34,17 +44,17 @@ def clip_gradients(
     return gradients
 
 
-def _clip_all(gradients: list[Any], norm: float) -> list[Any]:
+def _clip_all(gradients: list[Tensor], norm: float) -> list[Tensor]:
     if len({gradient.dtype for gradient in gradients}) == 1:
         return list(tf.clip_by_global_norm(gradients, norm)[0])
-    whole = tf.linalg.global_norm([tf.cast(gradient, tf.float32) for gradient in gradients])
-    scale = norm / tf.maximum(whole, norm)
+    global_norm = tf.linalg.global_norm([tf.cast(gradient, tf.float32) for gradient in gradients])
+    scale = norm / tf.maximum(global_norm, norm)
     return [
         tf.convert_to_tensor(gradient) * tf.cast(scale, gradient.dtype) for gradient in gradients
     ]
 
 
-def _clip_one(gradient: Any, norm: float) -> Any:
+def _clip_one(gradient: Tensor, norm: float) -> Tensor:
     if isinstance(gradient, tf.IndexedSlices):
         return tf.IndexedSlices(
             tf.clip_by_norm(gradient.values, norm), gradient.indices, gradient.dense_shape

@@ -1,4 +1,4 @@
-"""When a run stops stepping to do something else, so that nothing it does is late."""
+"""Stopping on SIGINT and SIGTERM after a checkpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plx_core.errors import PlxError
 
 
 class Interrupted(PlxError):
-    """The process was asked to stop by a signal; a checkpoint has been written."""
+    """A signal asked the process to stop; a checkpoint has been written."""
 
     def __init__(self, number: int, message: str) -> None:
         super().__init__(message)
@@ -23,27 +23,30 @@ class Interrupted(PlxError):
 
 @define
 class StopRequest:
-    """The signal that asked the process to stop, if one did."""
+    """The number of the signal that asked the process to stop; None if there was none."""
 
     number: int | None = None
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Note SIGINT and SIGTERM instead of dying of them, so that a step can end and a checkpoint be written; a second one kills."""
+    """Record SIGINT and SIGTERM in the body instead of dying, so that a checkpoint can be written.
+
+    A second signal has its usual effect. Outside the main thread nothing is changed.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request
         return
     previous = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def record(number: int, frame: FrameType | None) -> None:
         request.number = number
         for each, handler in previous.items():
             signal.signal(each, handler)
 
     for number in previous:
-        signal.signal(number, note)
+        signal.signal(number, record)
     try:
         yield request
     finally:

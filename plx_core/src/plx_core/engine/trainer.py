@@ -1,24 +1,27 @@
-"""What estimators and agents share: a model function, a run directory, and its checkpoints."""
+"""What estimators and agents share: a model function, a run directory and its checkpoints."""
 
 from __future__ import annotations
 
+import functools
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from abc import ABC
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
 import tensorflow as tf
 from attrs import evolve
 
+from plx_core.annotations import CallbackLike
 from plx_core.callbacks.callback import Callback
-from plx_core.callbacks.keras_adapter import as_callback
-from plx_core.callbacks.plugin_events import RunEvents
+from plx_core.callbacks.keras_adapter import as_callbacks
+from plx_core.callbacks.observers import Observers
 from plx_core.components.component import default_registry, make, parameter_names
 from plx_core.config.sections import EnvironmentConfig, RunConfig, WarmStartConfig
+from plx_core.engine.loop import TrainingLoop
 from plx_core.errors import CheckpointError, ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.graph import symbolic_inputs
@@ -28,23 +31,30 @@ from plx_core.runs.checkpoints import Checkpoints
 from plx_core.runs.interfaces import Tracker
 from plx_core.runs.run_directory import RunDirectory
 from plx_core.runs.trackers import TensorBoardTracker
-
-MODEL_FN_PARAMETERS = ("features", "labels", "mode", "params", "config")
+from plx_core.types import Features, Network
 
 
 class Trainer(ABC):
-    """Holds a model function and a run directory that remembers everything.
+    """Holds a model function, and a run directory with everything that a run needs to resume.
 
     Args:
-        model_fn: a function of (features, labels), and `mode`, `params` and `config` if it wants them. It is called once a mode with
-            symbolic features, and returns an `EstimatorSpec`, as a model of plx does when it is called.
-        model_dir: the run directory; made when it is not there, gone on with when it is.
-        config: when to save, log and summarise (`RunConfig`), or that and how to execute (`EnvironmentConfig`).
-        params: handed to `model_fn`.
-        trackers: where metrics go besides `metrics.jsonl`; TensorBoard events when left out.
-        warm_start_from: another run whose weights are the initial ones: its directory, one of its checkpoints, or these with a choice
-            of variables and a map of names.
+        model_fn: a function of (features, labels), or of (observations, action_space) for an agent;
+            it may also take `mode`, `params` and `config`. It is called once for each mode with
+            symbolic features and returns an `EstimatorSpec`, as every model of plx does.
+        model_dir: the run directory; created if it does not exist, resumed if it does.
+        config: a `RunConfig` (when to save, log and summarise) or an `EnvironmentConfig`, which
+            includes one and says how to execute.
+        params: passed to `model_fn`.
+        trackers: where metrics go besides `metrics.jsonl`; TensorBoard when None.
+        warm_start_from: the run whose weights are the initial ones: its directory, one of its
+            checkpoints, or a `WarmStartConfig` with a choice of variables and a map of names.
+
+    Raises:
+        ComponentError: `model_fn` does not take what it is called with.
     """
+
+    _INPUTS: ClassVar[tuple[str, str]] = ("features", "labels")
+    """The names of the two inputs of `model_fn`."""
 
     def __init__(
         self,
@@ -56,23 +66,17 @@ class Trainer(ABC):
         trackers: Sequence[Any] | None = None,
         warm_start_from: WarmStartConfig | str | Path | None = None,
     ) -> None:
-        names = parameter_names(model_fn)
-        if "features" not in names:
-            raise ComponentError(
-                f"a model_fn takes features, labels and, if it wants them, mode, params, config; this one takes {', '.join(sorted(names))}"
-            )
+        if isinstance(warm_start_from, (str, Path)):
+            warm_start_from = WarmStartConfig(path=str(warm_start_from))
+        self._check_model_fn(model_fn)
         self.model_fn = model_fn
         self.run_directory = RunDirectory(Path(model_dir))
         self.config = _environment(config)
         self.params = params
+        self.warm_start = warm_start_from
         self.plugins: Plugins | None = None
-        self._events: RunEvents | None = None
         self._trackers = trackers
-        self.warm_start = (
-            WarmStartConfig(path=str(warm_start_from))
-            if isinstance(warm_start_from, (str, Path))
-            else warm_start_from
-        )
+        self._loop: TrainingLoop | None = None
         run = self.config.run_config
         self.checkpoints = Checkpoints(
             self.run_directory.checkpoints,
@@ -87,38 +91,49 @@ class Trainer(ABC):
 
     @property
     def global_step(self) -> int:
-        """How many updates the newest checkpoint has seen; 0 when there is none."""
+        """The number of updates at the newest checkpoint; 0 without one."""
         latest = self.checkpoints.latest()
         return checkpoint_files.step_of(latest) if latest else 0
 
     @property
-    @abstractmethod
-    def training_model(self) -> keras.Model:
+    def training_model(self) -> Network:
         """The network that is being trained.
 
         Raises:
             ComponentError: training has not begun in this process.
         """
+        return self._running.spec.network
 
     @property
-    @abstractmethod
     def learning_rate(self) -> float:
-        """The learning rate of the next step."""
+        """The learning rate of the next update.
 
-    @abstractmethod
+        Setting it raises a `ComponentError` where a schedule or an algorithm determines it.
+        """
+        return self._running.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self._running.learning_rate = value
+
     def save_checkpoint(self) -> None:
-        """Save a checkpoint amid training: at once, or as soon as it can be gone on from exactly."""
+        """Save a checkpoint: during training as soon as the current block of steps has ended."""
+        self._running.request_save()
 
     def latest_checkpoint(self) -> Path | None:
-        """The newest whole checkpoint."""
+        """Return the newest complete checkpoint."""
         return self.checkpoints.latest()
 
     def get_variable_names(self) -> list[str]:
-        """The names of the weights in the newest checkpoint."""
+        """Return the names of the weights in the newest checkpoint."""
         return list(self._saved_variables())
 
     def get_variable_value(self, name: str) -> np.ndarray:
-        """The value of a weight in the newest checkpoint."""
+        """Return the value of a weight in the newest checkpoint.
+
+        Raises:
+            ComponentError: there is no such weight.
+        """
         saved = self._saved_variables()
         if name not in saved:
             raise ComponentError(
@@ -126,79 +141,99 @@ class Trainer(ABC):
             )
         return saved[name]
 
-    @property
-    def events(self) -> RunEvents:
-        """Tells plug-ins of this run: the installed ones, and those that its config names."""
-        if self._events is None:
-            self._events = RunEvents(
-                default_registry().plugins if self.plugins is None else self.plugins
-            )
-        return self._events
+    @functools.cached_property
+    def observers(self) -> Observers:
+        """The observers of the installed plug-ins, and of those that the config names."""
+        return Observers(default_registry().plugins if self.plugins is None else self.plugins)
 
     @contextmanager
-    def announced(self, callbacks: list[Callback]) -> Iterator[None]:
-        """Tell plug-ins of the training in the body, which calls these callbacks."""
-        if self.events.has_listeners:
-            callbacks.append(self.events)
+    def observed(self, callbacks: list[Callback]) -> Iterator[None]:
+        """Add the observers to the callbacks, and tell them where the body fails."""
+        if self.observers:
+            callbacks.append(self.observers)
         try:
             yield
         except BaseException as error:
-            self.events.tell("run_failed", run=self, error=error)
+            self.observers.on_failure(self, error)
             raise
 
     def make_trackers(self) -> list[Tracker]:
-        """Where metrics go besides `metrics.jsonl`."""
+        """Return the trackers: where metrics go besides `metrics.jsonl`."""
         trackers = (
             [TensorBoardTracker(str(self.model_dir))] if self._trackers is None else self._trackers
         )
         return [make("trackers", tracker, directory=str(self.model_dir)) for tracker in trackers]
 
     def call_model_fn(
-        self, mode: str, features: Mapping[str, tf.TensorSpec], labels: Any
+        self, mode: str, inputs: Mapping[str, tf.TensorSpec], target: Any
     ) -> EstimatorSpec:
-        """Call the model function on symbolic features, with initial weights that depend on the seed alone."""
+        """Call the model function; the initial weights depend on the seed alone.
+
+        Args:
+            mode: one of `Modes`.
+            inputs: the features, or the observations of an agent, by name.
+            target: the specification of the labels, or the action space of an agent.
+        """
         keras.utils.set_random_seed(self.config.seed)
         if self.config.deterministic and tf.config.list_physical_devices("GPU"):
-            # TensorFlow's kernels for CPUs give the same bits each time as they are; this would only swap in slower ones.
+            # The CPU kernels are deterministic anyway; this would only replace them by slower ones.
             tf.config.experimental.enable_op_determinism()
         keras.config.set_dtype_policy(self.config.mixed_precision)
-        supplied = {
-            "features": symbolic_inputs(features),
-            "labels": labels,
+        supplied = self._model_fn_inputs(symbolic_inputs(inputs), target) | {
             "mode": mode,
             "params": self.params,
             "config": self.config.run_config,
         }
         names = parameter_names(self.model_fn)
-        spec = self.model_fn(
-            **{name: supplied[name] for name in MODEL_FN_PARAMETERS if name in names}
-        )
+        spec = self.model_fn(**{name: supplied[name] for name in supplied if name in names})
         if not isinstance(spec, EstimatorSpec):
             raise ComponentError(
-                f"a model_fn returns an EstimatorSpec, as a model does when it is called; this one returned {type(spec).__name__}"
+                "a model_fn returns an EstimatorSpec, as calling a model does; "
+                f"this one returned {type(spec).__name__}"
             )
         return spec
 
-    def _evaluated(
-        self, step: int, split: str, metrics: dict[str, float], hooks: Sequence[Any] | None
+    def _model_fn_inputs(self, inputs: Features, target: Any) -> dict[str, Any]:
+        """Return the two inputs of the model function by name."""
+        return dict(zip(self._INPUTS, (inputs, target), strict=True))
+
+    def _check_model_fn(self, model_fn: Callable[..., EstimatorSpec]) -> None:
+        names = parameter_names(model_fn)
+        if not names & self._model_fn_inputs({}, None).keys():
+            raise ComponentError(
+                f"a model_fn takes {', '.join(self._INPUTS)} and, optionally, mode, params and "
+                f"config; this one takes {', '.join(sorted(names))}"
+            )
+
+    @property
+    def _running(self) -> TrainingLoop:
+        if self._loop is None:
+            raise ComponentError("training has not begun in this process")
+        return self._loop
+
+    def _record_evaluation(
+        self,
+        step: int,
+        split: str,
+        metrics: dict[str, float],
+        callbacks: Iterable[CallbackLike] | None,
     ) -> dict[str, float]:
-        """Keep what an evaluation gave, and tell of it; the metrics with their step."""
+        """Log the metrics of an evaluation and tell the callbacks; return them with their step."""
         self.run_directory.append_metrics(step, split, metrics, time=time.time())
         for tracker in self.make_trackers():
             tracker.log(step, split, metrics)
             tracker.close()
-        for hook in hooks or ():
-            as_callback(make("callbacks", hook)).on_evaluate(self, step, metrics)
-        self.events.tell("evaluated", run=self, step=step, split=split, metrics=metrics)
+        for callback in (*as_callbacks(callbacks), self.observers):
+            callback.on_evaluate(self, step, metrics, split)
         return metrics | {"global_step": step}
 
     def _checkpoint(self, path: str | Path | None) -> Path:
-        found = Path(path) if path is not None else self.checkpoints.latest()
-        if found is None:
+        checkpoint = Path(path) if path is not None else self.checkpoints.latest()
+        if checkpoint is None:
             raise CheckpointError(
                 f"there is no checkpoint in {self.checkpoints.directory}; train first"
             )
-        return found
+        return checkpoint
 
     def _saved_variables(self) -> dict[str, np.ndarray]:
         state = checkpoint_files.load(self._checkpoint(None))
@@ -206,14 +241,10 @@ class Trainer(ABC):
 
 
 def _environment(config: RunConfig | EnvironmentConfig | None) -> EnvironmentConfig:
-    environment = (
-        EnvironmentConfig(run_config=config)
-        if isinstance(config, RunConfig)
-        else config or EnvironmentConfig()
-    )
+    if isinstance(config, RunConfig):
+        config = EnvironmentConfig(run_config=config)
+    environment = config or EnvironmentConfig()
     seed = environment.run_config.seed
-    return (
-        evolve(environment, seed=seed)
-        if seed is not None and environment.seed == 0
-        else environment
-    )
+    if seed is not None and environment.seed == 0:
+        return evolve(environment, seed=seed)
+    return environment

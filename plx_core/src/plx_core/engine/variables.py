@@ -1,15 +1,22 @@
-"""The training program: many steps in one call of TensorFlow, with metrics, and state that a checkpoint can keep."""
+"""Variables and the values that a checkpoint holds of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from plx_core.errors import CheckpointError, did_you_mean
+from plx_core.types import Array, Variable
 
 
-def assign_variables(variables: Mapping[str, Any], values: Mapping[str, Any], group: str) -> None:
-    """Give variables the values of a checkpoint.
+def assign_variables(
+    variables: Mapping[str, Variable], values: Mapping[str, Array], group: str
+) -> None:
+    """Assign the values of a checkpoint to variables.
+
+    Args:
+        variables: by name.
+        values: by name.
+        group: what the error message calls them.
 
     Raises:
         CheckpointError: names or shapes differ; the message says which.
@@ -18,11 +25,13 @@ def assign_variables(variables: Mapping[str, Any], values: Mapping[str, Any], gr
     for name, variable in variables.items():
         if name not in values:
             problems.append(
-                f"{name} {tuple(variable.shape)} is not in the checkpoint{did_you_mean(name, values)}"
+                f"{name} {tuple(variable.shape)} is not in the checkpoint"
+                f"{did_you_mean(name, values)}"
             )
         elif tuple(values[name].shape) != tuple(variable.shape):
             problems.append(
-                f"{name} has shape {tuple(values[name].shape)} in the checkpoint and {tuple(variable.shape)} in the network"
+                f"{name} has shape {tuple(values[name].shape)} in the checkpoint "
+                f"and {tuple(variable.shape)} in the network"
             )
     problems += [
         f"{name} {tuple(value.shape)} is in the checkpoint only"

@@ -1,4 +1,4 @@
-"""One call of training: when to step, log, summarise and save, and what memory holds between two calls."""
+"""Initial weights from another run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from plx_core.config.sections import WarmStartConfig
 from plx_core.engine.variables import assign_variables
@@ -14,22 +13,22 @@ from plx_core.errors import CheckpointError
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.runs.checkpoints import Checkpoints
 from plx_core.runs.run_directory import CHECKPOINTS
+from plx_core.types import Variable
 
 logger = logging.getLogger(__name__)
 
 
-def warm_start(variables: Mapping[str, Any], source: WarmStartConfig) -> None:
-    """Give variables the values of another run.
+def warm_start(variables: Mapping[str, Variable], source: WarmStartConfig) -> None:
+    """Assign the values of another run to variables.
 
     Raises:
-        CheckpointError: there is no checkpoint, no variable is chosen, or names or shapes do not fit.
+        CheckpointError: there is no checkpoint, no variable matches, or names or shapes differ.
     """
     path = Path(source.path)
-    checkpoint = (
-        path
-        if (path / checkpoint_files.MANIFEST).is_file() and not (path / CHECKPOINTS).is_dir()
-        else Checkpoints(path / CHECKPOINTS).latest()
-    )
+    is_checkpoint = (path / checkpoint_files.MANIFEST).is_file() and not (
+        path / CHECKPOINTS
+    ).is_dir()
+    checkpoint = path if is_checkpoint else Checkpoints(path / CHECKPOINTS).latest()
     if checkpoint is None:
         raise CheckpointError(f"there is no checkpoint to start from in {path}")
     saved = checkpoint_files.load(checkpoint)["program"]["variables"]
@@ -42,10 +41,7 @@ def warm_start(variables: Mapping[str, Any], source: WarmStartConfig) -> None:
         raise CheckpointError(
             f"no variable matches {source.variables}; there are {', '.join(variables)}"
         )
-    wanted = {name: source.names.get(name, name) for name in chosen}
-    assign_variables(
-        chosen,
-        {name: saved[other] for name, other in wanted.items() if other in saved},
-        f"variables of {checkpoint}",
-    )
+    sources = {name: source.names.get(name, name) for name in chosen}
+    values = {name: saved[other] for name, other in sources.items() if other in saved}
+    assign_variables(chosen, values, f"variables of {checkpoint}")
     logger.info("started from %d variables of %s", len(chosen), checkpoint)

@@ -1,4 +1,4 @@
-"""Whether training is quicker when XLA compiles it: tried once for a run, and remembered in its directory."""
+"""Whether training is faster when XLA compiles it: tried once for a run and stored in its directory."""
 
 from __future__ import annotations
 
@@ -16,66 +16,79 @@ from plx_core.runs.run_directory import write_text
 
 logger = logging.getLogger(__name__)
 
-ANSWER = "xla.json"
+RESULT = "xla.json"
 STEPS, TURNS = 32, 3
 SLOW = 10.0
-"""So few steps a second are slow: a call that takes one step is not judged by what a call costs."""
+"""At fewer steps per second the overhead of a call does not matter, so one step is a fair trial."""
 
 
 class Steps(Protocol):
-    """What takes steps over batches."""
+    """A program that takes steps over batches."""
 
     def read(self, dataset: tf.data.Dataset) -> object:
-        """The batches of a data set, as `run` takes them."""
+        """Return the batches of a data set, as `run` takes them."""
 
     def run(self, batches: object, steps: int) -> None:
-        """Take steps."""
+        """Take a number of steps."""
 
 
-def is_quicker(directory: Path, rate: Callable[[bool, float], float]) -> bool:
-    """Whether to compile with XLA: what the run directory says, else what a trial finds, which the directory then says.
+def is_faster(directory: Path, rate: Callable[[bool, float], float]) -> bool:
+    """Whether to compile with XLA: the stored result of a trial, or that of a trial now.
 
     Args:
-        directory: of the run; a resumed one is the same program.
-        rate: of compiling or not, and of the rate that is to be beaten; how quick it is, 0 where XLA cannot.
+        directory: the run directory.
+        rate: called with whether to compile, and the rate to beat; returns steps per second, 0 if
+            XLA cannot compile the program.
     """
-    if (known := answer(directory)) is not None:
-        return known
+    stored = stored_result(directory)
+    if stored is not None:
+        return stored
     without = rate(False, 0.0)
     rates = {"without": without, "with": rate(True, without)}
-    found = {
+    result = {
         "xla": rates["with"] > rates["without"],
         "per_second": {name: round(value, 3) for name, value in rates.items()},
     }
-    write_text(directory / ANSWER, json.dumps(found))
-    logger.info("xla: %s, after a trial: %s", found["xla"], found["per_second"])
-    return bool(found["xla"])
+    write_text(directory / RESULT, json.dumps(result))
+    logger.info("xla: %s, after a trial: %s", result["xla"], result["per_second"])
+    return bool(result["xla"])
 
 
-def answer(directory: Path) -> bool | None:
-    """What the run directory says; None where there has been no trial."""
-    path = directory / ANSWER
-    return bool(json.loads(path.read_text(encoding="utf-8"))["xla"]) if path.exists() else None
+def stored_result(directory: Path) -> bool | None:
+    """Return the result of a run's trial; None if there has been none."""
+    path = directory / RESULT
+    if not path.exists():
+        return None
+    return bool(json.loads(path.read_text(encoding="utf-8"))["xla"])
 
 
 def best_rate(work: Callable[[], object], turns: int = TURNS) -> float:
-    """How often a second work is done, in the quickest of a few turns; 0 where XLA cannot compile it."""
+    """Return how often a second some work can be done, in the fastest of a few turns.
+
+    It is 0 where XLA cannot compile the work.
+    """
     try:
         work()
         return max(_rate(work) for _ in range(turns))
     except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError) as error:
-        logger.info("no XLA: %s", str(error).splitlines()[0])
+        logger.info("XLA cannot compile it: %s", str(error).splitlines()[0])
         return 0.0
 
 
 def steps_per_second(program: Steps, pipeline: Pipeline, rival: float) -> float:
-    """How quick a program is; a first impression where one step takes long, and far longer than a rival's."""
+    """Return the steps per second of a program.
+
+    Args:
+        program: the program.
+        pipeline: its data.
+        rival: the rate to beat; a program that is far slower is judged by its first steps.
+    """
     batches = program.read(pipeline.dataset().repeat())
     impression = best_rate(lambda: program.run(batches, 1), turns=1)
-    # Compiled convolutions can be forty times as slow on a CPU, and their trial would take longer than the training.
+    # Compiled convolutions can be 40 times slower on a CPU; a full trial could outlast the training.
     if impression < min(rival / 4, SLOW):
         return impression
-    steps = max(1, min(STEPS, int(impression)))  # a second's worth, where a step takes long
+    steps = max(1, min(STEPS, int(impression)))  # at most a second, where a step takes long
     return steps * best_rate(lambda: program.run(batches, steps))
 
 

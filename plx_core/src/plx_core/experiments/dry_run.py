@@ -9,12 +9,13 @@ from typing import Any
 
 import tensorflow as tf
 
-from plx_core.callbacks.keras_adapter import as_callback
-from plx_core.components.component import Component, make
+from plx_core.callbacks.keras_adapter import as_callbacks
+from plx_core.components.component import make
 from plx_core.config.check import CheckedConfig, in_order
 from plx_core.engine.gradients import total_loss
 from plx_core.errors import ComponentError, ConfigError, Problem, reason_of
 from plx_core.experiments.from_config import (
+    check_callbacks,
     create_experiment,
     environment_of,
     input_fn_of,
@@ -61,13 +62,10 @@ def _problems(parts: Iterable[Callable[[], Any]]) -> Iterator[Problem]:
 def _parts_of_estimator(checked: CheckedConfig) -> Iterator[Callable[[], Any]]:
     sections = checked.config
     for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
-        if section.data_pipeline is not None:
-            yield functools.partial(
-                input_fn_of(checked, section.data_pipeline),
-                mode=mode,
-                seed=sections.environment.seed,
-            )
-    yield from _hooks(checked, None)
+        input_fn = input_fn_of(checked, section.data_pipeline)
+        if input_fn is not None:
+            yield functools.partial(input_fn, mode, sections.environment.seed)
+    yield from _extensions(checked)
 
 
 def _parts_of_agent(checked: CheckedConfig, scratch: str) -> Iterator[Callable[[], Any]]:
@@ -82,47 +80,24 @@ def _parts_of_agent(checked: CheckedConfig, scratch: str) -> Iterator[Callable[[
             located(checked, sections.model, lambda: agent.build(Modes.TRAIN, env))
 
     def schedule() -> None:
-        kept = make("memories", memory, seed=seed)
-        located(
-            checked,
-            train.env,
-            lambda: UpdateSchedule(train.first_update, train.update_frequency).check(kept),
-        )
+        built = make("memories", memory, seed=seed)
+        updates = UpdateSchedule(train.first_update, train.update_frequency)
+        located(checked, train.env, lambda: updates.check(built))
 
     yield lambda: environment_of(checked, sections.eval.env, Modes.EVAL, seed)
     yield lambda: located(checked, memory, lambda: make("memories", memory, seed=seed))
     yield model
     if memory is not None:
         yield schedule
-    yield from _hooks(checked, None)
+    yield from _extensions(checked)
 
 
-def _build_estimator(checked: CheckedConfig, scratch: str) -> None:
+def _extensions(checked: CheckedConfig) -> Iterator[Callable[[], Any]]:
+    """Yield what builds each callback and exporter."""
     sections = checked.config
-    estimator = Estimator(model_fn_of(checked), scratch, sections.environment)
-    spec: EstimatorSpec | None = None
-    for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
-        if section.data_pipeline is None:
-            continue
-        pipeline = input_fn_of(checked, section.data_pipeline)(
-            mode=mode, seed=sections.environment.seed
-        )
-        spec = estimator.build(mode, pipeline)
-        located(checked, sections.model, functools.partial(_trace, spec, *pipeline.element_spec))
-    _build_hooks(checked, spec)
-
-
-def _build_hooks(checked: CheckedConfig, spec: EstimatorSpec | None) -> None:
-    """Make what is called during a run, and ask it whether it can work with the specification of the last section."""
-    for part in _hooks(checked, spec):
-        part()
-
-
-def _hooks(checked: CheckedConfig, spec: EstimatorSpec | None) -> Iterator[Callable[[], Any]]:
-    sections = checked.config
-    for component in (*sections.train.hooks, *sections.eval.hooks):
+    for component in (*sections.train.callbacks, *sections.eval.callbacks):
         yield functools.partial(
-            located, checked, component, functools.partial(_try_hook, component, spec)
+            located, checked, component, functools.partial(as_callbacks, [component])
         )
     for component in sections.eval.export_strategies:
         yield functools.partial(
@@ -130,16 +105,27 @@ def _hooks(checked: CheckedConfig, spec: EstimatorSpec | None) -> Iterator[Calla
         )
 
 
-def _try_hook(component: Component, spec: EstimatorSpec | None) -> None:
-    callback = as_callback(make("callbacks", component))
-    if spec is not None:
-        callback.check(spec)
+def _build_estimator(checked: CheckedConfig, scratch: str) -> None:
+    sections = checked.config
+    estimator = Estimator(model_fn_of(checked), scratch, sections.environment)
+    for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
+        input_fn = input_fn_of(checked, section.data_pipeline)
+        if input_fn is not None:
+            pipeline = input_fn(mode, sections.environment.seed)
+            spec = estimator.build(mode, pipeline)
+            trace = functools.partial(_trace, spec, *pipeline.element_spec)
+            located(checked, sections.model, trace)
+    for build in _extensions(checked):
+        build()
+    check_callbacks(checked, create_experiment(checked, scratch, keep=False))
 
 
 def _build_agent(checked: CheckedConfig, scratch: str) -> None:
     experiment = create_experiment(checked, scratch, keep=False)
     if isinstance(experiment, RLExperiment):
-        located(checked, checked.config.train.env or checked.config.eval.env, experiment.try_out)
+        place = checked.config.train.env or checked.config.eval.env
+        located(checked, place, experiment.try_out)
+    check_callbacks(checked, experiment)
 
 
 def _trace(spec: EstimatorSpec, features: Any, labels: Any) -> None:

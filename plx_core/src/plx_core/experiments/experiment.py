@@ -1,7 +1,8 @@
-"""Training and evaluation in turns: what experiments of supervised and of reinforcement learning share."""
+"""What supervised and reinforcement-learning experiments share: train and evaluate in turns."""
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import math
@@ -10,17 +11,23 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import define, field
 
+from plx_core.annotations import CallbackLike
 from plx_core.callbacks.callback import Callback
-from plx_core.callbacks.keras_adapter import as_callback
+from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.callbacks.standard import GlobalStepWaiter
 from plx_core.components.component import make
+from plx_core.components.older_names import accept_older_names
 from plx_core.engine.trainer import Trainer
 from plx_core.errors import CheckpointError, ComponentError
+from plx_core.models.spec import EstimatorSpec
 from plx_core.runs.checkpoints import step_of
+from plx_core.runs.interfaces import Exporter
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -28,11 +35,7 @@ POLL_SECONDS = 0.2
 """How often `continuous_eval` looks for a new checkpoint."""
 
 
-def _callbacks(hooks: Any) -> list[Callback]:
-    return [as_callback(make("callbacks", hook)) for hook in hooks or ()]
-
-
-def _exporters(strategies: Any) -> list[Any]:
+def _exporters(strategies: Any) -> list[Exporter]:
     if strategies is None or isinstance(strategies, (list, tuple)):
         return [make("exporters", strategy) for strategy in strategies or ()]
     return [make("exporters", strategies)]
@@ -44,41 +47,47 @@ class BaseExperiment(ABC):
 
     Args:
         train_steps: the global step to stop at; None when something else ends the training.
-        eval_steps: batches of an evaluation, or its episodes; all batches when None.
-        train_hooks: callbacks of training; their `on_evaluate` is called too.
-        eval_hooks: callbacks of evaluation.
+        eval_steps: the number of batches, or episodes, of an evaluation; all batches when None.
+        train_callbacks: called during training; their `on_evaluate` is called too.
+        eval_callbacks: called after each evaluation.
         eval_delay_secs: seconds to wait before the first evaluation.
-        continuous_eval_throttle_secs: seconds between the beginnings of two evaluations of `continuous_eval`.
-        eval_every_n_steps: evaluate at each multiple of this many steps.
-        train_steps_per_iteration: the same, as polyaxon-lib called it; used when `eval_every_n_steps` is None.
-        delay_workers_by_global_step: whether a worker other than the first waits for a global step, not for seconds.
-        export_strategies: what is exported after an evaluation.
+        continuous_eval_throttle_secs: the least number of seconds from the start of one evaluation
+            of `continuous_eval` to the start of the next.
+        eval_every_n_steps: evaluate at each multiple of this number of steps.
+        train_steps_per_iteration: polyaxon-lib's name of `eval_every_n_steps`; used when that is None.
+        delay_workers_by_global_step: whether workers other than the first wait for a global step
+            rather than for some seconds.
+        export_strategies: exporters to call after each evaluation.
     """
 
     train_steps: int | None = None
     eval_steps: int | None = None
-    train_hooks: list[Callback] = field(factory=list, converter=_callbacks)
-    eval_hooks: list[Callback] = field(factory=list, converter=_callbacks)
+    train_callbacks: list[Callback] = field(factory=list, converter=as_callbacks)
+    eval_callbacks: list[Callback] = field(factory=list, converter=as_callbacks)
     eval_delay_secs: float = 0.0
     continuous_eval_throttle_secs: float = 60.0
     eval_every_n_steps: int | None = None
     train_steps_per_iteration: int | None = None
     delay_workers_by_global_step: bool = False
-    export_strategies: list[Any] = field(factory=list, converter=_exporters)
+    export_strategies: list[Exporter] = field(factory=list, converter=_exporters)
 
     @property
     @abstractmethod
     def trainer(self) -> Trainer:
-        """What is trained."""
+        """The estimator or agent."""
 
     @property
     @abstractmethod
     def _has_ended(self) -> bool:
-        """Whether training is over for another reason than its steps."""
+        """Whether training is over for another reason than its number of steps."""
 
     @abstractmethod
-    def _train_to(self, max_steps: int | None, hooks: Sequence[Callback]) -> None:
+    def _train_to(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
         """Train to a global step."""
+
+    @abstractmethod
+    def _build_spec(self) -> EstimatorSpec | None:
+        """Build the specification of training, or else of evaluation; None without any data."""
 
     @abstractmethod
     def _evaluate_on(
@@ -90,22 +99,42 @@ class BaseExperiment(ABC):
     def predict(
         self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
     ) -> Iterator[dict[str, Any]]:
-        """The predictions for each example of the evaluation data, or each step of an episode."""
+        """Yield the predictions for each example of the evaluation data, or step of an episode."""
 
     @property
     @abstractmethod
     def export_source(self) -> Any:
-        """The data or environment whose features an export takes."""
+        """The data or environment with the features that an export takes."""
 
     @property
     @abstractmethod
     def can_evaluate(self) -> bool:
-        """Whether there is something to evaluate on."""
+        """Whether there is data or an environment to evaluate on."""
 
     @property
     @abstractmethod
     def progress(self) -> tuple[int | None, str, Callable[[Any, int], int]]:
-        """How far training goes, what it is counted in, and the count of a run and its step."""
+        """The goal of training, its unit, and the function from a trainer and a step to the count."""
+
+    def check_callbacks(self, locate: Callable[[int, Callable[[], None]], None]) -> None:
+        """Ask each callback that overrides `check` whether it fits what is trained.
+
+        Args:
+            locate: called with a callback's index, among those of training and then of evaluation,
+                and the check to call.
+
+        Raises:
+            ComponentError: a callback does not fit.
+        """
+        checks = {
+            index: callback
+            for index, callback in enumerate((*self.train_callbacks, *self.eval_callbacks))
+            if type(callback).check is not Callback.check
+        }
+        spec = self._build_spec() if checks else None
+        if spec is not None:
+            for index, callback in checks.items():
+                locate(index, functools.partial(callback.check, spec))
 
     def train(self, delay_secs: float | None = None) -> Trainer:
         """Train to the end.
@@ -114,7 +143,7 @@ class BaseExperiment(ABC):
             delay_secs: seconds to wait first; when None, a worker other than the first waits by its number.
         """
         waiters = self._wait_for_turn(delay_secs)
-        self._train_to(self.train_steps, [*self.train_hooks, *waiters])
+        self._train_to(self.train_steps, [*self.train_callbacks, *waiters])
         return self.trainer
 
     def evaluate(
@@ -128,26 +157,30 @@ class BaseExperiment(ABC):
         return self._evaluate_on("eval", self.eval_steps, checkpoint_path, name)
 
     def train_and_evaluate(self) -> dict[str, float]:
-        """Train, evaluating and exporting at each multiple of `eval_every_n_steps` and at the end; the last evaluation's metrics.
+        """Train; evaluate and export at each multiple of `eval_every_n_steps` and at the end.
 
-        A checkpoint that has been evaluated, before a crash for example, is not evaluated again.
+        A checkpoint that has been evaluated already, before a crash for example, is not evaluated
+        again.
+
+        Returns:
+            The metrics of the last evaluation.
         """
         period = self.eval_every_n_steps or self.train_steps_per_iteration
-        told = self._tell_again()
+        replayed = self._replay_evaluation()
         while True:
             target = self._next_stop(self.trainer.global_step, period)
-            self._train_to(target, self.train_hooks)
+            self._train_to(target, self.train_callbacks)
             reached = self.trainer.global_step
             metrics = self._evaluate_once()
-            for hook in self.train_hooks if reached != told else ():
-                hook.on_evaluate(self.trainer, reached, metrics)
+            if reached != replayed:
+                self._tell_evaluation(reached, metrics)
             ended = (
                 target is None
                 or reached < target
                 or (self.train_steps is not None and reached >= self.train_steps)
                 or self._has_ended
             )
-            is_final = ended or any(hook.stop_training for hook in self.train_hooks)
+            is_final = ended or any(callback.stop_training for callback in self.train_callbacks)
             self._export(reached, metrics, is_final=is_final)
             if is_final:
                 return metrics
@@ -159,11 +192,16 @@ class BaseExperiment(ABC):
         evaluate_checkpoint_only_once: bool = True,
         predicate_fn: Callable[[dict[str, float]], bool] | None = None,
     ) -> dict[str, float]:
-        """Evaluate each checkpoint of a run, which may be another process's, as it appears, until `train_steps` is reached.
+        """Evaluate each checkpoint of a run, possibly of another process, as it appears.
 
         Args:
-            evaluate_checkpoint_only_once: whether a checkpoint is evaluated once, or again and again until the next appears.
-            predicate_fn: given the metrics, says whether to go on.
+            evaluate_checkpoint_only_once: whether to evaluate each checkpoint once, rather than
+                repeatedly until the next one appears.
+            predicate_fn: called with the metrics; evaluation stops when it returns false. It also
+                stops at `train_steps`.
+
+        Returns:
+            The metrics of the last evaluation.
         """
         return self._watch("eval", None, evaluate_checkpoint_only_once, predicate_fn)
 
@@ -172,28 +210,31 @@ class BaseExperiment(ABC):
         evaluate_checkpoint_only_once: bool = True,
         predicate_fn: Callable[[dict[str, float]], bool] | None = None,
     ) -> dict[str, float]:
-        """The same on the training data; its metrics are kept in a split of their own, `eval_train`."""
+        """Evaluate on the training data, under the split `eval_train`; see `continuous_eval`."""
         return self._watch("train", "train", evaluate_checkpoint_only_once, predicate_fn)
 
     def test(self) -> dict[str, float]:
-        """One step of everything: train a step, evaluate a batch or an episode, export; to see that it works."""
-        self._train_to(self.trainer.global_step + 1, self.train_hooks)
+        """Train one step, evaluate one batch or episode and export, to see that everything works."""
+        self._train_to(self.trainer.global_step + 1, self.train_callbacks)
         metrics = self._evaluate_on("eval", 1, None, "test")
         self._export(self.trainer.global_step, metrics, is_final=True)
         return metrics
 
-    def reset_export_strategies(self, new_export_strategies: Any = None) -> list[Any]:
-        """Take other export strategies; those that were there before."""
+    def reset_export_strategies(self, new_export_strategies: Any = None) -> list[Exporter]:
+        """Replace the export strategies; return the previous ones."""
         old, self.export_strategies = self.export_strategies, new_export_strategies
         return old
 
-    def extend_train_hooks(self, additional_hooks: Sequence[Any]) -> None:
+    def extend_train_callbacks(self, additional_callbacks: Sequence[CallbackLike]) -> None:
         """Add callbacks of training."""
-        self.train_hooks = [*self.train_hooks, *additional_hooks]
+        self.train_callbacks = [*self.train_callbacks, *additional_callbacks]
 
-    def extend_eval_hooks(self, additional_hooks: Sequence[Any]) -> None:
+    def extend_eval_callbacks(self, additional_callbacks: Sequence[CallbackLike]) -> None:
         """Add callbacks of evaluation."""
-        self.eval_hooks = [*self.eval_hooks, *additional_hooks]
+        self.eval_callbacks = [*self.eval_callbacks, *additional_callbacks]
+
+    extend_train_hooks = extend_train_callbacks
+    extend_eval_hooks = extend_eval_callbacks
 
     def _next_stop(self, step: int, period: int | None) -> int | None:
         if period and step and step % period == 0 and self._evaluation(step) is None:
@@ -205,26 +246,32 @@ class BaseExperiment(ABC):
         ]
         return min(stops, default=None)
 
-    def _tell_again(self) -> int:
-        """Finish what follows the newest checkpoint's evaluation, which a crash may have cut short; the checkpoint's step.
+    def _replay_evaluation(self) -> int:
+        """Finish what follows the newest checkpoint's evaluation, which a crash may have cut short.
 
-        The callbacks are told of it, since they are restored from the checkpoint, and what was to be exported is.
+        The callbacks, restored from the checkpoint, are told of the evaluation, and the export is made.
+
+        Returns:
+            The step of the checkpoint; -1 if it has not been evaluated.
         """
         step = self.trainer.global_step
         metrics = self._evaluation(step)
         if metrics is None:
             return -1
-        self._train_to(step, self.train_hooks)
-        for hook in self.train_hooks:
-            hook.on_evaluate(self.trainer, step, metrics)
+        self._train_to(step, self.train_callbacks)
+        self._tell_evaluation(step, metrics)
         self._export(step, metrics, is_final=False)
         return step
+
+    def _tell_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
+        for callback in self.train_callbacks:
+            callback.on_evaluate(self.trainer, step, metrics)
 
     def _evaluate_once(self) -> dict[str, float]:
         return self._evaluation(self.trainer.global_step) or self.evaluate(delay_secs=0.0)
 
     def _evaluation(self, step: int) -> dict[str, float] | None:
-        """What the evaluation of a checkpoint gave, if there was one."""
+        """Return the metrics of the evaluation at a step; None if there was none."""
         for line in reversed(self.trainer.run_directory.read_metrics()):
             if line["step"] == step and line["split"] == "eval":
                 return {name: float(value) for name, value in line["metrics"].items()} | {
@@ -241,7 +288,7 @@ class BaseExperiment(ABC):
                 logger.info("exported %s", path)
 
     def _wait_for_turn(self, delay_secs: float | None) -> list[Callback]:
-        """Let the first worker begin: it makes the variables that the others find."""
+        """Delay workers other than the first, which creates the variables that the others read."""
         index = int(json.loads(os.environ.get("TF_CONFIG", "{}")).get("task", {}).get("index", 0))
         if delay_secs is None and self.delay_workers_by_global_step:
             return [GlobalStepWaiter(int(8000.0 * math.log(index + 1)))]
@@ -256,33 +303,46 @@ class BaseExperiment(ABC):
         predicate_fn: Callable[[dict[str, float]], bool] | None,
     ) -> dict[str, float]:
         time.sleep(self.eval_delay_secs)
-        seen, began = -1, -float("inf")
+        last_step, last_start = -1, -math.inf
         while True:
             path = next(
-                (path for path in self.trainer.checkpoints.paths() if step_of(path) > seen), None
+                (path for path in self.trainer.checkpoints.paths() if step_of(path) > last_step),
+                None,
             )
             path = path if path is not None or only_once else self.trainer.checkpoints.latest()
-            wait = began + self.continuous_eval_throttle_secs - time.monotonic()
+            wait = last_start + self.continuous_eval_throttle_secs - time.monotonic()
             if path is None or wait > 0:
                 time.sleep(min(max(wait, POLL_SECONDS), POLL_SECONDS))
                 continue
-            began, seen = time.monotonic(), step_of(path)
+            last_start, last_step = time.monotonic(), step_of(path)
             try:
                 metrics = self._evaluate_on(section, self.eval_steps, path, name)
             except CheckpointError:
                 if path.exists():
                     raise
-                continue  # the run that is watched has removed it to make room for newer ones
-            is_last = self.train_steps is not None and seen >= self.train_steps
-            self._export(seen, metrics, is_final=is_last)
+                continue  # the watched run has removed it to make room for newer ones
+            is_last = self.train_steps is not None and last_step >= self.train_steps
+            self._export(last_step, metrics, is_final=is_last)
             if is_last or (predicate_fn is not None and not predicate_fn(metrics)):
                 return metrics
 
 
 def require_source(source: Any, section: str, key: str = "data_pipeline") -> Any:
+    """Return the data or environment of a section.
+
+    Raises:
+        ComponentError: there is none.
+    """
     if source is None:
         python = "env" if key == "env" else f"{section}_input_fn"
         raise ComponentError(
             f"the experiment has nothing to {section} on; give {python}, or {section}.{key} in a config"
         )
     return source
+
+
+def with_older_callback_names(cls: type[T]) -> type[T]:
+    """Let an experiment take its callbacks by polyaxon-lib's names too."""
+    renaming = accept_older_names(train_hooks="train_callbacks", eval_hooks="eval_callbacks")
+    cls.__init__ = renaming(cls.__init__)  # type: ignore[method-assign]
+    return cls

@@ -1,4 +1,4 @@
-"""Experiments: an estimator and its data, or an agent and its environment, and how training and evaluation alternate."""
+"""Create an experiment from a config."""
 
 from __future__ import annotations
 
@@ -12,76 +12,72 @@ from plx_core.components.component import Component, make
 from plx_core.config.check import CheckedConfig, check_config
 from plx_core.config.sections import ExperimentConfig
 from plx_core.data.input_fn import as_pipeline
+from plx_core.data.pipeline import Pipeline
 from plx_core.errors import ComponentError, ConfigError, PlxError
 from plx_core.experiments.experiment import BaseExperiment
 from plx_core.experiments.reinforcement import RLExperiment
 from plx_core.experiments.supervised import Experiment
 from plx_core.models.spec import EstimatorSpec
 from plx_core.reinforcement.agent import EVALUATION_SEED, Agent
+from plx_core.reinforcement.interfaces import Environment
 from plx_core.state import Modes
 from plx_core.supervised.estimator import Estimator
+from plx_core.types import Features, Labels, Space
 
 RUNS = "runs"
-"""The folder of run directories, where a config names none."""
+"""The folder of the run directories of configs that name none."""
 
 
 def create_experiment(
     config: str | Path | Mapping[str, Any] | CheckedConfig,
     output_dir: str | Path | None = None,
-    given: str | None = None,
+    text: str | None = None,
     *,
     keep: bool = True,
 ) -> Experiment | RLExperiment:
-    """The experiment that a config describes, and its run directory with the config in it.
+    """Create the experiment that a config describes, and its run directory with the config in it.
 
     Args:
-        config: a YAML or JSON file, the same as a mapping, or what `checking.check` made of one.
+        config: a YAML or JSON file, the same as a mapping, or the result of `check_config`.
         output_dir: the run directory; the config's, or runs/NAME, when None.
-        given: the config's text, kept as config.yml; read from the file when None.
-        keep: whether the config is kept in the run directory, as it is by what trains.
+        text: the text to keep as config.yml; read from the file when None.
+        keep: whether to keep the config in the run directory, as training does.
 
     Raises:
         ConfigError: with every mistake that was found.
     """
     checked = config if isinstance(config, CheckedConfig) else check_config(config)
-    experiment = (_rl_experiment if checked.is_reinforcement else _supervised_experiment)(
-        checked, run_path(checked, output_dir)
-    )
+    create = _rl_experiment if checked.is_reinforcement else _supervised_experiment
+    experiment = create(checked, run_path(checked, output_dir))
     trainer = experiment.trainer
     trainer.plugins = checked.registry.plugins
-    if keep and isinstance(experiment, Experiment):
-        _check_hooks(checked, experiment)
     if keep:
-        text = (
-            Path(config).read_text(encoding="utf-8") if isinstance(config, (str, Path)) else given
-        )
+        check_callbacks(checked, experiment)
+        if isinstance(config, (str, Path)):
+            text = Path(config).read_text(encoding="utf-8")
         with trainer.run_directory.writing():
             trainer.run_directory.write_config(
                 text or yaml.safe_dump(checked.resolved, sort_keys=False), checked.resolved
             )
             trainer.run_directory.write_manifest(trainer.config.seed, checked.plugins)
-        trainer.events.tell("run_resolved", run=trainer, config=checked.resolved)
+        trainer.observers.on_config(trainer, checked.resolved)
     return experiment
 
 
-def _check_hooks(checked: CheckedConfig, experiment: Experiment) -> None:
-    """Ask the callbacks of a config, whose mistakes get their places."""
-    sections = checked.config
-    hooks = zip(
-        (*experiment.train_hooks, *experiment.eval_hooks),
-        (*sections.train.hooks, *sections.eval.hooks),
-        strict=True,
-    )
-    components = {id(hook): component for hook, component in hooks}
-    experiment.check_hooks(
-        lambda hook, spec: located(checked, components[id(hook)], lambda: hook.check(spec))
-    )
+def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperiment) -> None:
+    """Ask the callbacks of a config whether they fit; mistakes get the callbacks' places.
+
+    Raises:
+        ConfigError: a callback does not fit.
+    """
+    components = (*checked.config.train.callbacks, *checked.config.eval.callbacks)
+    experiment.check_callbacks(lambda index, check: located(checked, components[index], check))
 
 
 def create_rl_experiment(
     config: str | Path | Mapping[str, Any] | CheckedConfig, output_dir: str | Path | None = None
 ) -> RLExperiment:
-    """The experiment that a config of reinforcement learning describes; see `create_experiment`.
+    """Create the reinforcement-learning experiment that a config describes; see `create_experiment`.
 
     Raises:
         ComponentError: the config trains no agent.
@@ -89,7 +85,7 @@ def create_rl_experiment(
     experiment = create_experiment(config, output_dir)
     if not isinstance(experiment, RLExperiment):
         raise ComponentError(
-            "the config describes supervised learning: it has a data_pipeline, and no env"
+            "the config describes supervised learning: it has a data_pipeline and no env"
         )
     return experiment
 
@@ -146,8 +142,8 @@ def _common(sections: ExperimentConfig) -> dict[str, Any]:
     train, evaluation = sections.train, sections.eval
     return {
         "train_steps": train.train_steps,
-        "train_hooks": train.hooks,
-        "eval_hooks": evaluation.hooks,
+        "train_callbacks": train.callbacks,
+        "eval_callbacks": evaluation.callbacks,
         "eval_delay_secs": evaluation.eval_delay_secs,
         "continuous_eval_throttle_secs": evaluation.continuous_eval_throttle_secs,
         "eval_every_n_steps": evaluation.eval_every_n_steps,
@@ -156,7 +152,7 @@ def _common(sections: ExperimentConfig) -> dict[str, Any]:
 
 
 def run_path(checked: CheckedConfig, output_dir: str | Path | None = None) -> Path:
-    """The run directory of a config."""
+    """Return the run directory of a config."""
     return Path(
         output_dir or checked.config.settings.output_dir or Path(RUNS, checked.config.project.name)
     )
@@ -167,12 +163,15 @@ def run_experiment(
     output_dir: str,
     schedule: str = "train_and_evaluate",
 ) -> Any:
-    """Make an experiment and call one of its methods.
+    """Create an experiment and call one of its methods.
 
     Args:
-        experiment_fn: given the run directory, makes the experiment.
+        experiment_fn: creates the experiment of a run directory.
         output_dir: the run directory.
-        schedule: the method's name.
+        schedule: the name of the method.
+
+    Raises:
+        ComponentError: there is no such method.
     """
     method = getattr(experiment_fn(output_dir), schedule, None)
     if method is None or schedule.startswith("_"):
@@ -181,46 +180,55 @@ def run_experiment(
 
 
 def model_fn_of(checked: CheckedConfig) -> Callable[..., EstimatorSpec]:
-    """A model function that makes a config's model afresh each time it is called."""
+    """Return a model function that builds the config's model anew each time it is called."""
     component = checked.config.model
 
-    def model_fn(features: Any, labels: Any, mode: str) -> EstimatorSpec:
-        try:
-            model = component.build(mode=mode)
-            spec = model(features, labels)
-        except PlxError as error:
-            raise checked.locate(error, component) from error
+    def build(inputs: Features, target: Any, mode: str) -> EstimatorSpec:
+        spec = located(checked, component, lambda: component.build(mode=mode)(inputs, target))
         if not isinstance(spec, EstimatorSpec):
-            raise checked.locate(
-                ComponentError(f"it is not a model: it made a {type(spec).__name__}"), component
-            )
+            error = ComponentError(f"it is not a model: calling it returned {type(spec).__name__}")
+            raise checked.locate(error, component)
         return spec
 
-    return model_fn
+    def estimator_fn(features: Features, labels: Labels, mode: str) -> EstimatorSpec:
+        return build(features, labels, mode)
+
+    def agent_fn(observations: Features, action_space: Space, mode: str) -> EstimatorSpec:
+        return build(observations, action_space, mode)
+
+    return agent_fn if checked.is_reinforcement else estimator_fn
 
 
-def input_fn_of(checked: CheckedConfig, component: Component | None) -> Any:
-    """An input function that makes a config's pipeline; None where there is none."""
+def input_fn_of(
+    checked: CheckedConfig, component: Component | None
+) -> Callable[[str, int], Pipeline] | None:
+    """Return an input function that builds a config's pipeline; None without a component."""
     if component is None:
         return None
 
-    def input_fn(mode: str, seed: int) -> Any:
-        return located(checked, component, lambda: as_pipeline(component, mode, seed))
+    def input_fn(mode: str, seed: int) -> Pipeline:
+        pipeline: Pipeline = located(checked, component, lambda: as_pipeline(component, mode, seed))
+        return pipeline
 
     return input_fn
 
 
 def environment_of(
     checked: CheckedConfig, component: Component | None, mode: str, seed: int
-) -> Any:
-    """A config's environment; None where there is none."""
-    return located(
+) -> Environment | None:
+    """Build a config's environment; None without a component."""
+    environment: Environment | None = located(
         checked, component, lambda: make("environments", component, mode=mode, seed=seed)
     )
+    return environment
 
 
 def located(checked: CheckedConfig, component: Component | None, build: Callable[[], Any]) -> Any:
-    """What `build` makes of a component, None where there is none; its mistakes get the component's place."""
+    """Call `build`, and give its mistakes the component's place; None without a component.
+
+    Raises:
+        ConfigError: `build` raised a `PlxError`.
+    """
     if component is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Experiments: an estimator and its data, or an agent and its environment, and how training and evaluation alternate."""
+"""Experiments with an agent."""
 
 from __future__ import annotations
 
@@ -9,28 +9,38 @@ from typing import Any
 from attrs import define
 
 from plx_core.callbacks.callback import Callback
+from plx_core.components.component import make
+from plx_core.engine.evaluation_program import choose_predictions
 from plx_core.errors import ComponentError
-from plx_core.experiments.experiment import BaseExperiment, require_source
+from plx_core.experiments.experiment import (
+    BaseExperiment,
+    require_source,
+    with_older_callback_names,
+)
 from plx_core.networks.observations import features_of
 from plx_core.reinforcement.agent import Agent
+from plx_core.reinforcement.agent_spec import AgentSpec
 from plx_core.reinforcement.interfaces import Environment
+from plx_core.state import Modes
 
 
+@with_older_callback_names
 @define(kw_only=True)
 class RLExperiment(BaseExperiment):
-    """Trains, evaluates and exports an agent; its other parameters are `BaseExperiment`'s.
+    """Trains, evaluates and exports an agent; the other parameters are `BaseExperiment`'s.
 
     Args:
-        agent: what is trained.
-        env: what it is trained in.
-        eval_env: what it is evaluated in; `env` when None, whose episodes then begin anew after each evaluation.
+        agent: the agent.
+        env: the environment to train in.
+        eval_env: the environment to evaluate in; `env` when None, where training then starts new
+            episodes after each evaluation.
         train_episodes: the number of episodes to stop at.
         train_timesteps: the number of actions to stop at.
-        first_update: how many actions are taken before the first update.
-        update_frequency: how many actions there are from an update to the next.
-        updates_per_block: how many updates there are each time.
-        pretrain_steps: how many updates there are before the first action.
-        eval_steps: the episodes of an evaluation.
+        first_update: the number of actions before the first update.
+        update_frequency: the number of actions between two blocks of updates.
+        updates_per_block: the number of updates in a block.
+        pretrain_steps: the number of updates before the first action.
+        eval_steps: the number of episodes of an evaluation.
     """
 
     agent: Agent
@@ -51,12 +61,18 @@ class RLExperiment(BaseExperiment):
         return self.agent
 
     def try_out(self) -> None:
-        """Take a step and build all that training needs, to see that it fits; nothing is kept."""
-        env, other = require_source(self.env, "train", "env"), self.eval_env
+        """Build everything that training needs and take one step, to see that the parts fit.
+
+        Raises:
+            ComponentError: they do not.
+        """
+        env = require_source(self.env, "train", "env")
+        other = self.eval_env
         self.agent.try_out(env, self.first_update, self.update_frequency, self.pretrain_steps)
         if other is not None and _spaces(other) != _spaces(env):
             raise ComponentError(
-                f"the agent is trained in an environment with {_spaces(env)}, and evaluated in one with {_spaces(other)}",
+                f"the agent is trained in an environment with {_spaces(env)}, "
+                f"and evaluated in one with {_spaces(other)}",
                 about="eval.env",
             )
 
@@ -68,12 +84,19 @@ class RLExperiment(BaseExperiment):
         )
         return any(goal is not None and reached >= goal for goal, reached in goals)
 
-    def _train_to(self, max_steps: int | None, hooks: Sequence[Callback]) -> None:
+    def _build_spec(self) -> AgentSpec | None:
+        env = self.env if self.env is not None else self.eval_env
+        if env is None:
+            return None
+        mode = Modes.EVAL if self.env is None else Modes.TRAIN
+        return self.agent.build(mode, make("environments", env, mode=mode, seed=0))
+
+    def _train_to(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
         self.agent.train(
             require_source(self.env, "train", "env"),
             self.first_update,
             self.update_frequency,
-            hooks=hooks,
+            callbacks=callbacks,
             max_steps=max_steps,
             max_episodes=self.train_episodes,
             max_timesteps=self.train_timesteps,
@@ -85,18 +108,19 @@ class RLExperiment(BaseExperiment):
         self, split: str, steps: int | None, checkpoint_path: str | Path | None, name: str | None
     ) -> dict[str, float]:
         env = require_source(self.eval_env or self.env, split, "env")
-        return self.agent.evaluate(env, steps or 10, self.eval_hooks, checkpoint_path, name)
+        return self.agent.evaluate(env, steps or 10, self.eval_callbacks, checkpoint_path, name)
 
     def predict(
         self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
     ) -> Iterator[dict[str, Any]]:
-        """The steps of a greedy episode."""
-        steps = self.agent.play(require_source(self.export_source, "eval", "env"), checkpoint_path)
-        return ({key: step[key] for key in predict_keys or step} for step in steps)
+        """Yield the steps of a greedy episode."""
+        env = require_source(self.export_source, "eval", "env")
+        for step in self.agent.play(env, checkpoint_path):
+            yield dict(choose_predictions(step, predict_keys))
 
     @property
     def export_source(self) -> Any:
-        """The environment whose observations an export takes."""
+        """The environment with the observations that an export takes."""
         return self.eval_env or self.env
 
     @property
@@ -113,9 +137,9 @@ class RLExperiment(BaseExperiment):
 
 
 def _spaces(env: Environment) -> str:
-    """What is observed, by name, and how one acts."""
-    seen = [
+    """Describe the observations by name, and the action space."""
+    observations = [
         f"{name} {tuple(spec.shape[1:])} {spec.dtype.name}"
         for name, spec in features_of(env.observation_space).items()
     ]
-    return f"{', '.join(seen)} and actions {env.action_space}"
+    return f"{', '.join(observations)} and actions {env.action_space}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from attrs import field, frozen
 
 from plx_core.models.bridge import SampleFn
+from plx_core.types import Optimizer
 
 if TYPE_CHECKING:
     import keras
@@ -68,3 +69,21 @@ class EstimatorSpec:
     clip_gradients: float | None = None
     clip_embed_gradients: float | None = None
     summaries: frozenset[str] = frozenset(DEFAULT_SUMMARIES)
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether an agent runs this specification."""
+        return False
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the optimizer's learning rate follows a schedule, so that it cannot be set."""
+        return follows_schedule(self.optimizer)
+
+
+def follows_schedule(optimizer: Optimizer) -> bool:
+    """Whether the learning rate of an optimizer follows a schedule, so that it cannot be set."""
+    import keras
+
+    rate = getattr(optimizer, "_learning_rate", None)
+    return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)

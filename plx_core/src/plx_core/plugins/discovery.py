@@ -21,7 +21,7 @@ GROUP = "plx"
 DISABLE_VARIABLE = "PLX_DISABLE_PLUGINS"
 SLOW_SECONDS = 0.5
 """A plug-in whose import takes longer is said to be slow; one that only names its parts takes a thousandth of it."""
-HOOKS = (*(f"provide_{kind}" for kind in hookspecs.KINDS), *hookspecs.FURTHER, *hookspecs.EVENTS)
+HOOKS = (*(f"provide_{kind}" for kind in hookspecs.KINDS), *hookspecs.FURTHER)
 
 
 @frozen

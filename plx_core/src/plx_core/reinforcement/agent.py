@@ -1,58 +1,67 @@
-"""The agent: a model function, a memory, a run directory, and the loop that acts, remembers and learns."""
+"""The agent: a model function, a memory and a run directory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-import keras
 import numpy as np
 
+from plx_core.annotations import CallbackLike, EnvironmentLike, MemoryLike
 from plx_core.callbacks.callback import Callback
-from plx_core.callbacks.keras_adapter import as_callback
+from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.components.component import make
+from plx_core.components.older_names import accept_older_names
 from plx_core.config.sections import EnvironmentConfig, RunConfig, WarmStartConfig
 from plx_core.data.input_fn import as_pipeline
-from plx_core.engine.evaluation_program import EvaluationProgram
+from plx_core.engine.evaluation_program import EvaluationProgram, prediction_rows
+from plx_core.engine.loop import Goals
 from plx_core.engine.trainer import Trainer
 from plx_core.engine.variables import assign_variables
-from plx_core.engine.xla_trial import answer
+from plx_core.engine.xla_trial import stored_result
 from plx_core.errors import ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.observations import as_features, features_of
 from plx_core.networks.variable_names import variables_by_name
-from plx_core.reinforcement.agent_loop import AgentRun, Goals, UpdateSchedule
+from plx_core.reinforcement.agent_loop import AgentLoop, UpdateSchedule
 from plx_core.reinforcement.agent_spec import AgentSpec
 from plx_core.reinforcement.agent_state import AgentState
 from plx_core.reinforcement.episodes import evaluate_policy, play_greedily
 from plx_core.reinforcement.interfaces import Environment, Memory, Policy
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes, State
+from plx_core.types import Features, InputFn
 
 EVALUATION_SEED = 10_000
-"""Where evaluations begin, so that they are the same each time and are none of the training's episodes."""
+"""The seed of evaluations: the same each time, and no seed of training."""
+FIRST_UPDATE, UPDATE_FREQUENCY = 1000, 10
+"""The defaults of `Agent.train`."""
 
 
 class Agent(Trainer):
-    """Acts in an environment and learns from it; its run directory remembers everything.
+    """Acts in an environment and learns from it.
 
-    `global_step` counts updates, `global_timestep` actions over all environments, `global_episode` episodes that ended.
+    `global_step` counts updates, `global_timestep` actions over all environments, and
+    `global_episode` the episodes that have ended.
 
     Args:
-        model_fn: as `Trainer`'s; `labels` is the space of actions, and it returns an `AgentSpec`.
-        memory: where transitions are kept; the model's choice when None.
-        model_dir: as `Trainer`'s, and so are the others.
+        model_fn: a function of (observations, action_space), and of `mode`, `params` and `config` if
+            it takes them; it returns an `AgentSpec`.
+        memory: where transitions are stored; the model's choice when None.
+        model_dir: see `Trainer`, as for the other parameters.
 
     Example:
-        >>> agent = Agent(model_fn, memory="Memory", model_dir="runs/cartpole")            # doctest: +SKIP
-        >>> agent.train(env, max_timesteps=50_000).evaluate(env, episodes=20)              # doctest: +SKIP
+        >>> agent = Agent(model_fn, "Memory", "runs/cartpole")                   # doctest: +SKIP
+        >>> agent.train(env, max_timesteps=50_000).evaluate(env, episodes=20)    # doctest: +SKIP
     """
+
+    _INPUTS: ClassVar[tuple[str, str]] = ("observations", "action_space")
 
     def __init__(
         self,
         model_fn: Callable[..., EstimatorSpec],
-        memory: Any = None,
+        memory: MemoryLike | None = None,
         model_dir: str | Path = "runs/agent",
         config: RunConfig | EnvironmentConfig | None = None,
         params: Mapping[str, Any] | None = None,
@@ -68,53 +77,43 @@ class Agent(Trainer):
             self._memory.reseed(self.config.seed)
         self._empty_memory: State | None = None
         self._training: AgentState | None = None
-        self._described: Any = None
-        """What the environment was made of, by the last call of `train`: another of the same would begin other episodes."""
-        self._run: AgentRun | None = None
+        self._acting: AgentState | None = None
+        """The state that the last call of `train` worked on, even if it failed."""
+        self._env_description: Any = None
+        """The `env` argument of the last `train`; an equal one reuses the live environment."""
         self._evaluation: AgentSpec | None = None
 
     @property
     def memory(self) -> Memory | None:
-        """Where transitions are kept; None until a model has chosen."""
+        """Where transitions are stored; None until the model has chosen."""
         return self._memory  # type: ignore[no-any-return]
 
     @property
-    def training_model(self) -> keras.Model:
-        """The network that is being trained."""
-        return self._running.training.spec.network
-
-    @property
-    def learning_rate(self) -> float:
-        """The learning rate of the next update."""
-        return self._running.training.learner.learning_rate
-
-    @property
     def timestep(self) -> int:
-        """How many actions there have been so far, while training goes on."""
-        return self._running.training.timestep
+        """The number of actions so far, during training."""
+        if self._acting is None:
+            raise ComponentError("training has not begun in this process")
+        return self._acting.timestep
 
     @property
     def global_timestep(self) -> int:
-        """How many actions there were in all up to the newest checkpoint."""
+        """The number of actions at the newest checkpoint."""
         return self._counter("timestep")
 
     @property
     def global_episode(self) -> int:
-        """How many episodes had ended at the newest checkpoint."""
+        """The number of episodes that had ended at the newest checkpoint."""
         return self._counter("episode")
 
-    def save_checkpoint(self) -> None:
-        """Save a checkpoint amid training, as soon as the updates are made that are due."""
-        self._running.is_save_wanted = True
-
+    @accept_older_names(hooks="callbacks")
     def train(
         self,
-        env: Any,
+        env: EnvironmentLike,
         first_update: int | None = None,
         update_frequency: int | None = None,
         episodes: int | None = None,
         steps: int | None = None,
-        hooks: Sequence[Any] | None = None,
+        callbacks: Iterable[CallbackLike] | None = None,
         max_steps: int | None = None,
         max_episodes: int | None = None,
         *,
@@ -127,21 +126,22 @@ class Agent(Trainer):
 
         Args:
             env: the environment.
-            first_update: how many actions are taken before the first update; 1000 when None.
-            update_frequency: how many actions there are from an update to the next; 10 when None. Models that learn from what
-                they have just done use neither this nor `first_update`: they update when the memory is full.
-            episodes: how many more episodes to end.
-            steps: how many more updates to make.
-            hooks: callbacks.
-            max_steps: the `global_step` to stop at; nothing happens when it has been reached.
+            first_update: the number of actions before the first update; 1000 when None.
+            update_frequency: the number of actions between updates; 10 when None. On-policy models
+                use neither: they update when a rollout is complete.
+            episodes: the number of further episodes.
+            steps: the number of further updates.
+            callbacks: called during training.
+            max_steps: the `global_step` to stop at; nothing happens if it has been reached.
             max_episodes: the `global_episode` to stop at.
-            timesteps: how many more actions to take.
+            timesteps: the number of further actions.
             max_timesteps: the `global_timestep` to stop at.
-            updates_per_block: how many updates there are each time.
-            pretrain_steps: how many updates there are before the first action, where the memory holds demonstrations.
+            updates_per_block: the number of updates each time they are due.
+            pretrain_steps: the number of updates before the first action, where the memory holds
+                demonstrations.
 
         Raises:
-            NonFiniteLoss: the loss became infinite or not a number; the last good checkpoint is kept.
+            NonFiniteLoss: a loss is infinite or NaN; the last good checkpoint is kept.
             Interrupted: a signal asked to stop; a checkpoint was written.
         """
         for more, total, name in (
@@ -151,108 +151,107 @@ class Agent(Trainer):
         ):
             if more is not None and total is not None:
                 raise ComponentError(
-                    f"give {name} (how many more) or max_{name} (the number to stop at), not both"
+                    f"give either {name} (how many more) or max_{name} (the total to stop at)"
                 )
-        callbacks = [as_callback(make("callbacks", hook)) for hook in hooks or ()]
-        if (
-            self._training is not None
-            and not isinstance(env, Environment)
-            and env == self._described
-        ):
-            env = self._training.env
-        else:
-            self._described, env = (
-                env,
-                make("environments", env, seed=self.config.seed, mode=Modes.TRAIN),
+        active = as_callbacks(callbacks)
+        env = self._training_env(env)
+        schedule = UpdateSchedule(
+            FIRST_UPDATE if first_update is None else first_update,
+            UPDATE_FREQUENCY if update_frequency is None else update_frequency,
+            updates_per_block,
+            pretrain_steps,
+        )
+        with self.run_directory.writing(), self.observed(active):
+            training = self._acting = self._prepare(env, active)
+            self._loop = AgentLoop(self, training, active, self.make_trackers(), schedule)
+            # If this call fails, memory is ahead of every checkpoint: the next call starts from one.
+            self._training = None
+            goals = Goals(
+                steps=_goal(training.global_step, steps, max_steps),
+                episodes=_goal(training.episodes.ended, episodes, max_episodes),
+                timesteps=_goal(training.timestep, timesteps, max_timesteps),
             )
-        with self.run_directory.writing(), self.announced(callbacks):
-            training = self._prepare(env, callbacks)
-            first, frequency = (
-                1000 if first_update is None else first_update,
-                10 if update_frequency is None else update_frequency,
-            )
-            schedule = UpdateSchedule(first, frequency, updates_per_block, pretrain_steps)
-            self._run = AgentRun(self, training, callbacks, self.make_trackers(), schedule)
-            self._training = None  # if this call fails, memory holds what no checkpoint does: the next goes on from the checkpoint
-            self._run.run(
-                Goals(
-                    _stop(training.global_step, steps, max_steps),
-                    _stop(training.episodes.ended, episodes, max_episodes),
-                    _stop(training.timestep, timesteps, max_timesteps),
-                )
-            )
+            self._loop.run(goals)
             self._training = training
         return self
 
     def run_episode(
-        self, env: Any, checkpoint_path: str | Path | None = None, seed: int | None = None
+        self,
+        env: EnvironmentLike,
+        checkpoint_path: str | Path | None = None,
+        seed: int | None = None,
     ) -> dict[str, float]:
-        """One greedy episode; its `episode_return` and `episode_length`."""
+        """Play one greedy episode; return its `episode_return` and `episode_length`."""
         return self._evaluate(env, 1, checkpoint_path, EVALUATION_SEED if seed is None else seed)
 
     def play(
-        self, env: Any, checkpoint_path: str | Path | None = None, seed: int = EVALUATION_SEED
+        self,
+        env: EnvironmentLike,
+        checkpoint_path: str | Path | None = None,
+        seed: int = EVALUATION_SEED,
     ) -> Iterator[dict[str, Any]]:
-        """The steps of one greedy episode, in the first of the environments.
+        """Play one greedy episode in the first of the environments, step by step.
 
         Yields:
-            What was observed, by name; `action`, `reward`, `terminated` and `truncated`.
+            The observations by name, `action`, `reward`, `terminated` and `truncated`.
         """
         env, policy = self.restored(env, checkpoint_path, seed)
-        for played in play_greedily(env, policy, 1, seed):
-            seen, step = (
-                {name: part[0] for name, part in as_features(played.observations).items()},
-                played.step,
-            )
-            ends = {"terminated": step.terminated[0], "truncated": step.truncated[0]}
-            yield seen | {"action": played.actions[0], "reward": step.rewards[0]} | ends
+        for greedy in play_greedily(env, policy, 1, seed):
+            features = as_features(greedy.observations)
+            yield {name: part[0] for name, part in features.items()} | {
+                "action": greedy.actions[0],
+                "reward": greedy.step.rewards[0],
+                "terminated": greedy.step.terminated[0],
+                "truncated": greedy.step.truncated[0],
+            }
 
+    @accept_older_names(hooks="callbacks")
     def evaluate(
         self,
-        env: Any,
+        env: EnvironmentLike,
         episodes: int = 10,
-        hooks: Sequence[Any] | None = None,
+        callbacks: Iterable[CallbackLike] | None = None,
         checkpoint_path: str | Path | None = None,
         name: str | None = None,
     ) -> dict[str, float]:
-        """How well a checkpoint acts when it explores no more, in an environment of its own and from the same seeds each time.
+        """Evaluate a checkpoint by greedy episodes, from the same seeds each time.
 
         Args:
-            env: the environment; its copies share the episodes evenly, so that short ones are not preferred.
-            episodes: how many.
-            hooks: callbacks, whose `on_evaluate` is called.
-            checkpoint_path: the newest when None.
-            name: a suffix of the split under which metrics are kept, `eval_NAME`.
+            env: the environment; its copies play equal shares of the episodes, so that short
+                episodes are not overrepresented.
+            episodes: the number of episodes.
+            callbacks: their `on_evaluate` is called.
+            checkpoint_path: the checkpoint; the newest when None.
+            name: the metrics are logged under the split `eval_NAME`.
 
         Returns:
-            `episode_return` (the mean), `episode_return_std`, `_min` and `_max`, `episode_length`, `episodes` and `global_step`.
+            `episode_return` (the mean), `episode_return_std`, `_min` and `_max`, `episode_length`,
+            `episodes` and `global_step`.
         """
         path = self._checkpoint(checkpoint_path)
         metrics = self._evaluate(env, episodes, path, EVALUATION_SEED)
         step = checkpoint_files.step_of(path)
-        return self._evaluated(step, f"eval_{name}" if name else "eval", metrics, hooks)
+        return self._record_evaluation(step, f"eval_{name}" if name else "eval", metrics, callbacks)
 
     def predict(
         self,
-        input_fn: Any,
+        input_fn: InputFn,
         predict_keys: Sequence[str] | None = None,
         checkpoint_path: str | Path | None = None,
-        env: Any = None,
+        env: EnvironmentLike = None,
     ) -> Iterator[dict[str, np.ndarray]]:
-        """What a checkpoint would do, for each observation of a data set: one mapping at a time, `action` in it.
+        """Yield the greedy action for each observation of a data set, one mapping at a time.
 
         Args:
-            input_fn: yields observations by name; see `plx_core.data.input_fn.as_pipeline`.
-            predict_keys: which predictions; all when None.
-            checkpoint_path: the newest when None.
-            env: whose raw observations these are. When None they are what the network reads, and the model has to have been told
-                `num_actions`.
+            input_fn: observations by name; anything that `as_pipeline` takes.
+            predict_keys: the names of the predictions, such as `action`; all when None.
+            checkpoint_path: the checkpoint; the newest when None.
+            env: the environment with these raw observations. When None they are what the network
+                reads, and the model needs its parameter `num_actions`.
         """
         pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
-        state, dataset = (
-            checkpoint_files.load(self._checkpoint(checkpoint_path)),
-            pipeline.dataset(),
-        )
+        state = checkpoint_files.load(self._checkpoint(checkpoint_path))
+        dataset = pipeline.dataset()
         if env is None:
             spec = self.call_model_fn(Modes.PREDICT, pipeline.element_spec[0], None)
         else:
@@ -263,30 +262,29 @@ class Agent(Trainer):
                 dataset = dataset.map(lambda features, labels: (processing(features), labels))
         program = EvaluationProgram(spec)
         program.restore(state)
-        for predictions in program.predict(dataset):
-            chosen = (
-                {key: predictions[key] for key in predict_keys} if predict_keys else predictions
-            )
-            for row in zip(*chosen.values(), strict=True):
-                yield dict(zip(chosen, row, strict=True))
+        yield from prediction_rows(program.predict(dataset), predict_keys)
 
     def export(
         self,
         export_dir: str | Path,
-        env: Any,
+        env: EnvironmentLike,
         checkpoint_path: str | Path | None = None,
         format: str = "saved_model",
     ) -> Path:
-        """Write a policy that takes raw observations, by name.
+        """Export the greedy policy; it takes raw observations by name.
 
         Args:
             export_dir: the folder to write; it must not exist.
-            env: whose observations the policy takes.
-            checkpoint_path: the newest when None.
-            format: `saved_model`, whose `serve` returns `action` and what it was chosen by, or `keras`, `onnx` or `litert`.
+            env: the environment with the observations that the policy takes.
+            checkpoint_path: the checkpoint; the newest when None.
+            format: `saved_model`, with a `serve` that returns the `action` and what it was chosen by;
+                or `keras`, `onnx` or `litert`.
+
+        Raises:
+            ComponentError: the folder exists.
         """
         if Path(export_dir).exists():
-            raise ComponentError(f"{export_dir} exists already; an export does not overwrite")
+            raise ComponentError(f"{export_dir} exists; an export does not overwrite")
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
         env = make("environments", env, seed=EVALUATION_SEED, mode=Modes.PREDICT)
         env.follow(state["environment"])
@@ -297,12 +295,16 @@ class Agent(Trainer):
 
     def try_out(
         self,
-        env: Any,
+        env: EnvironmentLike,
         first_update: int = 1000,
         update_frequency: int = 10,
         pretrain_steps: int = 0,
     ) -> None:
-        """Build all that training needs and take a step in each environment, to see that they fit; nothing is kept."""
+        """Build everything that training needs and take one step, to see that the parts fit.
+
+        Raises:
+            ComponentError: they do not.
+        """
         env = make("environments", env, seed=self.config.seed, mode=Modes.TRAIN)
         training = self._new_training(env)
         UpdateSchedule(first_update, update_frequency, pretraining=pretrain_steps).check(
@@ -312,18 +314,28 @@ class Agent(Trainer):
         env.step(training.spec.policy.act(training.observations, 0, training.masks))
 
     def build(self, mode: str, env: Environment) -> AgentSpec:
-        """Call the model function on what an environment shows and takes."""
+        """Call the model function on the spaces of an environment."""
         spec = self.call_model_fn(mode, features_of(env.observation_space), env.action_space)
         if not isinstance(spec, AgentSpec):
             raise ComponentError(
-                "an agent's model_fn returns an AgentSpec, as a model of reinforcement learning does when it is called"
+                "an agent's model_fn returns an AgentSpec, as calling a reinforcement-learning model does; "
+                f"this one returned {type(spec).__name__}"
             )
         return spec
 
     def restored(
-        self, env: Any, checkpoint_path: str | Path | None = None, seed: int = EVALUATION_SEED
+        self,
+        env: EnvironmentLike,
+        checkpoint_path: str | Path | None = None,
+        seed: int = EVALUATION_SEED,
     ) -> tuple[Environment, Policy]:
-        """An environment that observes as the training did, and the policy of a checkpoint, the newest when None."""
+        """Return the policy of a checkpoint, and an environment with the training's observation statistics.
+
+        Args:
+            env: the environment.
+            checkpoint_path: the checkpoint; the newest when None.
+            seed: the seed of the environment.
+        """
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
         env = make("environments", env, seed=seed, mode=Modes.EVAL)
         env.follow(state["environment"])
@@ -336,28 +348,37 @@ class Agent(Trainer):
         spec.policy.refresh()
         return env, spec.policy
 
-    @property
-    def _running(self) -> AgentRun:
-        if self._run is None:
-            raise ComponentError("training has not begun in this process")
-        return self._run
+    def _model_fn_inputs(self, inputs: Features, target: Any) -> dict[str, Any]:
+        """Return the observations and the action space, which polyaxon-lib called features and labels."""
+        return super()._model_fn_inputs(inputs, target) | {"features": inputs, "labels": target}
+
+    def _training_env(self, env: EnvironmentLike) -> Environment:
+        """Return the environment to train in: the live one if its description is that of the last call."""
+        is_object = isinstance(env, Environment)
+        if self._training is not None and not is_object and env == self._env_description:
+            return self._training.env
+        self._env_description = env
+        environment: Environment = make(
+            "environments", env, seed=self.config.seed, mode=Modes.TRAIN
+        )
+        return environment
 
     def _counter(self, name: str) -> int:
         latest = self.checkpoints.latest()
         return int(checkpoint_files.load(latest)["counters"][name]) if latest else 0
 
     def _prepare(self, env: Environment, callbacks: Sequence[Callback]) -> AgentState:
-        """What the call before left in memory if it fits, else a program with the state of the newest checkpoint."""
-        known = self._training
-        if known is not None and known.env is env and known.global_step == self.global_step:
-            return known
+        """Return the state of the last call if it fits, or else that of the newest checkpoint."""
+        last = self._training
+        if last is not None and last.env is env and last.global_step == self.global_step:
+            return last
         training = self._new_training(env)
         latest = self.checkpoints.latest()
         if latest is not None:
             training.restore(
                 checkpoint_files.load(latest),
                 callbacks,
-                is_new_env=known is not None,
+                is_new_env=last is not None,
                 seed=self.config.seed,
             )
         else:
@@ -365,7 +386,7 @@ class Agent(Trainer):
                 training.warm_start(self.warm_start)
             if self._empty_memory is None:
                 self._empty_memory = training.memory.state()
-            else:  # a call before this one failed without a checkpoint
+            else:  # an earlier call failed before its first checkpoint
                 training.memory.restore(self._empty_memory)
             training.begin(self.config.seed)
         self.run_directory.forget_after(training.global_step)
@@ -373,15 +394,15 @@ class Agent(Trainer):
 
     def _new_training(self, env: Environment) -> AgentState:
         spec = self.build(Modes.TRAIN, env)
-        memory = (
-            self._memory
-            if self._memory is not None
-            else make("memories", spec.memory, seed=self.config.seed)
-        )
-        self._memory = memory
-        training = AgentState(env, spec, memory)
+        if self._memory is None:
+            if spec.memory is None:
+                raise ComponentError(
+                    "the model names no memory of its own; give the agent one", about="agent.memory"
+                )
+            self._memory = make("memories", spec.memory, seed=self.config.seed)
+        training = AgentState(env, spec, self._memory)
         training.check()
-        xla = answer(self.model_dir) if self.config.xla == "auto" else self.config.xla
+        xla = stored_result(self.model_dir) if self.config.xla == "auto" else self.config.xla
         if xla is None:
             training.trial = self.model_dir
         else:
@@ -389,29 +410,27 @@ class Agent(Trainer):
         return training
 
     def _evaluate(
-        self, env: Any, episodes: int, checkpoint_path: str | Path | None, seed: int
+        self, env: EnvironmentLike, episodes: int, checkpoint_path: str | Path | None, seed: int
     ) -> dict[str, float]:
-        borrowed = (
-            self._run.training if self._run is not None and self._run.training.env is env else None
-        )
+        borrowed = self._acting if self._acting is not None and self._acting.env is env else None
         before = env.state() if borrowed else {}
-        made, policy = self.restored(env, checkpoint_path, seed)
+        restored, policy = self.restored(env, checkpoint_path, seed)
         try:
-            return evaluate_policy(made, policy, episodes, seed)
+            return evaluate_policy(restored, policy, episodes, seed)
         finally:
             if borrowed:
                 borrowed.give_back(before, self.config.seed)
-            elif made is not env:
-                made.close()
+            elif restored is not env:
+                restored.close()
 
 
 class PGAgent(Agent):
-    """An agent that learns by policy gradients, as polyaxon-lib called it."""
+    """polyaxon-lib's name of an agent that learns by policy gradients."""
 
 
 class TRPOAgent(Agent):
-    """An agent that learns by trust-region steps, as polyaxon-lib called it."""
+    """polyaxon-lib's name of an agent that learns by trust-region steps."""
 
 
-def _stop(now: int, more: int | None, total: int | None) -> int | None:
+def _goal(now: int, more: int | None, total: int | None) -> int | None:
     return now + more if more is not None else total

@@ -1,56 +1,43 @@
-"""One call of an agent's training: act, remember, learn, log and save."""
+"""The training loop of an agent: act, store transitions, update."""
 
 from __future__ import annotations
 
-import logging
 import math
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from attrs import evolve, frozen
+from attrs import frozen
 
 from plx_core.callbacks.callback import Callback
-from plx_core.engine.loop import named_callbacks, non_finite
+from plx_core.engine.loop import TrainingLoop
 from plx_core.engine.pacing import Clock
-from plx_core.engine.signals import Interrupted, stop_on_signals
 from plx_core.errors import ComponentError
+from plx_core.reinforcement.agent_spec import AgentSpec
 from plx_core.reinforcement.agent_state import AgentState
 from plx_core.reinforcement.interfaces import Memory, Step, UpdateResult
 from plx_core.runs.interfaces import Tracker
-from plx_core.runs.trackers import TensorBoardTracker
+from plx_core.types import Batch
 
 if TYPE_CHECKING:
     from plx_core.reinforcement.agent import Agent
 
-logger = logging.getLogger(__name__)
-
 PRETRAINING_BLOCK = 50
-"""How many updates there are in one call before the first action."""
+"""The number of updates in one call before the first action."""
 
-SECONDS_BETWEEN_LOOKS = 0.2
-"""How often a progress bar moves."""
-
-
-@frozen
-class Goals:
-    """The totals at which training stops; None stands for never."""
-
-    steps: int | None = None
-    episodes: int | None = None
-    timesteps: int | None = None
+IDLE_REPORT_SECS = 0.2
+"""How often a progress bar moves while there are no updates."""
 
 
 @frozen
 class UpdateSchedule:
-    """When a replay memory is learnt from, in actions over all environments.
+    """When to update from a replay memory, counted in actions over all environments.
 
     Args:
-        first: no update before so many.
-        frequency: updates are due at each multiple of this many.
-        updates: so many are due each time.
-        pretraining: so many are made before the first action, of what the memory holds already.
+        first: the number of actions before the first update.
+        frequency: actions between updates: they are due at each multiple of it.
+        updates: the number of updates that are due each time.
+        pretraining: the number of updates before the first action, from what the memory holds.
     """
 
     first: int
@@ -59,30 +46,29 @@ class UpdateSchedule:
     pretraining: int = 0
 
     def check(self, memory: Memory) -> None:
-        """Refuse a memory that would forget what comes first before it is learnt from."""
+        """Raise a `ComponentError` where the memory overwrites transitions before the first update."""
         if not memory.is_cleared_by_sample and self.first > memory.size:
             raise ComponentError(
-                f"first_update is {self.first}, and the memory keeps {memory.size} transitions: "
-                "what comes first would be forgotten before it is learnt from",
+                f"first_update is {self.first}, but the memory holds {memory.size} transitions: "
+                "the first ones would be overwritten before any update",
                 about="train.first_update",
             )
         if self.pretraining and (memory.is_cleared_by_sample or not memory.can_sample()):
             raise ComponentError(
-                f"pretrain_steps is {self.pretraining}, and the {type(memory).__name__} holds nothing to learn from "
-                "before the first action",
+                f"pretrain_steps is {self.pretraining}, but the {type(memory).__name__} holds "
+                "nothing to learn from before the first action",
                 about="train.pretrain_steps",
             )
 
     def due(self, before: int, now: int) -> int:
-        """How many updates the actions between two counts make due."""
-        return (
-            (now // self.frequency - max(before, self.first - 1) // self.frequency) * self.updates
-            if now >= self.first
-            else 0
-        )
+        """Return the number of updates that became due between two counts of actions."""
+        if now < self.first:
+            return 0
+        previous = max(before, self.first - 1)
+        return (now // self.frequency - previous // self.frequency) * self.updates
 
 
-class AgentRun:
+class AgentLoop(TrainingLoop):
     """One call of `Agent.train`."""
 
     def __init__(
@@ -93,190 +79,127 @@ class AgentRun:
         trackers: Sequence[Tracker],
         schedule: UpdateSchedule,
     ) -> None:
-        self.agent = agent
+        super().__init__(agent, callbacks, trackers)
         self.training = training
-        self.callbacks = callbacks
-        self.trackers = trackers
         self._schedule = schedule
-        self._in_order = training.memory.is_cleared_by_sample
+        self._on_policy = training.spec.on_policy
         schedule.check(training.memory)
-        run = self._periods = agent.config.run_config
-        no_period = run.save_checkpoints_steps is None and run.save_checkpoints_secs is None
-        self._clock = Clock(600.0 if no_period else run.save_checkpoints_secs)
-        self._looks = Clock(SECONDS_BETWEEN_LOOKS)
-        self.is_save_wanted = False
-        self._logged = (0, 0, 0.0)
-        self._everywhere = np.ones(training.env.num_envs, bool)
+        self._idle_reports = Clock(IDLE_REPORT_SECS)
+        self._all_valid = np.ones(training.env.num_envs, bool)
 
-    def run(self, goals: Goals) -> None:
-        """Act and learn until a goal is reached or a callback stops it."""
-        training = self.training
-        if self._reached(goals):
-            return
-        for callback in self.callbacks:
-            callback.on_run_begin(self.agent, training.global_step)
-        last = [
-            stop
-            for stop in (goals.steps, *(callback.last_step for callback in self.callbacks))
-            if stop is not None
-        ]
-        self._logged = (training.global_step, training.timestep, time.perf_counter())
-        try:
-            with stop_on_signals() as request:
-                self._loop(evolve(goals, steps=min(last, default=None)), request)
-            for callback in self.callbacks:
-                callback.on_run_end(self.agent, training.global_step)
-        finally:
-            for tracker in self.trackers:
-                tracker.close()
+    @property
+    def spec(self) -> AgentSpec:
+        """The specification that is trained."""
+        return self.training.spec
 
-    def save(self) -> None:
-        """Save a checkpoint now.
+    @property
+    def global_step(self) -> int:
+        """The number of updates so far."""
+        return self.training.global_step
 
-        Raises:
-            NonFiniteLoss: a weight is not finite.
-        """
-        training, step = self.training, self.training.global_step
-        bad = training.learner.find_non_finite()
-        if bad:
-            raise non_finite(
-                self.agent, f"{bad} is not finite at step {step}, though every loss was"
-            )
-        self.is_save_wanted = False
-        states = {
-            name: dict(callback.state())
-            for name, callback in named_callbacks(self.callbacks).items()
-        }
-        path = self.agent.checkpoints.save(
-            step, {"global_step": step, "callbacks": states} | training.state()
-        )
-        for callback in self.callbacks:
-            callback.on_checkpoint(self.agent, step, str(path))
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next update."""
+        return self.training.learner.learning_rate
 
-    def _loop(self, goals: Goals, request: Any) -> None:
-        training = self.training
-        saved = training.timestep, training.global_step
-        self._clock.is_due()
-        while not self._reached(goals) and request.number is None:
-            before, step = training.timestep, training.global_step
-            if training.rest:
-                self._learn_from(training.rest, goals)
-            elif step < self._schedule.pretraining:
-                self._learn_from(
-                    training.memory.sample(
-                        min(PRETRAINING_BLOCK, self._schedule.pretraining - step)
-                    ),
-                    goals,
-                )
-            elif self._in_order and training.fused is not None:
-                self._advance()
-            else:
-                self._act()
-                self._learn(before, goals)
-            if training.global_step > step:
-                self._report(step, training.global_step)
-            elif self._looks.is_due():
-                self._tell_block()
-            is_due = (
-                _is_passed(step, training.global_step, self._periods.save_checkpoints_steps)
-                or self._clock.is_due()
-            )
-            if is_due or self.is_save_wanted:
-                self.save()
-                saved = training.timestep, training.global_step
-        if request.number is None:
-            self._log_rest()
-        if (
-            training.timestep,
-            training.global_step,
-        ) != saved or self.agent.checkpoints.latest() is None:
-            self.save()
-        if request.number is not None:
-            raise Interrupted(
-                request.number,
-                f"stopped by signal {request.number} at timestep {training.timestep}; the same command goes on from there",
-            )
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self.training.learner.learning_rate = value
 
-    def _reached(self, goals: Goals) -> bool:
-        training = self.training
+    def _counts(self) -> dict[str, int]:
+        return {"steps": self.training.global_step, "timesteps": self.training.timestep}
+
+    def _is_finished(self) -> bool:
+        training, goals = self.training, self.goals
         return (
-            (goals.steps is not None and training.global_step >= goals.steps)
+            super()._is_finished()
             or (goals.timesteps is not None and training.timestep >= goals.timesteps)
             or (goals.episodes is not None and training.episodes.ended >= goals.episodes)
-            or any(callback.stop_training for callback in self.callbacks)
         )
 
     def _advance(self) -> None:
-        """A batch of actions, and what is learnt of it."""
+        """Take one action in each environment, or a whole rollout in a fused program, and update."""
         training = self.training
-        learnt, steps = training.advance()
-        self._check_finite(learnt)
+        pretraining = self._schedule.pretraining - training.global_step
+        if training.rest:
+            self._update(training.rest)
+        elif pretraining > 0:
+            self._update(training.memory.sample(min(PRETRAINING_BLOCK, pretraining)))
+        elif self._on_policy and training.fused is not None:
+            self._advance_fused()
+        else:
+            before = training.timestep
+            self._act()
+            self._update_if_due(before)
+
+    def _idle(self) -> None:
+        if self._idle_reports.is_due():
+            self._tell_block()
+
+    def _advance_fused(self) -> None:
+        training = self.training
+        result, steps = training.advance()
+        self._check_finite(result)
         for step in steps:
             training.timestep += training.env.num_envs
             for episode in training.episodes.add(step):
                 self._tell_episode(episode)
 
     def _act(self) -> None:
-        """One action in each environment."""
+        """Take one action in each environment."""
         training, policy = self.training, self.training.spec.policy
         actions = policy.act(training.observations, training.timestep, training.masks)
         step = training.env.step(actions)
         self._remember(actions, step)
         training.timestep += training.env.num_envs if step.valid is None else int(step.valid.sum())
         training.observations, training.masks = step.observations, step.action_masks
-        ended = training.episodes.add(step)
-        if ended:
+        episodes = training.episodes.add(step)
+        if episodes:
             policy.restart(step.ended)
-            for episode in ended:
+            for episode in episodes:
                 self._tell_episode(episode)
 
     def _remember(self, actions: np.ndarray, step: Step) -> None:
         training = self.training
         transition = step.transition(training.observations, actions, training.masks)
-        if self._in_order:
-            # What an environment did on its reset is kept too, for the rows of a batch to stay in step; it counts for nothing.
-            transition["valid"] = self._everywhere if step.valid is None else step.valid
+        if self._on_policy:
+            # An auto-reset is stored too, so that the rows of a batch stay aligned; it is masked out.
+            transition["valid"] = self._all_valid if step.valid is None else step.valid
         elif step.valid is not None:
-            chosen = np.flatnonzero(step.valid)
-            if not len(chosen):
+            valid = np.flatnonzero(step.valid)
+            if not len(valid):
                 return
-            transition = {name: _rows(value, chosen) for name, value in transition.items()} | {
-                "env": chosen
-            }
+            transition = {name: _rows(value, valid) for name, value in transition.items()}
+            transition["env"] = valid
         training.memory.step(**transition)
 
-    def _learn(self, before: int, goals: Goals) -> None:
-        """Make the updates that are due."""
+    def _update_if_due(self, before: int) -> None:
         training, memory = self.training, self.training.memory
-        count = 1 if self._in_order else self._schedule.due(before, training.timestep)
+        count = 1 if self._on_policy else self._schedule.due(before, training.timestep)
         if count > 0 and memory.can_sample():
-            self._learn_from(memory.sample(count), goals)
+            self._update(memory.sample(count))
 
-    def _learn_from(self, batches: Mapping[str, Any], goals: Goals) -> None:
-        """Make an update for each batch; those after the last step are kept for when training goes on."""
-        training, memory, step = self.training, self.training.memory, self.training.global_step
+    def _update(self, batches: Batch) -> None:
+        """Make an update for each batch; keep those beyond the last step for when training resumes."""
+        training, goal = self.training, self.goals.steps
         training.rest = {}
-        if (
-            goals.steps is not None
-            and not self._in_order
-            and len(batches["reward"]) > goals.steps - step
-        ):
-            cut = goals.steps - step
+        remaining = None if goal is None else goal - training.global_step
+        if remaining is not None and not self._on_policy and len(batches["reward"]) > remaining:
             training.rest = {
-                name: _rows(value, slice(cut, None)) for name, value in batches.items()
+                name: _rows(value, slice(remaining, None)) for name, value in batches.items()
             }
-            batches = {name: _rows(value, slice(cut)) for name, value in batches.items()}
-        learnt = training.learn(batches)
-        self._check_finite(learnt)
-        if learnt.errors is not None and "indices" in batches:
-            memory.update_priorities(batches["indices"], learnt.errors)
+            batches = {name: _rows(value, slice(remaining)) for name, value in batches.items()}
+        result = training.learn(batches)
+        self._check_finite(result)
+        if result.errors is not None and "indices" in batches:
+            training.memory.update_priorities(batches["indices"], result.errors)
 
-    def _check_finite(self, learnt: UpdateResult) -> None:
-        if not math.isfinite(learnt.metrics["loss"]):
+    def _check_finite(self, result: UpdateResult) -> None:
+        if not math.isfinite(result.metrics["loss"]):
             training = self.training
-            raise non_finite(
-                self.agent,
-                f"the loss is not finite at step {training.global_step}, timestep {training.timestep}",
+            raise self._non_finite(
+                f"the loss is not finite at step {training.global_step}, "
+                f"timestep {training.timestep}"
             )
 
     def _tell_episode(self, episode: dict[str, float]) -> None:
@@ -290,95 +213,31 @@ class AgentRun:
             "global_step": training.global_step,
         }
         for callback in self.callbacks:
-            callback.on_episode(self.agent, counted)
+            callback.on_episode(self.trainer, counted)
 
-    def _tell_block(self) -> None:
-        for callback in self.callbacks:
-            callback.on_block(self.agent, self.training.global_step)
-
-    def _report(self, before: int, step: int) -> None:
-        """Tell of updates, and log and summarise if that is due."""
-        self._tell_block()
-        log, summarise = (
-            _is_passed(before, step, period)
-            for period in (self._periods.log_step_count_steps, self._periods.save_summary_steps)
-        )
-        due = [
-            callback
-            for callback in self.callbacks
-            if _is_passed(before, step, callback.every_n_steps)
-        ]
-        if not (log or summarise or due):
-            return
-        metrics = self._metrics()
-        if log:
-            self._log(metrics)
-        if summarise:
-            self._summarise(step, metrics)
-        for callback in due:
-            callback.on_steps(self.agent, step, metrics)
-
-    def _log_rest(self) -> None:
-        """Log what came after the last line, when there will be no more of it."""
-        if (
-            self._periods.log_step_count_steps is not None
-            and self.training.timestep > self._logged[1]
-        ):
-            self._log(self._metrics())
-
-    def _metrics(self) -> dict[str, float]:
-        """The means since they were last logged, and the counters."""
+    def _metrics(self, *, reset: bool) -> dict[str, float]:
+        """Return the means since the last log, what the policy reports, and the counters."""
         training = self.training
+        means = training.means.results()
+        if reset:
+            training.means.clear()
         return {
-            **training.means.results(),
-            "learning_rate": training.learner.learning_rate,
+            **means,
+            "learning_rate": self.learning_rate,
             **training.spec.policy.metrics(training.timestep),
             "global_timestep": float(training.timestep),
             "global_episode": float(training.episodes.ended),
             "replay_ratio": training.global_step / max(training.timestep, 1),
         }
 
-    def _log(self, metrics: Mapping[str, float]) -> None:
-        training = self.training
-        last_step, last_timestep, last_time = self._logged
-        now, step = time.perf_counter(), training.global_step
-        elapsed = max(now - last_time, 1e-9)
-        rates = {
-            "steps_per_second": (step - last_step) / elapsed,
-            "timesteps_per_second": (training.timestep - last_timestep) / elapsed,
-        }
-        self._logged = (step, training.timestep, now)
-        rounded = {name: round(value, 3) for name, value in rates.items()}
-        self.agent.run_directory.append_metrics(step, "train", metrics, **rounded, time=time.time())
-        for callback in self.callbacks:
-            callback.on_log(self.agent, step, {**metrics, **rates})
-        training.means.clear()
+    def _state(self) -> dict[str, Any]:
+        return self.training.state()
 
-    def _summarise(self, step: int, metrics: Mapping[str, float]) -> None:
-        wanted, variables = self.training.spec.summaries, self.training.spec.network.variables
-        shown = {
-            name: value
-            for name, value in metrics.items()
-            if name not in ("loss", "learning_rate") or name in wanted
-        }
-        for tracker in self.trackers:
-            tracker.log(step, "train", shown)
-            if "variables" in wanted and isinstance(tracker, TensorBoardTracker):
-                tracker.log_tensors(
-                    step,
-                    "train",
-                    {f"variables/{variable.path}": variable.numpy() for variable in variables},
-                )
-
-
-def _is_passed(before: int, now: int, period: int | None) -> bool:
-    """Whether a multiple of the period lies between two counts."""
-    return period is not None and now // period > before // period
+    def _find_non_finite(self) -> str:
+        return self.training.learner.find_non_finite()
 
 
 def _rows(value: Any, chosen: np.ndarray | slice) -> Any:
-    return (
-        {name: part[chosen] for name, part in value.items()}
-        if isinstance(value, Mapping)
-        else value[chosen]
-    )
+    if isinstance(value, Mapping):
+        return {name: part[chosen] for name, part in value.items()}
+    return value[chosen]

@@ -1,25 +1,39 @@
-"""A model joins a graph to what it is trained with; calling it gives a specification that an estimator can run."""
+"""The specification that an agent runs."""
 
 from __future__ import annotations
 
 from attrs import frozen
 
+from plx_core.annotations import MemoryLike
 from plx_core.models.spec import EstimatorSpec
 from plx_core.reinforcement.interfaces import Learner, Policy
 
 
 @frozen(kw_only=True)
 class AgentSpec(EstimatorSpec):
-    """What an agent runs: a network, how to act by it, and how to learn.
+    """A network, how to act by it, and how to learn.
 
     Args:
-        policy: acts.
-        learner: changes the weights; needed in training only.
-        memory: what transitions are kept in where the agent is given no memory.
-        discount: γ, for a memory that adds up the rewards of several steps.
+        policy: chooses actions.
+        learner: updates the weights; needed in training only.
+        on_policy: whether the model learns from what its current policy has just done, in order,
+            and not from a replay memory.
+        memory: the memory to use where the agent is given none.
+        discount: the discount γ, for a memory that adds up the rewards of several steps.
     """
 
     policy: Policy
     learner: Learner | None = None
-    memory: str = "Memory"
+    on_policy: bool = False
+    memory: MemoryLike | None = None
     discount: float | None = None
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether an agent runs this specification."""
+        return True
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the learner's learning rate follows a schedule, so that it cannot be set."""
+        return self.learner is not None and self.learner.has_schedule

@@ -1,4 +1,4 @@
-"""What an agent's training holds: an environment, a model, a memory, and how far they have come."""
+"""What an agent keeps in memory between two calls of `train`."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from plx_core.callbacks.callback import Callback
 from plx_core.config.sections import WarmStartConfig
-from plx_core.engine.loop import named_callbacks
+from plx_core.engine.loop import restore_callbacks
 from plx_core.engine.warm_start import warm_start
-from plx_core.engine.xla_trial import best_rate, is_quicker
+from plx_core.engine.xla_trial import best_rate, is_faster
 from plx_core.errors import CheckpointError, ComponentError
 from plx_core.networks.variable_names import variables_by_name
 from plx_core.reinforcement.agent_spec import AgentSpec
@@ -29,43 +27,45 @@ from plx_core.reinforcement.interfaces import (
     UpdateResult,
 )
 from plx_core.state import State
+from plx_core.types import Array, Batch, Observations
 
 logger = logging.getLogger(__name__)
 
 
 class Means:
-    """Means of numbers by name since they were last cleared."""
+    """Running means by name, since they were last cleared."""
 
     def __init__(self) -> None:
         self._sums: dict[str, float] = {}
         self._counts: dict[str, float] = {}
 
     def add(self, numbers: Mapping[str, float], weight: float = 1.0) -> None:
-        """Count numbers, each as much as its weight."""
+        """Add a value to each mean, with a weight."""
         for name, value in numbers.items():
             self._sums[name] = self._sums.get(name, 0.0) + weight * value
             self._counts[name] = self._counts.get(name, 0.0) + weight
 
     def results(self) -> dict[str, float]:
-        """The means."""
+        """Return the means."""
         return {name: total / self._counts[name] for name, total in self._sums.items()}
 
     def clear(self) -> None:
-        """Count afresh."""
+        """Start new means."""
         self._sums.clear()
         self._counts.clear()
 
     def state(self) -> State:
-        """Sums and counts."""
+        """Return the sums and counts."""
         return {"sums": dict(self._sums), "counts": dict(self._counts)}
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
-        self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
+        """Restore what `state` returned."""
+        self._sums = dict(state["sums"])
+        self._counts = dict(state["counts"])
 
 
 class AgentState:
-    """What is trained: an environment, a model's policy and learner, a memory, and how far they have come."""
+    """An environment, a model's policy and learner, a memory, and their progress."""
 
     def __init__(self, env: Environment, spec: AgentSpec, memory: Memory) -> None:
         if spec.learner is None:
@@ -75,89 +75,87 @@ class AgentState:
         self.memory = memory
         self.learner: Learner = spec.learner
         self.global_step = self.learner.global_step
-        """How many updates there have been. The learner's own count is TensorFlow's, and too slow to be asked at each action."""
+        """The number of updates; cached, since reading the learner's tf.Variable is too slow for each action."""
         self.episodes = Episodes(env.num_envs)
         self.means = Means()
         self.timestep = 0
-        self.observations: Any = None
-        self.masks: np.ndarray | None = None
+        self.observations: Observations = None
+        self.masks: Array | None = None
         self.trial: Path | None = None
-        """The directory of a run of which it is to be found out, before its first update, whether XLA is quicker."""
-        self.rest: Mapping[str, Any] = {}
-        """Batches that were drawn and are still to be learnt from: training stopped at a step within its block of updates."""
+        """The run directory, where a trial of XLA is due before the first update; None otherwise."""
+        self.rest: Batch = {}
+        """Sampled batches that have not been used: training stopped within a block of updates."""
         if memory.discount is None:
             memory.discount = spec.discount
 
     @functools.cached_property
     def fused(self) -> FusedProgram | None:
-        """Acting and learning in one program, where the environment is one and the learner can."""
+        """The program that acts and learns, where the environment and the learner allow it."""
         return self.learner.fuse(self.env, self.memory.batch_size)
 
     def check(self) -> None:
-        """Refuse a memory that does not fit the model or the environments."""
-        memory, needs_order = self.memory, self.spec.memory == "BatchMemory"
-        if memory.is_cleared_by_sample is not needs_order:
-            wanted = (
-                "a memory that hands over what just happened, BatchMemory"
-                if needs_order
-                else "a replay memory, Memory"
-            )
+        """Raise a `ComponentError` where the memory does not fit the model or the environments."""
+        memory, on_policy = self.memory, self.spec.on_policy
+        if memory.is_cleared_by_sample is not on_policy:
+            expected = "an on-policy memory" if on_policy else "a replay memory"
             raise ComponentError(
-                f"the model learns from {wanted}; it was given a {type(memory).__name__}",
+                f"the model learns from {expected}; it was given a {type(memory).__name__}",
                 about="agent.memory",
             )
         memory.check_spaces(self.env.observation_space, self.env.action_space)
-        if needs_order and memory.batch_size % self.env.num_envs:
+        if on_policy and memory.batch_size % self.env.num_envs:
             raise ComponentError(
-                f"a batch of {memory.batch_size} cannot be divided among {self.env.num_envs} environments; "
-                "let num_envs divide the memory's batch_size",
+                f"a batch of {memory.batch_size} cannot be divided among {self.env.num_envs} "
+                "environments; choose a batch_size that is a multiple of num_envs",
                 about="agent.memory",
             )
         self.learner.check(memory)
 
-    def learn(self, batches: Mapping[str, Any]) -> UpdateResult:
-        """One update for each batch."""
+    def learn(self, batches: Batch) -> UpdateResult:
+        """Make one update for each batch."""
         if self.trial is not None:
             self._try_xla(self.trial, lambda: self.learner.update(batches, self.env.num_envs))
-        return self._learnt(self.learner.update(batches, self.env.num_envs))
+        return self._record(self.learner.update(batches, self.env.num_envs))
 
     def advance(self) -> tuple[UpdateResult, Sequence[Step]]:
-        """A batch of actions in all environments, and the updates that are learnt of it, in one program."""
+        """Collect a rollout and update from it, in one program; return the result and the steps."""
         if self.trial is not None:
             self._try_xla(self.trial, self._run_fused)
-        learnt, steps, self.observations = self._run_fused()
-        return self._learnt(learnt), steps
+        result, steps, self.observations = self._run_fused()
+        return self._record(result), steps
 
-    def _run_fused(self) -> tuple[UpdateResult, Sequence[Step], Any]:
+    def _run_fused(self) -> tuple[UpdateResult, Sequence[Step], Observations]:
         if self.fused is None:
             raise ComponentError("the learner has no program that acts in these environments")
         return self.fused.run()
 
     def _try_xla(self, directory: Path, learn: Callable[[], object]) -> None:
-        """Find out whether XLA makes learning quicker; all but the program is left as it was."""
-        learnt, lived = self.learner.state(), self.env.state() if self.fused else None
+        """Try whether XLA makes updates faster; everything but the program is left unchanged."""
+        learner_state = self.learner.state()
+        env_state = self.env.state() if self.fused else None
 
-        def compile(xla: bool) -> None:
+        def recompile(xla: bool) -> None:
             self.learner.compile(xla=xla)
             self.__dict__.pop("fused", None)
 
         def rate(xla: bool, rival: float) -> float:
-            compile(xla)
-            found = best_rate(learn)
-            self.learner.restore(learnt)
-            if lived is not None:
-                self.env.restore(lived)
-            return found
+            recompile(xla)
+            result = best_rate(learn)
+            self.learner.restore(learner_state)
+            if env_state is not None:
+                self.env.restore(env_state)
+            return result
 
-        if not is_quicker(directory, rate):  # the trial leaves the compiled program
-            compile(False)
+        if not is_faster(directory, rate):  # the trial leaves the compiled program
+            recompile(False)
         self.trial = None
 
-    def _learnt(self, learnt: UpdateResult) -> UpdateResult:
-        before, self.global_step = self.global_step, self.learner.global_step
+    def _record(self, result: UpdateResult) -> UpdateResult:
+        before = self.global_step
+        self.global_step = self.learner.global_step
         self.spec.policy.refresh()
-        self.means.add(learnt.metrics, self.global_step - before)
-        return learnt
+        self.means.add(result.metrics, self.global_step - before)
+        return result
 
     def begin(self, seed: int) -> None:
         """Reset the environments for the first time."""
@@ -165,13 +163,13 @@ class AgentState:
         self.masks = self.env.action_masks
 
     def warm_start(self, source: WarmStartConfig) -> None:
-        """Take the weights of another run."""
+        """Load the weights of another run."""
         warm_start(variables_by_name(self.spec.network), source)
         self.learner.begin_from_weights()
         self.spec.policy.refresh()
 
     def state(self) -> dict[str, Any]:
-        """All of it."""
+        """Return everything that a checkpoint holds of the training."""
         return {
             "program": self.learner.state(),
             "policy": self.spec.policy.state(),
@@ -193,45 +191,44 @@ class AgentState:
         is_new_env: bool,
         seed: int,
     ) -> None:
-        """Go on from a checkpoint.
+        """Resume from a checkpoint.
 
         Args:
-            state: the checkpoint's.
-            callbacks: get their own states back.
-            is_new_env: whether the environment is another than the one the checkpoint was written with.
-            seed: of a reset, where the environments cannot go on where they were.
+            state: the content of the checkpoint.
+            callbacks: their states are restored too.
+            is_new_env: whether the environment is not the one that the checkpoint was written with.
+            seed: the seed of a reset, where the environments' states cannot be restored.
 
         Raises:
-            CheckpointError: it is that of another network, memory or policy, or of other environments.
+            CheckpointError: the network, memory, policy or environments are not the checkpoint's.
         """
         count = len(state["episodes"]["returns"])
         if count != self.env.num_envs:
             raise CheckpointError(
-                f"the run went on in {count} environments, and these are {self.env.num_envs}: take as many, "
-                "or begin another run with this one's weights (warm_start)"
+                f"the checkpoint has {count} environments, and the run now has {self.env.num_envs}: "
+                "use the same number, or start a new run from its weights (warm_start)"
             )
         self.learner.restore(state["program"])
         self.global_step = self.learner.global_step
-        with _explained("policy"):
+        with _named_in_errors("policy"):
             self.spec.policy.restore(state["policy"])
         self.spec.policy.refresh()
-        with _explained("memory"):
+        with _named_in_errors("memory"):
             self.memory.restore(state["memory"])
         self.episodes.restore(state["episodes"])
         self.means.restore(state["means"])
         self.timestep = state["counters"]["timestep"]
         self.rest = state["rest"]
-        for name, callback in named_callbacks(callbacks).items():
-            callback.restore(state["callbacks"].get(name, {}))
+        restore_callbacks(callbacks, state)
         if is_new_env:
             self._restart(seed)
         else:
             self.observations, self.masks = state["observations"], state["masks"]
-            with _explained("environment"):
+            with _named_in_errors("environment"):
                 self.give_back(state["environment"], seed)
 
     def give_back(self, state: State, seed: int) -> None:
-        """Go on in environments that have been somewhere else; where that cannot be exact, they are reset."""
+        """Restore the environments after they were used elsewhere; reset them if that is inexact."""
         self.env.restore(state)
         if self.env.inexact_because:
             self._restart(seed)
@@ -239,24 +236,22 @@ class AgentState:
     def _restart(self, seed: int) -> None:
         if self.env.inexact_because:
             logger.warning(
-                "the environments begin new episodes: their state cannot be kept (%s)",
+                "the environments start new episodes: their state cannot be restored (%s)",
                 self.env.inexact_because,
             )
-        self.observations, self.masks = (
-            self.env.reset(seed=seed + self.timestep),
-            self.env.action_masks,
-        )
+        self.observations = self.env.reset(seed=seed + self.timestep)
+        self.masks = self.env.action_masks
         self.memory.interrupt()
         self.episodes.interrupt()
 
 
 @contextmanager
-def _explained(part: str) -> Iterator[None]:
-    """Say of which part a checkpoint's state is another's."""
+def _named_in_errors(part: str) -> Iterator[None]:
+    """Turn an error of restoring a part into one that names the part."""
     try:
         yield
     except (LookupError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"the {part} of the checkpoint is another than this run's ({type(error).__name__}: {error}): take the one that it was "
-            "written with, or begin another run with its weights (warm_start)"
+            f"the {part} does not fit the checkpoint ({type(error).__name__}: {error}): use the one "
+            "that it was written with, or start a new run from its weights (warm_start)"
         ) from error

@@ -1,37 +1,28 @@
-"""Episodes: what is counted of those that go on in N environments, and greedy ones to evaluate a policy by."""
+"""Episodes: the returns of those that are being played, and greedy ones to evaluate a policy."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from attrs import frozen
 
 from plx_core.reinforcement.interfaces import Environment, Policy, Step
 from plx_core.state import State, Stateful
-
-RECENT = 100
-"""Over how many episodes a learning curve is smoothed."""
+from plx_core.types import Array, Observations
 
 
 class Episodes(Stateful):
-    """Returns and lengths of the episodes in N environments."""
+    """The returns and lengths of the current episodes in N environments."""
 
     def __init__(self, num_envs: int) -> None:
         self.ended = 0
+        """The number of episodes that have ended."""
         self._returns = np.zeros(num_envs)
         self._lengths = np.zeros(num_envs, np.int64)
-        self._recent: deque[float] = deque(maxlen=RECENT)
-
-    @property
-    def recent_return(self) -> float | None:
-        """The mean return of the last hundred episodes; None before the first has ended."""
-        return sum(self._recent) / len(self._recent) if self._recent else None
 
     def add(self, step: Step) -> list[dict[str, float]]:
-        """Count a step; what came of the episodes that it ended."""
+        """Count a step; return the `return`, `length` and number of each episode that it ended."""
         rewards = step.rewards if step.raw_rewards is None else step.raw_rewards
         if step.valid is None:
             self._returns += rewards
@@ -43,24 +34,23 @@ class Episodes(Stateful):
         return [self._end(int(index)) for index in np.flatnonzero(ended)] if ended.any() else []
 
     def interrupt(self) -> None:
-        """The environments were reset amid their episodes, which are not counted."""
+        """Drop the current episodes, which are not counted: the environments were reset."""
         self._returns[:] = 0.0
         self._lengths[:] = 0
 
     def state(self) -> State:
-        """All of it."""
+        """Return the counts."""
         return {
             "ended": self.ended,
             "returns": self._returns.copy(),
             "lengths": self._lengths.copy(),
-            "recent": list(self._recent),
         }
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Restore what `state` returned."""
         self.ended = state["ended"]
-        self._returns, self._lengths = np.array(state["returns"]), np.array(state["lengths"])
-        self._recent = deque(state["recent"], maxlen=RECENT)
+        self._returns = np.array(state["returns"])
+        self._lengths = np.array(state["lengths"])
 
     def _end(self, index: int) -> dict[str, float]:
         self.ended += 1
@@ -69,42 +59,43 @@ class Episodes(Stateful):
             "length": int(self._lengths[index]),
             "global_episode": self.ended,
         }
-        self._recent.append(episode["return"])
-        self._returns[index], self._lengths[index] = 0.0, 0
+        self._returns[index] = 0.0
+        self._lengths[index] = 0
         return episode
 
 
 @frozen
 class GreedyStep:
-    """A greedy step of N environments.
+    """A greedy step in N environments.
 
     Args:
-        observations: what was acted on.
-        masks: which actions were legal.
-        actions: what was done.
-        step: what came of it.
-        counts: where it belongs to an episode that was asked for, bool [N].
+        observations: the observations before the step.
+        masks: bool [N, A], the legal actions; None when all are.
+        actions: the actions taken.
+        step: the result.
+        counts: bool [N], whether the step belongs to one of the requested episodes.
     """
 
-    observations: Any
-    masks: np.ndarray | None
-    actions: np.ndarray
+    observations: Observations
+    masks: Array | None
+    actions: Array
     step: Step
-    counts: np.ndarray
+    counts: Array
 
 
 def play_greedily(
     env: Environment, policy: Policy, episodes: int, seed: int
 ) -> Iterator[GreedyStep]:
-    """The steps of greedy episodes.
+    """Yield the steps of greedy episodes.
 
-    Each of N environments plays its share of the episodes, so that a short episode is as likely to be counted as a long one.
+    Each of the N environments plays its share of the episodes, so that short episodes are not
+    overrepresented.
 
     Args:
         env: reset first, with the seed.
-        policy: acts.
-        episodes: how many.
-        seed: of the environments.
+        policy: chooses the actions.
+        episodes: the number of episodes.
+        seed: the seed of the environments.
     """
     left = np.full(env.num_envs, episodes // env.num_envs)
     left[: episodes % env.num_envs] += 1
@@ -118,25 +109,25 @@ def play_greedily(
 
 
 def evaluate_policy(env: Environment, policy: Policy, episodes: int, seed: int) -> dict[str, float]:
-    """What comes of greedy episodes; the arguments are those of `play_greedily`.
+    """Play greedy episodes and summarise them; the arguments are those of `play_greedily`.
 
     Returns:
         `episode_return` (the mean), its `_std`, `_min` and `_max`, `episode_length`, and `episodes`.
     """
-    tally, found = Episodes(env.num_envs), []
-    for played in play_greedily(env, policy, episodes, seed):
-        ended = np.flatnonzero(played.step.ended)
-        found += [
-            episode
-            for index, episode in zip(ended, tally.add(played.step), strict=True)
-            if played.counts[index]
+    tally = Episodes(env.num_envs)
+    counted: list[dict[str, float]] = []
+    for greedy in play_greedily(env, policy, episodes, seed):
+        indices = np.flatnonzero(greedy.step.ended)
+        ended = tally.add(greedy.step)
+        counted += [
+            episode for index, episode in zip(indices, ended, strict=True) if greedy.counts[index]
         ]
-    returns = np.array([episode["return"] for episode in found])
+    returns = np.array([episode["return"] for episode in counted])
     return {
         "episode_return": float(returns.mean()),
         "episode_return_std": float(returns.std()),
         "episode_return_min": float(returns.min()),
         "episode_return_max": float(returns.max()),
-        "episode_length": float(np.mean([episode["length"] for episode in found])),
-        "episodes": float(len(found)),
+        "episode_length": float(np.mean([episode["length"] for episode in counted])),
+        "episodes": float(len(counted)),
     }

@@ -1,66 +1,61 @@
-"""What a plug-in implements: small abstract classes, which core calls and nothing else.
-
-What changes over time has `state()` and `restore()`: a mapping of names to NumPy arrays, numbers, texts, and mappings
-of these. A checkpoint is those states, so a part that returns all that it would miss resumes exactly.
-"""
+"""The interfaces of reinforcement learning: what an environment, a memory, a policy and so on implement."""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from plx_core.errors import ComponentError
 from plx_core.state import Seedable, State, Stateful
-
-if TYPE_CHECKING:
-    import keras
-    import numpy as np
+from plx_core.types import Array, Batch, Network, Observations, Space
 
 
 @frozen
 class Step:
-    """What a vector of N environments answers to N actions; each array has a leading axis of N, and is never written to again.
+    """The result of one step in N environments; arrays have a leading axis of N and are read-only.
 
-    Where an episode ended, which `terminated` or `truncated` says, the environment has been reset: `observations` holds the
-    first of the next episode, and `final_observations` the last of the ended one. Elsewhere the two are the same.
+    Where an episode ended, as `terminated` or `truncated` says, the environment has been reset:
+    `observations` holds the first observation of the next episode and `final_observations` the last
+    one of the episode that ended. Elsewhere the two are the same.
 
     Args:
-        observations: what to act on next: an array, or a mapping of names to arrays.
+        observations: what to act on next: an array, or arrays by name.
         rewards: float32 [N].
-        terminated: bool [N], where nothing can follow.
-        truncated: bool [N], where the episode was cut short though more would have followed.
-        final_observations: what the actions led to.
-        action_masks: bool [N, A], which discrete actions are legal next; None when all are.
+        terminated: bool [N], true where the episode reached a terminal state.
+        truncated: bool [N], true where the episode was cut short, by a time limit for example.
+        final_observations: the observations that the actions led to.
+        action_masks: bool [N, A], the legal discrete actions of the next step; None when all are legal.
         final_action_masks: the same for `final_observations`.
-        raw_rewards: the rewards before they were scaled or clipped, of which an episode's return is the sum; `rewards` when None.
-        valid: bool [N], false where an environment spent the step on its reset: no transition, and not to be counted; all are when
-            None.
+        raw_rewards: the rewards before scaling or clipping, which make up an episode's return;
+            `rewards` when None.
+        valid: bool [N], false where the step was an auto-reset and not a transition; None means all
+            are valid.
     """
 
-    observations: Any
-    rewards: np.ndarray
-    terminated: np.ndarray
-    truncated: np.ndarray
-    final_observations: Any
-    action_masks: np.ndarray | None = None
-    final_action_masks: np.ndarray | None = None
-    raw_rewards: np.ndarray | None = None
-    valid: np.ndarray | None = None
+    observations: Observations
+    rewards: Array
+    terminated: Array
+    truncated: Array
+    final_observations: Observations
+    action_masks: Array | None = None
+    final_action_masks: Array | None = None
+    raw_rewards: Array | None = None
+    valid: Array | None = None
 
     def transition(
-        self, observations: Any, actions: np.ndarray, masks: np.ndarray | None
-    ) -> dict[str, Any]:
-        """What a memory keeps of this step.
+        self, observations: Observations, actions: Array, masks: Array | None
+    ) -> dict[str, Observations]:
+        """Return what a memory stores of this step.
 
         Args:
-            observations: what was acted on.
-            actions: what was done.
-            masks: which actions were legal.
+            observations: the observations before the step.
+            actions: the actions taken.
+            masks: bool [N, A], the actions that were legal; None when all were.
         """
-        kept = {
+        fields = {
             "state": observations,
             "action": actions,
             "reward": self.rewards,
@@ -69,61 +64,59 @@ class Step:
             "truncated": self.truncated,
         }
         if self.final_action_masks is not None:
-            every = self.final_action_masks | True  # where no environment named any, all were legal
-            kept |= {
-                "next_mask": self.final_action_masks,
-                "mask": every if masks is None else masks,
-            }
-        return kept
+            all_legal = self.final_action_masks | True
+            fields["next_mask"] = self.final_action_masks
+            fields["mask"] = all_legal if masks is None else masks
+        return fields
 
     @property
-    def ended(self) -> np.ndarray:
-        """Where an episode ended, for either reason: bool [N]."""
-        ended: np.ndarray = self.terminated | self.truncated
+    def ended(self) -> Array:
+        """Where an episode ended for either reason: bool [N]."""
+        ended: Array = self.terminated | self.truncated
         return ended
 
 
 class Environment(Stateful):
-    """A vector of N ≥ 1 environments, each reset by itself as soon as its episode ends.
+    """A vector of N ≥ 1 environments with auto-reset: each is reset in the step that ends its episode.
 
-    Actions in a bounded space are given between -1 and 1 where `action_space` says so.
+    Actions in a bounded space are scaled to [-1, 1] where `action_space` says so.
     """
 
     num_envs: int
     seed: int | None = None
-    """Of the first reset; an agent gives its own where it is None."""
+    """The seed of the first reset; the agent's own when None."""
     inexact_because: str = ""
-    """Why `state` cannot hold all that an environment is; empty when it can. Restored, such a one is to be reset."""
+    """Why `state` cannot capture the environment exactly; empty when it can.
+
+    After `restore`, an inexact environment has to be reset.
+    """
 
     @property
     @abstractmethod
-    def observation_space(self) -> Any:
-        """The gymnasium space of one observation, as `reset` and `step` give it."""
+    def observation_space(self) -> Space:
+        """The gymnasium space of one observation, as `reset` and `step` return it."""
 
     @property
     @abstractmethod
-    def action_space(self) -> Any:
+    def action_space(self) -> Space:
         """The gymnasium space of one action, as `step` takes it."""
 
     @property
-    def action_masks(self) -> np.ndarray | None:
-        """Which discrete actions are legal now, bool [N, A]; None when all are."""
+    def action_masks(self) -> Array | None:
+        """The discrete actions that are legal now, bool [N, A]; None when all are."""
         return None
 
     @property
     def num_states(self) -> int:
-        """How many numbers an observation has."""
-        return _numbers_in(self.observation_space)
+        """The number of values in an observation."""
+        return _num_values(self.observation_space)
 
     @property
     def num_actions(self) -> int:
-        """How many discrete actions there are, or how many numbers a continuous one has."""
+        """The number of discrete actions, or of values in a continuous one."""
         space = self.action_space
-        return (
-            int(space.n)
-            if hasattr(space, "n") and not getattr(space, "shape", ())
-            else _numbers_in(space)
-        )
+        is_discrete = hasattr(space, "n") and not getattr(space, "shape", ())
+        return int(space.n) if is_discrete else _num_values(space)
 
     @property
     def is_continuous(self) -> bool:
@@ -131,216 +124,241 @@ class Environment(Stateful):
         return hasattr(self.action_space, "low") and self.action_space.dtype.kind == "f"
 
     @abstractmethod
-    def reset(self, seed: int | None = None) -> Any:
-        """Start an episode in each; the first observations, [N, …]."""
+    def reset(self, seed: int | None = None) -> Observations:
+        """Start an episode in each environment; return the first observations, [N, …]."""
 
     @abstractmethod
-    def step(self, actions: np.ndarray) -> Step:
-        """Take one action in each: int [N] or float [N, …]."""
+    def step(self, actions: Array) -> Step:
+        """Take one action in each environment: int [N] or float [N, …]."""
 
     def follow(self, training: State) -> None:
-        """Change observations as the environment of this state did, in which an agent learns, and learn nothing more about them."""
+        """Use the observation statistics of a training environment's state, and stop updating them."""
 
-    def processing_network(self) -> keras.Model | None:
-        """What was done to raw observations, as a network; an export puts it before the policy's own."""
+    def processing_network(self) -> Network | None:
+        """Return the processing of raw observations as a network, or None.
+
+        An export puts it before the policy's network.
+        """
         return None
 
     def close(self) -> None:
-        """Let go of windows, processes and files."""
+        """Close windows, processes and files."""
 
 
-def _numbers_in(space: Any) -> int:
+def _num_values(space: Space) -> int:
     if hasattr(space, "spaces"):
         parts = space.spaces.values() if isinstance(space.spaces, Mapping) else space.spaces
-        return sum(_numbers_in(part) for part in parts)
+        return sum(_num_values(part) for part in parts)
     return math.prod(space.shape)
 
 
 class Exploration(Stateful, Seedable):
-    """How N agents depart from their greedy actions; the same seed and calls give the same choices."""
+    """How N agents depart from their greedy actions.
+
+    The same seed and the same calls give the same actions.
+    """
 
     @abstractmethod
-    def rate(self, timestep: int) -> np.ndarray | float:
-        """How much is explored at this number of actions taken: a rate, a scale or a temperature."""
+    def rate(self, timestep: int) -> Array | float:
+        """Return how much is explored after this number of actions: a rate, scale or temperature."""
 
     @abstractmethod
     def explore(
         self,
-        greedy: np.ndarray,
+        greedy: Array,
         timestep: int,
-        scores: np.ndarray | None = None,
-        masks: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The actions to take.
+        scores: Array | None = None,
+        masks: Array | None = None,
+    ) -> Array:
+        """Return the actions to take.
 
         Args:
-            greedy: int [N] or float [N, D], the actions that the model would take.
-            timestep: how many actions were taken before this one, over all environments.
-            scores: float [N, A], what the model thinks of each discrete action.
-            masks: bool [N, A], which discrete actions are legal.
+            greedy: int [N] or float [N, D], the actions that the model prefers.
+            timestep: the number of actions before this one, over all environments.
+            scores: float [N, A], the model's score of each discrete action.
+            masks: bool [N, A], the legal discrete actions; None when all are.
         """
 
-    def restart(self, ended: np.ndarray) -> None:
-        """Episodes have ended where `ended`, bool [N], says so."""
+    def restart(self, ended: Array) -> None:
+        """Start new episodes where `ended`, bool [N], is true."""
 
 
 class Memory(Stateful, Seedable):
-    """Where transitions are kept until they are learnt from.
+    """Where transitions are stored until they are sampled for an update: a replay or rollout buffer.
 
-    `size` is how many are kept, `batch_size` how many make a batch. `discount` weighs the rewards of several steps where a
-    transition reaches over them; an agent sets it to its model's where it is None.
+    `size` is the capacity in transitions, `batch_size` the number of transitions in a batch, and
+    `discount` the γ of n-step returns; an agent sets it to its model's where it is None.
     """
 
     size: int
     batch_size: int
     discount: float | None = None
     n_step: int = 1
-    """Over how many steps a transition reaches."""
+    """The number of steps that a stored transition spans."""
     is_cleared_by_sample: bool = False
-    """Whether a sample hands over all that there is, in the order in which it happened, as on-policy models need it."""
+    """Whether a sample returns and removes everything in order, as on-policy models need it."""
     holds_demonstrations: bool = False
-    """Whether a sample says in `demonstration`, bool, which transitions are an expert's."""
+    """Whether a sample marks an expert's transitions in `demonstration`, bool."""
 
-    def check_spaces(self, observation_space: Any, action_space: Any) -> None:
-        """Called before the first step: raise where what is held already comes from an environment of other spaces."""
+    def check_spaces(self, observation_space: Space, action_space: Space) -> None:
+        """Raise where stored transitions come from other spaces; called before the first step."""
 
     @abstractmethod
-    def step(self, **transition: Any) -> None:
-        """Add one transition for each of N environments: arrays with a leading axis of N.
+    def step(self, **transition: Observations) -> None:
+        """Add one transition for each of N environments.
 
         Args:
-            transition: `state` and `next_state` (arrays, or mappings of arrays), `action`, `reward`, `terminated`,
-                `truncated` and what else is to be kept; `env`, int [N], says which environments these are, where they are
-                not all of them in order.
+            transition: arrays, or arrays by name, with a leading axis of N: `state`, `next_state`,
+                `action`, `reward`, `terminated`, `truncated`, and anything else to store. `env`,
+                int [N], gives the environments' indices where they are not all of them in order.
         """
 
     @abstractmethod
     def can_sample(self, count: int | None = None) -> bool:
-        """Whether there are `count` transitions, or enough for a batch."""
+        """Whether there are `count` transitions, or enough for a batch when it is None."""
 
     @abstractmethod
-    def sample(self, batches: int = 1) -> Mapping[str, Any]:
-        """Draw `batches` batches at once: arrays of shape [batches, batch_size, …], named and nested as they were added."""
+    def sample(self, batches: int = 1) -> Batch:
+        """Draw batches: arrays [batches, batch_size, …], named and nested as they were added."""
 
     @abstractmethod
-    def get_by_index(self, index: int) -> Mapping[str, Any]:
-        """One transition: 0 is the oldest, -1 the newest."""
+    def get_by_index(self, index: int) -> Batch:
+        """Return one transition: 0 is the oldest, -1 the newest."""
 
-    def update_priorities(self, indices: np.ndarray, errors: np.ndarray) -> None:
-        """Say with what error transitions were learnt, where a sample has `indices`."""
+    def update_priorities(self, indices: Array, errors: Array) -> None:
+        """Set the priorities of sampled transitions by their TD errors.
+
+        Args:
+            indices: the `indices` of a sample.
+            errors: of the same shape.
+        """
 
     def interrupt(self) -> None:
-        """The environments were reset amid an episode: what comes next does not follow what came before."""
+        """End the current episodes: the next transitions do not follow the previous ones."""
 
     @abstractmethod
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all transitions."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """How many transitions are kept."""
+        """Return the number of stored transitions."""
 
 
 class Policy(Stateful):
-    """How an agent acts. It reads the weights that a learner changes, and may keep a copy of them for acting quickly."""
+    """How an agent acts.
+
+    It reads the weights that a learner updates, and may keep a copy of them to act faster.
+    """
 
     @abstractmethod
-    def act(self, observations: Any, timestep: int, masks: np.ndarray | None = None) -> np.ndarray:
-        """The actions to take while learning, int [N] or [N, K], or float [N, D].
+    def act(self, observations: Observations, timestep: int, masks: Array | None = None) -> Array:
+        """Return the actions to take while training: int [N] or [N, K], or float [N, D].
 
         Args:
-            observations: of N environments: an array [N, …], or a mapping of names to such.
-            timestep: how many actions were taken before, over all environments.
-            masks: bool [N, A], which discrete actions are legal.
+            observations: an array [N, …], or arrays by name.
+            timestep: the number of actions before this one, over all environments.
+            masks: bool [N, A], the legal discrete actions; None when all are.
         """
 
     @abstractmethod
-    def greedy(self, observations: Any, masks: np.ndarray | None = None) -> np.ndarray:
-        """The actions that are thought best."""
+    def greedy(self, observations: Observations, masks: Array | None = None) -> Array:
+        """Return the actions that the model prefers."""
 
     def refresh(self) -> None:
-        """The weights have changed."""
+        """Read the weights again; called after each update."""
 
-    def restart(self, ended: np.ndarray) -> None:
-        """Episodes have ended where `ended`, bool [N], says so."""
+    def restart(self, ended: Array) -> None:
+        """Start new episodes where `ended`, bool [N], is true."""
 
     def metrics(self, timestep: int) -> Mapping[str, float]:
-        """What is worth logging, such as `exploration_rate`."""
+        """Return what to log, such as `exploration_rate`."""
         return {}
 
     def state(self) -> State:
-        """What acting needs besides the weights, such as generators."""
+        """Return what acting needs besides the weights, such as generators."""
         return {}
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Restore what `state` returned."""
 
 
 @frozen
 class UpdateResult:
-    """What came of some updates.
+    """Result of one or more updates.
 
     Args:
-        metrics: numbers by name, `loss` among them; means over the updates.
-        errors: how wrong each transition of the batches was, [K, B], for a memory that draws by error.
+        metrics: means over the updates by name; `loss` is one of them.
+        errors: the TD error of each transition, [K, B], for a prioritized memory.
     """
 
     metrics: Mapping[str, float]
-    errors: np.ndarray | None = None
+    errors: Array | None = None
 
 
 class FusedProgram(ABC):
-    """Acting, remembering and learning in one program, where an environment is a program itself."""
+    """A rollout and its updates in one compiled program, for environments that are programs themselves."""
 
     @abstractmethod
-    def run(self) -> tuple[UpdateResult, Sequence[Step], Any]:
-        """Act until there is a batch, and learn from it.
+    def run(self) -> tuple[UpdateResult, Sequence[Step], Observations]:
+        """Collect a batch and update from it.
 
         Returns:
-            What came of it; the steps, without observations; and the observations to act on next.
+            The result of the updates; the steps, without observations; and the observations to act
+            on next.
         """
 
 
 class Learner(Stateful):
-    """Changes weights by what a memory holds."""
+    """Updates weights from batches of transitions."""
 
     @property
     @abstractmethod
     def global_step(self) -> int:
-        """How many updates there have been."""
+        """The number of updates so far."""
 
     @property
     @abstractmethod
     def learning_rate(self) -> float:
         """The learning rate of the next update."""
 
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        raise ComponentError(f"the learning rate of a {type(self).__name__} cannot be set")
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the learning rate follows a schedule, so that it cannot be set."""
+        return False
+
     def compile(self, *, xla: bool) -> None:
-        """Called between updates, before the first at least: whether programs are to be compiled with XLA from now on."""
+        """Choose whether to compile updates with XLA; called between updates and before the first."""
 
     def check(self, memory: Memory) -> None:
-        """Called before the first step: raise where what this memory samples cannot be learnt from."""
+        """Raise where this memory's samples cannot be learned from; called before the first step."""
 
     def begin_from_weights(self) -> None:
-        """The weights have been taken from elsewhere: what follows them is to be made equal."""
+        """Copy weights that were loaded from elsewhere into whatever follows them, such as a target."""
 
     def fuse(self, env: Environment, batch_size: int) -> FusedProgram | None:
-        """One program that acts in this environment and learns; None where there is none, and each is called in turn.
+        """Return one program for acting in this environment and learning; None if there is none.
 
         Args:
-            env: may be a program itself.
-            batch_size: how many transitions are learnt from at once.
+            env: possibly an environment that is a TensorFlow program.
+            batch_size: the number of transitions in a batch.
         """
         return None
 
     @abstractmethod
-    def update(self, batches: Mapping[str, Any], num_envs: int) -> UpdateResult:
+    def update(self, batches: Batch, num_envs: int) -> UpdateResult:
         """Make one update for each of K batches, or as many as the algorithm makes of one.
 
         Args:
-            batches: what `Memory.sample` gave: arrays [K, B, …] by name.
-            num_envs: over how many environments; a batch that was taken in order has their transitions in turn.
+            batches: what `Memory.sample` returned: arrays [K, B, …] by name.
+            num_envs: the number of environments; the rows of a batch that was sampled in order
+                belong to them in turn.
         """
 
     @abstractmethod
     def find_non_finite(self) -> str:
-        """The name of a weight that holds a number that is not finite; an empty text when there is none."""
+        """Return the name of a weight that is not finite, or an empty string."""

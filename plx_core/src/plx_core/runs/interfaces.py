@@ -1,44 +1,58 @@
-"""What a plug-in implements: small abstract classes, which core calls and nothing else.
-
-What changes over time has `state()` and `restore()`: a mapping of names to NumPy arrays, numbers, texts, and mappings
-of these. A checkpoint is those states, so a part that returns all that it would miss resumes exactly.
-"""
+"""The interfaces of exporters and trackers."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from plx_core.types import Array
+
+if TYPE_CHECKING:
+    from plx_core.engine.trainer import Trainer
 
 
 class Exporter(ABC):
-    """Writes a model out after an evaluation; what it has written before, it finds in its folder."""
+    """Writes a model after an evaluation; earlier exports are found in its folder."""
 
     @abstractmethod
     def export(
-        self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool
+        self, run: Trainer, source: Any, step: int, metrics: Mapping[str, float], *, is_final: bool
     ) -> Path | None:
-        """Write the model of the checkpoint at `step`, if this is a time to do so; the same call again changes nothing.
+        """Write the model of the checkpoint at `step` if one is due; calling again changes nothing.
 
         Args:
             run: the estimator or agent.
-            input_fn: whose features the export takes.
+            source: the `input_fn` or environment with the features that the exported model takes.
             step: the checkpoint's global step.
-            metrics: what the evaluation of that checkpoint gave.
+            metrics: the results of evaluating that checkpoint.
             is_final: whether training has ended.
 
         Returns:
-            What was written.
+            The path of the export, or None.
         """
 
 
 class Tracker(ABC):
-    """Where metrics go."""
+    """A destination of metrics, and of whatever else it can show.
+
+    A tracker that cannot show images, histograms or text leaves those methods out: what it would
+    have been given is dropped for it alone.
+    """
 
     @abstractmethod
     def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
-        """Keep the metrics of a step; `split` is "train" or "eval"."""
+        """Write the metrics of a step; `split` is "train" or "eval"."""
+
+    def log_images(self, step: int, split: str, images: Mapping[str, Array]) -> None:
+        """Write images by tag: arrays [N, height, width, channels] with 1, 3 or 4 channels."""
+
+    def log_histograms(self, step: int, split: str, values: Mapping[str, Array]) -> None:
+        """Write the distributions of values by tag: arrays of any shape."""
+
+    def log_text(self, step: int, split: str, texts: Mapping[str, str]) -> None:
+        """Write Markdown by tag."""
 
     def close(self) -> None:
-        """Flush, and let go of files."""
+        """Flush and close files and connections."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from plx_core.runs.interfaces import Tracker
 from plx_core.runs.run_directory import as_json
+from plx_core.types import Array
 
 
 class TensorBoardTracker(Tracker):
@@ -36,30 +37,37 @@ class TensorBoardTracker(Tracker):
         with self._writer(split).as_default(step=step):
             tf.summary.experimental.write_raw_pb(summary.SerializeToString())
 
-    def log_tensors(self, step: int, split: str, tensors: Mapping[str, Any]) -> None:
-        """Write images (rank 4), scalars (rank 0) and histograms (any other rank) by tag."""
+    def log_images(self, step: int, split: str, images: Mapping[str, Array]) -> None:
+        """Write up to four images a tag, scaled so that they span black to white."""
         import tensorflow as tf
 
         with self._writer(split).as_default(step=step):
-            for tag, value in tensors.items():
-                if value.ndim == 0:
-                    tf.summary.scalar(tag, value)
-                elif tag.startswith("image"):
-                    low, high = float(value.min()), float(value.max())
-                    tf.summary.image(tag, (value - low) / max(high - low, 1e-12), max_outputs=4)
-                else:
-                    tf.summary.histogram(tag, value)
+            for tag, values in images.items():
+                low, high = float(values.min()), float(values.max())
+                scaled = (values - low) / max(high - low, 1e-12)
+                tf.summary.image(tag, scaled, max_outputs=4)
+
+    def log_histograms(self, step: int, split: str, values: Mapping[str, Array]) -> None:
+        """Write a histogram for each tag."""
+        import tensorflow as tf
+
+        with self._writer(split).as_default(step=step):
+            for tag, value in values.items():
+                tf.summary.histogram(tag, value)
+
+    def log_text(self, step: int, split: str, texts: Mapping[str, str]) -> None:
+        """Write Markdown for each tag."""
+        import tensorflow as tf
+
+        with self._writer(split).as_default(step=step):
+            for tag, text in texts.items():
+                tf.summary.text(tag, text)
 
     def close(self) -> None:
         """Flush, and close the files."""
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()
-
-    def flush(self) -> None:
-        """Make what was written visible to others."""
-        for writer in self._writers.values():
-            writer.flush()
 
     def _writer(self, split: str) -> Any:
         import tensorflow as tf

@@ -1,20 +1,20 @@
-"""Batches a chunk at a time, for programs in which many steps are one compiled loop."""
+"""Stacked batches, for programs that compile many steps into one loop."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
+from plx_core.types import Nested
+
 MOST_STEPS, MOST_BYTES = 64, 2**24
-"""A chunk has at most so many batches, and about so many bytes."""
+"""The limits of a stack, in batches and, roughly, bytes."""
 
 
-class Chunks:
-    """The batches of a data set, several of them stacked: tensors whose first axis counts the batches of a chunk.
+class StackedBatches:
+    """The batches of a data set in stacks: tensors with a leading axis of batches.
 
     Args:
-        dataset: batches of one shape; `have_one_shape` tells.
+        dataset: batches of one shape; see `have_one_shape`.
     """
 
     def __init__(self, dataset: tf.data.Dataset) -> None:
@@ -22,30 +22,36 @@ class Chunks:
         batch_bytes = sum(part.shape.num_elements() * part.dtype.size for part in parts)
         size = max(1, min(MOST_STEPS, MOST_BYTES // max(1, batch_bytes)))
         self._iterator = iter(dataset.batch(size).prefetch(1))
-        self._chunk: Any = None
-        self._next, self._length = 0, 0
+        self._stack: Nested = None
+        self._next = 0
+        self._length = 0
 
-    def take(self, steps: int) -> tuple[Any, int, int]:
-        """A chunk, the first batch in it that has not been taken, and how many from there on now are: at most `steps`.
+    def take(self, steps: int) -> tuple[Nested, int, int]:
+        """Take up to `steps` batches.
+
+        Returns:
+            A stack, the index of the first batch taken, and the number of batches taken.
 
         Raises:
             tf.errors.OutOfRangeError: all batches have been taken.
         """
         if self._next == self._length:
-            self._chunk = self._iterator.get_next()
-            self._next, self._length = 0, int(tf.nest.flatten(self._chunk)[0].shape[0])
-        first, count = self._next, min(steps, self._length - self._next)
+            self._stack = self._iterator.get_next()
+            self._next = 0
+            self._length = int(tf.nest.flatten(self._stack)[0].shape[0])
+        first = self._next
+        count = min(steps, self._length - first)
         self._next += count
-        return self._chunk, first, count
+        return self._stack, first, count
 
-    def get_next(self) -> Any:
-        """The next batch alone; raises what `take` raises."""
-        chunk, first, _ = self.take(1)
-        return tf.nest.map_structure(lambda part: part[first], chunk)
+    def get_next(self) -> Nested:
+        """Take the next batch alone; see `take`."""
+        stack, first, _ = self.take(1)
+        return tf.nest.map_structure(lambda part: part[first], stack)
 
 
 def have_one_shape(dataset: tf.data.Dataset) -> bool:
-    """Whether all batches of a data set are known to have the same shape, and to hold numbers."""
+    """Whether all batches are known to have the same shape and to hold numbers."""
     parts = tf.nest.flatten(dataset.element_spec)
     return all(
         isinstance(part, tf.TensorSpec)

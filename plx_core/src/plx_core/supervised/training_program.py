@@ -1,8 +1,8 @@
-"""The training program: many steps in one call of TensorFlow, with metrics, and state that a checkpoint can keep."""
+"""Training: many steps per TensorFlow call, with metrics, and a state for checkpoints."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -13,19 +13,26 @@ from plx_core.errors import ComponentError, reason_of
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.variable_names import variables_by_name
 from plx_core.state import State, Stateful
-from plx_core.supervised.stacked_batches import Chunks, have_one_shape
+from plx_core.supervised.stacked_batches import StackedBatches, have_one_shape
+from plx_core.types import Array, Features, Labels, Nested, Network, Tensor, Variable
+
+Batches: TypeAlias = Any
+"""An iterator of batches, or `StackedBatches`."""
 
 FINITE = -1
 """The value of `bad_step` while every loss was finite."""
 
 
 class TrainingProgram(Stateful):
-    """Runs the steps of a specification.
+    """Runs the training steps of a specification.
 
     Args:
-        spec: what to run; its optimizer is built here.
-        xla: whether the steps are compiled with XLA: all those of a call as one loop where the batches have one shape, and each
-            for itself otherwise.
+        spec: the specification; its optimizer is built here.
+        xla: whether to compile the steps with XLA: all steps of a call as one loop where the batches
+            have one shape, and each step separately otherwise.
+
+    Raises:
+        ComponentError: the specification has no loss or no optimizer.
     """
 
     def __init__(self, spec: EstimatorSpec, *, xla: bool = False) -> None:
@@ -38,14 +45,15 @@ class TrainingProgram(Stateful):
             )
         spec.optimizer.build(self._weights)
         self._loss_sum = tf.Variable(0.0, trainable=False)
-        # How many losses were added up before the sum was no longer finite: the place of the first bad one, without a test of each.
+        # Counts the losses until the sum is no longer finite, which finds the first bad one without
+        # testing each.
         self._loss_count = tf.Variable(0, trainable=False, dtype=tf.int64)
         self._counted = 0
-        self._known: np.ndarray | None = None
+        self._cached: Array | None = None
         self._xla = xla
-        # As in Keras's `fit`, these are Python as it stands: AutoGraph would take longer to rewrite it than all else that begins a run.
+        # autograph=False, as in Keras's fit: conversion would dominate start-up.
         self._run = tf.function(self._run_steps, reduce_retracing=True, autograph=False)
-        self._run_compiled = tf.function(self._run_chunk, jit_compile=True, autograph=False)
+        self._run_compiled = tf.function(self._run_stack, jit_compile=True, autograph=False)
         self._step = (
             tf.function(self._train_step, jit_compile=True, autograph=False)
             if xla
@@ -53,16 +61,16 @@ class TrainingProgram(Stateful):
         )
         self._read = tf.function(self._results, autograph=False)
         self._summarise = tf.function(self._summary_step, reduce_retracing=True, autograph=False)
-        self._observed: Any = None
+        self._with_activations: Network = None
 
     @property
     def global_step(self) -> int:
-        """How many updates there have been, over all the runs that a checkpoint joins."""
-        return int(self._reached[0])
+        """The number of updates so far, over all calls and resumed runs."""
+        return int(self._progress[0])
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the next step."""
+        """The learning rate of the next update."""
         return float(self.spec.optimizer.learning_rate.numpy())
 
     @learning_rate.setter
@@ -76,51 +84,54 @@ class TrainingProgram(Stateful):
 
     @property
     def bad_step(self) -> int:
-        """The first step of the last call, counted from 0, whose loss was not finite, or `FINITE`."""
-        _, loss_sum, loss_count = self._reached
+        """The first step of the last call with a loss that is not finite, from 0; or `FINITE`."""
+        _, loss_sum, loss_count = self._progress
         return FINITE if np.isfinite(loss_sum) else int(loss_count) - self._counted
 
     @property
-    def _reached(self) -> np.ndarray:
-        """Updates, and the sum and the count of losses: what the last call returned, since reading variables takes far longer."""
-        if self._known is None:
-            self._known = self._progress().numpy()
-        return self._known
+    def _progress(self) -> Array:
+        """The number of updates, and the sum and count of losses, float64 [3].
 
-    def read(self, dataset: tf.data.Dataset) -> Any:
-        """The batches of a data set, as `run` takes them."""
-        return Chunks(dataset) if self._xla and have_one_shape(dataset) else iter(dataset)
+        Cached from the last call, as reading variables takes far longer.
+        """
+        if self._cached is None:
+            self._cached = self._read_progress().numpy()
+        return self._cached
 
-    def run(self, batches: Any, steps: int) -> None:
-        """Take steps; `bad_step` tells whether their losses were finite.
+    def read(self, dataset: tf.data.Dataset) -> Batches:
+        """Return the batches of a data set, as `run` takes them."""
+        return StackedBatches(dataset) if self._xla and have_one_shape(dataset) else iter(dataset)
+
+    def run(self, batches: Batches, steps: int) -> None:
+        """Take a number of steps; `bad_step` says whether their losses were finite.
 
         Args:
             batches: what `read` returned.
-            steps: how many.
+            steps: the number of steps.
 
         Raises:
-            tf.errors.OutOfRangeError: the data ended before the last of them; `global_step` says where.
+            tf.errors.OutOfRangeError: the data ended before the last step; `global_step` says where.
         """
-        self._counted = int(self._reached[2])
-        self._known = None  # what holds if the data ends amid these steps
-        if not isinstance(batches, Chunks):
-            self._known = self._run(batches, tf.constant(steps, tf.int64)).numpy()
+        self._counted = int(self._progress[2])
+        self._cached = None  # if the data ends within these steps, it has to be read
+        if not isinstance(batches, StackedBatches):
+            self._cached = self._run(batches, tf.constant(steps, tf.int64)).numpy()
             return
         while steps > 0:
-            chunk, first, count = batches.take(steps)
-            reached = self._run_compiled(chunk, tf.constant(first), tf.constant(count))
+            stack, first, count = batches.take(steps)
+            progress = self._run_compiled(stack, tf.constant(first), tf.constant(count))
             steps -= count
             if steps == 0:
-                self._known = reached.numpy()
+                self._cached = progress.numpy()
 
-    def run_and_summarise(self, batches: Any, steps: int) -> dict[str, np.ndarray]:
-        """Take steps, and return what the specification's summaries ask for of the last of them: arrays by tag."""
+    def run_and_summarise(self, batches: Batches, steps: int) -> dict[str, Array]:
+        """Take a number of steps; return the summaries of the last one: arrays by tag."""
         self.run(batches, steps - 1)
-        self._known = None
+        self._cached = None
         return {tag: value.numpy() for tag, value in self._summarise(*batches.get_next()).items()}
 
     def find_non_finite(self) -> str:
-        """The name of a trainable variable that holds a number that is not finite; an empty text when there is none."""
+        """Return the name of a trainable variable that is not finite, or an empty string."""
         trained = {id(weight) for weight in self._weights}
         values = {
             name: _array(variable)
@@ -130,36 +141,36 @@ class TrainingProgram(Stateful):
         return next((name for name, value in values.items() if not np.isfinite(value).all()), "")
 
     def results(self, *, reset: bool = False) -> dict[str, float]:
-        """The loss and the metrics since they were last reset, means over those steps, and the learning rate of the next step.
+        """Return the means of the loss and the metrics, and the learning rate of the next update.
 
         Args:
-            reset: whether to count afresh from here.
+            reset: whether to start new means.
         """
-        found = self._read(reset)
+        results = self._read(reset)
         if reset:
-            self._known = np.array([self.global_step, 0.0, 0.0])
+            self._cached = np.array([self.global_step, 0.0, 0.0])
         return {
-            name: float(value.numpy()) for name, value in found.items() if value.shape.rank == 0
+            name: float(value.numpy()) for name, value in results.items() if value.shape.rank == 0
         }
 
     def state(self) -> State:
-        """Weights, optimizer, metrics and random state."""
+        """Return the weights and the states of optimizer, metrics and random generators."""
         return {
             name: {key: _array(variable) for key, variable in group.items()}
             for name, group in self._groups().items()
         }
 
     def restore(self, state: State) -> None:
-        """Go on from a state.
+        """Restore what `state` returned.
 
         Raises:
-            CheckpointError: the state is another network's.
+            CheckpointError: it does not fit the network.
         """
-        self._known = None
+        self._cached = None
         for name, group in self._groups().items():
             assign_variables(group, state.get(name, {}), name)
 
-    def _groups(self) -> dict[str, dict[str, Any]]:
+    def _groups(self) -> dict[str, dict[str, Variable]]:
         counters = {"loss_sum": self._loss_sum, "loss_count": self._loss_count}
         metrics = {
             f"{name}/{index}": variable
@@ -171,41 +182,47 @@ class TrainingProgram(Stateful):
         }
         return {"variables": self.variables, "optimizer": optimizer, "metrics": metrics | counters}
 
-    def _run_steps(self, iterator: Any, steps: tf.Tensor) -> tf.Tensor:
-        def step(index: tf.Tensor) -> tf.Tensor:
+    def _run_steps(self, iterator: Batches, steps: Tensor) -> Tensor:
+        def step(index: Tensor) -> Tensor:
             features, labels = iterator.get_next()
-            # Nothing of a step may run when there is no batch for it, a counter that needs no batch neither.
+            # Gate the whole step on the batch; otherwise operations that do not depend on it, such as
+            # counters, still run when the data ends.
             with tf.control_dependencies(tf.nest.flatten((features, labels))):
                 self._step(features, labels)
             return index + 1
 
         tf.while_loop(lambda index: index < steps, step, (tf.constant(0, tf.int64),))
-        return self._progress()
+        return self._read_progress()
 
-    def _run_chunk(self, chunk: Any, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        def step(index: tf.Tensor) -> tf.Tensor:
-            self._train_step(*tf.nest.map_structure(lambda part: tf.gather(part, index), chunk))
+    def _run_stack(self, stack: Nested, first: Tensor, count: Tensor) -> Tensor:
+        def step(index: Tensor) -> Tensor:
+            self._train_step(*tf.nest.map_structure(lambda part: tf.gather(part, index), stack))
             return index + 1
 
         tf.while_loop(lambda index: index < first + count, step, (first,))
-        return self._progress()
+        return self._read_progress()
 
-    def _progress(self) -> tf.Tensor:
+    def _read_progress(self) -> Tensor:
         counts = (self.spec.optimizer.iterations, self._loss_sum, self._loss_count)
         return tf.stack([tf.cast(count, tf.float64) for count in counts])
 
-    def _train_step(self, features: Any, labels: Any) -> None:
+    def _train_step(self, features: Features, labels: Labels) -> None:
         with tf.GradientTape() as tape:
             outputs = self.spec.network(features, training=True)
             loss, scaled = self._losses(features, labels, outputs)
         self._update(features, labels, outputs, loss, tape.gradient(scaled, self._weights))
 
-    def _losses(self, features: Any, labels: Any, outputs: Any) -> tuple[tf.Tensor, tf.Tensor]:
+    def _losses(self, features: Features, labels: Labels, outputs: Nested) -> tuple[Tensor, Tensor]:
         loss = total_loss(self.spec, features, labels, outputs)
         return loss, self.spec.optimizer.scale_loss(loss)
 
     def _update(
-        self, features: Any, labels: Any, outputs: Any, loss: tf.Tensor, gradients: list[Any]
+        self,
+        features: Features,
+        labels: Labels,
+        outputs: Nested,
+        loss: Tensor,
+        gradients: list[Tensor],
     ) -> None:
         spec = self.spec
         clipped = clip_gradients(
@@ -216,13 +233,13 @@ class TrainingProgram(Stateful):
         total = self._loss_sum.assign_add(tf.cast(loss, tf.float32), read_value=True)
         self._loss_count.assign_add(tf.cast(tf.math.is_finite(total), tf.int64))
 
-    def _results(self, reset: bool) -> dict[str, tf.Tensor]:
+    def _results(self, reset: bool) -> dict[str, Tensor]:
         loss = tf.math.divide_no_nan(self._loss_sum, tf.cast(self._loss_count, tf.float32))
         metrics = {
             name: tf.convert_to_tensor(metric.result())
             for name, metric in self.spec.metrics.items()
         }
-        found = {
+        results = {
             "loss": loss,
             **metrics,
             "learning_rate": tf.convert_to_tensor(self.spec.optimizer.learning_rate),
@@ -232,35 +249,37 @@ class TrainingProgram(Stateful):
             self._loss_count.assign(0)
             for metric in self.spec.metrics.values():
                 metric.reset_state()
-        return found
+        return results
 
-    def _summary_step(self, features: Any, labels: Any) -> dict[str, tf.Tensor]:
+    def _summary_step(self, features: Features, labels: Labels) -> dict[str, Tensor]:
         spec = self.spec
-        # One forward pass gives the layers' outputs too: a second one would draw other random numbers and update moving means.
-        self._observed = self._observed or observed(spec.network, "activations" in spec.summaries)
+        # One forward pass for everything: a second one would draw other random numbers and update
+        # moving averages again.
+        if self._with_activations is None:
+            self._with_activations = with_activations(spec.network, "activations" in spec.summaries)
         with tf.GradientTape() as tape:
-            outputs, found = self._observed(features, training=True)
+            outputs, activations = self._with_activations(features, training=True)
             loss, scaled = self._losses(features, labels, outputs)
         gradients = tape.gradient(scaled, self._weights)
-        found = {f"activations/{name}": value for name, value in found.items()}
+        summaries = {f"activations/{name}": value for name, value in activations.items()}
         if "gradients" in spec.summaries:
-            found |= self._gradients_by_name(gradients)
+            summaries |= self._gradients_by_name(gradients)
         if "image_input" in spec.summaries:
-            found |= {
+            summaries |= {
                 f"image_input/{name}": value[:4]
                 for name, value in features.items()
                 if _is_image(value)
             }
         if "image_result" in spec.summaries:
-            found |= {
+            summaries |= {
                 f"image_result/{name}": value[:4]
                 for name, value in spec.predict_fn(features, outputs).items()
                 if _is_image(value)
             }
         self._update(features, labels, outputs, loss, gradients)
-        return found
+        return summaries
 
-    def _gradients_by_name(self, gradients: list[Any]) -> dict[str, tf.Tensor]:
+    def _gradients_by_name(self, gradients: list[Tensor]) -> dict[str, Tensor]:
         names = {id(variable): name for name, variable in self.variables.items()}
         pairs = zip(self._weights, gradients, strict=True)
         named = {
@@ -274,22 +293,25 @@ class TrainingProgram(Stateful):
         }
 
 
-def build_metrics(spec: EstimatorSpec, features: Any, labels: Any) -> None:
-    """Have metrics make their variables now that would make them with the first batch, when a checkpoint has been restored.
+def build_metrics(spec: EstimatorSpec, features: Features, labels: Labels) -> None:
+    """Create the variables of metrics that would create them with the first batch.
+
+    A checkpoint can then be restored before that.
 
     Args:
-        spec: whose metrics.
+        spec: the specification with the metrics.
         features: `tf.TensorSpec`s by name.
-        labels: the labels' `tf.TensorSpec`s, or None where there are no labels to measure.
+        labels: the `tf.TensorSpec`s of the labels; None where there are none.
 
     Raises:
         ComponentError: a metric cannot take the labels or the outputs.
     """
-    # Keras has no public word for it, and tracing a step for metrics that need none would delay each start.
+    # Keras has no public name for it, and tracing a step for metrics that are built would delay each
+    # start.
     if labels is None or all(getattr(metric, "_built", True) for metric in spec.metrics.values()):
         return
 
-    def update(features: Any, labels: Any) -> None:
+    def update(features: Features, labels: Labels) -> None:
         spec.update_metrics(features, labels, spec.network(features, training=False))
 
     try:
@@ -300,11 +322,11 @@ def build_metrics(spec: EstimatorSpec, features: Any, labels: Any) -> None:
         ) from error
 
 
-def observed(network: Any, with_layers: bool) -> Any:
-    """The network with a second output: the outputs of its layers by name, or nothing."""
+def with_activations(network: Network, requested: bool) -> Network:
+    """Return the network with a second output: its layers' outputs by name, if requested."""
     import keras
 
-    if not with_layers:
+    if not requested:
         return lambda features, training: (network(features, training=training), {})
     layers = [layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)]
     outputs = {
@@ -315,9 +337,9 @@ def observed(network: Any, with_layers: bool) -> Any:
     return keras.Model(network.input, (network.output, outputs))
 
 
-def _array(variable: Any) -> np.ndarray:
+def _array(variable: Variable) -> Array:
     return np.asarray(variable.numpy())
 
 
-def _is_image(value: Any) -> bool:
+def _is_image(value: Tensor) -> bool:
     return isinstance(value, tf.Tensor) and value.shape.rank == 4 and value.shape[-1] in (1, 3, 4)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from plx_core.callbacks.keras_adapter import as_callback
+from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.config.sections import RunConfig
 from plx_core.data.arrays import ArrayPipeline
 from plx_core.errors import PlxError
@@ -38,18 +38,18 @@ def check_callback(callback: Any, params: Mapping[str, Any] | None = None) -> No
             "called it during a run of 8 steps",
             "mend the method that the message comes from",
         )
-        made = as_callback(part.build())
+        (made,) = as_callbacks([part.build()])
         kept_by_a_checkpoint(part.about, made.state())
         with expecting(part.about, did, "a run that ends", remedy):
             try:
-                estimator = _estimator(Path(folder)).train(_data(), max_steps=4, hooks=[made])
-                estimator.evaluate(_data(1), hooks=[made])
+                estimator = _estimator(Path(folder)).train(_data(), max_steps=4, callbacks=[made])
+                estimator.evaluate(_data(1), callbacks=[made])
             except PlxError as refusal:
                 raise CannotTry(
                     f"{part.about} is not for a run that fits a straight line: {refusal}"
                 ) from refusal
         state = kept_by_a_checkpoint(part.about, made.state())
-        other = as_callback(part.build())
+        (other,) = as_callbacks([part.build()])
         with expecting(
             part.about,
             "restored its state in another one",
@@ -67,7 +67,7 @@ def check_callback(callback: Any, params: Mapping[str, Any] | None = None) -> No
             "set in restore() all that state() returns",
         )
         with expecting(part.about, "resumed the run with it", "a run that ends", remedy):
-            _estimator(Path(folder)).train(_data(), max_steps=8, hooks=[as_callback(part.build())])
+            _estimator(Path(folder)).train(_data(), max_steps=8, callbacks=[part.build()])
 
 
 def check_exporter(exporter: Any, params: Mapping[str, Any] | None = None) -> None:

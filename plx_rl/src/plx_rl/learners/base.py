@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from plx_core import Learner, State, assign_variables, variables_by_name
+from plx_core import Learner, State, assign_variables, follows_schedule, variables_by_name
+from plx_core.errors import ComponentError
 
 
 class OptimizedLearner(Learner):
@@ -42,6 +43,20 @@ class OptimizedLearner(Learner):
     def learning_rate(self) -> float:
         """The learning rate of the next update."""
         return float(self._first.learning_rate.numpy())
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        try:
+            self._first.learning_rate = value
+        except TypeError as error:
+            raise ComponentError(
+                "the learning rate follows a schedule, and cannot be set"
+            ) from error
+
+    @property
+    def has_schedule(self) -> bool:
+        """Whether the learning rate follows a schedule, so that it cannot be set."""
+        return follows_schedule(self._first)
 
     def find_non_finite(self) -> str:
         """The name of a weight that is not finite."""

@@ -63,6 +63,7 @@ class PolicyModel(ReinforcementModel):
             ),
             learner=self._learner(actor_critic, seeds[1]) if self.mode == Modes.TRAIN else None,
             predict_fn=predict_fn,
+            on_policy=True,
             memory="BatchMemory",
         )
 

@@ -33,6 +33,9 @@ class ValueModel(ReinforcementModel):
     target_update_frequency: PositiveInt = field(default=10, kw_only=True)
     tau: Fraction = field(default=1.0, kw_only=True)
 
+    def _fields(self) -> dict[str, Any]:
+        return super()._fields() | {"memory": "Memory"}
+
     def _exploration(self) -> Any:
         seed = default_seed()
         exploration = make("explorations", self.exploration, seed=seed)
