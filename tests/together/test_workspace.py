@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -135,6 +136,24 @@ def test_constraints_pin_what_is_needed() -> None:
         and not (name in pinned and requirement.specifier.contains(pinned[name], prereleases=True))
     }
     assert not wrong
+
+
+def test_workflows_call_what_people_call() -> None:
+    """Each is valid YAML, runs targets of the Makefile, and pins actions to a major version."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    files = [*(ROOT / ".github").rglob("*.yml"), ROOT / ".readthedocs.yaml"]
+    assert len(files) > 4
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert isinstance(yaml.safe_load(text), dict)
+        assert set(re.findall(r"^ *- (?:run: )?make ([a-z-]+)$", text, re.MULTILINE)) <= targets
+        for action in re.findall(r"uses: ([^.\s]\S+)", text):
+            assert re.fullmatch(r"[\w/-]+@(release/)?v\d+", action)
+
+
+def test_the_quick_tests_exist() -> None:
+    files = (ROOT / "tests" / "quick.txt").read_text(encoding="utf-8").splitlines()
+    assert [file for file in files if not (ROOT / file).is_file()] == []
 
 
 PUBLIC = {
