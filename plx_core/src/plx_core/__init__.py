@@ -2,18 +2,23 @@
 
     import plx_core as plx
 
-Parts, by kind and name: `plx.layers`, `plx.losses`, `plx.optimizers`, `plx.models`, `plx.memories`, `plx.envs`, … hold every
-installed component of a kind, and `dir()` lists them. `plx.configs` names a component without making it.
+Components by kind and name: `plx.layers`, `plx.losses`, `plx.optimizers`, `plx.models`,
+`plx.memories`, `plx.envs`, … hold every installed component of a kind; `dir()` lists them.
+`plx.configs` names a component without creating it.
 
-To run: `plx.Estimator` and `plx.Experiment` for supervised learning, `plx.Agent` and `plx.RLExperiment` for reinforcement learning,
-`plx.RunConfig` and `plx.EnvironmentConfig` for how; `plx.create_experiment` makes what a file describes, and `plx.inputs` feeds arrays.
-`plx.load_model` reads a saved network.
+To run: `plx.Estimator` and `plx.Experiment` for supervised learning, `plx.Agent` and
+`plx.RLExperiment` for reinforcement learning, `plx.RunConfig` and `plx.EnvironmentConfig` for
+their settings. `plx.create_experiment` creates what a file describes, `plx.inputs` feeds arrays,
+and `plx.load_model` reads a saved network.
 
-To extend: `plx.hookimpl` marks the hooks of a plug-in (`plx_core.hookspecs` has them all), `plx.Callback`, `plx.Pipeline`,
-`plx.Environment`, `plx.Memory`, `plx.Exploration`, `plx.Model`, `plx.Tracker` and `plx.Exporter` are what its parts implement,
-`plx_core.annotations` has the words for their signatures, and `plx.testing` checks them.
+To extend: `plx.hookimpl` marks the hooks of a plug-in (see `plx_core.hookspecs`). `plx.Callback`,
+`plx.Pipeline`, `plx.Environment`, `plx.Memory`, `plx.Exploration`, `plx.Model`, `plx.Tracker` and
+`plx.Exporter` are the interfaces of components; `plx_core.annotations` and `plx_core.types` have
+the annotations of their signatures, and `plx_core.testing` checks them.
 
-Mistakes are `plx.errors.PlxError`. Nothing imports TensorFlow until it is used.
+This module, `annotations`, `errors`, `hookspecs`, `testing` and `types` are the public API; the
+other modules may change at any time. Errors are `plx.errors.PlxError`. TensorFlow is imported on
+first use.
 """
 
 from __future__ import annotations
@@ -167,7 +172,7 @@ _EXPORTS = {
     ),
     "plx_core.supervised.estimator": ("Estimator",),
 }
-"""The public names, by the module that defines them; importing one of those waits for the first use."""
+"""The public names by the module that defines them, which is imported on first use."""
 
 _LAZY = {name: module for module, names in _EXPORTS.items() for name in names}
 
@@ -184,6 +189,9 @@ _MODULES = {
 _SHORT = {"envs": "environments"}
 
 __all__ = [
+    "DEFAULT_SUMMARIES",
+    "KINDS",
+    "STATE",
     "Agent",
     "AgentSpec",
     "ArrayPipeline",
@@ -192,7 +200,6 @@ __all__ = [
     "BridgeSpec",
     "Callback",
     "Component",
-    "DEFAULT_SUMMARIES",
     "ElementSpec",
     "Environment",
     "EnvironmentConfig",
@@ -205,7 +212,6 @@ __all__ = [
     "FusedProgram",
     "Graph",
     "GraphFn",
-    "KINDS",
     "Learner",
     "Memory",
     "Model",
@@ -217,7 +223,6 @@ __all__ = [
     "RLExperiment",
     "Resident",
     "RunConfig",
-    "STATE",
     "SampleFn",
     "Seedable",
     "State",

@@ -1,7 +1,7 @@
-"""Every way in which a plug-in extends plx, one hook a kind.
+"""The hooks by which a plug-in extends plx, one for each kind of component.
 
-A hook returns data: a mapping of names to factories. A factory is a class, a function, or the string
-`"package.module:attribute"`, which is imported only when a config uses the name.
+A hook returns data: a mapping of names to factories. A factory is a class, a function, or the
+string `"package.module:attribute"`, which is imported only when a config uses the name.
 
     from plx_core import hookimpl
 
@@ -17,7 +17,7 @@ import pluggy
 
 PROJECT = "plx"
 API_VERSION = 1
-"""The version of these hooks; a plug-in module may state the one it was written for as `PLX_API_VERSION`."""
+"""The version of these hooks; a plug-in module may declare its own as `PLX_API_VERSION`."""
 
 Factory: TypeAlias = Callable[..., Any]
 Factories: TypeAlias = Mapping[str, Factory | str]
@@ -28,148 +28,152 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def provide_layers() -> Factories:  # type: ignore[empty-body]
-    """Keras layers, by the name that a graph uses."""
+    """Provide Keras layers, by the name that a graph uses."""
 
 
 @hookspec
 def provide_losses() -> Factories:  # type: ignore[empty-body]
-    """Keras losses: objects called with labels and outputs."""
+    """Provide Keras losses: callables of labels and outputs."""
 
 
 @hookspec
 def provide_optimizers() -> Factories:  # type: ignore[empty-body]
-    """Keras optimizers."""
+    """Provide Keras optimizers."""
 
 
 @hookspec
 def provide_metrics() -> Factories:  # type: ignore[empty-body]
-    """Keras metrics: `update_state(labels, outputs)` and `result()`."""
+    """Provide Keras metrics: `update_state(labels, outputs)` and `result()`."""
 
 
 @hookspec
 def provide_schedules() -> Factories:  # type: ignore[empty-body]
-    """Learning-rate schedules: objects called with the global step."""
+    """Provide learning-rate schedules: callables of the global step."""
 
 
 @hookspec
 def provide_initializers() -> Factories:  # type: ignore[empty-body]
-    """Initial values of weights."""
+    """Provide initializers of weights."""
 
 
 @hookspec
 def provide_regularizers() -> Factories:  # type: ignore[empty-body]
-    """Penalties on weights, added to the loss."""
+    """Provide regularizers: penalties on weights, added to the loss."""
 
 
 @hookspec
 def provide_constraints() -> Factories:  # type: ignore[empty-body]
-    """Projections of weights after each update."""
+    """Provide constraints: projections of weights after each update."""
 
 
 @hookspec
 def provide_activations() -> Factories:  # type: ignore[empty-body]
-    """Activation functions of one tensor; a component's parameters are the function's further arguments."""
+    """Provide activations: functions of a tensor, and further arguments as parameters."""
 
 
 @hookspec
 def provide_models() -> Factories:  # type: ignore[empty-body]
-    """Models: `plx_core.Model` subclasses that join a graph to a loss, an optimizer and metrics."""
+    """Provide models: `plx_core.Model` subclasses join a graph to a loss, optimizer and metrics."""
 
 
 @hookspec
 def provide_bridges() -> Factories:  # type: ignore[empty-body]
-    """What joins a generator's encoder to its decoder."""
+    """Provide bridges, which join a generator's encoder to its decoder."""
 
 
 @hookspec
 def provide_pipelines() -> Factories:  # type: ignore[empty-body]
-    """Inputs: `plx_core.Pipeline` subclasses, which yield batches in a resumable order."""
+    """Provide pipelines: `plx_core.Pipeline` subclasses yield batches in a resumable order."""
 
 
 @hookspec
 def provide_datasets() -> Factories:  # type: ignore[empty-body]
-    """Known data sets: functions that prepare one in a folder, for `plx data`."""
+    """Provide data sets: functions that prepare one in a folder, for `plx data`."""
 
 
 @hookspec
 def provide_explorations() -> Factories:  # type: ignore[empty-body]
-    """How an agent departs from its greedy action: `plx_core.Exploration` subclasses."""
+    """Provide explorations: `plx_core.Exploration` subclasses depart from greedy actions."""
 
 
 @hookspec
 def provide_memories() -> Factories:  # type: ignore[empty-body]
-    """Where an agent keeps its transitions: `plx_core.Memory` subclasses."""
+    """Provide memories: `plx_core.Memory` subclasses store transitions."""
 
 
 @hookspec
 def provide_environments() -> Factories:  # type: ignore[empty-body]
-    """Vectors of environments: `plx_core.Environment` subclasses."""
+    """Provide environments: `plx_core.Environment` subclasses are vectors of environments."""
 
 
 @hookspec
 def provide_dynamics() -> Factories:  # type: ignore[empty-body]
-    """How environments move, as TensorFlow programs: pure functions of states and actions."""
+    """Provide dynamics: environments as TensorFlow programs, functions of states and actions."""
 
 
 @hookspec
 def provide_wrappers() -> Factories:  # type: ignore[empty-body]
-    """What changes an environment's observations, actions or rewards: objects called with an environment, which return one."""
+    """Provide wrappers: callables that wrap an environment's observations, actions or rewards."""
 
 
 @hookspec
 def provide_agents() -> Factories:  # type: ignore[empty-body]
-    """Agents: what acts, remembers and learns. A program takes one by name, `plx.agents.NAME`; an experiment file has no place for it."""
+    """Provide agents, which a program uses as `plx.agents.NAME`; no config key takes one."""
 
 
 @hookspec
 def provide_callbacks() -> Factories:  # type: ignore[empty-body]
-    """Run hooks: `plx_core.Callback` or `keras.callbacks.Callback` subclasses."""
+    """Provide callbacks: `plx_core.Callback` or `keras.callbacks.Callback` subclasses."""
 
 
 @hookspec
 def provide_exporters() -> Factories:  # type: ignore[empty-body]
-    """Export strategies, run after an evaluation."""
+    """Provide exporters: `plx_core.Exporter` subclasses, called after an evaluation."""
 
 
 @hookspec
 def provide_trackers() -> Factories:  # type: ignore[empty-body]
-    """Where metrics go: `plx_core.Tracker` subclasses."""
+    """Provide trackers: `plx_core.Tracker` subclasses, to which metrics are logged."""
 
 
 @hookspec
 def provide_aliases() -> Mapping[str, Mapping[str, str]]:  # type: ignore[empty-body]
-    """Further names for this plug-in's own components: a mapping of kind to a mapping of alias to name."""
+    """Provide aliases of this plug-in's components: kind to alias to name."""
 
 
 @hookspec
 def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]:  # type: ignore[empty-body]
-    """Older names of parameters: a mapping of kind to a mapping of component, or `*` for all of the kind, to old name and name.
+    """Provide older names of parameters: kind to component, or `*` for all, to old name to name.
 
-    `{"layers": {"Scale": {"by": "factor"}}}` lets a config say `Scale: {by: 2}` for `Scale: {factor: 2}`. An old name counts only where
-    the component is this plug-in's, has the parameter, and has none of the old name.
+    `{"layers": {"Scale": {"by": "factor"}}}` lets a config say `Scale: {by: 2}` for
+    `Scale: {factor: 2}`. An old name applies only to components of this plug-in that have the
+    parameter and none of the old name.
     """
 
 
 @hookspec
 def provide_commands() -> Mapping[str, str]:  # type: ignore[empty-body]
-    """Commands for the command line: the words typed after `plx` to the place of a `click.Command`.
+    """Provide commands: the words after `plx` to the place of a `click.Command`.
 
-    `{"report": "acme_plx.commands:report"}` adds `plx report`, and `{"data weigh": "acme_plx.commands:weigh"}` adds `plx data weigh`.
+    `{"report": "acme_plx.commands:report"}` adds `plx report`, and
+    `{"data weigh": "acme_plx.commands:weigh"}` adds `plx data weigh`.
     """
 
 
 @hookspec
 def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:  # type: ignore[empty-body]
-    """How each part is tried: a mapping of kind to a mapping of name to what the check of that kind in `plx_core.testing` is given.
+    """Provide examples for the conformance checks: kind to name to the arguments of the check.
 
-    `{"layers": {"Scale": {"params": {"factor": 2.0}, "input_shape": [6, 4]}}}`; a part whose check needs no more than defaults needs no
-    example. The place of a function, `"acme_plx.examples:shards"`, stands for what it returns: it is called with an empty folder.
+    `{"layers": {"Scale": {"params": {"factor": 2.0}, "input_shape": [6, 4]}}}` is passed to
+    `plx_core.testing.check_layer`. A component that is checked with defaults needs no example. The
+    place of a function, `"acme_plx.examples:shards"`, stands for what it returns when it is called
+    with an empty folder.
     """
 
 
 @hookspec
 def provide_run_observers() -> Factories:  # type: ignore[empty-body]
-    """Callbacks that every run gets without naming them: `plx_core.Callback` subclasses by name.
+    """Provide observers: `plx_core.Callback` subclasses that every run gets without naming them.
 
     A new one is created for each run. An observer only watches: an exception that it raises is
     logged and the run continues without it, and its `every_n_steps`, `last_step`, `stop_training`,
@@ -184,10 +188,10 @@ FURTHER: tuple[str, ...] = (
     "provide_examples",
     "provide_run_observers",
 )
-"""The hooks that offer something besides components."""
+"""The hooks that provide something other than components."""
 KINDS: tuple[str, ...] = tuple(
     name.removeprefix("provide_")
     for name in list(globals())
     if name.startswith("provide_") and name not in FURTHER
 )
-"""The kinds of component, in the order in which this module declares them."""
+"""The kinds of component, in the order of their declaration here."""

@@ -53,6 +53,9 @@ Labels: TypeAlias = Any
 InputFn: TypeAlias = Any
 """A source of batches: a `Pipeline`, or a function that returns one, a `tf.data.Dataset`, or tensors."""
 
+Source: TypeAlias = Any
+"""What an experiment trains or evaluates on: an `InputFn` or an environment."""
+
 Observations: TypeAlias = Any
 """An array [N, …], or arrays by name."""
 

@@ -1,22 +1,23 @@
-"""Distributions over actions: what a policy network's outputs mean.
+"""Distributions over actions, parameterised by the outputs of a policy network.
 
-Each class is one family. It holds no tensors: `parameters` [B, num_parameters] are given to every method, those of a
-network or of a NumPy copy of it. Graph methods take tensors; `sample` and `mode_on_host` take NumPy arrays, for acting.
-Actions are int [B] (`Categorical`), int [B, K] (`MultiCategorical`), int [B, K] of zeros and ones (`Bernoulli`) and
-float [B, D] (`DiagonalGaussian`).
+Each class is a family. It holds no tensors: each method takes `parameters` [B, num_parameters], the
+outputs of a network or of its NumPy copy. Most methods take tensors; `sample`, `mode_on_host` and
+`masked_on_host` take NumPy arrays, for acting. Actions are int [B] (`Categorical`), int [B, K]
+(`MultiCategorical`), int [B, K] of zeros and ones (`Bernoulli`) or float [B, D] (`DiagonalGaussian`).
 """
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any, final
+from typing import final
 
 import gymnasium
 import numpy as np
 import tensorflow as tf
 from attrs import frozen
 
+from plx_core.types import Array, Space, Tensor
 from plx_rl.masks import mask_values, mask_values_on_host
 
 
@@ -26,52 +27,58 @@ class Distribution(ABC):
     @property
     @abstractmethod
     def num_parameters(self) -> int:
-        """How many numbers describe one distribution."""
+        """The number of parameters of one distribution."""
 
     @property
     def num_outputs(self) -> int:
-        """How many of them a network gives for each state; the others are one free variable each."""
+        """The number of parameters that a network computes; the others are free variables."""
         return self.num_parameters
 
     @abstractmethod
-    def log_prob(self, parameters: Any, actions: Any) -> Any:
-        """Log π(a|s), [B]."""
+    def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:
+        """Return log π(a|s), [B]."""
 
     @abstractmethod
-    def entropy(self, parameters: Any) -> Any:
-        """The entropy, in nats, [B]."""
+    def entropy(self, parameters: Tensor) -> Tensor:
+        """Return the entropy in nats, [B]."""
 
     @abstractmethod
-    def kl(self, old: Any, new: Any) -> Any:
-        """KL(old ‖ new), in nats, [B]."""
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """Return KL(old ‖ new) in nats, [B]."""
 
     @abstractmethod
-    def mode(self, parameters: Any) -> Any:
-        """The most likely actions."""
+    def mode(self, parameters: Tensor) -> Tensor:
+        """Return the most likely actions."""
 
     @abstractmethod
-    def mode_on_host(self, parameters: np.ndarray) -> Any:
-        """The most likely actions."""
+    def mode_on_host(self, parameters: Array) -> Array:
+        """Return the most likely actions."""
 
     @abstractmethod
-    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
-        """Actions drawn at random."""
+    def sample(self, parameters: Array, rng: np.random.Generator) -> Array:
+        """Draw actions."""
 
     @abstractmethod
-    def draw(self, parameters: Any, seed: Any) -> Any:
-        """`sample` within a program: what is drawn follows from a seed, int32 [2]."""
+    def draw(self, parameters: Tensor, seed: Tensor) -> Tensor:
+        """Draw actions within a compiled program, from a seed, int32 [2]."""
 
-    def masked(self, parameters: Any, mask: Any) -> Any:
-        """The parameters of the same distributions without the illegal actions."""
+    def masked(self, parameters: Tensor, mask: Tensor) -> Tensor:
+        """Return the parameters of the distributions without illegal actions.
+
+        Raises:
+            ValueError: this family has no action masks.
+        """
         if mask is not None:
             raise ValueError(
-                f"{type(self).__name__} policies have no action masks; masks need a Discrete or MultiDiscrete action space"
+                f"{type(self).__name__} policies have no action masks; "
+                "masks need a Discrete or MultiDiscrete action space"
             )
         return parameters
 
-    def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Any:
-        """`masked` for NumPy arrays."""
-        return self.masked(parameters, mask)
+    def masked_on_host(self, parameters: Array, mask: Array | None) -> Array:
+        """Return `masked` of NumPy arrays."""
+        masked: Array = self.masked(parameters, mask)
+        return masked
 
 
 @final
@@ -83,64 +90,64 @@ class Categorical(Distribution):
 
     @property
     def num_parameters(self) -> int:
-        """One logit an action."""
+        """One logit per action."""
         return self.size
 
-    def log_prob(self, parameters: Any, actions: Any) -> Any:
-        """Log π(a|s), [B]."""
+    def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:
+        """Return log π(a|s), [B]."""
         return tf.gather(tf.nn.log_softmax(parameters), actions, batch_dims=1)
 
-    def entropy(self, parameters: Any) -> Any:
-        """-Σ p log p, [B]."""
+    def entropy(self, parameters: Tensor) -> Tensor:
+        """Return -Σ p log p, [B]."""
         logs = tf.nn.log_softmax(parameters)
         return -tf.reduce_sum(tf.exp(logs) * logs, axis=-1)
 
-    def kl(self, old: Any, new: Any) -> Any:
-        """Σ p_old (log p_old - log p_new), [B]."""
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """Return Σ p_old (log p_old - log p_new), [B]."""
         logs = tf.nn.log_softmax(old)
         return tf.reduce_sum(tf.exp(logs) * (logs - tf.nn.log_softmax(new)), axis=-1)
 
-    def mode(self, parameters: Any) -> Any:
-        """The action with the highest logit, int [B]."""
+    def mode(self, parameters: Tensor) -> Tensor:
+        """Return the action with the highest logit, int [B]."""
         return tf.argmax(parameters, axis=-1)
 
-    def mode_on_host(self, parameters: np.ndarray) -> Any:
-        """The action with the highest logit, int [B]."""
-        return parameters.argmax(axis=-1)
+    def mode_on_host(self, parameters: Array) -> Array:
+        """Return the action with the highest logit, int [B]."""
+        actions: Array = parameters.argmax(axis=-1)
+        return actions
 
-    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
-        """Actions by the Gumbel-max trick, int [B]."""
-        return (
-            parameters - np.log(rng.standard_exponential(parameters.shape, dtype=np.float32))
-        ).argmax(axis=-1)
+    def sample(self, parameters: Array, rng: np.random.Generator) -> Array:
+        """Draw actions by the Gumbel-max trick, int [B]."""
+        noise = np.log(rng.standard_exponential(parameters.shape, dtype=np.float32))
+        return self.mode_on_host(parameters - noise)
 
-    def draw(self, parameters: Any, seed: Any) -> Any:
-        """Actions by the Gumbel-max trick, int [B]."""
+    def draw(self, parameters: Tensor, seed: Tensor) -> Tensor:
+        """Draw actions by the Gumbel-max trick, int [B]."""
         return tf.argmax(parameters + _gumbel(parameters, seed), axis=-1)
 
-    def masked(self, parameters: Any, mask: Any) -> Any:
-        """Logits that leave illegal actions no probability."""
+    def masked(self, parameters: Tensor, mask: Tensor) -> Tensor:
+        """Return logits that give illegal actions probability 0."""
         return mask_values(parameters, mask)
 
-    def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Any:
-        """`masked` for NumPy arrays."""
+    def masked_on_host(self, parameters: Array, mask: Array | None) -> Array:
+        """Return `masked` of NumPy arrays."""
         return mask_values_on_host(parameters, mask)
 
 
 @final
 @frozen
 class MultiCategorical(Distribution):
-    """One of `sizes[k]` actions for each k, independently; the parameters are all their logits, side by side."""
+    """One of `sizes[k]` actions for each k, independently; the parameters are their logits."""
 
     sizes: tuple[int, ...]
 
     @property
     def num_parameters(self) -> int:
-        """One logit an action of each part."""
+        """One logit per action of each part."""
         return sum(self.sizes)
 
-    def log_prob(self, parameters: Any, actions: Any) -> Any:
-        """Σ_k log π_k(a_k|s), [B]."""
+    def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:
+        """Return Σ_k log π_k(a_k|s), [B]."""
         return tf.add_n(
             [
                 Categorical(size).log_prob(part, actions[:, k])
@@ -148,38 +155,38 @@ class MultiCategorical(Distribution):
             ]
         )
 
-    def entropy(self, parameters: Any) -> Any:
-        """The sum of the parts' entropies, [B]."""
+    def entropy(self, parameters: Tensor) -> Tensor:
+        """Return the sum of the entropies of the parts, [B]."""
         return tf.add_n([Categorical(size).entropy(part) for size, part in self._parts(parameters)])
 
-    def kl(self, old: Any, new: Any) -> Any:
-        """The sum of the parts' divergences, [B]."""
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """Return the sum of the divergences of the parts, [B]."""
         pairs = zip(self._parts(old), self._parts(new), strict=True)
         return tf.add_n([Categorical(size).kl(part, other) for (size, part), (_, other) in pairs])
 
-    def mode(self, parameters: Any) -> Any:
-        """The most likely action of each part, int [B, K]."""
+    def mode(self, parameters: Tensor) -> Tensor:
+        """Return the most likely action of each part, int [B, K]."""
         return tf.stack(
             [Categorical(size).mode(part) for size, part in self._parts(parameters)], axis=-1
         )
 
-    def mode_on_host(self, parameters: np.ndarray) -> Any:
-        """The most likely action of each part, int [B, K]."""
+    def mode_on_host(self, parameters: Array) -> Array:
+        """Return the most likely action of each part, int [B, K]."""
         return np.stack(
             [part.argmax(axis=-1) for part in np.split(parameters, self._cuts, axis=-1)], axis=-1
         )
 
-    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
-        """An action of each part, int [B, K]."""
+    def sample(self, parameters: Array, rng: np.random.Generator) -> Array:
+        """Draw an action of each part, int [B, K]."""
         noisy = parameters - np.log(rng.standard_exponential(parameters.shape, dtype=np.float32))
         return self.mode_on_host(noisy)
 
-    def draw(self, parameters: Any, seed: Any) -> Any:
-        """An action of each part, int [B, K]."""
+    def draw(self, parameters: Tensor, seed: Tensor) -> Tensor:
+        """Draw an action of each part, int [B, K]."""
         return self.mode(parameters + _gumbel(parameters, seed))
 
-    def masked(self, parameters: Any, mask: Any) -> Any:
-        """Logits that leave illegal actions of each part no probability; the mask is bool [B, ΣK]."""
+    def masked(self, parameters: Tensor, mask: Tensor) -> Tensor:
+        """Return logits that give illegal actions probability 0; the mask is bool [B, ΣK]."""
         if mask is None:
             return parameters
         masks = tf.split(mask, self.sizes, axis=-1)
@@ -191,8 +198,8 @@ class MultiCategorical(Distribution):
             axis=-1,
         )
 
-    def masked_on_host(self, parameters: np.ndarray, mask: np.ndarray | None) -> Any:
-        """`masked` for NumPy arrays."""
+    def masked_on_host(self, parameters: Array, mask: Array | None) -> Array:
+        """Return `masked` of NumPy arrays."""
         if mask is None:
             return parameters
         pairs = zip(
@@ -206,58 +213,59 @@ class MultiCategorical(Distribution):
     def _cuts(self) -> list[int]:
         return [int(cut) for cut in np.cumsum(self.sizes)[:-1]]
 
-    def _parts(self, parameters: Any) -> list[tuple[int, Any]]:
+    def _parts(self, parameters: Tensor) -> list[tuple[int, Tensor]]:
         return list(zip(self.sizes, tf.split(parameters, self.sizes, axis=-1), strict=True))
 
 
 @final
 @frozen
 class Bernoulli(Distribution):
-    """`size` independent switches; the parameters are logits of being on."""
+    """`size` independent binary actions; the parameters are the logits of 1."""
 
     size: int
 
     @property
     def num_parameters(self) -> int:
-        """One logit a switch."""
+        """One logit per binary action."""
         return self.size
 
-    def log_prob(self, parameters: Any, actions: Any) -> Any:
-        """Σ_k log π_k(a_k|s), [B]."""
+    def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:
+        """Return Σ_k log π_k(a_k|s), [B]."""
         return -tf.reduce_sum(
             tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(actions, parameters.dtype), parameters),
             axis=-1,
         )
 
-    def entropy(self, parameters: Any) -> Any:
-        """The sum of the switches' entropies, [B]."""
+    def entropy(self, parameters: Tensor) -> Tensor:
+        """Return the sum of the entropies, [B]."""
         return tf.reduce_sum(
             tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(parameters), parameters), axis=-1
         )
 
-    def kl(self, old: Any, new: Any) -> Any:
-        """The sum of the switches' divergences, [B]."""
-        on = tf.sigmoid(old)
-        difference = tf.nn.sigmoid_cross_entropy_with_logits(
-            on, new
-        ) - tf.nn.sigmoid_cross_entropy_with_logits(on, old)
-        return tf.reduce_sum(difference, axis=-1)
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """Return the sum of the divergences, [B]."""
+        old_probability = tf.sigmoid(old)
+        cross_entropy = tf.nn.sigmoid_cross_entropy_with_logits(old_probability, new)
+        entropy = tf.nn.sigmoid_cross_entropy_with_logits(old_probability, old)
+        return tf.reduce_sum(cross_entropy - entropy, axis=-1)
 
-    def mode(self, parameters: Any) -> Any:
-        """1 where on is likelier than off, int [B, K]."""
+    def mode(self, parameters: Tensor) -> Tensor:
+        """Return 1 where it is more likely than 0, int [B, K]."""
         return tf.cast(parameters > 0.0, tf.int64)
 
-    def mode_on_host(self, parameters: np.ndarray) -> Any:
-        """1 where on is likelier than off, int [B, K]."""
-        return (parameters > 0.0).astype(np.int64)
+    def mode_on_host(self, parameters: Array) -> Array:
+        """Return 1 where it is more likely than 0, int [B, K]."""
+        actions: Array = (parameters > 0.0).astype(np.int64)
+        return actions
 
-    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
-        """Each switch thrown at random, int [B, K]."""
-        coins = rng.random(parameters.shape, dtype=np.float32)
-        return (coins < 1.0 / (1.0 + np.exp(-parameters))).astype(np.int64)
+    def sample(self, parameters: Array, rng: np.random.Generator) -> Array:
+        """Draw each binary action, int [B, K]."""
+        uniform = rng.random(parameters.shape, dtype=np.float32)
+        actions: Array = (uniform < 1.0 / (1.0 + np.exp(-parameters))).astype(np.int64)
+        return actions
 
-    def draw(self, parameters: Any, seed: Any) -> Any:
-        """Each switch thrown at random, int [B, K]."""
+    def draw(self, parameters: Tensor, seed: Tensor) -> Tensor:
+        """Draw each binary action, int [B, K]."""
         return tf.cast(
             tf.random.stateless_uniform(parameters.shape, seed) < tf.sigmoid(parameters), tf.int64
         )
@@ -266,35 +274,35 @@ class Bernoulli(Distribution):
 @final
 @frozen
 class DiagonalGaussian(Distribution):
-    """`size` independent normal numbers; the parameters are their means, then the logarithms of their deviations."""
+    """`size` independent normal actions; the parameters are means, then log standard deviations."""
 
     size: int
 
     @property
     def num_parameters(self) -> int:
-        """A mean and a log-deviation a dimension."""
+        """A mean and a log standard deviation per dimension."""
         return 2 * self.size
 
     @property
     def num_outputs(self) -> int:
-        """A mean a dimension: the deviations do not depend on the state."""
+        """A mean per dimension: the standard deviations do not depend on the state."""
         return self.size
 
-    def log_prob(self, parameters: Any, actions: Any) -> Any:
-        """Σ_d log π_d(a_d|s), [B]."""
+    def log_prob(self, parameters: Tensor, actions: Tensor) -> Tensor:
+        """Return Σ_d log π_d(a_d|s), [B]."""
         mean, log_std = tf.split(parameters, 2, axis=-1)
         scaled = (actions - mean) * tf.exp(-log_std)
         return -tf.reduce_sum(
             0.5 * tf.square(scaled) + log_std, axis=-1
         ) - 0.5 * self.size * math.log(2.0 * math.pi)
 
-    def entropy(self, parameters: Any) -> Any:
-        """Σ_d (log σ_d + ½ log 2πe), [B]."""
+    def entropy(self, parameters: Tensor) -> Tensor:
+        """Return Σ_d (log σ_d + ½ log 2πe), [B]."""
         _, log_std = tf.split(parameters, 2, axis=-1)
         return tf.reduce_sum(log_std, axis=-1) + 0.5 * self.size * (1.0 + math.log(2.0 * math.pi))
 
-    def kl(self, old: Any, new: Any) -> Any:
-        """Σ_d (log σ'_d - log σ_d + (σ_d² + (μ_d - μ'_d)²) / 2σ'_d² - ½), [B]."""
+    def kl(self, old: Tensor, new: Tensor) -> Tensor:
+        """Return Σ_d (log σ'_d - log σ_d + (σ_d² + (μ_d - μ'_d)²) / 2σ'_d² - ½), [B]."""
         mean, log_std = tf.split(old, 2, axis=-1)
         new_mean, new_log_std = tf.split(new, 2, axis=-1)
         spread = (
@@ -302,27 +310,28 @@ class DiagonalGaussian(Distribution):
         )
         return tf.reduce_sum(new_log_std - log_std + spread - 0.5, axis=-1)
 
-    def mode(self, parameters: Any) -> Any:
-        """The means, float [B, D]."""
+    def mode(self, parameters: Tensor) -> Tensor:
+        """Return the means, float [B, D]."""
         return parameters[:, : self.size]
 
-    def mode_on_host(self, parameters: np.ndarray) -> Any:
-        """The means, float [B, D]."""
+    def mode_on_host(self, parameters: Array) -> Array:
+        """Return the means, float [B, D]."""
         return parameters[:, : self.size]
 
-    def sample(self, parameters: np.ndarray, rng: np.random.Generator) -> Any:
-        """Normal numbers, float [B, D]."""
+    def sample(self, parameters: Array, rng: np.random.Generator) -> Array:
+        """Draw normal actions, float [B, D]."""
         mean, log_std = parameters[:, : self.size], parameters[:, self.size :]
-        return mean + np.exp(log_std) * rng.standard_normal(mean.shape, dtype=np.float32)
+        actions: Array = mean + np.exp(log_std) * rng.standard_normal(mean.shape, dtype=np.float32)
+        return actions
 
-    def draw(self, parameters: Any, seed: Any) -> Any:
-        """Normal numbers, float [B, D]."""
+    def draw(self, parameters: Tensor, seed: Tensor) -> Tensor:
+        """Draw normal actions, float [B, D]."""
         mean, log_std = tf.split(parameters, 2, axis=-1)
         return mean + tf.exp(log_std) * tf.random.stateless_normal(mean.shape, seed)
 
 
-def _gumbel(parameters: Any, seed: Any) -> Any:
-    """Standard Gumbel numbers of the shape of the parameters."""
+def _gumbel(parameters: Tensor, seed: Tensor) -> Tensor:
+    """Draw standard Gumbel numbers of the shape of the parameters."""
     return -tf.math.log(
         -tf.math.log(
             tf.random.stateless_uniform(parameters.shape, seed, np.finfo(np.float32).tiny, 1.0)
@@ -330,8 +339,8 @@ def _gumbel(parameters: Any, seed: Any) -> Any:
     )
 
 
-def distribution_for(space: Any) -> Distribution:
-    """The family of distributions over a gymnasium action space.
+def distribution_for(space: Space) -> Distribution:
+    """Return the family of distributions over a gymnasium action space.
 
     Raises:
         ValueError: no family fits the space.
@@ -345,5 +354,6 @@ def distribution_for(space: Any) -> Distribution:
     if isinstance(space, gymnasium.spaces.Box) and np.issubdtype(space.dtype, np.floating):
         return DiagonalGaussian(int(np.prod(space.shape)))
     raise ValueError(
-        f"a policy acts in a Discrete, MultiDiscrete, MultiBinary or float Box space; this environment's actions are {space}"
+        "a stochastic policy needs a Discrete, MultiDiscrete, MultiBinary or float Box action "
+        f"space; the environment's actions are {space}"
     )

@@ -1,20 +1,20 @@
-"""Action masks: illegal actions are never the best, and have no probability."""
+"""Action masks: illegal actions are never greedy and have probability 0."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from plx_core.types import Array, Tensor
 
-def mask_values(values: Any, mask: Any) -> Any:
-    """The values [B, A], with those of illegal actions so low that no maximum and no softmax sees them.
+
+def mask_values(values: Tensor, mask: Tensor) -> Tensor:
+    """Replace the values of illegal actions by one too low for any maximum or softmax.
 
     Args:
-        values: float [B, A]: action values or logits.
-        mask: legal actions, bool [B, A]; None when all are. A row without a legal action, as after the end of an episode,
-            counts as one where all are.
+        values: action values or logits, float [B, A].
+        mask: legal actions, bool [B, A]; None when all are. In a row without a legal action, as
+            after the end of an episode, all are taken as legal.
     """
     if mask is None:
         return values
@@ -22,14 +22,14 @@ def mask_values(values: Any, mask: Any) -> Any:
     return tf.where(legal, values, tf.constant(lowest(values.dtype.as_numpy_dtype), values.dtype))
 
 
-def mask_values_on_host(values: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    """`mask_values` for NumPy arrays."""
+def mask_values_on_host(values: Array, mask: Array | None) -> Array:
+    """Return `mask_values` of NumPy arrays."""
     if mask is None:
         return values
     legal = mask | ~mask.any(axis=-1, keepdims=True)
     return np.where(legal, values, lowest(values.dtype.type))
 
 
-def lowest(dtype: Any) -> Any:
-    """A number far below any real value, finite so that 0 times it is 0 and a difference of two of them is not nan."""
+def lowest(dtype: Tensor) -> Tensor:
+    """Return a very low but finite number, so that 0 times it is 0 and differences are not NaN."""
     return dtype(np.finfo(dtype).min / 4)

@@ -1,4 +1,4 @@
-"""NumPy generators as states that a checkpoint can keep."""
+"""The states of NumPy generators, and default seeds."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 
 
 def generator_state(rng: np.random.Generator) -> dict[str, Any]:
-    """All that `restore_generator` needs to draw the same numbers again."""
+    """Return the state of a generator, for `restore_generator`."""
     return {"generator": _plain(rng.bit_generator.state)}
 
 
 def restore_generator(rng: np.random.Generator, state: Mapping[str, Any]) -> None:
-    """Draw from where the generator was when its state was taken."""
+    """Set a generator to a state."""
     rng.bit_generator.state = dict(state["generator"])
 
 
 def default_seed() -> int:
-    """A seed for what is made without one.
+    """Return a seed for a part that was created without one.
 
-    It comes from where Keras draws the seeds of its layers, so that an agent, which seeds that before it calls its model function,
-    gets the same ones each time.
+    It is drawn from the generator that Keras uses for the seeds of its layers. An agent seeds that
+    generator before it calls its model function, so that the seeds are the same each time.
     """
     return random.randrange(2**31)
 

@@ -1,7 +1,7 @@
 """Callbacks: what can happen during a run.
 
-`plx_core.callbacks` is also the namespace of its kind: `plx.callbacks.EarlyStopping` is an installed
-callback, whichever plug-in it comes from.
+`plx_core.callbacks` is also the namespace of its kind: `plx.callbacks.EarlyStopping` is an
+installed callback, whichever plug-in it comes from.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ class Callback:
 
     In each event `run` is the estimator or agent, and `step` its `global_step`.
 
-    `every_n_steps` makes the training loop return to Python at each multiple of that number of steps
-    and call `on_steps`; a callback that leaves it None costs nothing.
+    `every_n_steps` makes the training loop return to Python at each multiple of that number of
+    steps and call `on_steps`; a callback that leaves it None costs nothing.
     """
 
     every_n_steps: int | None = None
@@ -34,40 +34,43 @@ class Callback:
         """
 
     def on_config(self, run: Trainer, config: Mapping[str, Any]) -> None:
-        """An experiment was created from a config; `config` includes every default."""
+        """Handle the creation of an experiment from a config, which includes every default."""
 
     def on_run_begin(self, run: Trainer, step: int) -> None:
-        """Training is about to start, or to resume, at `step`."""
+        """Handle the start of training at `step`, new or resumed."""
 
     def on_block(self, run: Trainer, step: int) -> None:
-        """One call of TensorFlow has returned, at `step`; there are several a second."""
+        """Handle the return of one TensorFlow call; there are several a second."""
 
     def on_log(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
-        """Metrics were logged: means since the last log, and `steps_per_second`."""
+        """Handle a log of metrics: means since the last one, and `steps_per_second`."""
 
     def on_steps(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
-        """Training has reached a multiple of `every_n_steps`; metrics are means since the last log."""
+        """Handle a multiple of `every_n_steps`, with the means since the last log."""
 
     def on_checkpoint(self, run: Trainer, step: int, path: str) -> None:
-        """A checkpoint was written."""
+        """Handle a new checkpoint."""
 
     def on_evaluate(
         self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
-        """The checkpoint of `step` was evaluated; `split` is "eval", or "eval_NAME"."""
+        """Handle an evaluation of the checkpoint of `step`.
+
+        `split` is "eval", or "eval_NAME" for a named evaluation.
+        """
 
     def on_episode(self, run: Trainer, episode: Mapping[str, float]) -> None:
-        """An episode of an agent has ended.
+        """Handle the end of an agent's episode.
 
         `episode` holds its `return` and `length`, and the counters `global_step`,
         `global_timestep` and `global_episode`.
         """
 
     def on_run_end(self, run: Trainer, step: int) -> None:
-        """Training has ended without an error."""
+        """Handle the end of training without an error."""
 
     def on_failure(self, run: Trainer, error: BaseException) -> None:
-        """Training has ended with an error, or with the signal that stopped it."""
+        """Handle an error that ended training, or a signal that stopped it."""
 
     def state(self) -> State:
         """Return what a checkpoint keeps of this callback."""

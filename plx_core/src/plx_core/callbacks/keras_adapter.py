@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from plx_core.annotations import CallbackLike
 from plx_core.callbacks.callback import Callback
 from plx_core.components.component import make
 from plx_core.errors import ComponentError
 from plx_core.state import State
+
+KerasObject: TypeAlias = Any
+"""A `keras.callbacks.Callback`."""
 
 if TYPE_CHECKING:
     from plx_core.engine.trainer import Trainer
@@ -29,7 +32,7 @@ class KerasCallback(Callback):
             call; or it saves, which a run of plx does itself.
     """
 
-    def __init__(self, callback: Any) -> None:
+    def __init__(self, callback: KerasObject) -> None:
         import keras
 
         base = keras.callbacks.Callback
@@ -46,15 +49,15 @@ class KerasCallback(Callback):
         ]
         if overridden:
             raise ComponentError(
-                f"{type(callback).__name__} needs single batches ({', '.join(overridden)}), but plx takes "
-                "many steps in one call; write a plx_core.Callback with every_n_steps"
+                f"{type(callback).__name__} needs single batches ({', '.join(overridden)}), "
+                "but plx takes many steps in one call; write a plx_core.Callback with every_n_steps"
             )
         if isinstance(
             callback, (keras.callbacks.ModelCheckpoint, keras.callbacks.BackupAndRestore)
         ):
             raise ComponentError(
-                f"{type(callback).__name__} is not needed: a run of plx saves and resumes by itself, "
-                "and BestExporter keeps the best model"
+                f"{type(callback).__name__} is not needed: a run of plx saves and resumes by "
+                "itself, and BestExporter keeps the best model"
             )
         self._callback = callback
         self._epoch = 0
@@ -79,7 +82,7 @@ class KerasCallback(Callback):
         self._callback.on_train_end({})
 
     def state(self) -> State:
-        """Return the epoch, and the callback's plain attributes, such as its patience and best value."""
+        """Return the epoch and the callback's plain attributes, such as its best value."""
         plain = {
             name: value
             for name, value in vars(self._callback).items()
@@ -90,7 +93,8 @@ class KerasCallback(Callback):
     def restore(self, state: State) -> None:
         """Restore what `state` returned."""
         self._epoch = state.get("epoch", 0)
-        vars(self._callback).update(state.get("attributes", {}))
+        for name, value in state.get("attributes", {}).items():
+            setattr(self._callback, name, value)
 
 
 def as_callbacks(values: Iterable[CallbackLike] | None) -> list[Callback]:
@@ -102,7 +106,7 @@ def as_callbacks(values: Iterable[CallbackLike] | None) -> list[Callback]:
     return [_as_callback(make("callbacks", value)) for value in values or ()]
 
 
-def _as_callback(value: Any) -> Callback:
+def _as_callback(value: CallbackLike) -> Callback:
     if isinstance(value, Callback):
         return value
     if any(

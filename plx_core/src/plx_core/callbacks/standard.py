@@ -377,7 +377,7 @@ class ReduceLROnPlateau(Callback):
         run.learning_rate = max(run.learning_rate * self._factor, self._min_learning_rate)
 
     def state(self) -> State:
-        """Return the best value and the evaluations since; the rate itself is the optimizer's state."""
+        """Return the best value and the evaluations since; the optimizer keeps the rate."""
         return {"best": self._watcher.best, "waited": self._watcher.waited}
 
     def restore(self, state: State) -> None:

@@ -11,7 +11,7 @@ from plx_core.types import Features, Labels, Nested, Tensor, Variable
 
 
 def total_loss(spec: EstimatorSpec, features: Features, labels: Labels, outputs: Nested) -> Tensor:
-    """Return the loss of a batch, a scalar: the sum over heads, plus the regularizers' penalties."""
+    """Return the loss of a batch, a scalar: the sum over heads, plus regularization."""
     loss = spec.loss_fn(features, labels, outputs) if spec.loss_fn else tf.constant(0.0)
     parts = [*(loss.values() if isinstance(loss, Mapping) else [loss]), *spec.network.losses]
     if len(parts) == 1:

@@ -114,7 +114,7 @@ class TrainingLoop(ABC):
         return {}
 
     def _idle(self) -> None:
-        """Called after a block without an update."""
+        """Do what is due after a block without an update."""
 
     def _is_finished(self) -> bool:
         """Whether a goal has been reached or a callback has stopped the training."""
@@ -154,7 +154,7 @@ class TrainingLoop(ABC):
                 tracker.close()
 
     def request_save(self) -> None:
-        """Save a checkpoint as soon as the current block of steps has ended, or now if none runs."""
+        """Save a checkpoint after the current block of steps, or now if none runs."""
         self._save_requested = True
         if not self._is_running:
             self.save()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +31,7 @@ from plx_core.runs.checkpoints import Checkpoints
 from plx_core.runs.interfaces import Tracker
 from plx_core.runs.run_directory import RunDirectory
 from plx_core.runs.trackers import TensorBoardTracker
-from plx_core.types import Features, Network
+from plx_core.types import Features, Labels, Network, Source, Space
 
 
 class Trainer(ABC):
@@ -120,6 +120,23 @@ class Trainer(ABC):
         """Save a checkpoint: during training as soon as the current block of steps has ended."""
         self._running.request_save()
 
+    @abstractmethod
+    def export(
+        self,
+        export_dir: str | Path,
+        source: Source,
+        checkpoint_path: str | Path | None = None,
+        format: str = "saved_model",
+    ) -> Path:
+        """Export the model of a checkpoint, the newest when None, to a folder that does not exist.
+
+        Args:
+            export_dir: the folder.
+            source: the `input_fn` or environment with the features that the model takes.
+            checkpoint_path: the checkpoint.
+            format: `saved_model`, `keras`, `onnx` or `litert`.
+        """
+
     def latest_checkpoint(self) -> Path | None:
         """Return the newest complete checkpoint."""
         return self.checkpoints.latest()
@@ -165,7 +182,7 @@ class Trainer(ABC):
         return [make("trackers", tracker, directory=str(self.model_dir)) for tracker in trackers]
 
     def call_model_fn(
-        self, mode: str, inputs: Mapping[str, tf.TensorSpec], target: Any
+        self, mode: str, inputs: Mapping[str, tf.TensorSpec], target: Labels | Space
     ) -> EstimatorSpec:
         """Call the model function; the initial weights depend on the seed alone.
 
@@ -193,7 +210,7 @@ class Trainer(ABC):
             )
         return spec
 
-    def _model_fn_inputs(self, inputs: Features, target: Any) -> dict[str, Any]:
+    def _model_fn_inputs(self, inputs: Features, target: Labels | Space) -> dict[str, Any]:
         """Return the two inputs of the model function by name."""
         return dict(zip(self._INPUTS, (inputs, target), strict=True))
 

@@ -1,4 +1,4 @@
-"""Whether training is faster when XLA compiles it: tried once for a run and stored in its directory."""
+"""Whether XLA makes training faster: tried once for a run and stored in its directory."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def steps_per_second(program: Steps, pipeline: Pipeline, rival: float) -> float:
     """
     batches = program.read(pipeline.dataset().repeat())
     impression = best_rate(lambda: program.run(batches, 1), turns=1)
-    # Compiled convolutions can be 40 times slower on a CPU; a full trial could outlast the training.
+    # Compiled convolutions can be 40 times slower on a CPU: a full trial might outlast training.
     if impression < min(rival / 4, SLOW):
         return impression
     steps = max(1, min(STEPS, int(impression)))  # at most a second, where a step takes long

@@ -1,4 +1,4 @@
-"""Build all that a run would build, without running it."""
+"""Build everything that a run would build, without running it."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ from plx_core.reinforcement.agent import Agent
 from plx_core.reinforcement.agent_loop import UpdateSchedule
 from plx_core.state import Modes
 from plx_core.supervised.estimator import Estimator
+from plx_core.types import Features, Labels, Nested, Tensor
 
 
 def build(checked: CheckedConfig) -> None:
-    """Build everything that a run would build, up to the loss of one symbolic batch, and throw it away.
+    """Build everything that a run would build, up to the loss of one symbolic batch.
 
     Raises:
-        ConfigError: what is wrong, at the config's place.
+        ConfigError: with every mistake, at its place in the config.
     """
     with tempfile.TemporaryDirectory() as scratch:
         try:
@@ -51,7 +52,7 @@ def build(checked: CheckedConfig) -> None:
 
 
 def _problems(parts: Iterable[Callable[[], Any]]) -> Iterator[Problem]:
-    """What is wrong with parts that can be built each by itself."""
+    """Yield the mistakes of parts that can be built separately."""
     for part in parts:
         try:
             part()
@@ -128,17 +129,17 @@ def _build_agent(checked: CheckedConfig, scratch: str) -> None:
     check_callbacks(checked, experiment)
 
 
-def _trace(spec: EstimatorSpec, features: Any, labels: Any) -> None:
+def _trace(spec: EstimatorSpec, features: Features, labels: Labels) -> None:
     """Compute the outputs, then the loss and the metrics, of a symbolic batch.
 
     Raises:
-        ComponentError: one of them cannot take what it is given.
+        ComponentError: one of them refuses its input.
     """
 
-    def compute(features: Any) -> Any:
+    def compute(features: Features) -> Nested:
         return spec.network(features, training=False)
 
-    def measure(features: Any, labels: Any, outputs: Any) -> Any:
+    def measure(features: Features, labels: Labels, outputs: Nested) -> Tensor:
         spec.update_metrics(features, labels, outputs)
         return total_loss(spec, features, labels, outputs)
 
@@ -153,17 +154,18 @@ def _trace(spec: EstimatorSpec, features: Any, labels: Any) -> None:
         tf.function(measure, autograph=False).get_concrete_function(features, labels, outputs)
     except (TypeError, ValueError) as error:
         raise ComponentError(
-            f"the loss or a metric cannot take outputs of shape {spec.network.output_shape}: {reason_of(error)}"
+            f"the loss or a metric cannot take outputs of shape {spec.network.output_shape}: "
+            f"{reason_of(error)}"
         ) from error
 
 
-def _compare(spec: EstimatorSpec, outputs: Any) -> None:
-    """Refuse a network whose layers announce other shapes than they give."""
-    for announced, given in zip(
-        tf.nest.flatten(spec.network.output), tf.nest.flatten(outputs), strict=True
-    ):
-        if not given.shape.is_compatible_with(announced.shape):
+def _compare(spec: EstimatorSpec, outputs: Nested) -> None:
+    """Refuse a network with layers that compute other shapes than they declare."""
+    declared, computed = tf.nest.flatten(spec.network.output), tf.nest.flatten(outputs)
+    for symbol, output in zip(declared, computed, strict=True):
+        if not output.shape.is_compatible_with(symbol.shape):
             raise ComponentError(
-                f"the last layer announces the shape {tuple(announced.shape)} and gives {tuple(given.shape)}; an activation that changes "
-                "shapes, as crelu does, goes into an Activation layer"
+                f"the last layer declares the shape {tuple(symbol.shape)} and computes "
+                f"{tuple(output.shape)}; put an activation that changes shapes, such as crelu, "
+                "into an Activation layer"
             )

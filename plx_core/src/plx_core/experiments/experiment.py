@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from attrs import define, field
 
-from plx_core.annotations import CallbackLike
+from plx_core.annotations import CallbackLike, ExporterLike
 from plx_core.callbacks.callback import Callback
 from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.callbacks.standard import GlobalStepWaiter
@@ -26,6 +26,7 @@ from plx_core.errors import CheckpointError, ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.runs.checkpoints import step_of
 from plx_core.runs.interfaces import Exporter
+from plx_core.types import Source
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ POLL_SECONDS = 0.2
 """How often `continuous_eval` looks for a new checkpoint."""
 
 
-def _exporters(strategies: Any) -> list[Exporter]:
+def _exporters(strategies: ExporterLike | Sequence[ExporterLike] | None) -> list[Exporter]:
     if strategies is None or isinstance(strategies, (list, tuple)):
         return [make("exporters", strategy) for strategy in strategies or ()]
     return [make("exporters", strategies)]
@@ -54,7 +55,7 @@ class BaseExperiment(ABC):
         continuous_eval_throttle_secs: the least number of seconds from the start of one evaluation
             of `continuous_eval` to the start of the next.
         eval_every_n_steps: evaluate at each multiple of this number of steps.
-        train_steps_per_iteration: polyaxon-lib's name of `eval_every_n_steps`; used when that is None.
+        train_steps_per_iteration: polyaxon-lib's name of `eval_every_n_steps`, which goes first.
         delay_workers_by_global_step: whether workers other than the first wait for a global step
             rather than for some seconds.
         export_strategies: exporters to call after each evaluation.
@@ -103,7 +104,7 @@ class BaseExperiment(ABC):
 
     @property
     @abstractmethod
-    def export_source(self) -> Any:
+    def export_source(self) -> Source:
         """The data or environment with the features that an export takes."""
 
     @property
@@ -114,7 +115,7 @@ class BaseExperiment(ABC):
     @property
     @abstractmethod
     def progress(self) -> tuple[int | None, str, Callable[[Any, int], int]]:
-        """The goal of training, its unit, and the function from a trainer and a step to the count."""
+        """The goal of training, its unit, and the count as a function of trainer and step."""
 
     def check_callbacks(self, locate: Callable[[int, Callable[[], None]], None]) -> None:
         """Ask each callback that overrides `check` whether it fits what is trained.
@@ -140,7 +141,8 @@ class BaseExperiment(ABC):
         """Train to the end.
 
         Args:
-            delay_secs: seconds to wait first; when None, a worker other than the first waits by its number.
+            delay_secs: seconds to wait first; when None, workers other than the first wait by
+                their index.
         """
         waiters = self._wait_for_turn(delay_secs)
         self._train_to(self.train_steps, [*self.train_callbacks, *waiters])
@@ -214,16 +216,19 @@ class BaseExperiment(ABC):
         return self._watch("train", "train", evaluate_checkpoint_only_once, predicate_fn)
 
     def test(self) -> dict[str, float]:
-        """Train one step, evaluate one batch or episode and export, to see that everything works."""
+        """Train one step, evaluate one batch or episode and export, as a trial of everything."""
         self._train_to(self.trainer.global_step + 1, self.train_callbacks)
         metrics = self._evaluate_on("eval", 1, None, "test")
         self._export(self.trainer.global_step, metrics, is_final=True)
         return metrics
 
-    def reset_export_strategies(self, new_export_strategies: Any = None) -> list[Exporter]:
+    def reset_export_strategies(
+        self, new_export_strategies: Sequence[ExporterLike] | None = None
+    ) -> list[Exporter]:
         """Replace the export strategies; return the previous ones."""
-        old, self.export_strategies = self.export_strategies, new_export_strategies
-        return old
+        previous = self.export_strategies
+        self.export_strategies = _exporters(new_export_strategies)
+        return previous
 
     def extend_train_callbacks(self, additional_callbacks: Sequence[CallbackLike]) -> None:
         """Add callbacks of training."""
@@ -249,7 +254,7 @@ class BaseExperiment(ABC):
     def _replay_evaluation(self) -> int:
         """Finish what follows the newest checkpoint's evaluation, which a crash may have cut short.
 
-        The callbacks, restored from the checkpoint, are told of the evaluation, and the export is made.
+        The callbacks, restored from the checkpoint, are told of it, and the export is made.
 
         Returns:
             The step of the checkpoint; -1 if it has not been evaluated.
@@ -327,7 +332,7 @@ class BaseExperiment(ABC):
                 return metrics
 
 
-def require_source(source: Any, section: str, key: str = "data_pipeline") -> Any:
+def require_source(source: Source, section: str, key: str = "data_pipeline") -> Source:
     """Return the data or environment of a section.
 
     Raises:
@@ -336,7 +341,8 @@ def require_source(source: Any, section: str, key: str = "data_pipeline") -> Any
     if source is None:
         python = "env" if key == "env" else f"{section}_input_fn"
         raise ComponentError(
-            f"the experiment has nothing to {section} on; give {python}, or {section}.{key} in a config"
+            f"the experiment has nothing to {section} on; "
+            f"give {python}, or {section}.{key} in a config"
         )
     return source
 

@@ -77,7 +77,7 @@ def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperimen
 def create_rl_experiment(
     config: str | Path | Mapping[str, Any] | CheckedConfig, output_dir: str | Path | None = None
 ) -> RLExperiment:
-    """Create the reinforcement-learning experiment that a config describes; see `create_experiment`.
+    """Create the reinforcement-learning experiment of a config; see `create_experiment`.
 
     Raises:
         ComponentError: the config trains no agent.
@@ -183,7 +183,7 @@ def model_fn_of(checked: CheckedConfig) -> Callable[..., EstimatorSpec]:
     """Return a model function that builds the config's model anew each time it is called."""
     component = checked.config.model
 
-    def build(inputs: Features, target: Any, mode: str) -> EstimatorSpec:
+    def build(inputs: Features, target: Labels | Space, mode: str) -> EstimatorSpec:
         spec = located(checked, component, lambda: component.build(mode=mode)(inputs, target))
         if not isinstance(spec, EstimatorSpec):
             error = ComponentError(f"it is not a model: calling it returned {type(spec).__name__}")

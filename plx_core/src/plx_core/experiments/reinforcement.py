@@ -8,6 +8,7 @@ from typing import Any
 
 from attrs import define
 
+from plx_core.annotations import EnvironmentLike
 from plx_core.callbacks.callback import Callback
 from plx_core.components.component import make
 from plx_core.engine.evaluation_program import choose_predictions
@@ -119,7 +120,7 @@ class RLExperiment(BaseExperiment):
             yield dict(choose_predictions(step, predict_keys))
 
     @property
-    def export_source(self) -> Any:
+    def export_source(self) -> EnvironmentLike:
         """The environment with the observations that an export takes."""
         return self.eval_env or self.env
 

@@ -18,6 +18,7 @@ from plx_core.experiments.experiment import (
 from plx_core.models.spec import EstimatorSpec
 from plx_core.state import Modes
 from plx_core.supervised.estimator import Estimator
+from plx_core.types import Array, InputFn
 
 
 @with_older_callback_names
@@ -81,7 +82,7 @@ class Experiment(BaseExperiment):
 
     def decode(
         self,
-        latents: Any,
+        latents: Array,
         predict_keys: Sequence[str] | None = None,
         checkpoint_path: str | Path | None = None,
     ) -> Iterator[dict[str, Any]]:
@@ -102,7 +103,7 @@ class Experiment(BaseExperiment):
         )
 
     @property
-    def export_source(self) -> Any:
+    def export_source(self) -> InputFn:
         """The data with the features that an export takes."""
         return self.eval_input_fn or self.train_input_fn
 

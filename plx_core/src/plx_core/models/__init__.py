@@ -1,7 +1,7 @@
 """Models: a graph joined to a loss, an optimizer and metrics.
 
-`plx_core.models` is also the namespace of its kind: `plx.models.Classifier` is an installed
-model, whichever plug-in it comes from.
+`plx_core.models` is also the namespace of its kind: `plx.models.Classifier` is an
+installed model, whichever plug-in it comes from.
 """
 
 from __future__ import annotations

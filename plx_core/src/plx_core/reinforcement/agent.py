@@ -31,7 +31,7 @@ from plx_core.reinforcement.episodes import evaluate_policy, play_greedily
 from plx_core.reinforcement.interfaces import Environment, Memory, Policy
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes, State
-from plx_core.types import Features, InputFn
+from plx_core.types import Features, InputFn, Labels, Space
 
 EVALUATION_SEED = 10_000
 """The seed of evaluations: the same each time, and no seed of training."""
@@ -46,8 +46,8 @@ class Agent(Trainer):
     `global_episode` the episodes that have ended.
 
     Args:
-        model_fn: a function of (observations, action_space), and of `mode`, `params` and `config` if
-            it takes them; it returns an `AgentSpec`.
+        model_fn: a function of (observations, action_space), and optionally of `mode`, `params`
+            and `config`; it returns an `AgentSpec`.
         memory: where transitions are stored; the model's choice when None.
         model_dir: see `Trainer`, as for the other parameters.
 
@@ -164,7 +164,7 @@ class Agent(Trainer):
         with self.run_directory.writing(), self.observed(active):
             training = self._acting = self._prepare(env, active)
             self._loop = AgentLoop(self, training, active, self.make_trackers(), schedule)
-            # If this call fails, memory is ahead of every checkpoint: the next call starts from one.
+            # If this call fails, memory is ahead of every checkpoint: the next one starts from one.
             self._training = None
             goals = Goals(
                 steps=_goal(training.global_step, steps, max_steps),
@@ -277,8 +277,8 @@ class Agent(Trainer):
             export_dir: the folder to write; it must not exist.
             env: the environment with the observations that the policy takes.
             checkpoint_path: the checkpoint; the newest when None.
-            format: `saved_model`, with a `serve` that returns the `action` and what it was chosen by;
-                or `keras`, `onnx` or `litert`.
+            format: `saved_model`, with a `serve` that returns the `action` and what it was
+                chosen by; or `keras`, `onnx` or `litert`.
 
         Raises:
             ComponentError: the folder exists.
@@ -318,8 +318,8 @@ class Agent(Trainer):
         spec = self.call_model_fn(mode, features_of(env.observation_space), env.action_space)
         if not isinstance(spec, AgentSpec):
             raise ComponentError(
-                "an agent's model_fn returns an AgentSpec, as calling a reinforcement-learning model does; "
-                f"this one returned {type(spec).__name__}"
+                "an agent's model_fn returns an AgentSpec, as calling a reinforcement-learning "
+                f"model does; this one returned {type(spec).__name__}"
             )
         return spec
 
@@ -329,7 +329,7 @@ class Agent(Trainer):
         checkpoint_path: str | Path | None = None,
         seed: int = EVALUATION_SEED,
     ) -> tuple[Environment, Policy]:
-        """Return the policy of a checkpoint, and an environment with the training's observation statistics.
+        """Return an environment that observes as in training, and the policy of a checkpoint.
 
         Args:
             env: the environment.
@@ -348,12 +348,12 @@ class Agent(Trainer):
         spec.policy.refresh()
         return env, spec.policy
 
-    def _model_fn_inputs(self, inputs: Features, target: Any) -> dict[str, Any]:
-        """Return the observations and the action space, which polyaxon-lib called features and labels."""
+    def _model_fn_inputs(self, inputs: Features, target: Labels | Space) -> dict[str, Any]:
+        """Return the observations and action space, in polyaxon-lib features and labels."""
         return super()._model_fn_inputs(inputs, target) | {"features": inputs, "labels": target}
 
     def _training_env(self, env: EnvironmentLike) -> Environment:
-        """Return the environment to train in: the live one if its description is that of the last call."""
+        """Return the environment to train in; the live one if it is described as before."""
         is_object = isinstance(env, Environment)
         if self._training is not None and not is_object and env == self._env_description:
             return self._training.env

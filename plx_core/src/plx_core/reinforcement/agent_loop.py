@@ -17,7 +17,7 @@ from plx_core.reinforcement.agent_spec import AgentSpec
 from plx_core.reinforcement.agent_state import AgentState
 from plx_core.reinforcement.interfaces import Memory, Step, UpdateResult
 from plx_core.runs.interfaces import Tracker
-from plx_core.types import Batch
+from plx_core.types import Batch, Nested
 
 if TYPE_CHECKING:
     from plx_core.reinforcement.agent import Agent
@@ -46,7 +46,7 @@ class UpdateSchedule:
     pretraining: int = 0
 
     def check(self, memory: Memory) -> None:
-        """Raise a `ComponentError` where the memory overwrites transitions before the first update."""
+        """Raise a `ComponentError` where the memory and the first update do not fit."""
         if not memory.is_cleared_by_sample and self.first > memory.size:
             raise ComponentError(
                 f"first_update is {self.first}, but the memory holds {memory.size} transitions: "
@@ -118,7 +118,7 @@ class AgentLoop(TrainingLoop):
         )
 
     def _advance(self) -> None:
-        """Take one action in each environment, or a whole rollout in a fused program, and update."""
+        """Take an action in each environment, or a whole rollout if fused, and update."""
         training = self.training
         pretraining = self._schedule.pretraining - training.global_step
         if training.rest:
@@ -163,7 +163,7 @@ class AgentLoop(TrainingLoop):
         training = self.training
         transition = step.transition(training.observations, actions, training.masks)
         if self._on_policy:
-            # An auto-reset is stored too, so that the rows of a batch stay aligned; it is masked out.
+            # An auto-reset is stored too, masked out, so that the rows of a batch stay aligned.
             transition["valid"] = self._all_valid if step.valid is None else step.valid
         elif step.valid is not None:
             valid = np.flatnonzero(step.valid)
@@ -180,7 +180,7 @@ class AgentLoop(TrainingLoop):
             self._update(memory.sample(count))
 
     def _update(self, batches: Batch) -> None:
-        """Make an update for each batch; keep those beyond the last step for when training resumes."""
+        """Make an update for each batch; keep those beyond the last step for later."""
         training, goal = self.training, self.goals.steps
         training.rest = {}
         remaining = None if goal is None else goal - training.global_step
@@ -237,7 +237,7 @@ class AgentLoop(TrainingLoop):
         return self.training.learner.find_non_finite()
 
 
-def _rows(value: Any, chosen: np.ndarray | slice) -> Any:
+def _rows(value: Nested, chosen: np.ndarray | slice) -> Nested:
     if isinstance(value, Mapping):
         return {name: part[chosen] for name, part in value.items()}
     return value[chosen]

@@ -75,14 +75,14 @@ class AgentState:
         self.memory = memory
         self.learner: Learner = spec.learner
         self.global_step = self.learner.global_step
-        """The number of updates; cached, since reading the learner's tf.Variable is too slow for each action."""
+        """The number of updates; cached, as reading a tf.Variable is too slow for each action."""
         self.episodes = Episodes(env.num_envs)
         self.means = Means()
         self.timestep = 0
         self.observations: Observations = None
         self.masks: Array | None = None
         self.trial: Path | None = None
-        """The run directory, where a trial of XLA is due before the first update; None otherwise."""
+        """The run directory if a trial of XLA is due before the first update, or else None."""
         self.rest: Batch = {}
         """Sampled batches that have not been used: training stopped within a block of updates."""
         if memory.discount is None:
@@ -205,7 +205,7 @@ class AgentState:
         count = len(state["episodes"]["returns"])
         if count != self.env.num_envs:
             raise CheckpointError(
-                f"the checkpoint has {count} environments, and the run now has {self.env.num_envs}: "
+                f"the checkpoint has {count} environments, and the run has {self.env.num_envs}: "
                 "use the same number, or start a new run from its weights (warm_start)"
             )
         self.learner.restore(state["program"])
@@ -228,7 +228,7 @@ class AgentState:
                 self.give_back(state["environment"], seed)
 
     def give_back(self, state: State, seed: int) -> None:
-        """Restore the environments after they were used elsewhere; reset them if that is inexact."""
+        """Restore the environments after other use; reset them if that is inexact."""
         self.env.restore(state)
         if self.env.inexact_because:
             self._restart(seed)
@@ -252,6 +252,6 @@ def _named_in_errors(part: str) -> Iterator[None]:
         yield
     except (LookupError, TypeError, ValueError) as error:
         raise CheckpointError(
-            f"the {part} does not fit the checkpoint ({type(error).__name__}: {error}): use the one "
-            "that it was written with, or start a new run from its weights (warm_start)"
+            f"the {part} does not fit the checkpoint ({type(error).__name__}: {error}): use the "
+            "one that it was written with, or start a new run from its weights (warm_start)"
         ) from error

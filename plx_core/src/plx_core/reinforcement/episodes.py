@@ -112,7 +112,7 @@ def evaluate_policy(env: Environment, policy: Policy, episodes: int, seed: int) 
     """Play greedy episodes and summarise them; the arguments are those of `play_greedily`.
 
     Returns:
-        `episode_return` (the mean), its `_std`, `_min` and `_max`, `episode_length`, and `episodes`.
+        `episode_return` (the mean), its `_std`, `_min` and `_max`, `episode_length`, `episodes`.
     """
     tally = Episodes(env.num_envs)
     counted: list[dict[str, float]] = []

@@ -1,4 +1,4 @@
-"""The interfaces of reinforcement learning: what an environment, a memory, a policy and so on implement."""
+"""The interfaces of environments, explorations, memories, policies and learners."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Step:
         terminated: bool [N], true where the episode reached a terminal state.
         truncated: bool [N], true where the episode was cut short, by a time limit for example.
         final_observations: the observations that the actions led to.
-        action_masks: bool [N, A], the legal discrete actions of the next step; None when all are legal.
+        action_masks: bool [N, A], the legal discrete actions of the next step; None when all are.
         final_action_masks: the same for `final_observations`.
         raw_rewards: the rewards before scaling or clipping, which make up an episode's return;
             `rewards` when None.
@@ -77,8 +77,9 @@ class Step:
 
 
 class Environment(Stateful):
-    """A vector of N ≥ 1 environments with auto-reset: each is reset in the step that ends its episode.
+    """A vector of N ≥ 1 environments with auto-reset.
 
+    Each is reset in the step that ends its episode.
     Actions in a bounded space are scaled to [-1, 1] where `action_space` says so.
     """
 
@@ -132,7 +133,7 @@ class Environment(Stateful):
         """Take one action in each environment: int [N] or float [N, …]."""
 
     def follow(self, training: State) -> None:
-        """Use the observation statistics of a training environment's state, and stop updating them."""
+        """Take over the observation statistics of a training environment, and freeze them."""
 
     def processing_network(self) -> Network | None:
         """Return the processing of raw observations as a network, or None.
@@ -160,7 +161,7 @@ class Exploration(Stateful, Seedable):
 
     @abstractmethod
     def rate(self, timestep: int) -> Array | float:
-        """Return how much is explored after this number of actions: a rate, scale or temperature."""
+        """Return how much is explored at a timestep: a rate, scale or temperature."""
 
     @abstractmethod
     def explore(
@@ -184,7 +185,7 @@ class Exploration(Stateful, Seedable):
 
 
 class Memory(Stateful, Seedable):
-    """Where transitions are stored until they are sampled for an update: a replay or rollout buffer.
+    """Where transitions are stored until they are sampled: a replay or rollout buffer.
 
     `size` is the capacity in transitions, `batch_size` the number of transitions in a batch, and
     `discount` the γ of n-step returns; an agent sets it to its model's where it is None.
@@ -297,7 +298,7 @@ class UpdateResult:
 
 
 class FusedProgram(ABC):
-    """A rollout and its updates in one compiled program, for environments that are programs themselves."""
+    """A rollout and its updates in one compiled program, with a compiled environment."""
 
     @abstractmethod
     def run(self) -> tuple[UpdateResult, Sequence[Step], Observations]:
@@ -332,13 +333,13 @@ class Learner(Stateful):
         return False
 
     def compile(self, *, xla: bool) -> None:
-        """Choose whether to compile updates with XLA; called between updates and before the first."""
+        """Set whether to compile with XLA; called between updates and before the first."""
 
     def check(self, memory: Memory) -> None:
-        """Raise where this memory's samples cannot be learned from; called before the first step."""
+        """Raise where this memory's samples do not fit; called before the first step."""
 
     def begin_from_weights(self) -> None:
-        """Copy weights that were loaded from elsewhere into whatever follows them, such as a target."""
+        """Copy the weights, just loaded, into whatever follows them, such as a target."""
 
     def fuse(self, env: Environment, batch_size: int) -> FusedProgram | None:
         """Return one program for acting in this environment and learning; None if there is none.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from plx_core.types import Array
+from plx_core.types import Array, Source
 
 if TYPE_CHECKING:
     from plx_core.engine.trainer import Trainer
@@ -18,7 +18,13 @@ class Exporter(ABC):
 
     @abstractmethod
     def export(
-        self, run: Trainer, source: Any, step: int, metrics: Mapping[str, float], *, is_final: bool
+        self,
+        run: Trainer,
+        source: Source,
+        step: int,
+        metrics: Mapping[str, float],
+        *,
+        is_final: bool,
     ) -> Path | None:
         """Write the model of the checkpoint at `step` if one is due; calling again changes nothing.
 

@@ -1,4 +1,4 @@
-"""Metrics to MLflow; `pip install plx-core[mlflow]` brings what is needed."""
+"""Metrics to MLflow; needs `pip install plx-core[mlflow]`."""
 
 from __future__ import annotations
 
@@ -15,19 +15,27 @@ from plx_core.runs.interfaces import Tracker
 from plx_core.runs.run_directory import MANIFEST, RESOLVED, write_text
 
 RUN = "mlflow.json"
-"""The file in a run directory that says which run of MLflow it is, so that the same command again goes on with it."""
-MOST_PARAMETERS, MOST_LETTERS = 100, 500
-"""What MLflow takes in one call, and in the value of a parameter."""
+"""The file in a run directory with the ID of its MLflow run, so that a resumed run continues it."""
+MAX_PARAMETERS = 100
+"""The number of parameters that MLflow takes in one call."""
+MAX_CHARACTERS = 500
+"""The length of a parameter's value in MLflow."""
 
 
 class MLflowTracker(Tracker):
-    """Logs to a run of MLflow: metrics as `train/loss`, the config's values as parameters, and the commit as a tag.
+    """Logs to a run of MLflow.
+
+    Metrics are logged as `train/loss`, the values of the config as parameters, the commit as a tag.
 
     Args:
         directory: the run directory; filled in by core.
-        tracking_uri: MLflow's server or store, such as `http://host:5000`; what MLflow's own settings say when None.
-        experiment: the experiment of MLflow that the run belongs to; it is made where it does not exist.
-        run_name: the run's name there; the run directory's when None.
+        tracking_uri: MLflow's server or store, such as `http://host:5000`; MLflow's own setting
+            when None.
+        experiment: MLflow's experiment; created if it does not exist.
+        run_name: MLflow's name of the run; the run directory's when None.
+
+    Raises:
+        ComponentError: MLflow is not installed.
     """
 
     def __init__(
@@ -45,7 +53,8 @@ class MLflowTracker(Tracker):
             ) from error
         self._directory = Path(directory)
         self._client: Any = MlflowClient(tracking_uri=tracking_uri)
-        self._experiment, self._name = experiment, run_name or self._directory.name
+        self._experiment = experiment
+        self._name = run_name or self._directory.name
         self._run: str | None = None
 
     def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
@@ -59,42 +68,41 @@ class MLflowTracker(Tracker):
         self._client.log_batch(self._run_id(), metrics=values)
 
     def close(self) -> None:
-        """Say that the run has ended, for now."""
+        """Mark the run as terminated; a later log continues it."""
         if self._run is not None:
             self._client.set_terminated(self._run)
             self._run = None
 
     def _run_id(self) -> str:
-        """The run that this directory goes on with, or a new one."""
+        """Return the ID of this directory's run, or of a new one."""
         if self._run is None:
-            kept = self._directory / RUN
-            if kept.exists():
-                self._run = str(json.loads(kept.read_text(encoding="utf-8"))["run_id"])
+            path = self._directory / RUN
+            if path.exists():
+                self._run = str(json.loads(path.read_text(encoding="utf-8"))["run_id"])
                 self._client.update_run(self._run, status="RUNNING")
             else:
-                self._run = self._begin()
+                self._run = self._create()
                 self._directory.mkdir(parents=True, exist_ok=True)
                 write_text(
-                    kept, json.dumps({"run_id": self._run, "experiment": self._experiment}) + "\n"
+                    path, json.dumps({"run_id": self._run, "experiment": self._experiment}) + "\n"
                 )
         return self._run
 
-    def _begin(self) -> str:
+    def _create(self) -> str:
         from mlflow.entities import Param
 
-        known = self._client.get_experiment_by_name(self._experiment)
-        experiment = (
-            known.experiment_id
-            if known is not None
-            else self._client.create_experiment(self._experiment)
-        )
+        existing = self._client.get_experiment_by_name(self._experiment)
+        if existing is None:
+            experiment = self._client.create_experiment(self._experiment)
+        else:
+            experiment = existing.experiment_id
         run = str(self._client.create_run(experiment, run_name=self._name).info.run_id)
         values = [
-            Param(key, text[:MOST_LETTERS])
+            Param(key, text[:MAX_CHARACTERS])
             for key, text in _flat(_read(self._directory / RESOLVED))
         ]
-        for start in range(0, len(values), MOST_PARAMETERS):
-            self._client.log_batch(run, params=values[start : start + MOST_PARAMETERS])
+        for start in range(0, len(values), MAX_PARAMETERS):
+            self._client.log_batch(run, params=values[start : start + MAX_PARAMETERS])
         commit = (_read(self._directory / MANIFEST) or {}).get("git_commit")
         if commit:
             self._client.set_tag(run, "mlflow.source.git.commit", commit)
@@ -102,12 +110,14 @@ class MLflowTracker(Tracker):
 
 
 def _read(path: Path) -> Any:
-    """What a file of YAML or JSON holds; None where there is no such file, as for an estimator made in Python."""
-    return yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else None
+    """Read a YAML or JSON file; None if there is none, as for an estimator created in Python."""
+    if not path.exists():
+        return None
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
-    """Nested values as paths and texts; what was left out is left out here too."""
+    """Return nested values as pairs of path and string, without those that are None."""
     if isinstance(value, Mapping):
         return [
             pair

@@ -1,4 +1,4 @@
-"""Where metrics go besides `metrics.jsonl`."""
+"""The trackers of the core: TensorBoard, CSV and JSON lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from plx_core.types import Array
 
 
 class TensorBoardTracker(Tracker):
-    """TensorBoard events, one folder a split.
+    """Writes TensorBoard events, with a folder for each split.
 
     Args:
         directory: the run directory; filled in by core.
@@ -25,7 +25,7 @@ class TensorBoardTracker(Tracker):
         self._writers: dict[str, Any] = {}
 
     def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
-        """Write a scalar for each metric, all of them in one record."""
+        """Write a scalar for each metric, all in one record."""
         import tensorflow as tf
 
         summary = tf.compat.v1.Summary(
@@ -64,7 +64,7 @@ class TensorBoardTracker(Tracker):
                 tf.summary.text(tag, text)
 
     def close(self) -> None:
-        """Flush, and close the files."""
+        """Flush and close the files."""
         for writer in self._writers.values():
             writer.close()
         self._writers.clear()
@@ -80,7 +80,9 @@ class TensorBoardTracker(Tracker):
 
 
 class CSVTracker(Tracker):
-    """One CSV file a split, a row each time; a metric that appears later starts a column of its own in a new file.
+    """Writes a CSV file for each split, with a row for each log.
+
+    When the set of metrics changes, a new file is started.
 
     Args:
         directory: the run directory; filled in by core.
@@ -90,7 +92,7 @@ class CSVTracker(Tracker):
         self._directory = Path(directory)
 
     def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
-        """Add a row."""
+        """Append a row."""
         columns = ["step", *sorted(metrics)]
         path = self._path(split, columns)
         is_new = not path.exists()
@@ -113,7 +115,9 @@ class CSVTracker(Tracker):
 
 
 class JSONLTracker(Tracker):
-    """One file of JSON lines a split, each `{"step": 100, "loss": 0.5}`; `metrics.jsonl`, which has every split, is there without asking.
+    """Writes a file of JSON lines for each split, such as `{"step": 100, "loss": 0.5}`.
+
+    `metrics.jsonl`, with every split, is written without it.
 
     Args:
         directory: the run directory; filled in by core.
@@ -123,7 +127,7 @@ class JSONLTracker(Tracker):
         self._directory = Path(directory)
 
     def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
-        """Add a line; a number that is not finite is a text, as in `metrics.jsonl`."""
+        """Append a line; numbers that are not finite become strings, as in `metrics.jsonl`."""
         line = {"step": step} | {name: as_json(value) for name, value in metrics.items()}
         with (self._directory / f"{split}.jsonl").open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(line)}\n")

@@ -80,7 +80,7 @@ class Estimator(Trainer):
         with self.run_directory.writing(), self.observed(active):
             training = self._prepare(input_fn, active)
             self._loop = EstimatorLoop(self, training, active, self.make_trackers())
-            # If this call fails, memory is ahead of every checkpoint: the next call starts from one.
+            # If this call fails, memory is ahead of every checkpoint: the next one starts from one.
             self._training = None
             if steps is not None:
                 max_steps = training.program.global_step + steps
@@ -199,8 +199,8 @@ class Estimator(Trainer):
             input_fn: the data; the names, shapes and dtypes of its features are used, and their
                 processing.
             checkpoint_path: the checkpoint; the newest when None.
-            format: `saved_model`, with a `serve` that returns predictions by name; or `keras`, `onnx`
-                or `litert`.
+            format: `saved_model`, with a `serve` that returns predictions by name; or `keras`,
+                `onnx` or `litert`.
 
         Raises:
             ComponentError: the folder exists.

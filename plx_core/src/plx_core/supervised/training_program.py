@@ -28,8 +28,8 @@ class TrainingProgram(Stateful):
 
     Args:
         spec: the specification; its optimizer is built here.
-        xla: whether to compile the steps with XLA: all steps of a call as one loop where the batches
-            have one shape, and each step separately otherwise.
+        xla: whether to compile the steps with XLA: all steps of a call as one loop where the
+            batches have one shape, and each step separately otherwise.
 
     Raises:
         ComponentError: the specification has no loss or no optimizer.
@@ -110,7 +110,7 @@ class TrainingProgram(Stateful):
             steps: the number of steps.
 
         Raises:
-            tf.errors.OutOfRangeError: the data ended before the last step; `global_step` says where.
+            tf.errors.OutOfRangeError: the data ended before the last step; see `global_step`.
         """
         self._counted = int(self._progress[2])
         self._cached = None  # if the data ends within these steps, it has to be read
@@ -185,8 +185,8 @@ class TrainingProgram(Stateful):
     def _run_steps(self, iterator: Batches, steps: Tensor) -> Tensor:
         def step(index: Tensor) -> Tensor:
             features, labels = iterator.get_next()
-            # Gate the whole step on the batch; otherwise operations that do not depend on it, such as
-            # counters, still run when the data ends.
+            # Gate the whole step on the batch; otherwise operations that do not depend on it, such
+            # as counters, still run when the data ends.
             with tf.control_dependencies(tf.nest.flatten((features, labels))):
                 self._step(features, labels)
             return index + 1
@@ -306,8 +306,8 @@ def build_metrics(spec: EstimatorSpec, features: Features, labels: Labels) -> No
     Raises:
         ComponentError: a metric cannot take the labels or the outputs.
     """
-    # Keras has no public name for it, and tracing a step for metrics that are built would delay each
-    # start.
+    # Keras has no public name for it, and tracing a step for metrics that are built would delay
+    # each start.
     if labels is None or all(getattr(metric, "_built", True) for metric in spec.metrics.values()):
         return
 

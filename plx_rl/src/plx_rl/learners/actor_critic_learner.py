@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import tensorflow as tf
 
 from plx_core import Environment, FusedProgram, Memory, State, UpdateResult, clip_gradients
 from plx_core.errors import ComponentError
+from plx_core.types import Batch, Optimizer, Tensor
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.learners.base import penalties, programs
 from plx_rl.learners.fused_actor_critic import FusedActorCritic
@@ -17,7 +18,7 @@ from plx_rl.learners.on_policy_learner import ActorCritic, OnPolicyLearner, firs
 from plx_rl.losses.policy_gradients import explained_variance
 from plx_rl.randomness import generator_state, restore_generator
 
-LossFn = Callable[[Mapping[str, Any], Any], tuple[Any, dict[str, Any]]]
+LossFn = Callable[[Batch, Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 
 @final
@@ -44,13 +45,13 @@ class ActorCriticLearner(OnPolicyLearner):
     def __init__(
         self,
         actor_critic: ActorCritic,
-        optimizer: Any,
+        optimizer: Optimizer,
         loss_fn: LossFn,
         metric_names: Sequence[str],
         *,
         epochs: int,
         minibatch_size: int | None,
-        clip_range: Callable[[Any], Any],
+        clip_range: Callable[[Tensor], Tensor],
         target_kl: float | None,
         clip_gradients: float | None,
         clip_embed_gradients: float | None,
@@ -101,7 +102,7 @@ class ActorCriticLearner(OnPolicyLearner):
         if not isinstance(env, CompiledEnvironment):
             return None
 
-        def updates(batch: Mapping[str, Any], seed: Any) -> dict[str, Any]:
+        def updates(batch: Batch, seed: Tensor) -> dict[str, Tensor]:
             return self._updates(
                 batch, self._drawn_minibatches(batch_size, self.minibatch_size or batch_size, seed)
             )
@@ -117,7 +118,7 @@ class ActorCriticLearner(OnPolicyLearner):
             xla=self._xla,
         )
 
-    def update(self, batches: Mapping[str, Any], num_envs: int) -> UpdateResult:
+    def update(self, batches: Batch, num_envs: int) -> UpdateResult:
         """The updates of one batch: `epochs` times its number of minibatches."""
         batch = first_batch(batches)
         estimates = self.estimate(batch, num_envs)
@@ -151,7 +152,7 @@ class ActorCriticLearner(OnPolicyLearner):
         ]
         return np.concatenate(orders).astype(np.int32)
 
-    def _drawn_minibatches(self, count: int, size: int, seed: Any) -> Any:
+    def _drawn_minibatches(self, count: int, size: int, seed: Tensor) -> Tensor:
         """`_minibatches`, within a program."""
         if size == count:
             return tf.zeros((self.epochs, 0), tf.int32)
@@ -159,7 +160,7 @@ class ActorCriticLearner(OnPolicyLearner):
         orders = tf.argsort(keys, axis=-1)[:, : count // size * size]
         return tf.reshape(orders, [-1, size])
 
-    def _updates(self, batch: Mapping[str, Any], minibatches: Any) -> dict[str, Any]:
+    def _updates(self, batch: Batch, minibatches: Tensor) -> dict[str, Tensor]:
         actor_critic, clip_range = (
             self.actor_critic,
             self.clip_range(tf.convert_to_tensor(self.optimizer.iterations)),
@@ -168,7 +169,9 @@ class ActorCriticLearner(OnPolicyLearner):
         batch = {**batch, "log_prob": tf.stop_gradient(before)}
         total = tf.shape(minibatches)[0]
 
-        def update(index: Any, going: Any, sums: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+        def update(
+            index: Tensor, going: Tensor, sums: dict[str, Tensor]
+        ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
             found, going = self._update(self._take(batch, minibatches[index]), clip_range)
             return index + 1, going, {name: sums[name] + found[name] for name in sums}
 
@@ -187,12 +190,12 @@ class ActorCriticLearner(OnPolicyLearner):
             )
         }
 
-    def _take(self, batch: Mapping[str, Any], rows: Any) -> Mapping[str, Any]:
+    def _take(self, batch: Batch, rows: Tensor) -> Mapping[str, Tensor]:
         if rows.shape[0] == 0:
             return batch
         return tf.nest.map_structure(lambda column: tf.gather(column, rows), dict(batch))  # type: ignore[no-any-return]
 
-    def _update(self, batch: Mapping[str, Any], clip_range: Any) -> tuple[dict[str, Any], Any]:
+    def _update(self, batch: Batch, clip_range: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """What came of a minibatch, and whether it was learnt from: not where the policy has moved too far already."""
         found, gradients = self._gradients(batch, clip_range)
 
@@ -207,8 +210,8 @@ class ActorCriticLearner(OnPolicyLearner):
         return found, tf.cond(found["approximate_kl"] <= 1.5 * self.target_kl, learn, lambda: False)
 
     def _gradients(
-        self, batch: Mapping[str, Any], clip_range: Any
-    ) -> tuple[dict[str, Any], list[Any]]:
+        self, batch: Batch, clip_range: Tensor
+    ) -> tuple[dict[str, Tensor], list[Tensor]]:
         """The loss and the metrics of a minibatch, and the gradients, clipped."""
         weights = self.actor_critic.weights
         with tf.GradientTape() as tape:

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from plx_core import Learner, State, assign_variables, follows_schedule, variables_by_name
 from plx_core.errors import ComponentError
+from plx_core.types import Network, Optimizer, Tensor, Variable
 
 
 class OptimizedLearner(Learner):
@@ -22,9 +23,11 @@ class OptimizedLearner(Learner):
     """
 
     def __init__(
-        self, networks: Mapping[str, Any], optimizers: Mapping[str, tuple[Any, Any]]
+        self,
+        networks: Mapping[str, Network],
+        optimizers: Mapping[str, tuple[Optimizer, list[Variable]]],
     ) -> None:
-        self._groups: dict[str, dict[str, Any]] = {
+        self._groups: dict[str, dict[str, Tensor]] = {
             name: variables_by_name(network) for name, network in networks.items()
         }
         for name, (optimizer, weights) in optimizers.items():
@@ -86,7 +89,7 @@ class OptimizedLearner(Learner):
             assign_variables(variables, state.get(group, {}), group)
 
 
-def programs(function: Callable[..., Any]) -> dict[bool, Any]:
+def programs(function: Callable[..., Any]) -> dict[bool, Tensor]:
     """A function as TensorFlow's program and, under True, as one that XLA compiles; each is traced when it is first called.
 
     It is Python as it stands: AutoGraph, which rewrites it, would take longer than all else that begins a run.
@@ -97,7 +100,7 @@ def programs(function: Callable[..., Any]) -> dict[bool, Any]:
     }
 
 
-def penalties(weights: Sequence[Any]) -> Any:
+def penalties(weights: Sequence[Variable]) -> Tensor:
     """What the regularizers of these weights add to a loss, a scalar."""
     found = [
         tf.cast(weight.regularizer(weight), tf.float32)
@@ -107,6 +110,6 @@ def penalties(weights: Sequence[Any]) -> Any:
     return tf.add_n(found) if found else 0.0
 
 
-def _is_finite(variable: Any) -> bool:
+def _is_finite(variable: Tensor) -> bool:
     values = variable.numpy()
     return values.dtype.kind != "f" or bool(np.isfinite(values).all())

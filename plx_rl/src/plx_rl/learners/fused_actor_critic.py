@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from collections.abc import Callable, Sequence
+from typing import final
 
 import numpy as np
 import tensorflow as tf
 
 from plx_core import FusedProgram, Step, UpdateResult, as_features
+from plx_core.types import Batch, Observations, Tensor
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.learners.on_policy_learner import ActorCritic
 from plx_rl.learners.rollout import roll_out, with_advantages
@@ -33,7 +34,7 @@ class FusedActorCritic(FusedProgram):
         self,
         env: CompiledEnvironment,
         actor_critic: ActorCritic,
-        updates: Callable[[Mapping[str, Any], Any], dict[str, Any]],
+        updates: Callable[[Batch, Tensor], dict[str, Tensor]],
         draw: Callable[[], np.ndarray],
         *,
         steps: int,
@@ -45,7 +46,7 @@ class FusedActorCritic(FusedProgram):
         self._steps, self._discount, self._lambda = steps, discount, gae_lambda
         self._program = tf.function(self._run, jit_compile=xla, autograph=False)
 
-    def run(self) -> tuple[UpdateResult, Sequence[Step], Any]:
+    def run(self) -> tuple[UpdateResult, Sequence[Step], Tensor]:
         """A rollout, and the updates of its batch."""
         env = self._env
         found, ends, env.states, env.ages, observations = self._program(
@@ -59,7 +60,7 @@ class FusedActorCritic(FusedProgram):
             observations.numpy(),
         )
 
-    def _run(self, states: Any, ages: Any, seed: Any) -> tuple[Any, ...]:
+    def _run(self, states: Tensor, ages: Tensor, seed: Tensor) -> tuple[Tensor, ...]:
         rows, states, ages = self._roll_out(states, ages, seed)
         batch = self._estimated(rows)
         found = self._updates(batch, seed)
@@ -72,18 +73,20 @@ class FusedActorCritic(FusedProgram):
             self._env.dynamics.observe(states),
         )
 
-    def _roll_out(self, states: Any, ages: Any, seed: Any) -> tuple[dict[str, Any], Any, Any]:
+    def _roll_out(
+        self, states: Tensor, ages: Tensor, seed: Tensor
+    ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
         """T steps in each copy: columns [T, N, …] by name, and where they led."""
         actor_critic = self._actor_critic
 
-        def act(observations: Any, seed: Any) -> Any:
+        def act(observations: Observations, seed: Tensor) -> Tensor:
             return actor_critic.distribution.draw(
                 actor_critic.policy(as_features(observations)), seed
             )
 
         return roll_out(self._env, act, states, ages, seed, self._steps)
 
-    def _estimated(self, rows: Mapping[str, Any]) -> dict[str, Any]:
+    def _estimated(self, rows: Batch) -> dict[str, Tensor]:
         """What a loss reads, [T · N, …] by name."""
         both = tf.concat([_flat(rows["state"]), _flat(rows["next_state"])], 0)
         v_tm1, v_t = tf.split(
@@ -93,6 +96,6 @@ class FusedActorCritic(FusedProgram):
         return {name: _flat(column) for name, column in columns.items()}
 
 
-def _flat(column: Any) -> Any:
+def _flat(column: Tensor) -> Tensor:
     """[T, N, …] as [T · N, …]."""
     return tf.reshape(column, [column.shape[0] * column.shape[1], *column.shape[2:]])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +10,7 @@ from attrs import frozen
 
 from plx_core import Memory, as_features
 from plx_core.errors import ComponentError
+from plx_core.types import Batch, Network, Optimizer, Tensor, Variable
 from plx_rl.distributions import Distribution
 from plx_rl.learners.base import OptimizedLearner
 from plx_rl.losses.multistep import generalized_advantages_on_host
@@ -29,15 +29,15 @@ class ActorCritic:
         distribution: over actions.
     """
 
-    network: Any
-    policy: Any
-    value: Any
-    policy_weights: list[Any]
-    value_weights: list[Any]
+    network: Network
+    policy: Tensor
+    value: Tensor
+    policy_weights: list[Variable]
+    value_weights: list[Variable]
     distribution: Distribution
 
     @property
-    def weights(self) -> list[Any]:
+    def weights(self) -> list[Tensor]:
         """All of them; those that both use are there once."""
         known = {id(weight) for weight in self.policy_weights}
         return [
@@ -45,7 +45,7 @@ class ActorCritic:
             *(weight for weight in self.value_weights if id(weight) not in known),
         ]
 
-    def parameters(self, batch: Mapping[str, Any]) -> Any:
+    def parameters(self, batch: Batch) -> Tensor:
         """The distribution's parameters [B, P] at a batch's states, without illegal actions."""
         return self.distribution.masked(self.policy(as_features(batch["state"])), batch.get("mask"))
 
@@ -80,7 +80,7 @@ class OnPolicyLearner(OptimizedLearner):
     def __init__(
         self,
         actor_critic: ActorCritic,
-        optimizers: Mapping[str, tuple[Any, Any]],
+        optimizers: Mapping[str, tuple[Optimizer, list[Variable]]],
         *,
         discount: float,
         gae_lambda: float,
@@ -103,7 +103,7 @@ class OnPolicyLearner(OptimizedLearner):
                 about="agent.memory",
             )
 
-    def estimate(self, batch: Mapping[str, Any], num_envs: int) -> Estimates:
+    def estimate(self, batch: Batch, num_envs: int) -> Estimates:
         """Advantages and returns of a batch.
 
         Args:
@@ -124,7 +124,7 @@ class OnPolicyLearner(OptimizedLearner):
         weights = batch["valid"].astype(np.float32)
         return Estimates(advantages.ravel(), (advantages + v_tm1).ravel(), v_tm1.ravel(), weights)
 
-    def _values(self, state: Any, next_state: Any) -> tuple[Any, Any]:
+    def _values(self, state: Tensor, next_state: Tensor) -> tuple[Tensor, Tensor]:
         """V(s) and V(s'), in one pass."""
         both = tf.nest.map_structure(
             lambda first, second: tf.concat([first, second], 0),
@@ -138,7 +138,7 @@ class OnPolicyLearner(OptimizedLearner):
         return np.asarray(values, np.float32).reshape(-1, num_envs)
 
 
-def first_batch(batches: Mapping[str, Any]) -> dict[str, Any]:
+def first_batch(batches: Batch) -> dict[str, Tensor]:
     """The only one of `batches`."""
     return {
         name: {key: part[0] for key, part in value.items()}
@@ -148,6 +148,6 @@ def first_batch(batches: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def inputs(batch: Mapping[str, Any]) -> dict[str, Any]:
+def inputs(batch: Batch) -> dict[str, Tensor]:
     """What a loss over policies reads of a batch."""
     return {name: batch[name] for name in ("state", "action", "mask") if name in batch}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Protocol, final
+from typing import Protocol, final
 
 import numpy as np
 import tensorflow as tf
 
 from plx_core import State, UpdateResult, as_features
 from plx_core.errors import ComponentError
+from plx_core.types import Batch, Optimizer, Tensor
 from plx_rl.learners.base import penalties, programs
 from plx_rl.learners.on_policy_learner import (
     ActorCritic,
@@ -26,7 +26,7 @@ from plx_rl.randomness import generator_state, restore_generator
 class PolicyStep(Protocol):
     """Changes the policy's weights once."""
 
-    def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+    def __call__(self, batch: Batch) -> dict[str, Tensor]:
         """Take the step for a batch (`state`, `action`, `mask`, `advantage`, `weights`); metrics by name, `loss` among them."""
 
 
@@ -51,8 +51,8 @@ class PolicyLearner(OnPolicyLearner):
         actor_critic: ActorCritic,
         policy_step: PolicyStep,
         *,
-        policy_optimizer: Any,
-        value_optimizer: Any,
+        policy_optimizer: Optimizer,
+        value_optimizer: Optimizer,
         value_epochs: int,
         minibatch_size: int | None,
         seed: int,
@@ -83,7 +83,7 @@ class PolicyLearner(OnPolicyLearner):
         """Whether the programs are to be compiled with XLA."""
         self._improve, self._fit = self._steps_of_policy[xla], self._fits[xla]
 
-    def update(self, batches: Mapping[str, Any], num_envs: int) -> UpdateResult:
+    def update(self, batches: Batch, num_envs: int) -> UpdateResult:
         """One step of the policy, and the value function's updates."""
         batch = first_batch(batches)
         has_value = self._value_optimizer is not None
@@ -105,7 +105,7 @@ class PolicyLearner(OnPolicyLearner):
         self._steps = state["steps"]
         restore_generator(self._rng, state["minibatches"])
 
-    def _returns(self, batch: Mapping[str, Any], num_envs: int) -> Estimates:
+    def _returns(self, batch: Batch, num_envs: int) -> Estimates:
         """Discounted returns, where there is no value function; an episode that the batch cuts has none, and does not count."""
         ended = batch["terminated"] | batch["truncated"]
         carry_t = self._rows(np.where(ended, 0.0, self.discount), num_envs)
@@ -121,7 +121,7 @@ class PolicyLearner(OnPolicyLearner):
             )
         return Estimates(returns, returns, np.zeros_like(returns), weights)
 
-    def _learn_value(self, batch: Mapping[str, Any], estimates: Estimates) -> dict[str, float]:
+    def _learn_value(self, batch: Batch, estimates: Estimates) -> dict[str, float]:
         count = len(estimates.returns)
         size = min(self._size or count, count)
         orders = [
@@ -141,11 +141,13 @@ class PolicyLearner(OnPolicyLearner):
             "explained_variance": float(variance),
         }
 
-    def _fit_value(self, state: Any, returns: Any, weights: Any, minibatches: Any) -> Any:
+    def _fit_value(
+        self, state: Tensor, returns: Tensor, weights: Tensor, minibatches: Tensor
+    ) -> Tensor:
         optimizer, variables = self._value_optimizer, self.actor_critic.value_weights
         count = tf.shape(minibatches)[0]
 
-        def update(index: Any, total: Any) -> tuple[Any, Any]:
+        def update(index: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
             rows = minibatches[index]
             features = tf.nest.map_structure(
                 lambda column: tf.gather(column, rows), as_features(state)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, final
+from collections.abc import Callable
+from typing import final
 
 import tensorflow as tf
 
 from plx_core import Memory, UpdateResult, clip_gradients
 from plx_core.errors import ComponentError
+from plx_core.types import Batch, Network, Optimizer, Tensor
 from plx_rl.learners.base import OptimizedLearner, penalties, programs
 
-LossFn = Callable[[Mapping[str, Any]], tuple[Any, Any, Any]]
+LossFn = Callable[[Batch], tuple[Tensor, Tensor, Tensor]]
 
 
 @final
@@ -33,9 +34,9 @@ class ReplayLearner(OptimizedLearner):
 
     def __init__(
         self,
-        network: Any,
-        target: Any,
-        optimizer: Any,
+        network: Network,
+        target: Network,
+        optimizer: Optimizer,
         loss_fn: LossFn,
         *,
         target_update_frequency: int,
@@ -80,7 +81,7 @@ class ReplayLearner(OptimizedLearner):
         for follower, leader in self._pairs:
             follower.assign(leader)
 
-    def update(self, batches: Mapping[str, Any], num_envs: int) -> UpdateResult:
+    def update(self, batches: Batch, num_envs: int) -> UpdateResult:
         """One update for each of K batches."""
         used = {
             name: value for name, value in batches.items() if name not in ("indices", "truncated")
@@ -89,10 +90,12 @@ class ReplayLearner(OptimizedLearner):
         metrics = {"loss": float(loss), "value": float(value)}
         return UpdateResult(metrics, errors.numpy() if "weights" in batches else None)
 
-    def _updates(self, batches: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    def _updates(self, batches: Batch) -> tuple[Tensor, Tensor, Tensor]:
         count = tf.shape(batches["reward"])[0]
 
-        def update(index: Any, losses: Any, values: Any, errors: Any) -> tuple[Any, ...]:
+        def update(
+            index: Tensor, losses: Tensor, values: Tensor, errors: Tensor
+        ) -> tuple[Tensor, ...]:
             self._follow()
             loss, error, value = self._update(
                 tf.nest.map_structure(lambda column: column[index], dict(batches))
@@ -111,7 +114,7 @@ class ReplayLearner(OptimizedLearner):
         total = tf.cast(count, tf.float32)
         return losses / total, values / total, errors
 
-    def _update(self, batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    def _update(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
         with tf.GradientTape() as tape:
             loss, error, value = self._loss_fn(batch)
             loss += penalties(self._weights)
@@ -131,7 +134,7 @@ class ReplayLearner(OptimizedLearner):
         is_due = tf.equal(tf.cast(self._optimizer.iterations, tf.int64) % self._frequency, 0)
         tf.cond(is_due, self._assign, lambda: tf.constant(False))
 
-    def _assign(self) -> Any:
+    def _assign(self) -> Tensor:
         for follower, leader in self._pairs:
             is_blended = self._tau < 1.0 and leader.dtype.startswith("float")
             follower.assign(follower + self._tau * (leader - follower) if is_blended else leader)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import tensorflow as tf
 
+from plx_core.types import Batch, Observations, Tensor
 from plx_rl.dynamics.dynamics import advance, stretch
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.losses.multistep import generalized_advantages
@@ -14,12 +14,12 @@ from plx_rl.losses.multistep import generalized_advantages
 
 def roll_out(
     env: CompiledEnvironment,
-    act: Callable[[Any, Any], Any],
-    states: Any,
-    ages: Any,
-    seed: Any,
+    act: Callable[[Tensor, Tensor], Tensor],
+    states: Tensor,
+    ages: Tensor,
+    seed: Tensor,
     steps: int,
-) -> tuple[dict[str, Any], Any, Any]:
+) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """T steps in each of N copies.
 
     Args:
@@ -42,8 +42,12 @@ def roll_out(
     seeds = tf.random.stateless_uniform((steps, 2, 2), seed, None, None, tf.int32)
 
     def step(
-        t: Any, states: Any, ages: Any, observations: Any, columns: dict[str, Any]
-    ) -> tuple[Any, ...]:
+        t: Tensor,
+        states: Tensor,
+        ages: Tensor,
+        observations: Observations,
+        columns: dict[str, Tensor],
+    ) -> tuple[Tensor, ...]:
         actions = act(observations, seeds[t, 0])
         moved = advance(
             dynamics,
@@ -72,8 +76,8 @@ def roll_out(
 
 
 def with_advantages(
-    rows: Mapping[str, Any], v_tm1: Any, v_t: Any, discount: float, gae_lambda: float
-) -> dict[str, Any]:
+    rows: Batch, v_tm1: Tensor, v_t: Tensor, discount: float, gae_lambda: float
+) -> dict[str, Tensor]:
     """What the loss of an actor and critic reads, [T, N, …] by name.
 
     Args:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import tensorflow as tf
 
+from plx_core.types import Tensor, Variable
 
-def flatten(tensors: Sequence[Any]) -> Any:
+
+def flatten(tensors: Sequence[Tensor]) -> Tensor:
     """One vector [P] of all numbers in the tensors: float32 where they are of several types."""
     dtype = tensors[0].dtype if len({tensor.dtype for tensor in tensors}) == 1 else tf.float32
     return tf.concat([tf.cast(tf.reshape(tensor, [-1]), dtype) for tensor in tensors], axis=0)
 
 
-def unflatten(vector: Any, like: Sequence[Any]) -> list[Any]:
+def unflatten(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
     """The tensors, shaped as `like`, that a vector [P] holds."""
     sizes = [int(tensor.shape.num_elements()) for tensor in like]
     return [
@@ -24,8 +25,8 @@ def unflatten(vector: Any, like: Sequence[Any]) -> list[Any]:
 
 
 def fisher_vector_product(
-    mean_kl: Callable[[], Any], variables: Sequence[Any], vector: Any, damping: float
-) -> Any:
+    mean_kl: Callable[[], Tensor], variables: Sequence[Variable], vector: Tensor, damping: float
+) -> Tensor:
     """(F + damping I) v, where F is the Hessian of the mean KL divergence at the current weights.
 
     Args:
@@ -45,8 +46,8 @@ def fisher_vector_product(
 
 
 def conjugate_gradient(
-    product: Callable[[Any], Any], b: Any, iterations: int = 10, tolerance: float = 1e-10
-) -> Any:
+    product: Callable[[Tensor], Tensor], b: Tensor, iterations: int = 10, tolerance: float = 1e-10
+) -> Tensor:
     """The x that solves A x = b for a symmetric positive definite A.
 
     Args:
@@ -58,10 +59,10 @@ def conjugate_gradient(
     Source: Hestenes and Stiefel 1952; Shewchuk 1994, B2.
     """
 
-    def proceed(i: Any, x: Any, r: Any, p: Any, rr: Any) -> Any:
+    def proceed(i: Tensor, x: Tensor, r: Tensor, p: Tensor, rr: Tensor) -> Tensor:
         return tf.logical_and(i < iterations, rr > tolerance)
 
-    def step(i: Any, x: Any, r: Any, p: Any, rr: Any) -> Any:
+    def step(i: Tensor, x: Tensor, r: Tensor, p: Tensor, rr: Tensor) -> Tensor:
         ap = product(p)
         alpha = rr / tf.maximum(tf.reduce_sum(p * ap), 1e-30)
         r = r - alpha * ap
@@ -72,7 +73,9 @@ def conjugate_gradient(
     return tf.while_loop(proceed, step, start, maximum_iterations=iterations)[1]
 
 
-def line_search(accept: Callable[[Any], Any], shrink: float, max_steps: int) -> tuple[Any, Any]:
+def line_search(
+    accept: Callable[[Tensor], Tensor], shrink: float, max_steps: int
+) -> tuple[Tensor, Tensor]:
     """The largest of the fractions 1, shrink, shrink², … that is acceptable.
 
     Args:
@@ -84,11 +87,11 @@ def line_search(accept: Callable[[Any], Any], shrink: float, max_steps: int) -> 
         The fraction, 0 when all are refused, and whether one was accepted.
     """
 
-    def search(i: Any, fraction: Any, accepted: Any) -> Any:
+    def search(i: Tensor, fraction: Tensor, accepted: Tensor) -> Tensor:
         accepted = accept(fraction)
         return i + 1, tf.where(accepted, fraction, fraction * shrink), accepted
 
-    def refused(i: Any, fraction: Any, accepted: Any) -> Any:
+    def refused(i: Tensor, fraction: Tensor, accepted: Tensor) -> Tensor:
         return tf.logical_not(accepted)
 
     start = (tf.constant(0), tf.constant(1.0), tf.constant(False))
@@ -96,7 +99,7 @@ def line_search(accept: Callable[[Any], Any], shrink: float, max_steps: int) -> 
     return tf.where(accepted, fraction, 0.0), accepted
 
 
-def _dense(gradients: Sequence[Any], variables: Sequence[Any]) -> list[Any]:
+def _dense(gradients: Sequence[Tensor], variables: Sequence[Variable]) -> list[Tensor]:
     return [
         tf.zeros_like(variable) if gradient is None else gradient
         for gradient, variable in zip(gradients, variables, strict=True)

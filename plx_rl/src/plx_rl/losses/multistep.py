@@ -1,30 +1,31 @@
-"""Returns and advantages of trajectories: pure functions over time-major arrays [T, N].
+"""Multi-step returns and advantages: pure functions of time-major arrays [T, N].
 
-Row t of environment n holds V(s), the reward of the action taken there, and V of the state that followed: the last one of
-its episode where that one ended, so that an episode cut short is worth what was still to come. `discount_t` is γ, and 0
-where the environment terminated; `carry_t` is γ, and 0 where an episode ended for any reason.
+Row t holds V(s), the reward of the action, and V(s') of the next state. Where an episode ended, s'
+is its final state and not the first one of the next episode, so that truncated episodes are
+bootstrapped. `discount_t` is γ, or 0 where the episode terminated; `carry_t` is γ, or 0 where it
+ended for either reason.
 """
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 
+from plx_core.types import Array, Tensor
+
 
 def generalized_advantages(
-    r_t: Any, discount_t: Any, carry_t: Any, v_tm1: Any, v_t: Any, lambda_: float
-) -> Any:
-    """Generalised advantage estimates.
+    r_t: Tensor, discount_t: Tensor, carry_t: Tensor, v_tm1: Tensor, v_t: Tensor, lambda_: float
+) -> Tensor:
+    """Return generalised advantage estimates.
 
     Args:
         r_t: rewards [T, N].
         discount_t: γ (1 - terminated) [T, N].
-        carry_t: γ (1 - ended) [T, N]: how much the next row's advantage counts.
+        carry_t: γ (1 - ended) [T, N], the discount of the next row's advantage.
         v_tm1: V(s) [T, N].
         v_t: V(s') [T, N].
-        lambda_: λ, from 0 (one step) to 1 (whole episodes).
+        lambda_: λ, from 0 (one step) to 1 (full returns).
 
     Returns:
         A_t = δ_t + carry_t λ A_{t+1} with δ_t = r_t + discount_t V(s') - V(s), [T, N].
@@ -41,16 +42,16 @@ def generalized_advantages(
 
 
 def generalized_advantages_on_host(
-    r_t: np.ndarray,
-    discount_t: np.ndarray,
-    carry_t: np.ndarray,
-    v_tm1: np.ndarray,
-    v_t: np.ndarray,
+    r_t: Array,
+    discount_t: Array,
+    carry_t: Array,
+    v_tm1: Array,
+    v_t: Array,
     lambda_: float,
-) -> Any:
-    """`generalized_advantages` for NumPy arrays: a host loop over rows is quicker than a graph's, short of XLA."""
+) -> Array:
+    """Return `generalized_advantages` of NumPy arrays; faster than a graph without XLA."""
     deltas, weights = r_t + discount_t * v_t - v_tm1, carry_t * lambda_
-    advantages = np.empty_like(deltas)
+    advantages: Array = np.empty_like(deltas)
     later = np.zeros_like(deltas[0])
     for t in range(len(deltas) - 1, -1, -1):
         later = deltas[t] + weights[t] * later
@@ -58,13 +59,13 @@ def generalized_advantages_on_host(
     return advantages
 
 
-def discounted_returns(r_t: Any, carry_t: Any, bootstrap_t: Any) -> Any:
-    """Monte Carlo returns [T, N]: G_t = r_t + bootstrap_t + carry_t G_{t+1}.
+def discounted_returns(r_t: Tensor, carry_t: Tensor, bootstrap_t: Tensor) -> Tensor:
+    """Return Monte Carlo returns [T, N]: G_t = r_t + bootstrap_t + carry_t G_{t+1}.
 
     Args:
         r_t: rewards [T, N].
         carry_t: γ (1 - ended) [T, N].
-        bootstrap_t: γ V(s') where an episode was cut short, and 0 elsewhere, [T, N].
+        bootstrap_t: γ V(s') where an episode was truncated, and 0 elsewhere, [T, N].
 
     Source: Sutton and Barto 2018, equation 3.9.
     """
@@ -77,8 +78,8 @@ def discounted_returns(r_t: Any, carry_t: Any, bootstrap_t: Any) -> Any:
     )
 
 
-def returns_on_host(r_t: np.ndarray, carry_t: np.ndarray) -> np.ndarray:
-    """`discounted_returns` for NumPy arrays, without what an episode that was cut short would have brought."""
+def returns_on_host(r_t: Array, carry_t: Array) -> Array:
+    """Return `discounted_returns` of NumPy arrays, without bootstrapping truncated episodes."""
     returns = np.empty_like(r_t)
     later = np.zeros_like(r_t[0])
     for t in range(len(r_t) - 1, -1, -1):

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import keras
 import tensorflow as tf
 from attrs import define, field
 
-from plx_core import AgentSpec, make, with_older_names
+from plx_core import AgentSpec, as_features, make, with_older_names
 from plx_core.annotations import PositiveFloat
+from plx_core.types import Batch, Features, Network, Space, Tensor
 from plx_rl.losses.value_learning import double_q_learning, large_margin, q_learning
 from plx_rl.masks import mask_values
 from plx_rl.models.heads import OUTPUTS, DuelingHead
-from plx_rl.models.reinforcement_model import one_action
-from plx_rl.models.value_model import ValueModel, discounts, observations, weighted_loss
+from plx_rl.models.reinforcement_model import num_discrete_actions
+from plx_rl.models.value_model import ValueModel, discounts, weighted_loss
 from plx_rl.policies.network_policies import ValuePolicy
 
 Dueling: TypeAlias = Literal[True, "mean", "max", "naive"] | None
@@ -24,17 +24,19 @@ Dueling: TypeAlias = Literal[True, "mean", "max", "naive"] | None
 @with_older_names
 @define
 class DQNModel(ValueModel):
-    """Learns the value of each of some actions, and takes the best.
+    """A deep Q-network: learns action values and acts greedily on them.
 
-    Source: Mnih et al. 2015, "Human-level control through deep reinforcement learning"; dueling: Wang et al. 2016.
+    Source: Mnih et al. 2015, "Human-level control through deep reinforcement learning"; dueling:
+    Wang et al. 2016.
 
     Args:
-        dueling: whether a state's value and the actions' advantages are learnt apart, and what is taken off the advantages: their
-            `mean` (which True stands for), their `max`, or nothing (`naive`).
-        use_expert_demo: whether an expert's actions are to be worth more than all others, as `DemonstrationMemory` gives them.
-            Source: Hester et al. 2018, "Deep Q-learning from Demonstrations", equation 2.
-        expert_margin: how much more.
-        expert_weight: λ₂, how much falling short of that counts in the loss.
+        dueling: the aggregation of a dueling network, which subtracts from the advantages their
+            `mean` (or True), their `max`, or nothing (`naive`); None for a plain network.
+        use_expert_demo: whether to add a large-margin loss on the transitions of an expert, which a
+            `DemonstrationMemory` marks. Source: Hester et al. 2018, "Deep Q-learning from
+            Demonstrations", equation 2.
+        expert_margin: the margin by which the expert's action should exceed the others.
+        expert_weight: λ₂, the weight of that loss.
     """
 
     dueling: Dueling = field(default=None, kw_only=True)
@@ -42,17 +44,18 @@ class DQNModel(ValueModel):
     expert_margin: PositiveFloat = field(default=0.8, kw_only=True)
     expert_weight: PositiveFloat = field(default=1.0, kw_only=True)
 
-    def _agent_spec(self, features: Any, space: Any) -> AgentSpec:
-        num_actions = one_action(space, type(self).__name__, "NAFModel, or PPOModel")
-        network = self._network(features, num_actions)
-        target = self._network(features, num_actions) if self.use_target_graph else None
+    def _agent_spec(self, observations: Features, action_space: Space) -> AgentSpec:
+        num_actions = num_discrete_actions(
+            action_space, type(self).__name__, "NAFModel or PPOModel"
+        )
+        network = self._network(observations, num_actions)
+        target = self._network(observations, num_actions) if self.use_target_graph else None
+        bootstrap_network = network if target is None else target
         loss = make("losses", self.loss)
 
-        def loss_fn(batch: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-            q_tm1 = network(observations(batch, "state"), training=True)
-            q_t = (network if target is None else target)(
-                observations(batch, "next_state"), training=False
-            )
+        def loss_fn(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
+            q_tm1 = network(as_features(batch["state"]), training=True)
+            q_t = bootstrap_network(as_features(batch["next_state"]), training=False)
             aim, value = self._target(batch, q_tm1, q_t, network)
             total = weighted_loss(loss, aim, value, batch)
             if self.use_expert_demo:
@@ -73,9 +76,9 @@ class DQNModel(ValueModel):
         )
 
     def _target(
-        self, batch: Mapping[str, Any], q_tm1: Any, q_t: Any, network: Any
-    ) -> tuple[Any, Any]:
-        """The target, and the value that should meet it."""
+        self, batch: Batch, q_tm1: Tensor, q_t: Tensor, network: Network
+    ) -> tuple[Tensor, Tensor]:
+        """Return the targets and the values that regress to them, each [B]."""
         return q_learning(
             q_tm1,
             batch["action"],
@@ -85,13 +88,15 @@ class DQNModel(ValueModel):
             batch.get("next_mask"),
         )
 
-    def _expert_loss(self, batch: Mapping[str, Any], q: Any) -> Any:
-        """How far the expert's actions fall short of their margin, as a mean over all transitions of the batch."""
-        short = large_margin(mask_values(q, batch.get("mask")), batch["action"], self.expert_margin)
-        return tf.reduce_mean(tf.where(batch["demonstration"], short, 0.0))
+    def _expert_loss(self, batch: Batch, q: Tensor) -> Tensor:
+        """Return the large-margin loss of the expert's transitions, a mean over the batch."""
+        losses = large_margin(
+            mask_values(q, batch.get("mask")), batch["action"], self.expert_margin
+        )
+        return tf.reduce_mean(tf.where(batch["demonstration"], losses, 0.0))
 
-    def _network(self, features: Any, num_actions: int) -> keras.Model:
-        hidden = self._hidden(features)
+    def _network(self, observations: Features, num_actions: int) -> keras.Model:
+        hidden = self._hidden(observations)
         if self.dueling is None:
             outputs = keras.layers.Dense(num_actions, dtype=OUTPUTS, name="q")(hidden)
         else:
@@ -101,22 +106,22 @@ class DQNModel(ValueModel):
                 dtype=OUTPUTS,
                 name="q",
             )(hidden)
-        return keras.Model(features, outputs, name=self.name)
+        return keras.Model(observations, outputs, name=self.name)
 
 
 @with_older_names
 @define
 class DDQNModel(DQNModel):
-    """Double DQN: the network that learns chooses the next action, the target network values it.
+    """Double DQN: the online network selects the next action, the target network evaluates it.
 
     Source: van Hasselt, Guez and Silver 2016, "Deep Reinforcement Learning with Double Q-learning".
     """
 
     def _target(
-        self, batch: Mapping[str, Any], q_tm1: Any, q_t: Any, network: Any
-    ) -> tuple[Any, Any]:
-        """The target, and the value that should meet it."""
-        selector = network(observations(batch, "next_state"), training=False)
+        self, batch: Batch, q_tm1: Tensor, q_t: Tensor, network: Network
+    ) -> tuple[Tensor, Tensor]:
+        """Return the targets and the values that regress to them, each [B]."""
+        selector = network(as_features(batch["next_state"]), training=False)
         return double_q_learning(
             q_tm1,
             batch["action"],

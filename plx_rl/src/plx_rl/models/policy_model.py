@@ -1,8 +1,8 @@
-"""What VPG, TRPO, A2C and PPO share: a policy, and a value function that tells how good its states are."""
+"""What VPG, TRPO, A2C and PPO share: a policy and a value function."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -12,6 +12,7 @@ from attrs import define, field
 from plx_core import AgentSpec, Graph, Learner, Modes, as_graph_fn
 from plx_core.annotations import Fraction, GraphFn
 from plx_core.errors import ComponentError
+from plx_core.types import Features, Layer, Space, Tensor
 from plx_rl.distributions import DiagonalGaussian, Distribution, distribution_for
 from plx_rl.learners.on_policy_learner import ActorCritic
 from plx_rl.models.heads import OUTPUTS, GaussianHead
@@ -20,19 +21,23 @@ from plx_rl.policies.network_policies import StochasticPolicy
 from plx_rl.randomness import default_seed
 
 POLICY_GAIN = 0.01
-"""So small are a policy's first outputs, that it begins with nearly equal probabilities. Source: Andrychowicz et al. 2021."""
+"""The gain of the policy's last layer: actions are nearly equally likely at first.
+
+Source: Andrychowicz et al. 2021.
+"""
 
 
 @define
 class PolicyModel(ReinforcementModel):
-    """A model that learns a policy from what the policy has just done.
+    """An on-policy model: it learns from rollouts of its current policy.
 
     Args:
-        value_graph: the value function's network as data; one like `graph`, of its own weights, when neither is given.
+        value_graph: the network of the value function; a copy of `graph` with separate weights when
+            neither this nor `value_graph_fn` is given.
         value_graph_fn: the same as a function of (mode, features).
-        share_graph: whether policy and value function are two layers on one graph.
-        gae_lambda: λ of generalised advantage estimates, from 0 (one step) to 1 (whole episodes).
-        log_std: the log-deviations of continuous actions at first.
+        share_graph: whether policy and value function share one graph.
+        gae_lambda: λ of generalised advantage estimation, from 0 (one step) to 1 (full returns).
+        log_std: the initial log standard deviations of continuous actions.
     """
 
     value_graph: Graph | None = field(default=None, kw_only=True)
@@ -41,15 +46,15 @@ class PolicyModel(ReinforcementModel):
     gae_lambda: Fraction = field(default=0.95, kw_only=True)
     log_std: float = field(default=0.0, kw_only=True)
 
-    def _agent_spec(self, features: Any, space: Any) -> AgentSpec:
+    def _agent_spec(self, observations: Features, action_space: Space) -> AgentSpec:
         try:
-            distribution = distribution_for(space)
+            distribution = distribution_for(action_space)
         except ValueError as error:
             raise ComponentError(str(error)) from error
-        actor_critic = self._actor_critic(features, distribution)
+        actor_critic = self._actor_critic(observations, distribution)
         seeds = default_seed(), default_seed()
 
-        def predict_fn(features: Any, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        def predict_fn(features: Features, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
             return {"action": distribution.mode(outputs["policy"]), **outputs}
 
         return AgentSpec(
@@ -68,46 +73,46 @@ class PolicyModel(ReinforcementModel):
         )
 
     def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
-        """What changes the weights."""
+        """Build the learner."""
         raise NotImplementedError
 
     def _has_value(self) -> bool:
         """Whether there is a value function."""
         return True
 
-    def _actor_critic(self, features: Any, distribution: Distribution) -> ActorCritic:
+    def _actor_critic(self, observations: Features, distribution: Distribution) -> ActorCritic:
         if self.share_graph and not (self.value_graph is None and self.value_graph_fn is None):
             raise ComponentError(
-                "share_graph puts the value function on the policy's graph; leave value_graph out, or share_graph"
+                "share_graph puts the value function on the policy's graph; "
+                "give either share_graph or a value graph"
             )
-        hidden = self._hidden(features)
-        policy = keras.Model(features, self._policy_head(distribution)(hidden), name="policy")
+        hidden = self._hidden(observations)
+        policy = keras.Model(observations, self._policy_head(distribution)(hidden), name="policy")
         if not self._has_value():
-            network = keras.Model(features, {"policy": policy.output}, name=self.name)
+            network = keras.Model(observations, {"policy": policy.output}, name=self.name)
             return ActorCritic(network, policy, None, policy.trainable_variables, [], distribution)
-        hidden = hidden if self.share_graph else self._hidden(features, self._value_graph_fn())
+        hidden = hidden if self.share_graph else self._hidden(observations, self._value_graph_fn())
         outputs = keras.layers.Dense(
             1, kernel_initializer=keras.initializers.Orthogonal(), dtype=OUTPUTS, name="value"
         )(hidden)
-        value = keras.Model(features, outputs, name="value")
+        value = keras.Model(observations, outputs, name="value")
         if self.share_graph:
             network = keras.Model(
-                features, {"policy": policy.output, "value": value.output}, name=self.name
+                observations, {"policy": policy.output, "value": value.output}, name=self.name
             )
         else:
-            network = keras.Model(
-                features, {"policy": policy(features), "value": value(features)}, name=self.name
-            )
+            outputs = {"policy": policy(observations), "value": value(observations)}
+            network = keras.Model(observations, outputs, name=self.name)
         weights = policy.trainable_variables, value.trainable_variables
         return ActorCritic(
             network, policy, lambda inputs: tf.squeeze(value(inputs), -1), *weights, distribution
         )
 
-    def _value_graph_fn(self) -> Any:
+    def _value_graph_fn(self) -> Callable[..., Any]:
         own = self.value_graph if self.value_graph is not None else self.value_graph_fn
         return self._graph_fn() if own is None else as_graph_fn(own)
 
-    def _policy_head(self, distribution: Distribution) -> Any:
+    def _policy_head(self, distribution: Distribution) -> Layer:
         initializer = keras.initializers.Orthogonal(POLICY_GAIN)
         if isinstance(distribution, DiagonalGaussian):
             return GaussianHead(

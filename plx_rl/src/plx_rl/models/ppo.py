@@ -1,9 +1,8 @@
-"""Actor-critic models of one loss: advantage actor-critic, and proximal policy optimization."""
+"""Actor-critic models with one loss: A2C and PPO."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import tensorflow as tf
 from attrs import define, field
@@ -16,6 +15,7 @@ from plx_core.annotations import (
     PositiveInt,
     ScheduleLike,
 )
+from plx_core.types import Batch, Tensor
 from plx_rl.learners.actor_critic_learner import ActorCriticLearner
 from plx_rl.learners.on_policy_learner import ActorCritic
 from plx_rl.losses.policy_gradients import (
@@ -33,12 +33,12 @@ from plx_rl.models.policy_model import PolicyModel
 
 @define
 class ActorCriticModel(PolicyModel):
-    """A policy and a value function that are learnt by one loss: that of the policy, c₁ (V - G)², and -c₂ times the entropy.
+    """A policy and a value function with the loss L_policy + c₁ (V - G)² - c₂ · entropy.
 
     Args:
         value_coefficient: c₁.
         entropy_coefficient: c₂.
-        normalize_advantages: whether the advantages of a minibatch get mean 0 and deviation 1.
+        normalize_advantages: whether to standardise the advantages of each minibatch.
         clip_gradients: the largest global norm of the gradients.
     """
 
@@ -47,28 +47,27 @@ class ActorCriticModel(PolicyModel):
     normalize_advantages: bool = field(default=True, kw_only=True)
     clip_gradients: PositiveFloat | None = field(default=0.5, kw_only=True)
 
-    def _total(self, policy: Any, value: Any, entropy: Any) -> Any:
+    def _total(self, policy: Tensor, value: Tensor, entropy: Tensor) -> Tensor:
         return policy + 2.0 * self.value_coefficient * value - self.entropy_coefficient * entropy
 
-    def _advantages(self, batch: Mapping[str, Any]) -> Any:
-        return (
-            standardize(batch["advantage"], batch["weights"])
-            if self.normalize_advantages
-            else batch["advantage"]
-        )
+    def _advantages(self, batch: Batch) -> Tensor:
+        if self.normalize_advantages:
+            return standardize(batch["advantage"], batch["weights"])
+        return batch["advantage"]
 
 
 @with_older_names
 @define
 class A2CModel(ActorCriticModel):
-    """Advantage actor-critic: one update for each batch, without importance ratios.
+    """Advantage actor-critic: one update for each rollout, without importance ratios.
 
-    Source: Mnih et al. 2016, "Asynchronous Methods for Deep Reinforcement Learning", in its synchronous form.
+    Source: Mnih et al. 2016, "Asynchronous Methods for Deep Reinforcement Learning", in its
+    synchronous form.
 
     Args:
-        optimizer: updates the weights.
-        gae_lambda: λ; 1 is the n-step return of the paper.
-        normalize_advantages: whether the advantages of a batch get mean 0 and deviation 1.
+        optimizer: the optimizer.
+        gae_lambda: λ; 1 gives the n-step returns of the paper.
+        normalize_advantages: whether to standardise the advantages of each batch.
     """
 
     optimizer: OptimizerLike = field(
@@ -79,12 +78,9 @@ class A2CModel(ActorCriticModel):
     normalize_advantages: bool = field(default=False, kw_only=True)
 
     def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
-        def loss_fn(batch: Mapping[str, Any], clip_range: Any) -> tuple[Any, dict[str, Any]]:
-            parameters, distribution, weights = (
-                actor_critic.parameters(batch),
-                actor_critic.distribution,
-                batch["weights"],
-            )
+        def loss_fn(batch: Batch, clip_range: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            distribution, weights = actor_critic.distribution, batch["weights"]
+            parameters = actor_critic.parameters(batch)
             policy = policy_gradient(
                 distribution.log_prob(parameters, batch["action"]), self._advantages(batch), weights
             )
@@ -120,15 +116,17 @@ class A2CModel(ActorCriticModel):
 class PPOModel(ActorCriticModel):
     """Proximal policy optimization with a clipped objective.
 
-    Source: Schulman et al. 2017, "Proximal Policy Optimization Algorithms", with the details of Huang et al. 2022.
+    Source: Schulman et al. 2017, "Proximal Policy Optimization Algorithms", with the details of
+    Huang et al. 2022.
 
     Args:
-        optimizer: updates the weights.
-        epochs: how many times each transition is learnt from.
-        minibatch_size: how many transitions one update has; the whole batch when None.
-        clip_range: ε, a number or a schedule over global steps.
-        clip_range_value: how far the value may move; as far as it will when None.
-        target_kl: no further update of a batch once the policy has moved 1.5 times so far; never when None.
+        optimizer: the optimizer.
+        epochs: the number of passes over each rollout.
+        minibatch_size: the number of transitions in an update; the whole batch when None.
+        clip_range: the clip range ε, a number or a schedule over global steps.
+        clip_range_value: the clip range of the value function; no clipping when None.
+        target_kl: stop updating on a rollout when the KL divergence exceeds 1.5 times this; never
+            when None.
     """
 
     optimizer: OptimizerLike = field(
@@ -143,12 +141,9 @@ class PPOModel(ActorCriticModel):
     def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
         distribution = actor_critic.distribution
 
-        def loss_fn(batch: Mapping[str, Any], clip_range: Any) -> tuple[Any, dict[str, Any]]:
-            parameters, weights, old = (
-                actor_critic.parameters(batch),
-                batch["weights"],
-                batch["log_prob"],
-            )
+        def loss_fn(batch: Batch, clip_range: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            weights, old = batch["weights"], batch["log_prob"]
+            parameters = actor_critic.parameters(batch)
             log_prob = distribution.log_prob(parameters, batch["action"])
             policy = clipped_surrogate(log_prob, old, self._advantages(batch), clip_range, weights)
             value = self._value_loss(actor_critic.value(as_features(batch["state"])), batch)
@@ -178,7 +173,7 @@ class PPOModel(ActorCriticModel):
             gae_lambda=self.gae_lambda,
         )
 
-    def _value_loss(self, value: Any, batch: Mapping[str, Any]) -> Any:
+    def _value_loss(self, value: Tensor, batch: Batch) -> Tensor:
         if self.clip_range_value is None:
             return value_loss(value, batch["returns"], batch["weights"])
         return clipped_value_loss(
@@ -186,8 +181,8 @@ class PPOModel(ActorCriticModel):
         )
 
 
-def _by_step(value: Any) -> Callable[[Any], Any]:
-    """A number, or a schedule, as a function of the global step, a tensor."""
+def _by_step(value: float | ScheduleLike) -> Callable[[Tensor], Tensor]:
+    """Return a number or a schedule as a function of the global step, a tensor."""
     if isinstance(value, (int, float)):
         return lambda step: tf.constant(value, tf.float32)
     schedule = make("schedules", value)

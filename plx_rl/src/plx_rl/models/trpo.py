@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import tensorflow as tf
 from attrs import define, field
 
@@ -16,6 +13,7 @@ from plx_core.annotations import (
     PositiveFloat,
     PositiveInt,
 )
+from plx_core.types import Batch, Tensor
 from plx_rl.learners.base import penalties
 from plx_rl.learners.on_policy_learner import ActorCritic
 from plx_rl.learners.policy_learner import PolicyLearner
@@ -33,20 +31,22 @@ from plx_rl.models.policy_model import PolicyModel
 @with_older_names
 @define
 class TRPOModel(PolicyModel):
-    """The largest step of the policy that stays within a distance of what it was.
+    """Trust-region policy optimization: the largest policy step within a KL divergence.
 
     Source: Schulman et al. 2015, "Trust Region Policy Optimization".
 
     Args:
-        optimizer: updates the value function; the policy has none.
-        max_kl: δ, how far a step may take the policy: the mean KL divergence, in nats.
-        conjugate_gradient_iterations: at most so many products with the Fisher matrix.
-        damping: what is added to the Fisher matrix's diagonal.
-        line_search_steps: how many fractions of the step are tried; when none of them is good, the policy stays as it was.
-        line_search_shrink: by how much the fraction falls each time.
-        value_epochs: how many times each transition of a batch is learnt from by the value function.
-        value_minibatch_size: how many transitions one of its updates has; the whole batch when None.
-        normalize_advantages: whether the advantages of a batch get mean 0 and deviation 1.
+        optimizer: the optimizer of the value function; the policy has none.
+        max_kl: δ, the largest mean KL divergence of a step, in nats.
+        conjugate_gradient_iterations: the largest number of Fisher-vector products.
+        damping: the value added to the diagonal of the Fisher matrix.
+        line_search_steps: the number of step fractions to try; the policy stays unchanged when none
+            of them is accepted.
+        line_search_shrink: the factor between two fractions.
+        value_epochs: the number of passes over each rollout for the value function.
+        value_minibatch_size: the number of transitions in a value update; the whole batch when
+            None.
+        normalize_advantages: whether to standardise the advantages of each batch.
     """
 
     optimizer: OptimizerLike = field(
@@ -74,21 +74,15 @@ class TRPOModel(PolicyModel):
             gae_lambda=self.gae_lambda,
         )
 
-    def _step(self, actor_critic: ActorCritic, batch: Mapping[str, Any]) -> dict[str, Any]:
-        variables, distribution, counts = (
-            actor_critic.policy_weights,
-            actor_critic.distribution,
-            batch["weights"],
-        )
-        advantages = (
-            standardize(batch["advantage"], counts)
-            if self.normalize_advantages
-            else batch["advantage"]
-        )
+    def _step(self, actor_critic: ActorCritic, batch: Batch) -> dict[str, Tensor]:
+        variables, distribution = actor_critic.policy_weights, actor_critic.distribution
+        counts, advantages = batch["weights"], batch["advantage"]
+        if self.normalize_advantages:
+            advantages = standardize(advantages, counts)
         old = tf.stop_gradient(actor_critic.parameters(batch))
         log_prob_old = distribution.log_prob(old, batch["action"])
 
-        def loss_and_kl() -> tuple[Any, Any]:
+        def loss_and_kl() -> tuple[Tensor, Tensor]:
             parameters = actor_critic.parameters(batch)
             loss = surrogate(
                 distribution.log_prob(parameters, batch["action"]), log_prob_old, advantages, counts
@@ -97,7 +91,7 @@ class TRPOModel(PolicyModel):
                 distribution.kl(old, parameters), counts
             )
 
-        def product(vector: Any) -> Any:
+        def product(vector: Tensor) -> Tensor:
             return fisher_vector_product(lambda: loss_and_kl()[1], variables, vector, self.damping)
 
         with tf.GradientTape() as tape:
@@ -108,18 +102,20 @@ class TRPOModel(PolicyModel):
         step = direction * tf.sqrt(2.0 * self.max_kl / curvature)
         start = [tf.identity(variable) for variable in variables]
 
-        def move(fraction: Any) -> None:
+        def move(fraction: Tensor) -> None:
             for variable, origin, change in zip(
                 variables, start, unflatten(step, variables), strict=True
             ):
                 variable.assign(origin + tf.cast(fraction * change, origin.dtype))
 
-        def is_good(fraction: Any) -> Any:
+        def is_accepted(fraction: Tensor) -> Tensor:
             move(fraction)
             new_loss, kl = loss_and_kl()
             return (new_loss < loss) & (kl <= self.max_kl) & tf.math.is_finite(new_loss)
 
-        fraction, accepted = line_search(is_good, self.line_search_shrink, self.line_search_steps)
+        fraction, accepted = line_search(
+            is_accepted, self.line_search_shrink, self.line_search_steps
+        )
         move(fraction)
         new_loss, kl = loss_and_kl()
         entropy = weighted_mean(distribution.entropy(actor_critic.parameters(batch)), counts)

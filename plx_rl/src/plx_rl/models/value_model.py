@@ -1,15 +1,15 @@
-"""What DQN, double DQN and NAF share: action values learnt from replayed transitions."""
+"""What DQN, double DQN and NAF share: action values learned from replayed transitions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
 from attrs import define, field
 
-from plx_core import Modes, as_features, make
+from plx_core import Exploration, Modes, make
 from plx_core.annotations import ExplorationLike, Fraction, LossLike, PositiveInt
+from plx_core.types import Batch, Network, Tensor
 from plx_rl.learners.replay_learner import ReplayLearner
 from plx_rl.models.reinforcement_model import ReinforcementModel
 from plx_rl.randomness import default_seed
@@ -17,14 +17,14 @@ from plx_rl.randomness import default_seed
 
 @define
 class ValueModel(ReinforcementModel):
-    """A model that learns the value of actions.
+    """An off-policy model that learns action values from a replay memory.
 
     Args:
-        loss: of a value and its target; a batch's mean is minimised.
-        exploration: departs from the best action while learning.
-        use_target_graph: whether targets come from a second network that follows the first.
-        target_update_frequency: after how many updates it follows.
-        tau: how far it goes each time; 1 makes it equal.
+        loss: the loss of a value and its target, averaged over a batch.
+        exploration: departs from the greedy action during training.
+        use_target_graph: whether to bootstrap from a target network.
+        target_update_frequency: the number of updates between two updates of the target network.
+        tau: the Polyak averaging coefficient of the target network; 1 is a hard update.
     """
 
     loss: LossLike = field(default="Huber", kw_only=True)
@@ -36,15 +36,20 @@ class ValueModel(ReinforcementModel):
     def _fields(self) -> dict[str, Any]:
         return super()._fields() | {"memory": "Memory"}
 
-    def _exploration(self) -> Any:
+    def _exploration(self) -> Exploration:
         seed = default_seed()
-        exploration = make("explorations", self.exploration, seed=seed)
+        exploration: Exploration = make("explorations", self.exploration, seed=seed)
         if exploration.seed is None:
             exploration.reseed(seed)
         return exploration
 
     def _learner(
-        self, network: Any, target: Any, loss_fn: Any, *, needs_demonstrations: bool = False
+        self,
+        network: Network,
+        target: Network,
+        loss_fn: Tensor,
+        *,
+        needs_demonstrations: bool = False,
     ) -> ReplayLearner | None:
         if self.mode != Modes.TRAIN:
             return None
@@ -61,17 +66,12 @@ class ValueModel(ReinforcementModel):
         )
 
 
-def discounts(batch: Mapping[str, Any], discount: float) -> Any:
-    """γⁿ after n steps, 0 where the environment terminated, [B]."""
+def discounts(batch: Batch, discount: float) -> Tensor:
+    """Return the discounts of the bootstrap values, [B]: γⁿ, or 0 where the episode terminated."""
     steps = tf.cast(batch["steps"], tf.float32) if "steps" in batch else 1.0
     return tf.pow(discount, steps) * (1.0 - tf.cast(batch["terminated"], tf.float32))
 
 
-def weighted_loss(loss: Any, target: Any, value: Any, batch: Mapping[str, Any]) -> Any:
-    """The mean loss of values and targets [B], each weighed by the memory's correction of its draw."""
+def weighted_loss(loss: Tensor, target: Network, value: Tensor, batch: Batch) -> Tensor:
+    """Return the mean loss of values and targets [B], with the memory's importance weights."""
     return loss(target[:, None], value[:, None], sample_weight=batch.get("weights"))
-
-
-def observations(batch: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The features of a batch's `state` or `next_state`."""
-    return as_features(batch[name])

@@ -1,15 +1,13 @@
-"""Policy gradients."""
+"""Vanilla policy gradient."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
-from typing import Any
 
 import tensorflow as tf
 from attrs import define, field
 
 from plx_core import Learner, clip_gradients, make, with_older_names
 from plx_core.annotations import NonNegativeFloat, OptimizerLike, PositiveInt
+from plx_core.types import Batch, Tensor
 from plx_rl.learners.base import penalties
 from plx_rl.learners.on_policy_learner import ActorCritic
 from plx_rl.learners.policy_learner import PolicyLearner
@@ -20,19 +18,21 @@ from plx_rl.models.policy_model import PolicyModel
 @with_older_names
 @define
 class VPGModel(PolicyModel):
-    """The policy gradient itself: one step for each batch.
+    """Vanilla policy gradient: one policy update for each rollout.
 
-    Source: Williams 1992 (REINFORCE); with a baseline and generalised advantages, Schulman et al. 2016.
+    Source: Williams 1992 (REINFORCE); with a baseline and generalised advantages, Schulman et al.
+    2016.
 
     Args:
-        optimizer: updates the policy.
-        baseline: whether a value function tells what is better than usual; else an action's worth is the return that followed, and the
-            episodes that the end of a batch cuts are not learnt from.
-        value_optimizer: updates the value function.
-        value_epochs: how many times each transition of a batch is learnt from by the value function.
-        value_minibatch_size: how many transitions one of its updates has; the whole batch when None.
-        entropy_coefficient: how much the entropy of the policy is worth.
-        normalize_advantages: whether the advantages of a batch get mean 0 and deviation 1.
+        optimizer: the optimizer of the policy.
+        baseline: whether to learn a value function as the baseline; otherwise actions are weighted
+            by their returns, and episodes cut by the end of a rollout are left out.
+        value_optimizer: the optimizer of the value function.
+        value_epochs: the number of passes over each rollout for the value function.
+        value_minibatch_size: the number of transitions in a value update; the whole batch when
+            None.
+        entropy_coefficient: the weight of the entropy bonus.
+        normalize_advantages: whether to standardise the advantages of each batch.
     """
 
     optimizer: OptimizerLike = field(
@@ -51,25 +51,18 @@ class VPGModel(PolicyModel):
         return self.baseline
 
     def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
-        optimizer, weights, distribution = (
-            make("optimizers", self.optimizer),
-            actor_critic.policy_weights,
-            actor_critic.distribution,
-        )
+        optimizer = make("optimizers", self.optimizer)
+        weights, distribution = actor_critic.policy_weights, actor_critic.distribution
 
-        def step(batch: Mapping[str, Any]) -> dict[str, Any]:
-            counts = batch["weights"]
-            advantages = (
-                standardize(batch["advantage"], counts)
-                if self.normalize_advantages
-                else batch["advantage"]
-            )
+        def step(batch: Batch) -> dict[str, Tensor]:
+            counts, advantages = batch["weights"], batch["advantage"]
+            if self.normalize_advantages:
+                advantages = standardize(advantages, counts)
             with tf.GradientTape() as tape:
                 parameters = actor_critic.parameters(batch)
                 entropy = weighted_mean(distribution.entropy(parameters), counts)
-                loss = policy_gradient(
-                    distribution.log_prob(parameters, batch["action"]), advantages, counts
-                ) + penalties(weights)
+                log_prob = distribution.log_prob(parameters, batch["action"])
+                loss = policy_gradient(log_prob, advantages, counts) + penalties(weights)
                 total = optimizer.scale_loss(loss - self.entropy_coefficient * entropy)
             gradients = clip_gradients(
                 tape.gradient(total, weights),
