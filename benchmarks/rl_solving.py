@@ -24,7 +24,7 @@ def ours(quick):
         layers=[{"Dense": {"units": 64, "activation": "tanh"}}] * 2, input_layers=["state"]
     )
 
-    def model_fn(features, labels, mode):
+    def model_fn(observations, action_space, mode):
         model = plx.models.PPOModel(
             mode,
             graph=graph,
@@ -34,7 +34,7 @@ def ours(quick):
             discount=0.98,
             gae_lambda=0.9,
         )
-        return model(features, labels)
+        return model(observations, action_space)
 
     env = plx.envs.CompiledEnvironment("CartPole-v1", num_envs=256)
     eval_env = plx.envs.CompiledEnvironment("CartPole-v1", num_envs=20)

@@ -29,7 +29,7 @@ def falling_to_zero(initial):
     )
 
 
-def model_fn(features, labels, mode):
+def model_fn(observations, action_space, mode):
     model = plx.models.PPOModel(
         mode,
         graph_fn=graph_fn,
@@ -40,7 +40,7 @@ def model_fn(features, labels, mode):
         discount=0.98,
         gae_lambda=0.8,
     )
-    return model(features, labels)
+    return model(observations, action_space)
 
 
 def main(model_dir="runs/ppo_cartpole", train_timesteps=100_000, eval_episodes=50):
