@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import plx_core as plx
 from plx_core.cli.main import main
+from plx_core.errors import ComponentError
+from plx_rl.exporters import BestVideo
 
 pytest.importorskip("PIL")
 pytest.importorskip("pygame")
@@ -57,5 +60,22 @@ def test_an_environment_that_draws_nothing(tmp_path, monkeypatch):
     Path("best.yml").write_text(CONFIG.replace(", env_params: {render_mode: rgb_array}", ""))
     result = CliRunner().invoke(main, ["run", "best.yml"])
     assert result.exit_code == 2
-    assert "it needs env_params: {render_mode: rgb_array}" in result.output
+    assert "set env_params: {render_mode: rgb_array}" in result.output
     assert "Traceback" not in result.output
+
+
+def test_an_environment_without_render(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    old = "{GymEnvironment: {env_id: CartPole-v1, env_params: {render_mode: rgb_array}}}"
+    assert old in CONFIG
+    Path("best.yml").write_text(CONFIG.replace(old, "{CompiledEnvironment: {env_id: CartPole-v1}}"))
+    result = CliRunner().invoke(main, ["run", "best.yml"])
+    assert result.exit_code == 2
+    assert "with a method render, which CompiledEnvironment does not have" in result.output
+    assert "Traceback" not in result.output
+
+
+def test_only_agents_are_recorded(tmp_path):
+    estimator = plx.Estimator(lambda features, labels, mode: None, tmp_path)
+    with pytest.raises(ComponentError, match="records agents; this is an Estimator"):
+        BestVideo("GymEnvironment").export(estimator, None, 1, {}, is_final=True)

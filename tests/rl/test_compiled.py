@@ -42,7 +42,7 @@ def wound(angles):
 def test_each_step_is_gymnasiums(env_id):
     before, actions, after, observations, rewards, terminated = transitions(env_id)
     dynamics = CompiledEnvironment(env_id).dynamics
-    states, found_rewards, found_terminated = dynamics.move(
+    states, actual_rewards, actual_terminated = dynamics.move(
         tf.constant(before, tf.float32), tf.constant(actions)
     )
     if env_id in ("Pendulum-v1", "Acrobot-v1"):
@@ -54,8 +54,8 @@ def test_each_step_is_gymnasiums(env_id):
     else:
         np.testing.assert_allclose(states, after, atol=1e-4)
     np.testing.assert_allclose(dynamics.observe(states), observations, atol=1e-4)
-    np.testing.assert_allclose(found_rewards, rewards, atol=1e-4)
-    np.testing.assert_array_equal(found_terminated, terminated)
+    np.testing.assert_allclose(actual_rewards, rewards, atol=1e-4)
+    np.testing.assert_array_equal(actual_terminated, terminated)
     spec = gymnasium.spec(env_id)
     env = gymnasium.make(env_id)
     assert dynamics.max_episode_steps == spec.max_episode_steps
@@ -138,16 +138,16 @@ def test_a_state_goes_on_exactly(env_id):
 )
 def test_what_a_program_draws_is_distributed_as_what_the_host_draws(distribution, parameters):
     rows = np.repeat(np.array(parameters, np.float32), 20_000, axis=0)
-    drawn = distribution.draw(tf.constant(rows), tf.constant([3, 4])).numpy()
+    actions = distribution.draw(tf.constant(rows), tf.constant([3, 4])).numpy()
     host = np.asarray(distribution.sample(rows, np.random.default_rng(0)))
-    assert drawn.dtype == host.dtype
-    assert drawn.shape == host.shape
-    np.testing.assert_allclose(drawn.mean(axis=0), host.mean(axis=0), atol=0.03)
-    np.testing.assert_allclose(drawn.std(axis=0), host.std(axis=0), atol=0.03)
+    assert actions.dtype == host.dtype
+    assert actions.shape == host.shape
+    np.testing.assert_allclose(actions.mean(axis=0), host.mean(axis=0), atol=0.03)
+    np.testing.assert_allclose(actions.std(axis=0), host.std(axis=0), atol=0.03)
     np.testing.assert_array_equal(
-        drawn, distribution.draw(tf.constant(rows), tf.constant([3, 4])).numpy()
+        actions, distribution.draw(tf.constant(rows), tf.constant([3, 4])).numpy()
     )
-    assert (drawn != distribution.draw(tf.constant(rows), tf.constant([3, 5])).numpy()).any()
+    assert (actions != distribution.draw(tf.constant(rows), tf.constant([3, 5])).numpy()).any()
 
 
 def agent_of(directory, model="PPOModel", env_id="CartPole-v1", batch_size=512, **parameters):
@@ -172,7 +172,7 @@ def test_a_program_estimates_what_the_host_does(tmp_path):
     learner = agent_of(tmp_path).build("train", env).learner
     fused = learner.fuse(env, 320)
     rows, states, ages = tf.function(fused._roll_out)(env.states, env.ages, tf.constant([1, 2]))
-    batch = fused._estimated(rows)
+    batch = fused._with_estimates(rows)
     values = learner.actor_critic.value({"state": batch["state"]}).numpy().reshape(40, 8)
     following = (
         learner.actor_critic.value({"state": tf.reshape(rows["next_state"], [-1, 4])})

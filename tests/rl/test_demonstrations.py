@@ -152,20 +152,22 @@ def test_a_state_brings_the_same_draws_back(file, tmp_path):
         one.step(**own(place))
     one.sample()
     other.restore(one.state())
-    expected, found = one.sample(4), other.sample(4)
-    assert expected.keys() == found.keys()
+    expected, actual = one.sample(4), other.sample(4)
+    assert expected.keys() == actual.keys()
     for name, column in expected.items():
-        np.testing.assert_array_equal(found[name], column)
+        np.testing.assert_array_equal(actual[name], column)
     fewer = {name: column[:-1] for name, column in demonstrations.load(file).items()}
     demonstrations.save(tmp_path / "fewer.npz", fewer)
-    with pytest.raises(DataError, match="there are 19 demonstrated transitions, and there were 20"):
+    with pytest.raises(
+        DataError, match="there are 19 demonstrated transitions, but the state was saved with 20"
+    ):
         DemonstrationMemory(str(tmp_path / "fewer.npz"), batch_size=8).restore(one.state())
 
 
 def test_demonstrations_of_another_environment_are_refused(file):
     cartpole = GymEnvironment("CartPole-v1")
     with pytest.raises(
-        DataError, match=r"of another environment: their shapes are \{'state': \(1,\)\}"
+        DataError, match=r"from another environment: their shapes are \{'state': \(1,\)\}"
     ):
         DemonstrationMemory(file).check_spaces(cartpole.observation_space, cartpole.action_space)
 
@@ -287,7 +289,7 @@ eval: {env: {GymEnvironment: {env_id: CartPole-v1, num_envs: 2}}, eval_episodes:
     ):
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, result.output
-    assert "of 3 episodes, whose mean return is" in result.output
+    assert "of 3 episodes, mean return " in result.output
     columns = demonstrations.load("out/expert.npz")
     assert columns["state"].shape[1:] == (4,)
     assert (columns["terminated"] | columns["truncated"]).sum() == 3

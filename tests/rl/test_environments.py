@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode
 from plx_core.errors import DataError
 from plx_rl.environments.gym_environment import GymEnvironment
 from plx_rl.environments.simulator_state import inexactness
-from plx_rl.environments.spaces import Actions, Observations
+from plx_rl.environments.spaces import ActionDecoder, ObservationEncoder
 from plx_rl.wrappers.clip import ClipReward
 from plx_rl.wrappers.normalize_observation import NormalizeObservation
 from plx_rl.wrappers.normalize_reward import NormalizeReward
@@ -195,11 +195,11 @@ def test_a_state_keeps_what_changed_alone():
     env = GymEnvironment("FrozenLake-v1", seed=0)
     env.reset()
     play(env, 3)
-    kept = {
+    names = {
         name for part in env.state()["vector"]["envs"]["0"].values() for name in part["changed"]
     }
-    assert "s" in kept
-    assert "P" not in kept
+    assert "s" in names
+    assert "P" not in names
 
 
 class Elsewhere(Counter):
@@ -221,7 +221,7 @@ class Stubborn(Counter):
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason"), [(Elsewhere, "does otherwise"), (Stubborn, "memoryview")]
+    ("kind", "reason"), [(Elsewhere, "behaves differently"), (Stubborn, "memoryview")]
 )
 def test_what_cannot_give_its_state_says_why(kind, reason):
     assert reason in inexactness(kind)
@@ -277,7 +277,7 @@ def test_observations_of_each_space(space, shape, dtype, size):
 
 def test_one_hot_counts_from_the_start_of_the_space():
     np.testing.assert_array_equal(
-        Observations(spaces.Discrete(3, start=5)).stack([5, 7]), [[1, 0, 0], [0, 0, 1]]
+        ObservationEncoder(spaces.Discrete(3, start=5)).stack([5, 7]), [[1, 0, 0], [0, 0, 1]]
     )
 
 
@@ -297,7 +297,7 @@ def test_observations_by_name():
 
 
 @pytest.mark.parametrize(
-    ("space", "given", "taken"),
+    ("space", "actions", "expected"),
     [
         (spaces.Discrete(3), np.array([2]), 2),
         (spaces.Discrete(3, start=-1), np.array([2]), 1),
@@ -312,12 +312,12 @@ def test_observations_by_name():
         (spaces.Box(-1.0, 1.0, (2, 1)), np.array([[0.25, 0.5]], "f4"), [[0.25], [0.5]]),
     ],
 )
-def test_actions_of_each_space(space, given, taken):
+def test_actions_of_each_space(space, actions, expected):
     env = GymEnvironment(functools.partial(Observing, action_space=space), seed=0)
     env.reset()
-    env.step(given)
+    env.step(actions)
     action = env._vector._envs[0].actions[-1]
-    np.testing.assert_allclose(action, taken)
+    np.testing.assert_allclose(action, expected)
     assert (
         isinstance(action, int)
         if isinstance(space, spaces.Discrete)
@@ -326,7 +326,7 @@ def test_actions_of_each_space(space, given, taken):
 
 
 def test_actions_that_are_not_scaled_are_clipped():
-    actions = Actions(spaces.Box(-2.0, 2.0, (1,)), scale=False)
+    actions = ActionDecoder(spaces.Box(-2.0, 2.0, (1,)), scale=False)
     np.testing.assert_allclose(actions.decode(np.array([[1.5], [3.0]], "f4")), [[1.5], [2.0]])
     assert actions.space.high == 2.0
 
@@ -413,9 +413,9 @@ def test_normalised_observations_continue_exactly_and_the_last_one_is_normalised
 
 
 def test_a_wrapper_that_sees_all_comes_last():
-    with pytest.raises(DataError, match=r"TimeLimit has to come before NormalizeObservation"):
+    with pytest.raises(DataError, match=r"TimeLimit must come before NormalizeObservation"):
         GymEnvironment("CartPole-v1", wrappers=[NormalizeObservation(), TimeLimit(5)])
-    with pytest.raises(DataError, match="called with an environment"):
+    with pytest.raises(DataError, match="function of an environment"):
         GymEnvironment("CartPole-v1", wrappers=[3])
     with pytest.raises(DataError, match="does not have"):
         GymEnvironment("CartPole-v1", vectorization="own", wrappers=[TimeLimit(5)])
@@ -445,7 +445,7 @@ def test_the_processing_network_does_to_raw_observations_what_the_environment_do
     mixed = GymEnvironment(functools.partial(Observing, space))
     raw = {"a": np.array([1, 3]), "b": np.array([[0, 1], [1, 1]]), "c": np.array([[0, 1], [1, 0]])}
     for name, value in mixed.processing_network()(raw).items():
-        np.testing.assert_array_equal(value, mixed._vector.observations.batch(raw)[name])
+        np.testing.assert_array_equal(value, mixed._vector.encoder.batch(raw)[name])
 
 
 class WrongDtype(Counter):
@@ -477,10 +477,10 @@ class NoNumber(Counter):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (WrongDtype, "reset of .*is of float64; observation_space says float32"),
-        (WrongShape, r"has shape \(1,\); observation_space says \(2,\)"),
-        (NoTuple, r"returns \(observation, info\)"),
-        (OldStep, "step of .*returned 4 things"),
+        (WrongDtype, "reset of .*has dtype float64; observation_space has dtype float32"),
+        (WrongShape, r"has shape \(1,\); observation_space has shape \(2,\)"),
+        (NoTuple, r"must return \(observation, info\)"),
+        (OldStep, "step of .*returned 4 values"),
         (NoNumber, "reward nan"),
     ],
 )
@@ -498,8 +498,8 @@ def test_a_faulty_environment_is_explained_at_once(kind, message):
         ({"env_id": "CartPole-v77"}, "there is no environment CartPole-v77"),
         ({"env_id": "some_module_of_mine:Env-v0"}, "--plugin some_module_of_mine"),
         ({"env_id": "CartPole-v1", "env_params": {"gravty": 1}}, "gravty"),
-        ({"env_id": "Pendulum-v1", "vectorization": "own"}, "no vector form"),
-        ({"env_id": lambda: 3}, "made a int"),
+        ({"env_id": "Pendulum-v1", "vectorization": "own"}, "no vectorised version"),
+        ({"env_id": lambda: 3}, "returned a int"),
         (
             {"env_id": functools.partial(Observing, spaces.Tuple([spaces.Discrete(2)]))},
             "FlattenObservation",
@@ -510,7 +510,7 @@ def test_a_faulty_environment_is_explained_at_once(kind, message):
                     Observing, spaces.Dict({"a": spaces.Dict({"b": spaces.Discrete(2)})})
                 )
             },
-            "Dict within a Dict",
+            "nested Dict",
         ),
         ({"env_id": functools.partial(Observing, action_space=spaces.Text(3))}, "Text"),
         (

@@ -83,9 +83,9 @@ def test_what_has_no_priority_is_never_found(make, size, seed):
 def test_draws_are_in_proportion(make):
     tree = make(4)
     tree.fill(np.array([1.0, 0.0, 3.0, 4.0]))
-    found = tree.find(np.random.default_rng(0).random(50_000) * tree.total)
+    indices = tree.find(np.random.default_rng(0).random(50_000) * tree.total)
     np.testing.assert_allclose(
-        np.bincount(found, minlength=4) / 50_000, [0.125, 0.0, 0.375, 0.5], atol=0.01
+        np.bincount(indices, minlength=4) / 50_000, [0.125, 0.0, 0.375, 0.5], atol=0.01
     )
 
 

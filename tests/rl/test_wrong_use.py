@@ -39,26 +39,26 @@ ENV = "env_id: CartPole-v1, num_envs: 4"
 
 # name, texts of BASE with what replaces them, where the message points ("<" marks the column, in the new text), parts of the message
 TABLE = [
-    ("DQN where actions are numbers", {"CartPole-v1": "Pendulum-v1"}, "<dqn", ["DQNModel chooses one of some actions (Discrete)", "are Box(", "take NAFModel, or PPOModel"]),
-    ("DQN where an action has parts", {"CartPole-v1": "Parts-v0"}, "<dqn", ["are MultiDiscrete([2 3])", "take NAFModel, or PPOModel"]),
-    ("NAF where there are some actions", {"  dqn": "  naf"}, "<naf", ["NAFModel gives real numbers (Box)", "are Discrete(2)", "take DQNModel, or PPOModel"]),
+    ("DQN where actions are numbers", {"CartPole-v1": "Pendulum-v1"}, "<dqn", ["DQNModel needs a Discrete action space", "are Box(", "use NAFModel or PPOModel"]),
+    ("DQN where an action has parts", {"CartPole-v1": "Parts-v0"}, "<dqn", ["are MultiDiscrete([2 3])", "use NAFModel or PPOModel"]),
+    ("NAF where there are some actions", {"  dqn": "  naf"}, "<naf", ["NAFModel needs a Box action space", "are Discrete(2)", "use DQNModel or PPOModel"]),
     ("a feature that is not there", {"input_layers: state": "input_layers: stat"}, "<stat", ["there is no feature or earlier layer called stat; did you mean state?"]),
     ("layers that vectors do not fit", {"Dense: {units: 8, activation: relu}": "Conv2D: {filters: 8, kernel_size: 3}"}, "<Conv2D", ["layer conv2d cannot take state of shape (None, 4)"]),
     ("a graph of two outputs", {"layers: [{Dense: {units: 8, activation: relu}}]": "layers: [{Dense: {units: 8, name: a}}, {Dense: {units: 8, name: b}}]\n      output_layers: [a, b]"}, "<dqn", ["has one output; this one has a, b"]),
     ("a model that is no agent's", {"  dqn": "  classifier"}, "<classifier", []),
     ("a batch larger than the memory", {"size: 500": "size: 10"}, "<Memory", ["a memory of size 10 cannot give a batch of 16"]),
-    ("a first update that comes too late", {"first_update: 100": "first_update: 501"}, "<501", ["train.first_update: first_update is 501, and the memory keeps 500 transitions"]),
-    ("a memory of batches for DQN", {MEMORY: "BatchMemory"}, "<BatchMemory", ["agent.memory: the model learns from a replay memory, Memory; it was given a BatchMemory"]),
-    ("a replay memory for PPO", {"  dqn": "  ppo"}, "<{Memory", ["agent.memory: the model learns from a memory that hands over what just happened, BatchMemory"]),
+    ("a first update that comes too late", {"first_update: 100": "first_update: 501"}, "<501", ["train.first_update: first_update is 501, but the memory holds 500 transitions"]),
+    ("a memory of batches for DQN", {MEMORY: "BatchMemory"}, "<BatchMemory", ["agent.memory: the model learns from a replay memory; it was given a BatchMemory"]),
+    ("a replay memory for PPO", {"  dqn": "  ppo"}, "<{Memory", ["agent.memory: the model learns from an on-policy memory; it was given a Memory"]),
     ("environments that do not divide a batch", {"  dqn": "  a2c", MEMORY: "{BatchMemory: {batch_size: 18}}"}, "<{BatchMemory", ["a batch of 18 cannot be divided among 4 environments"]),
     ("a batch smaller than a minibatch", {"  dqn": "  ppo", MEMORY: "{BatchMemory: {batch_size: 16}}"}, "<{BatchMemory", ["minibatch_size is 64", "has 16 transitions"]),
     ("advantages of several steps", {"  dqn": "  a2c", MEMORY: "{BatchMemory: {batch_size: 16, n_step: 3}}"}, "<{BatchMemory", ["n_step is 3", "gae_lambda"]),
-    ("another number of actions", {MODEL: f"    num_actions: 3\n{MODEL}"}, "<dqn", ["num_actions is 3, and the environment's actions are Discrete(2)"]),
-    ("another number of states", {MODEL: f"    num_states: 3\n{MODEL}"}, "<dqn", ["num_states is 3, and an observation of the environment has 4 numbers"]),
-    ("actions of another kind", {MODEL: f"    is_continuous: true\n{MODEL}"}, "<dqn", ["is_continuous is True, and the environment's actions are Discrete(2)"]),
+    ("another number of actions", {MODEL: f"    num_actions: 3\n{MODEL}"}, "<dqn", ["num_actions is 3, but the environment's actions are Discrete(2)"]),
+    ("another number of states", {MODEL: f"    num_states: 3\n{MODEL}"}, "<dqn", ["num_states is 3, but an observation has 4 values"]),
+    ("actions of another kind", {MODEL: f"    is_continuous: true\n{MODEL}"}, "<dqn", ["is_continuous is True, but the environment's actions are Discrete(2)"]),
     ("a discount above 1", {MODEL: f"    discount: 1.5\n{MODEL}"}, "<1.5", ["discount: expected a number at least 0 and at most 1, got 1.5"]),
     ("an unknown way of duelling", {MODEL: f"    dueling: median\n{MODEL}"}, "<median", ["dueling: expected one of True, mean, max, naive"]),
-    ("metrics of labels", {MODEL: f"    metrics: [Accuracy]\n{MODEL}"}, "<dqn", ["DQNModel is measured by the returns of its episodes; leave metrics out"]),
+    ("metrics of labels", {MODEL: f"    metrics: [Accuracy]\n{MODEL}"}, "<dqn", ["DQNModel is evaluated by episode returns; leave metrics out"]),
     ("an unknown exploration", {MODEL: f"    exploration: Decai\n{MODEL}"}, "<Decai", ["there is no exploration called Decai; did you mean Decay?"]),
     ("a negative rate of exploration", {MODEL: f"    exploration: {{Decay: {{exploration_rate: -1}}}}\n{MODEL}"}, "<-1", ["expected a number at least 0, got -1"]),
     ("noise on discrete actions", {MODEL: f"    exploration: OrnsteinUhlenbeck\n{MODEL}"}, "  <dqn", ["OrnsteinUhlenbeck explores continuous actions; these are discrete"]),
@@ -70,11 +70,11 @@ TABLE = [
     ("a misspelt parameter of GymEnvironment", {"num_envs: 4": "num_env: 4"}, "<num_env", ["unknown parameter; did you mean num_envs?"]),
     ("an unknown wrapper", {"num_envs: 4": "wrappers: [FrameStak]"}, "<FrameStak", ["there is no wrapper called FrameStak; did you mean FrameStack?"]),
     ("a wrapper of images on numbers", {"num_envs: 4": "wrappers: [GreyScale]"}, "<GymEnvironment", [" GreyScale cannot change Box"]),
-    ("a wrapper after one that sees all", {"num_envs: 4": "wrappers: [NormalizeReward, {TimeLimit: {max_steps: 3}}]"}, "<GymEnvironment", ["has to come before NormalizeReward"]),
-    ("observations of another type", {ENV: "env_id: WrongType-v0"}, "<GymEnvironment", ["the observation is of float64; observation_space says float32"]),
-    ("observations of another shape", {ENV: "env_id: WrongShape-v0"}, "<GymEnvironment", ["the observation has shape (3,); observation_space says (2,)"]),
-    ("a reward that is no number", {ENV: "env_id: WrongReward-v0"}, "<GymEnvironment", ["returned the reward nan; a reward is one finite number"]),
-    ("a step of four", {ENV: "env_id: WrongStep-v0"}, "<GymEnvironment", ["returned 4 things"]),
+    ("a wrapper after one that sees all", {"num_envs: 4": "wrappers: [NormalizeReward, {TimeLimit: {max_steps: 3}}]"}, "<GymEnvironment", ["TimeLimit must come before NormalizeReward"]),
+    ("observations of another type", {ENV: "env_id: WrongType-v0"}, "<GymEnvironment", ["the observation has dtype float64; observation_space has dtype float32"]),
+    ("observations of another shape", {ENV: "env_id: WrongShape-v0"}, "<GymEnvironment", ["the observation has shape (3,); observation_space has shape (2,)"]),
+    ("a reward that is no number", {ENV: "env_id: WrongReward-v0"}, "<GymEnvironment", ["returned the reward nan; a reward must be one finite number"]),
+    ("a step of four", {ENV: "env_id: WrongStep-v0"}, "<GymEnvironment", ["returned 4 values"]),
     ("an evaluation elsewhere", {"{env_id: CartPole-v1}": "{env_id: Acrobot-v1}"}, "env: <{GymEnvironment: {env_id: Acrobot", ["state (4,) float32 and actions Discrete(2)", "state (6,) float32 and actions Discrete(3)"]),
     ("no goal", {"  train_timesteps: 1000\n": ""}, "  <env:", ["train_timesteps is missing (or train_steps, or train_episodes)"]),
     ("no environment to train in", {f"  env: {{GymEnvironment: {{{ENV}}}}}\n": ""}, "<GymEnvironment", ["nothing to train on"]),
@@ -155,19 +155,19 @@ def test_wrong_use(tmp_path, changes, marker, said):
 def test_the_same_is_said_in_python(tmp_path):
     memory = {"Memory": {"size": 50, "batch_size": 8}}
     cart_pole = {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 3}}
-    with pytest.raises(ComponentError, match="first_update is 60, and the memory keeps 50"):
+    with pytest.raises(ComponentError, match="first_update is 60, but the memory holds 50"):
         make_agent(tmp_path / "late", "dqn", memory).train(cart_pole, 60, max_timesteps=100)
     with pytest.raises(ComponentError, match="a batch of 16 cannot be divided among 3"):
         make_agent(tmp_path / "divided", "a2c", {"BatchMemory": {"batch_size": 16}}).train(
             cart_pole, max_timesteps=100
         )
-    with pytest.raises(ComponentError, match="BatchMemory; it was given a Memory"):
+    with pytest.raises(ComponentError, match="on-policy memory; it was given a Memory"):
         make_agent(tmp_path / "replayed", "vpg", memory).train(cart_pole, max_timesteps=100)
-    with pytest.raises(ComponentError, match="chooses one of some actions"):
+    with pytest.raises(ComponentError, match="needs a Discrete action space"):
         make_agent(tmp_path / "numbers", "ddqn", memory).train(
             {"GymEnvironment": {"env_id": "Pendulum-v1"}}, max_timesteps=100
         )
-    with pytest.raises(DataError, match="is of float64"):
+    with pytest.raises(DataError, match="has dtype float64"):
         make_agent(tmp_path / "types", "dqn", memory).train(
             GymEnvironment(WrongType), 10, max_timesteps=100
         )
@@ -177,7 +177,7 @@ def test_without_a_baseline_an_episode_has_to_end_within_a_batch(tmp_path):
     agent = make_agent(tmp_path, "vpg", {"BatchMemory": {"batch_size": 8}}, baseline=False)
     with pytest.raises(
         ComponentError,
-        match="no episode ended within a batch of 8 transitions.*batch_size larger, or set baseline: true",
+        match="no episode ended within 8 transitions.*batch_size, or set baseline: true",
     ):
         agent.train(GymEnvironment(lambda: Counter(50)), max_timesteps=100)
 
@@ -198,27 +198,27 @@ OTHERS = {
     "more environments": (
         {"num_envs": 4},
         {},
-        "the run went on in 2 environments, and these are 4",
+        "the checkpoint has 2 environments, and the run has 4",
     ),
     "fewer environments": (
         {"num_envs": 1},
         {},
-        "the run went on in 2 environments, and these are 1",
+        "the checkpoint has 2 environments, and the run has 1",
     ),
     "another wrapper": (
         {"wrappers": ["NormalizeObservation"]},
         {},
-        "environment of the checkpoint is another than this run's",
+        "the environment does not fit the checkpoint",
     ),
     "another way of stepping": (
         {"vectorization": "own"},
         {},
-        "environment of the checkpoint is another than this run's",
+        "the environment does not fit the checkpoint",
     ),
     "another memory": (
         {},
         {"memory": {"PrioritizedMemory": {"size": 50, "batch_size": 8}}},
-        "memory of the checkpoint is another",
+        "the memory does not fit the checkpoint",
     ),
     "another network": (
         {},

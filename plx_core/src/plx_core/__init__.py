@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from plx_core.data.order import Order, make_order
     from plx_core.data.pipeline import Pipeline
     from plx_core.engine.gradients import clip_gradients
+    from plx_core.engine.trainer import Trainer
     from plx_core.engine.variables import assign_variables
     from plx_core.experiments.from_config import create_experiment, create_rl_experiment
     from plx_core.experiments.reinforcement import RLExperiment
@@ -111,6 +112,7 @@ _EXPORTS = {
     ),
     "plx_core.data.pipeline": ("Pipeline",),
     "plx_core.engine.gradients": ("clip_gradients",),
+    "plx_core.engine.trainer": ("Trainer",),
     "plx_core.engine.variables": ("assign_variables",),
     "plx_core.experiments.from_config": (
         "create_experiment",
@@ -230,6 +232,7 @@ __all__ = [
     "Step",
     "Tracker",
     "Trainable",
+    "Trainer",
     "UpdateResult",
     "as_features",
     "as_graph_fn",

@@ -1,1 +1,1 @@
-"""The parts of reinforcement learning, as a plug-in of plx."""
+"""Reinforcement learning as a plug-in of plx."""

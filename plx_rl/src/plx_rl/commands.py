@@ -1,4 +1,4 @@
-"""`plx record` and `plx seeds`."""
+"""The commands `plx record` and `plx seeds`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from plx_core.errors import ConfigError, Problem
 
 FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False))
 OUTPUT_DIR = click.option(
-    "--output-dir", metavar="DIR", help="The run directory, where it is not the file's."
+    "--output-dir",
+    metavar="DIR",
+    help="The run directory; by default the file's own, or runs/NAME.",
 )
 SETS = click.option(
     "--set",
     "sets",
     multiple=True,
-    metavar="KEY=VALUE",
-    help="Change a value of the file; may be given several times.",
+    metavar="A.B=VALUE",
+    help="Set a value of the file; may be repeated.",
 )
 
 
@@ -30,14 +32,12 @@ SETS = click.option(
     default=20,
     show_default=True,
     type=click.IntRange(1),
-    help="How many episodes to play.",
+    help="The number of episodes.",
 )
-@click.option(
-    "--checkpoint", metavar="PATH", help="Which checkpoint acts; the newest when left out."
-)
+@click.option("--checkpoint", metavar="DIR", help="A checkpoint folder; by default the newest.")
 @OUTPUT_DIR
 @SETS
-@click.option("--seed", default=0, show_default=True, help="Of the environment.")
+@click.option("--seed", default=0, show_default=True, help="The seed of the environment.")
 def record(
     file: str,
     to: str,
@@ -47,9 +47,9 @@ def record(
     sets: Sequence[str],
     seed: int,
 ) -> None:
-    """Play greedy episodes of a trained agent, and keep them as demonstrations.
+    """Play greedy episodes of a trained agent, and save them as demonstrations.
 
-    DemonstrationMemory gives them to an agent that is to learn from them.
+    A DemonstrationMemory trains another agent on them.
     """
     from plx_core import check_config, create_rl_experiment
     from plx_rl.memories import demonstrations
@@ -58,31 +58,38 @@ def record(
     env, policy = experiment.agent.restored(experiment.export_source, checkpoint, seed)
     columns = demonstrations.record(env, policy, episodes, seed)
     demonstrations.save(to, columns)
-    total = columns["reward"].sum() / episodes
+    rewards = columns["reward"]
     click.echo(
-        f"{to}: {len(columns['reward'])} transitions of {episodes} episodes, whose mean return is {total:.6g}"
+        f"{to}: {len(rewards)} transitions of {episodes} episodes, "
+        f"mean return {rewards.sum() / episodes:.6g}"
     )
 
 
 @click.command()
 @FILE
 @click.option(
-    "--seeds", "count", default=32, show_default=True, type=click.IntRange(2), help="How many."
+    "--seeds",
+    "count",
+    default=32,
+    show_default=True,
+    type=click.IntRange(2),
+    help="The number of seeds.",
 )
 @click.option(
     "--looks",
     default=20,
     show_default=True,
     type=click.IntRange(1),
-    help="How often greedy episodes are played on the way.",
+    help="The number of evaluations during training.",
 )
 @OUTPUT_DIR
 @SETS
 def seeds(file: str, count: int, looks: int, output_dir: str | None, sets: Sequence[str]) -> None:
-    """Train many seeds of an experiment in one program, to see how much of a curve is luck.
+    """Train an experiment with many seeds in one program, to see how much its results vary.
 
-    It is for A2C and PPO in a CompiledEnvironment. seeds.jsonl and seeds.png in the run directory say how each seed acted; weights are not
-    kept, and an interrupted training begins anew.
+    It works for A2C and PPO in a CompiledEnvironment. The returns of each seed are in seeds.jsonl
+    and seeds.png in the run directory. Weights are not saved, and an interrupted training starts
+    again from the beginning.
     """
     import numpy as np
 
@@ -91,26 +98,20 @@ def seeds(file: str, count: int, looks: int, output_dir: str | None, sets: Seque
 
     experiment = create_rl_experiment(check_config(file, sets), output_dir)
     if experiment.train_timesteps is None:
-        raise ConfigError(
-            [
-                Problem(
-                    "train.train_timesteps",
-                    "it says for how many actions each seed is trained; it is missing",
-                )
-            ]
-        )
+        message = "missing; plx seeds needs the number of actions for which each seed is trained"
+        raise ConfigError([Problem("train.train_timesteps", message)])
     directory = experiment.agent.model_dir
     directory.mkdir(parents=True, exist_ok=True)
-    seen: list[Look] = []
+    history: list[Look] = []
     with (directory / "seeds.jsonl").open("w", encoding="utf-8") as lines:
         for look in Seeds(experiment, count).train(experiment.train_timesteps, looks):
-            seen.append(look)
-            lines.write(
-                json.dumps({"timesteps": look.timesteps, "returns": look.returns.tolist()}) + "\n"
-            )
-            low, middle, high = np.percentile(look.returns, [25, 50, 75])
+            history.append(look)
+            line = {"timesteps": look.timesteps, "returns": look.returns.tolist()}
+            lines.write(json.dumps(line) + "\n")
+            low, median, high = np.percentile(look.returns, [25, 50, 75])
             click.echo(
-                f"actions {look.timesteps:9,d}  return: median {middle:.5g}, middle half {low:.5g} to {high:.5g}"
+                f"actions {look.timesteps:9,d}  return: median {median:.5g}, "
+                f"interquartile range {low:.5g} to {high:.5g}"
             )
-    draw(seen, directory / "seeds.png")
+    draw(history, directory / "seeds.png")
     click.echo(f"curves: {directory / 'seeds.png'}")

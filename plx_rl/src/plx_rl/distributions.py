@@ -3,7 +3,8 @@
 Each class is a family. It holds no tensors: each method takes `parameters` [B, num_parameters], the
 outputs of a network or of its NumPy copy. Most methods take tensors; `sample`, `mode_on_host` and
 `masked_on_host` take NumPy arrays, for acting. Actions are int [B] (`Categorical`), int [B, K]
-(`MultiCategorical`), int [B, K] of zeros and ones (`Bernoulli`) or float [B, D] (`DiagonalGaussian`).
+(`MultiCategorical`), int [B, K] of zeros and ones (`Bernoulli`) or float [B, D]
+(`DiagonalGaussian`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What plx_rl offers, by the names that a config uses."""
+"""The components and commands of plx_rl, by the names that configs use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from plx_core.hookspecs import Factories
 
 @hookimpl
 def provide_environments() -> Factories:
-    """Vectors of environments."""
+    """Provide vectors of environments."""
     return {
         "CompiledEnvironment": "plx_rl.environments.compiled_environment:CompiledEnvironment",
         "GymEnvironment": "plx_rl.environments.gym_environment:GymEnvironment",
@@ -18,7 +18,7 @@ def provide_environments() -> Factories:
 
 @hookimpl
 def provide_dynamics() -> Factories:
-    """Environments as TensorFlow programs."""
+    """Provide environment dynamics as TensorFlow programs."""
     return {
         "Acrobot": "plx_rl.dynamics.acrobot:Acrobot",
         "CartPole": "plx_rl.dynamics.cart_pole:CartPole",
@@ -30,7 +30,7 @@ def provide_dynamics() -> Factories:
 
 @hookimpl
 def provide_wrappers() -> Factories:
-    """What changes an environment's observations or rewards."""
+    """Provide wrappers of environments."""
     return {
         "ClipObservation": "plx_rl.wrappers.clip:ClipObservation",
         "ClipReward": "plx_rl.wrappers.clip:ClipReward",
@@ -52,7 +52,7 @@ def provide_wrappers() -> Factories:
 
 @hookimpl
 def provide_memories() -> Factories:
-    """Where an agent keeps its transitions."""
+    """Provide memories of transitions."""
     return {
         "BatchMemory": "plx_rl.memories.batch_memory:BatchMemory",
         "DemonstrationMemory": "plx_rl.memories.demonstration_memory:DemonstrationMemory",
@@ -63,7 +63,7 @@ def provide_memories() -> Factories:
 
 @hookimpl
 def provide_explorations() -> Factories:
-    """How an agent departs from its greedy action."""
+    """Provide explorations."""
     return {
         "Boltzmann": "plx_rl.explorations.boltzmann:Boltzmann",
         "Constant": "plx_rl.explorations.constant:Constant",
@@ -78,13 +78,13 @@ def provide_explorations() -> Factories:
 
 @hookimpl
 def provide_exporters() -> Factories:
-    """What is kept of the best checkpoint."""
-    return {"BestVideo": "plx_rl.best_video:BestVideo"}
+    """Provide exporters of agents."""
+    return {"BestVideo": "plx_rl.exporters:BestVideo"}
 
 
 @hookimpl
 def provide_models() -> Factories:
-    """What an agent learns, and how it acts by it."""
+    """Provide models of agents."""
     return {
         "DDQNModel": "plx_rl.models.dqn:DDQNModel",
         "DQNModel": "plx_rl.models.dqn:DQNModel",
@@ -98,13 +98,13 @@ def provide_models() -> Factories:
 
 @hookimpl
 def provide_commands() -> Mapping[str, str]:
-    """What is typed after `plx`."""
+    """Provide subcommands of `plx`."""
     return {"record": "plx_rl.commands:record", "seeds": "plx_rl.commands:seeds"}
 
 
 @hookimpl
 def provide_aliases() -> Mapping[str, Mapping[str, str]]:
-    """Short names of the models, and the ids that gymnasium has for dynamics."""
+    """Provide short names of models, and gymnasium's ids of dynamics."""
     return {
         "models": {
             name.lower(): f"{name}Model"
@@ -122,7 +122,7 @@ def provide_aliases() -> Mapping[str, Mapping[str, str]]:
 
 @hookimpl
 def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
-    """How those are tried that need an environment."""
+    """Provide the environments and parameters with which `plx_core.testing` tries components."""
     pole = {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 2}}
     pendulum = {"GymEnvironment": {"env_id": "Pendulum-v1", "num_envs": 2}}
     return {

@@ -13,7 +13,7 @@ from plx_core.config.check import CheckedConfig, check_config
 from plx_core.config.sections import ExperimentConfig
 from plx_core.data.input_fn import as_pipeline
 from plx_core.data.pipeline import Pipeline
-from plx_core.errors import ComponentError, ConfigError, PlxError
+from plx_core.errors import ComponentError, PlxError
 from plx_core.experiments.experiment import BaseExperiment
 from plx_core.experiments.reinforcement import RLExperiment
 from plx_core.experiments.supervised import Experiment
@@ -233,7 +233,5 @@ def located(checked: CheckedConfig, component: Component | None, build: Callable
         return None
     try:
         return build()
-    except ConfigError:
-        raise
     except PlxError as error:
         raise checked.locate(error, component) from error

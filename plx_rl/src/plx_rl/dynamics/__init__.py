@@ -1,1 +1,1 @@
-"""How environments move, as TensorFlow programs."""
+"""Environment dynamics as TensorFlow programs."""

@@ -1,62 +1,62 @@
-"""Two links, of which the joint between them is driven."""
+"""Two links with a motor at the joint between them."""
 
 from __future__ import annotations
 
 import math
-from typing import Any, final
+from typing import final
 
 import gymnasium
 import numpy as np
 import tensorflow as tf
 
+from plx_core.types import Tensor
 from plx_rl.dynamics.dynamics import Dynamics
 
 GRAVITY, MASS, LENGTH, CENTRE, INERTIA, SECONDS = 9.8, 1.0, 1.0, 0.5, 1.0, 0.2
-FASTEST = (4 * math.pi, 9 * math.pi)
+MAX_SPEED_1, MAX_SPEED_2 = 4 * math.pi, 9 * math.pi
+HIGH = np.array([1.0, 1.0, 1.0, 1.0, MAX_SPEED_1, MAX_SPEED_2], np.float32)
 
 
 @final
 class Acrobot(Dynamics):
-    """Acrobot-v1 of gymnasium: two angles in radians, and their speeds; of the angles the cosines and sines are seen.
+    """Acrobot-v1 of gymnasium.
+
+    A state is two angles in radians and their angular velocities; an observation has the cosine
+    and sine of each angle instead of the angles.
 
     Source: Sutton and Barto 1998, section 11.3, with the accelerations of that book.
     """
 
-    observation_space = gymnasium.spaces.Box(
-        -np.array([1.0, 1.0, 1.0, 1.0, *FASTEST], np.float32),
-        np.array([1.0, 1.0, 1.0, 1.0, *FASTEST], np.float32),
-        dtype=np.float32,
-    )
+    observation_space = gymnasium.spaces.Box(-HIGH, HIGH, dtype=np.float32)
     action_space = gymnasium.spaces.Discrete(3)
     max_episode_steps = 500
 
-    def initial(self, seed: Any, count: int) -> Any:
-        """Hanging, but for a little, [N, 4]."""
+    def initial(self, seed: Tensor, count: int) -> Tensor:
+        """Hang down, with small random deviations, [N, 4]."""
         return tf.random.stateless_uniform((count, 4), seed, -0.1, 0.1)
 
-    def move(self, states: Any, actions: Any) -> tuple[Any, Any, Any]:
-        """A step of Runge and Kutta's fourth order; -1 for each, and 0 for the one that swings the tip above the line."""
-        torque = tf.cast(actions, tf.float32) - 1.0
-        first = _slope(states, torque)
-        second = _slope(states + SECONDS / 2 * first, torque)
-        third = _slope(states + SECONDS / 2 * second, torque)
-        fourth = _slope(states + SECONDS * third, torque)
-        reached = states + SECONDS / 6 * (first + 2 * second + 2 * third + fourth)
-        theta1, theta2, dtheta1, dtheta2 = tf.unstack(reached, axis=-1)
-        theta1, theta2 = _wrap(theta1), _wrap(theta2)
-        dtheta1, dtheta2 = (
-            tf.clip_by_value(dtheta1, -FASTEST[0], FASTEST[0]),
-            tf.clip_by_value(dtheta2, -FASTEST[1], FASTEST[1]),
-        )
-        terminated = -tf.cos(theta1) - tf.cos(theta1 + theta2) > 1.0
-        return (
-            tf.stack([theta1, theta2, dtheta1, dtheta2], axis=-1),
-            tf.where(terminated, 0.0, -1.0),
-            terminated,
-        )
+    def move(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Take a fourth-order Runge-Kutta step.
 
-    def observe(self, states: Any) -> Any:
-        """The cosine and sine of each angle, then the speeds, [N, 6]."""
+        The reward is -1 per step, and 0 for the step that swings the tip above the line.
+        """
+        torque = tf.cast(actions, tf.float32) - 1.0
+        k1 = _derivative(states, torque)
+        k2 = _derivative(states + SECONDS / 2 * k1, torque)
+        k3 = _derivative(states + SECONDS / 2 * k2, torque)
+        k4 = _derivative(states + SECONDS * k3, torque)
+        states = states + SECONDS / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+        theta1, theta2, dtheta1, dtheta2 = tf.unstack(states, axis=-1)
+        theta1 = _wrap(theta1)
+        theta2 = _wrap(theta2)
+        dtheta1 = tf.clip_by_value(dtheta1, -MAX_SPEED_1, MAX_SPEED_1)
+        dtheta2 = tf.clip_by_value(dtheta2, -MAX_SPEED_2, MAX_SPEED_2)
+        terminated = -tf.cos(theta1) - tf.cos(theta1 + theta2) > 1.0
+        next_states = tf.stack([theta1, theta2, dtheta1, dtheta2], axis=-1)
+        return next_states, tf.where(terminated, 0.0, -1.0), terminated
+
+    def observe(self, states: Tensor) -> Tensor:
+        """Return the cosine and sine of each angle, then the angular velocities, [N, 6]."""
         theta1, theta2, dtheta1, dtheta2 = tf.unstack(states, axis=-1)
         return tf.stack(
             [tf.cos(theta1), tf.sin(theta1), tf.cos(theta2), tf.sin(theta2), dtheta1, dtheta2],
@@ -64,8 +64,8 @@ class Acrobot(Dynamics):
         )
 
 
-def _slope(states: Any, torque: Any) -> Any:
-    """How states change in a second, [N, 4]."""
+def _derivative(states: Tensor, torque: Tensor) -> Tensor:
+    """Return the time derivative of states, [N, 4]."""
     theta1, theta2, dtheta1, dtheta2 = tf.unstack(states, axis=-1)
     cos2, sin2 = tf.cos(theta2), tf.sin(theta2)
     d1 = (
@@ -86,6 +86,6 @@ def _slope(states: Any, torque: Any) -> Any:
     return tf.stack([dtheta1, dtheta2, ddtheta1, ddtheta2], axis=-1)
 
 
-def _wrap(angles: Any) -> Any:
-    """The same angles between -π and π."""
+def _wrap(angles: Tensor) -> Tensor:
+    """Wrap angles to [-π, π)."""
     return tf.math.floormod(angles + math.pi, 2 * math.pi) - math.pi

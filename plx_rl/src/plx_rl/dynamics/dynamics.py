@@ -1,92 +1,99 @@
-"""What an environment has to say of itself to be stepped within a TensorFlow program."""
+"""The base of environment dynamics, and one step of them with auto-reset."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
 
 import gymnasium
 import tensorflow as tf
 from attrs import frozen
 
+from plx_core.types import Space, Tensor
+
 
 class Dynamics(ABC):
-    """An environment as pure functions of tensors, over N copies at once.
+    """An environment as pure functions of tensors, which act on N copies at once.
 
-    A state is a float32 tensor [N, S]; all that is random follows from a seed, int32 [2], as TensorFlow's stateless numbers do.
+    A state is a float32 tensor [N, S]. All randomness follows from a seed, int32 [2], by means of
+    TensorFlow's stateless random functions.
     """
 
     observation_space: gymnasium.spaces.Box
-    action_space: gymnasium.spaces.Space[Any]
+    action_space: Space
     max_episode_steps: int
-    """After how many steps an episode is cut short."""
+    """The number of steps after which an episode is truncated."""
 
     @abstractmethod
-    def initial(self, seed: Any, count: int) -> Any:
-        """The states [N, S] in which `count` episodes begin."""
+    def initial(self, seed: Tensor, count: int) -> Tensor:
+        """Return the initial states, [N, S], of `count` episodes."""
 
     @abstractmethod
-    def move(self, states: Any, actions: Any) -> tuple[Any, Any, Any]:
-        """One step.
+    def move(self, states: Tensor, actions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Take one step.
 
         Args:
             states: [N, S].
-            actions: int [N] of a Discrete space, float [N, D] within a Box's bounds.
+            actions: int [N] for a Discrete space; float [N, D] within the bounds of a Box.
 
         Returns:
-            The states that follow [N, S], the rewards [N], and where the episode terminated, bool [N].
+            The next states, [N, S]; the rewards, [N]; where the episode terminated, bool [N].
         """
 
-    def observe(self, states: Any) -> Any:
-        """What is seen of states, [N, O]: the states themselves, where nothing else is said."""
+    def observe(self, states: Tensor) -> Tensor:
+        """Return the observations of states, [N, O]; by default the states themselves."""
         return states
 
 
 @frozen
-class Moved:
-    """A step of N copies, as `plx_core.reinforcement.interfaces.Step` has it, in tensors; `states` and `ages` are those after the resets.
+class TensorStep:
+    """One step of N copies: `plx_core.Step` in tensors, with the states and ages after auto-reset.
 
     Args:
         states: float32 [N, S].
-        ages: how many steps the running episodes have had, int32 [N].
-        observations: of these states, [N, O].
+        ages: the number of steps in each current episode, int32 [N].
+        observations: of `states`, [N, O].
         rewards: float32 [N].
         terminated: bool [N].
         truncated: bool [N].
-        final_observations: what the actions led to, before the resets, [N, O].
+        final_observations: observations before the auto-reset, [N, O].
     """
 
-    states: Any
-    ages: Any
-    observations: Any
-    rewards: Any
-    terminated: Any
-    truncated: Any
-    final_observations: Any
+    states: Tensor
+    ages: Tensor
+    observations: Tensor
+    rewards: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    final_observations: Tensor
 
 
 def advance(
-    dynamics: Dynamics, states: Any, ages: Any, actions: Any, seed: Any, max_episode_steps: int
-) -> Moved:
-    """One step in each copy; where an episode ended, the next one begins."""
-    reached, rewards, terminated = dynamics.move(states, actions)
+    dynamics: Dynamics,
+    states: Tensor,
+    ages: Tensor,
+    actions: Tensor,
+    seed: Tensor,
+    max_episode_steps: int,
+) -> TensorStep:
+    """Take one step in each copy, and reset the copies whose episode ended."""
+    next_states, rewards, terminated = dynamics.move(states, actions)
     ages = ages + 1
     truncated = (ages >= max_episode_steps) & ~terminated
     ended = terminated | truncated
-    states = tf.where(ended[:, None], dynamics.initial(seed, states.shape[0]), reached)
-    return Moved(
+    states = tf.where(ended[:, None], dynamics.initial(seed, states.shape[0]), next_states)
+    return TensorStep(
         states,
         tf.where(ended, 0, ages),
         dynamics.observe(states),
         rewards,
         terminated,
         truncated,
-        dynamics.observe(reached),
+        dynamics.observe(next_states),
     )
 
 
-def stretch(actions: Any, space: Any) -> Any:
-    """Actions of a policy as an environment takes them: those of a bounded Box are cut off at ±1 and stretched to its bounds."""
+def stretch(actions: Tensor, space: Space) -> Tensor:
+    """Scale the actions of a policy from [-1, 1] to the bounds of a Box; others are unchanged."""
     if not isinstance(space, gymnasium.spaces.Box):
         return actions
     half = (space.high - space.low) / 2.0

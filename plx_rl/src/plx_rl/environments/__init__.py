@@ -1,1 +1,1 @@
-"""Vectors of environments to act in."""
+"""Vectors of environments: gymnasium's, and TensorFlow programs."""

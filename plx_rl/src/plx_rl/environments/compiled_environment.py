@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, final
+from typing import final
 
 import gymnasium
 import numpy as np
@@ -10,21 +10,25 @@ import tensorflow as tf
 
 import plx_core as plx
 from plx_core import State, Step, make
-from plx_core.annotations import Of, PositiveInt
+from plx_core.annotations import DynamicsLike, PositiveInt
+from plx_core.types import Space, Tensor
 from plx_rl.dynamics.dynamics import Dynamics, advance, stretch
 
 
 @final
 class CompiledEnvironment(plx.Environment):
-    """N copies of an environment that is a TensorFlow program itself.
+    """N copies of an environment that is a TensorFlow program.
 
-    All agents act in it; A2C and PPO act, remember and learn in one program with it, over hundreds of copies at once.
+    All agents can act in it. A2C and PPO act, store transitions and update within one program, over
+    hundreds of copies at once.
 
     Args:
-        env_id: its dynamics: CartPole-v1, Pendulum-v1, Acrobot-v1, MountainCar-v0, MountainCarContinuous-v0, or another's.
+        env_id: the dynamics: CartPole-v1, Pendulum-v1, Acrobot-v1, MountainCar-v0,
+            MountainCarContinuous-v0, or those of another plug-in.
         num_envs: how many copies.
-        max_episode_steps: after how many steps an episode is cut short; what the dynamics say when left out.
-        seed: of the first reset.
+        max_episode_steps: truncate episodes after this many steps; by default the dynamics' own
+            number.
+        seed: the seed of the first reset.
 
     Example:
         >>> env = CompiledEnvironment("CartPole-v1", num_envs=2, seed=0)
@@ -34,7 +38,7 @@ class CompiledEnvironment(plx.Environment):
 
     def __init__(
         self,
-        env_id: Annotated[Any, Of("dynamics")],
+        env_id: DynamicsLike,
         num_envs: PositiveInt = 1,
         max_episode_steps: PositiveInt | None = None,
         seed: int | None = None,
@@ -42,73 +46,82 @@ class CompiledEnvironment(plx.Environment):
         self.dynamics: Dynamics = make("dynamics", env_id)
         self.num_envs = num_envs
         self.max_episode_steps = max_episode_steps or self.dynamics.max_episode_steps
-        self.seed = self._first_seed = seed
-        self.states: Any = None
-        self.ages: Any = tf.zeros(num_envs, tf.int32)
-        self._key, self._count = 0, 0
-        self._begin = tf.function(self._initial, autograph=False)
-        self._program = tf.function(self._advance, autograph=False)
+        self.seed = seed
+        self._first_seed = seed
+        self.states: Tensor = None
+        self.ages: Tensor = tf.zeros(num_envs, tf.int32)
+        self._key = 0
+        self._count = 0
+        self._initial_program = tf.function(self._initial, autograph=False)
+        self._step_program = tf.function(self._advance, autograph=False)
 
     @property
-    def observation_space(self) -> Any:
+    def observation_space(self) -> Space:
         """The space of one observation."""
         return self.dynamics.observation_space
 
     @property
-    def action_space(self) -> Any:
-        """The space of one action; numbers are given between -1 and 1."""
+    def action_space(self) -> Space:
+        """The space of one action; continuous actions are between -1 and 1."""
         space = self.dynamics.action_space
-        return (
-            gymnasium.spaces.Box(-1.0, 1.0, space.shape, np.float32)
-            if isinstance(space, gymnasium.spaces.Box)
-            else space
-        )
+        if isinstance(space, gymnasium.spaces.Box):
+            return gymnasium.spaces.Box(-1.0, 1.0, space.shape, np.float32)
+        return space
 
-    def reset(self, seed: int | None = None) -> Any:
-        """Start an episode in each; the first observations [N, O]."""
-        seed, self._first_seed = self._first_seed if seed is None else seed, None
+    def reset(self, seed: int | None = None) -> np.ndarray:
+        """Start an episode in each copy, and return the first observations, [N, O]."""
+        if seed is None:
+            seed = self._first_seed
+        self._first_seed = None
         if seed is not None:
-            self._key, self._count = seed, 0
-        self.states, observations = self._begin(self._next_seed())
+            self._key = seed
+            self._count = 0
+        self.states, observations = self._initial_program(self._next_seed())
         self.ages = tf.zeros(self.num_envs, tf.int32)
-        return observations.numpy()
+        return np.asarray(observations.numpy())
 
     def step(self, actions: np.ndarray) -> Step:
-        """Take one action in each."""
-        moved = self._program(self.states, self.ages, np.asarray(actions), self._next_seed())
-        self.states, self.ages = moved[:2]
-        observations, rewards, terminated, truncated, finals = (part.numpy() for part in moved[2:])
-        return Step(observations, rewards, terminated, truncated, finals)
+        """Take one action in each copy."""
+        self.states, self.ages, *results = self._step_program(
+            self.states, self.ages, np.asarray(actions), self._next_seed()
+        )
+        return Step(*(result.numpy() for result in results))
 
     def state(self) -> State:
-        """Where each copy is, and how far the random numbers have come."""
-        states = (
-            {}
-            if self.states is None
-            else {"states": self.states.numpy(), "ages": self.ages.numpy()}
-        )
-        return {"key": self._key, "count": self._count, **states}
+        """Return the state of each copy, and the position in the random sequence."""
+        counters = {"key": self._key, "count": self._count}
+        if self.states is None:
+            return counters
+        return counters | {"states": self.states.numpy(), "ages": self.ages.numpy()}
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
-        self._key, self._count, self._first_seed = int(state["key"]), int(state["count"]), None
+        """Continue from a state."""
+        self._key = int(state["key"])
+        self._count = int(state["count"])
+        self._first_seed = None
         if "states" in state:
-            self.states, self.ages = (
-                tf.constant(state["states"], tf.float32),
-                tf.constant(state["ages"], tf.int32),
-            )
+            self.states = tf.constant(state["states"], tf.float32)
+            self.ages = tf.constant(state["ages"], tf.int32)
 
     def _next_seed(self) -> np.ndarray:
         self._count += 1
         return np.array([self._key % 2**31, self._count % 2**31], np.int32)
 
-    def _initial(self, seed: Any) -> tuple[Any, Any]:
+    def _initial(self, seed: Tensor) -> tuple[Tensor, Tensor]:
         states = self.dynamics.initial(seed, self.num_envs)
         return states, self.dynamics.observe(states)
 
-    def _advance(self, states: Any, ages: Any, actions: Any, seed: Any) -> tuple[Any, ...]:
-        taken = stretch(actions, self.dynamics.action_space)
-        moved = advance(self.dynamics, states, ages, taken, seed, self.max_episode_steps)
+    def _advance(
+        self, states: Tensor, ages: Tensor, actions: Tensor, seed: Tensor
+    ) -> tuple[Tensor, ...]:
+        scaled = stretch(actions, self.dynamics.action_space)
+        step = advance(self.dynamics, states, ages, scaled, seed, self.max_episode_steps)
         return (
-            moved.states, moved.ages, moved.observations, moved.rewards, moved.terminated, moved.truncated, moved.final_observations,
-        )  # fmt: skip
+            step.states,
+            step.ages,
+            step.observations,
+            step.rewards,
+            step.terminated,
+            step.truncated,
+            step.final_observations,
+        )

@@ -1,4 +1,4 @@
-"""One environment from an id or a function, with the wrappers that see one at a time."""
+"""Create environments from ids or functions, with the wrappers of single environments."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from attrs import frozen
 from plx_core import parameter_names
 from plx_core.errors import DataError
 from plx_rl.environments.old_gym import make as make_old
+from plx_rl.types import Env
 from plx_rl.wrappers.record_video import RecordVideo
 
 NAMESPACES = {"ALE": "ale_py"}
-"""Which library registers the ids of a namespace."""
+"""The library that registers the ids of a namespace."""
 EXTRAS = {
     "ale_py": "atari",
     "mujoco": "mujoco",
@@ -28,46 +29,44 @@ EXTRAS = {
 
 
 @frozen
-class Maker:
-    """Makes one of N environments; it can be sent to another process.
+class EnvFactory:
+    """Creates one of N environments; can be sent to another process.
 
     Args:
-        env_id: an id that gymnasium or gym has registered, or a function of `params` that returns an environment.
-        params: of the environment's own.
-        max_episode_steps: the episode's length, in place of the registered one.
+        env_id: an id registered with gymnasium or gym, or a function of `params` that returns an
+            environment.
+        params: the environment's own parameters.
+        max_episode_steps: overrides the registered episode length.
         wrappers: applied in order.
         library: "gymnasium" or "gym".
-        records: whether this is the one that `RecordVideo` records.
+        records: apply `RecordVideo`, which only the first environment does.
     """
 
-    env_id: str | Callable[..., Any]
+    env_id: str | Callable[..., Env]
     params: dict[str, Any]
     max_episode_steps: int | None
-    wrappers: Sequence[Callable[[Any], Any]]
+    wrappers: Sequence[Callable[[Env], Env]]
     library: str
     records: bool = False
 
-    def __call__(self) -> gymnasium.Env[Any, Any]:
-        """Make it.
+    def __call__(self) -> Env:
+        """Create the environment.
 
         Raises:
-            DataError: it cannot be made.
+            DataError: it cannot be created.
         """
         recorders = [wrapper for wrapper in self.wrappers if isinstance(wrapper, RecordVideo)]
-        draws = (
-            self.records
-            and recorders
-            and (isinstance(self.env_id, str) or "render_mode" in parameter_names(self.env_id))
-        )
-        params = self.params | ({"render_mode": "rgb_array"} if draws else {})
-        env = (
-            self.env_id(**params)
-            if callable(self.env_id)
-            else self._registered(self.env_id, params)
-        )
+        params = self.params
+        if self.records and recorders and self._takes_render_mode():
+            params = params | {"render_mode": "rgb_array"}
+        if callable(self.env_id):
+            env = self.env_id(**params)
+        else:
+            env = self._registered(self.env_id, params)
         if not isinstance(env, gymnasium.Env):
             raise DataError(
-                f"{self.env_id} made a {type(env).__name__}; it has to be a gymnasium.Env, or has library: gym"
+                f"{self.env_id} returned a {type(env).__name__}; it must return a gymnasium.Env "
+                "(environments of gym need library: gym)"
             )
         if self.max_episode_steps is not None and (callable(self.env_id) or self.library == "gym"):
             env = gymnasium.wrappers.TimeLimit(env, self.max_episode_steps)
@@ -76,7 +75,10 @@ class Maker:
                 env = wrapper(env)
         return env
 
-    def _registered(self, env_id: str, params: dict[str, Any]) -> gymnasium.Env[Any, Any]:
+    def _takes_render_mode(self) -> bool:
+        return isinstance(self.env_id, str) or "render_mode" in parameter_names(self.env_id)
+
+    def _registered(self, env_id: str, params: dict[str, Any]) -> Env:
         check_id(env_id)
         try:
             if self.library == "gym":
@@ -85,14 +87,10 @@ class Maker:
                 env_id, max_episode_steps=self.max_episode_steps, disable_env_checker=True, **params
             )
         except gymnasium.error.DependencyNotInstalled as error:
-            raise DataError(f"{env_id} needs what is not installed: {error}") from error
+            raise DataError(f"{env_id} needs a package that is not installed: {error}") from error
         except ImportError as error:
             raise DataError(f"{env_id} needs {error.name}{_extra(error.name)}") from error
-        except (
-            gymnasium.error.UnregisteredEnv,
-            gymnasium.error.VersionNotFound,
-            gymnasium.error.Error,
-        ) as error:
+        except gymnasium.error.Error as error:
             raise DataError(f"there is no environment {env_id}: {error}") from error
         except TypeError as error:
             raise DataError(f"{env_id} does not take env_params {params}: {error}") from error
@@ -103,8 +101,8 @@ def make_vector(
     num_envs: int,
     params: dict[str, Any],
     max_episode_steps: int | None,
-) -> Any:
-    """An environment's own vector form.
+) -> gymnasium.vector.VectorEnv[Any, Any, Any]:
+    """Create an environment's own vectorised version.
 
     Raises:
         DataError: it has none.
@@ -116,31 +114,30 @@ def make_vector(
         spec = gymnasium.registry.get(env_id)
         if spec is None or spec.vector_entry_point is None:
             raise DataError(
-                f"{env_id} has no vector form of its own; take vectorization: sync or async"
+                f"{env_id} has no vectorised version of its own; use vectorization: sync or async"
             )
-        limited = (
-            params
-            if max_episode_steps is None
-            else params | {"max_episode_steps": max_episode_steps}
-        )
-        envs = gymnasium.make_vec(env_id, num_envs, "vector_entry_point", **limited)
+        if max_episode_steps is not None:
+            params = params | {"max_episode_steps": max_episode_steps}
+        envs = gymnasium.make_vec(env_id, num_envs, "vector_entry_point", **params)
     if not isinstance(envs, gymnasium.vector.VectorEnv):
         raise DataError(
-            f"{env_id} made a {type(envs).__name__}; with vectorization: own it has to be a gymnasium.vector.VectorEnv"
+            f"{env_id} returned a {type(envs).__name__}; "
+            "with vectorization: own it must return a gymnasium.vector.VectorEnv"
         )
     return envs
 
 
 def check_id(env_id: str) -> None:
-    """Import the library of a well-known namespace; refuse code that the person running has not asked for.
+    """Import the library of a known namespace, and refuse modules that were not allowed to load.
 
     Raises:
-        DataError: an id names a module that nobody has imported.
+        DataError: the id names a module that is not imported yet.
     """
     module, _, name = env_id.rpartition(":")
     if module and module not in sys.modules:
         raise DataError(
-            f"{module} is code from outside; to allow it, import it or give --plugin {module}"
+            f"{module} is code from outside the installed plug-ins; "
+            f"to allow it, import it or run with --plugin {module}"
         )
     library = NAMESPACES.get(name.partition("/")[0]) if "/" in name else None
     if library is None:

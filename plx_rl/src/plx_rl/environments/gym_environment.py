@@ -8,17 +8,26 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, final
 
 import numpy as np
 from attrs import evolve
+from gymnasium.vector import VectorEnv
 
 import plx_core as plx
 from plx_core import State, Step, make
 from plx_core.annotations import PositiveInt, PythonOnly, WrapperLike
 from plx_core.errors import DataError
-from plx_rl.environments.factory import Maker, make_vector
+from plx_core.types import Observations, Space
+from plx_rl.environments.factory import EnvFactory, make_vector
 from plx_rl.environments.processing import processing_network
-from plx_rl.environments.serialization import NotPlainData
+from plx_rl.environments.serialization import NotSerializable
 from plx_rl.environments.simulator_state import inexactness
-from plx_rl.environments.spaces import Actions, Observations
-from plx_rl.environments.vectors import Batched, Capturable, Serial, Vector, in_processes
+from plx_rl.environments.spaces import ActionDecoder, ObservationEncoder
+from plx_rl.environments.vectors import (
+    Capturable,
+    GymVector,
+    SyncVector,
+    Vector,
+    make_async_vector,
+)
+from plx_rl.types import Env
 from plx_rl.wrappers.record_video import RecordVideo
 from plx_rl.wrappers.transform import Transform
 
@@ -28,24 +37,27 @@ if TYPE_CHECKING:
 
 @final
 class GymEnvironment(plx.Environment):
-    """N copies of an environment that gymnasium has registered.
+    """N copies of an environment registered with gymnasium.
 
-    Observations are arrays, or mappings of names to arrays where the environment's are a Dict: bytes stay bytes, other numbers
-    are float32. Actions of a bounded Box are given between -1 and 1.
+    Observations are arrays, or mappings of names to arrays for a Dict space; uint8 stays uint8, and
+    other numbers are float32. Actions in a bounded Box are between -1 and 1.
 
     Args:
-        env_id: the id, such as CartPole-v1 or ALE/Pong-v5; in Python also a function that makes an environment. An id `module:Name`
-            names code from outside, and its module has to be imported or given as a plug-in.
+        env_id: the id, such as CartPole-v1 or ALE/Pong-v5; in Python also a function that returns
+            an environment. An id `module:Name` names code from outside, whose module must be
+            imported or given as a plug-in.
         num_envs: how many copies.
-        vectorization: `sync` steps the copies in turn, which is quickest while a step takes microseconds; `async` gives each a
-            process of its own; `own` takes the vector form that the environment brings along.
-        wrappers: what changes observations and rewards, in order.
+        vectorization: `sync` steps the copies one after another, which is fastest if steps take
+            microseconds; `async` runs each copy in its own process; `own` uses the environment's
+            own vectorised version.
+        wrappers: change observations and rewards, in order.
         env_params: parameters of the environment itself.
-        max_episode_steps: after how many steps an episode is cut short, in place of the registered number.
-        one_hot: whether a discrete observation becomes a vector in which one number is 1; else it stays a number.
-        scale_actions: whether actions between -1 and 1 are stretched to the bounds of a bounded Box.
-        library: `gym` for environments of the old library, up to its version 0.26.
-        seed: of the first reset.
+        max_episode_steps: truncate episodes after this many steps; by default the registered
+            number.
+        one_hot: encode discrete observations as one-hot vectors; otherwise they stay integers.
+        scale_actions: scale actions from [-1, 1] to the bounds of a bounded Box.
+        library: `gym` for environments of the old library gym, up to its version 0.26.
+        seed: the seed of the first reset.
 
     Example:
         >>> env = GymEnvironment("CartPole-v1", num_envs=2, seed=0)
@@ -66,120 +78,122 @@ class GymEnvironment(plx.Environment):
         library: Literal["gymnasium", "gym"] = "gymnasium",
         seed: int | None = None,
     ) -> None:
-        made = [make("wrappers", wrapper) for wrapper in wrappers or ()]
-        self._transforms, singles = _sorted(made)
-        self.num_envs = num_envs
-        self._maker = Maker(env_id, dict(env_params or {}), max_episode_steps, singles, library)
-        if vectorization == "own" and singles:
+        self._transforms, single_wrappers = _split(
+            [make("wrappers", wrapper) for wrapper in wrappers or ()]
+        )
+        if vectorization == "own" and single_wrappers:
             raise DataError(
-                f"{type(singles[0]).__name__} wraps one environment at a time, which vectorization: own does not have"
+                f"{type(single_wrappers[0]).__name__} wraps single environments, "
+                "which vectorization: own does not have"
             )
-        self.seed = self._first_seed = seed
-        self._learning = True
+        self.num_envs = num_envs
+        self._factory = EnvFactory(
+            env_id, dict(env_params or {}), max_episode_steps, single_wrappers, library
+        )
+        self.seed = seed
+        self._first_seed = seed
+        self._learns_statistics = True
         self._inexact_because: str | None = None
-        self._vector = self._make(vectorization, one_hot, scale_actions)
+        self._vector = self._make_vector(vectorization, one_hot, scale_actions)
 
     @property
-    def observation_space(self) -> Any:
-        """The space of one observation, as `reset` and `step` give it."""
-        space = self._vector.observations.space
+    def observation_space(self) -> Space:
+        """The space of one observation, as `reset` and `step` return it."""
+        space = self._vector.encoder.space
         for transform in self._transforms:
             space = transform.space(space)
         return space
 
     @property
-    def action_space(self) -> Any:
+    def action_space(self) -> Space:
         """The space of one action, as `step` takes it."""
-        return self._vector.actions.space
+        return self._vector.decoder.space
 
     @property
     def action_masks(self) -> np.ndarray | None:
-        """Which discrete actions are legal now, as `info["action_mask"]` says."""
+        """The legal actions, bool [N, A], from `info["action_mask"]`; None if all are legal."""
         return self._vector.masks
 
     @property
     def inexact_because(self) -> str:  # type: ignore[override]
-        """Why `state` cannot hold all that an environment is; found out by a trial, once."""
+        """Why `state` is incomplete; empty if it is complete. A trial decides it once."""
         if self._inexact_because is None:
-            self._inexact_because = (
-                inexactness(self._maker)
-                if isinstance(self._vector, Serial)
-                else self._why_batched_is_inexact()
-            )
+            self._inexact_because = self._try_state()
         return self._inexact_because
 
-    def reset(self, seed: int | None = None) -> Any:
-        """Start an episode in each; the first observations."""
-        seed, self._first_seed = self._first_seed if seed is None else seed, None
-        return self._observe(self._vector.reset(seed), self._learning)
+    def reset(self, seed: int | None = None) -> Observations:
+        """Start an episode in each copy, and return the first observations."""
+        if seed is None:
+            seed = self._first_seed
+        self._first_seed = None
+        return self._observe(self._vector.reset(seed), self._learns_statistics)
 
     def step(self, actions: np.ndarray) -> Step:
-        """Take one action in each."""
+        """Take one action in each copy."""
         step = self._vector.step(actions)
-        return self._transformed(step) if self._transforms else step
+        return self._transform(step) if self._transforms else step
 
     def follow(self, training: State) -> None:
-        """Normalise as the environment of this state did, in which an agent learns."""
-        self._learning = False
+        """Use the normalisation statistics of a training environment's state, without updates."""
+        self._learns_statistics = False
         for name, transform in self._named_transforms().items():
             if name in training.get("transforms", {}):
                 transform.restore(training["transforms"][name])
 
     def render(self) -> np.ndarray:
-        """A picture of the first copy, uint8 [H, W, 3]; `env_params: {render_mode: rgb_array}` makes an environment draw.
+        """Return an image of the first copy, uint8 [H, W, 3].
 
         Raises:
-            DataError: it draws none.
+            DataError: the environment does not return images.
         """
-        picture = self._vector.render() if isinstance(self._vector, Serial) else None
-        if picture is None:
+        image = self._vector.render() if isinstance(self._vector, SyncVector) else None
+        if image is None:
             raise DataError(
-                "there is no picture of the environment; it needs env_params: {render_mode: rgb_array} and vectorization: sync"
+                "the environment returns no images; "
+                "set env_params: {render_mode: rgb_array} and vectorization: sync"
             )
-        return np.asarray(picture, np.uint8)
+        return np.asarray(image, np.uint8)
 
     def processing_network(self) -> keras.Model | None:
-        """From raw observations to those that `reset` and `step` give."""
-        return processing_network(self._vector.observations, self._transforms)
+        """Return a network from raw observations to those of `reset` and `step`."""
+        return processing_network(self._vector.encoder, self._transforms)
 
     def close(self) -> None:
-        """Let go of windows, processes and files."""
+        """Close windows, processes and files."""
         self._vector.close()
 
     def state(self) -> State:
-        """The environments, where they can give their state, and the transforms."""
-        exact = not self.inexact_because
+        """Return the states of the transforms, and of the environments if it is complete."""
+        is_exact = not self.inexact_because
         transforms = {
             name: transform.state() for name, transform in self._named_transforms().items()
         }
         return {
-            "exact": exact,
-            "vector": self._vector.state() if exact else {},
+            "exact": is_exact,
+            "vector": self._vector.state() if is_exact else {},
             "transforms": transforms,
         }
 
     def restore(self, state: State) -> None:
-        """Go on from a state; where it is not exact, the environments have to be reset."""
-        self._learning = True
+        """Continue from a state; if it is not exact, the environments must be reset."""
+        self._learns_statistics = True
         for name, transform in self._named_transforms().items():
             transform.restore(state["transforms"][name])
         if not state["exact"]:
-            self._inexact_because = (
-                self.inexact_because or "the state that was restored is not exact"
-            )
+            self._inexact_because = self.inexact_because or "the restored state is incomplete"
             return
         try:
             self._vector.restore(state["vector"])
-        except NotPlainData as error:
+        except NotSerializable as error:
             self._inexact_because = str(error)
             warnings.warn(
-                f"the environments could not be restored and begin new episodes: {error}",
+                f"the environments could not be restored and start new episodes: {error}",
                 RuntimeWarning,
                 stacklevel=2,
             )
 
     def _named_transforms(self) -> dict[str, Transform]:
-        """By their classes, so that an environment of evaluation may leave out those that change rewards."""
+        """Name transforms by class, so that an evaluation may omit those that change rewards."""
         counts: dict[str, int] = {}
         named = {}
         for transform in self._transforms:
@@ -188,93 +202,96 @@ class GymEnvironment(plx.Environment):
             named[f"{kind}_{counts[kind]}"] = transform
         return named
 
-    def _make(self, vectorization: str, one_hot: bool, scale_actions: bool) -> Vector:
-        makers = [evolve(self._maker, records=index == 0) for index in range(self.num_envs)]
+    def _make_vector(self, vectorization: str, one_hot: bool, scale_actions: bool) -> Vector:
+        factory = self._factory
+        factories = [evolve(factory, records=index == 0) for index in range(self.num_envs)]
         if vectorization == "sync":
-            envs = [maker() for maker in makers]
-            return Serial(
+            envs = [factory() for factory in factories]
+            return SyncVector(
                 envs,
-                Observations(envs[0].observation_space, one_hot),
-                Actions(envs[0].action_space, scale_actions),
+                ObservationEncoder(envs[0].observation_space, one_hot),
+                ActionDecoder(envs[0].action_space, scale_actions),
             )
+        vector: VectorEnv[Any, Any, Any]
         if vectorization == "async":
-            batched = in_processes(
-                [_CapturableMaker(maker, index) for index, maker in enumerate(makers)]
+            vector = make_async_vector(
+                [_CapturableFactory(factory, index) for index, factory in enumerate(factories)]
             )
         else:
-            maker = self._maker
-            batched = make_vector(
-                maker.env_id, self.num_envs, maker.params, maker.max_episode_steps
+            vector = make_vector(
+                factory.env_id, self.num_envs, factory.params, factory.max_episode_steps
             )
-        return Batched(
-            batched,
-            Observations(batched.single_observation_space, one_hot),
-            Actions(batched.single_action_space, scale_actions),
+        return GymVector(
+            vector,
+            ObservationEncoder(vector.single_observation_space, one_hot),
+            ActionDecoder(vector.single_action_space, scale_actions),
         )
 
-    def _why_batched_is_inexact(self) -> str:
-        if self._vector.is_async:  # type: ignore[attr-defined]
-            return inexactness(self._maker)
+    def _try_state(self) -> str:
+        """Return why the state of the environments is incomplete; an empty string if it is not."""
+        if not isinstance(self._vector, GymVector) or self._vector.is_async:
+            return inexactness(self._factory)
         try:
             self._vector.state()
-        except NotPlainData as error:
+        except NotSerializable as error:
             return str(error)
         return ""
 
-    def _observe(self, observations: Any, learn: bool) -> Any:
+    def _observe(self, observations: Observations, learn: bool) -> Observations:
         for transform in self._transforms:
             observations = transform.observe(observations, learn)
         return observations
 
-    def _transformed(self, step: Step) -> Step:
-        observations = self._observe(step.observations, self._learning)
-        final = (
-            observations
-            if step.final_observations is step.observations
-            else self._observe(step.final_observations, False)
-        )
+    def _transform(self, step: Step) -> Step:
+        observations = self._observe(step.observations, self._learns_statistics)
+        final_observations = observations
+        if step.final_observations is not step.observations:
+            final_observations = self._observe(step.final_observations, False)
         rewards, ended = step.rewards, step.ended
         for transform in self._transforms:
-            rewards = transform.reward(rewards, ended, self._learning)
+            rewards = transform.reward(rewards, ended, self._learns_statistics)
         return evolve(
             step,
             observations=observations,
-            final_observations=final,
+            final_observations=final_observations,
             rewards=rewards,
             raw_rewards=step.rewards,
         )
 
 
-class _CapturableMaker:
-    """Makes an environment that can be asked for its state from another process."""
+class _CapturableFactory:
+    """Creates an environment whose state can be read from another process."""
 
-    def __init__(self, maker: Maker, index: int) -> None:
-        self._maker = maker
+    def __init__(self, factory: EnvFactory, index: int) -> None:
+        self._factory = factory
         self._index = index
 
     def __call__(self) -> Capturable:
-        return Capturable(self._maker(), self._index)
+        return Capturable(self._factory(), self._index)
 
 
-def _sorted(wrappers: Sequence[Any]) -> tuple[list[Transform], list[Any]]:
-    """The wrappers that see all environments at once, and those that see one at a time.
+def _split(
+    wrappers: Sequence[Transform | Callable[[Env], Env]],
+) -> tuple[list[Transform], list[Callable[[Env], Env]]]:
+    """Separate the wrappers of all environments at once from those of single environments.
 
     Raises:
-        DataError: one of the latter comes after one of the former, or is no wrapper.
+        DataError: one of the latter comes after one of the former, or is not a wrapper.
     """
     transforms: list[Transform] = []
-    singles: list[Any] = []
+    single_wrappers: list[Callable[[Env], Env]] = []
     for wrapper in wrappers:
         if isinstance(wrapper, Transform):
             transforms.append(wrapper)
         elif not callable(wrapper):
             raise DataError(
-                f"a wrapper is called with an environment and returns one; got {wrapper!r}"
+                f"a wrapper must be a function of an environment that returns one; got {wrapper!r}"
             )
         elif transforms and not isinstance(wrapper, RecordVideo):
             raise DataError(
-                f"{type(wrapper).__name__} has to come before {type(transforms[0]).__name__}, which sees what it changed"
+                f"{type(wrapper).__name__} must come before {type(transforms[0]).__name__}, "
+                "which transforms what single environments return"
             )
         else:
-            singles.append(wrapper)
-    return transforms, singles
+            single_wrappers.append(wrapper)
+    return transforms, single_wrappers

@@ -1,34 +1,33 @@
-"""What is done to raw observations before a network reads them, as a network."""
+"""The preprocessing of raw observations, as a Keras network for exported policies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from gymnasium import spaces
 
-from plx_rl.environments.spaces import Observations
+from plx_core import STATE
+from plx_core.types import Space, Tensor
+from plx_rl.environments.spaces import ObservationEncoder
 from plx_rl.wrappers.transform import Transform
 
 if TYPE_CHECKING:
     import keras
 
-STATE = "state"
-"""The name of an observation that has no parts."""
-
 
 def processing_network(
-    observations: Observations, transforms: Sequence[Transform]
+    encoder: ObservationEncoder, transforms: Sequence[Transform]
 ) -> keras.Model | None:
-    """A network from the raw observations of an environment, by name, to what its agent reads; None when they are the same."""
+    """Return a network from raw observations to what the policy reads; both are features by name.
+
+    None if the two are the same.
+    """
     import keras
 
-    parts = (
-        observations.raw.spaces
-        if isinstance(observations.raw, spaces.Dict)
-        else {STATE: observations.raw}
-    )
+    raw = encoder.raw
+    parts = raw.spaces if isinstance(raw, spaces.Dict) else {STATE: raw}
     if not transforms and all(
         isinstance(part, spaces.Box) and part.dtype in (np.uint8, np.float32)
         for part in parts.values()
@@ -38,21 +37,18 @@ def processing_network(
         name: keras.Input(part.shape, dtype=_input_dtype(part), name=name)
         for name, part in parts.items()
     }
-    outputs = {
-        name: _encoded(inputs[name], part, observations.one_hot) for name, part in parts.items()
-    }
+    outputs = {name: _encode(inputs[name], part, encoder.one_hot) for name, part in parts.items()}
     for transform in transforms:
         outputs = transform.graph(outputs)
     return keras.Model(inputs, outputs, name="processing")
 
 
-def _input_dtype(space: Any) -> str:
-    if isinstance(space, spaces.Box):
-        return str(space.dtype)
-    return "int64"
+def _input_dtype(space: Space) -> str:
+    return str(space.dtype) if isinstance(space, spaces.Box) else "int64"
 
 
-def _encoded(tensor: Any, space: Any, one_hot: bool) -> Any:
+def _encode(tensor: Tensor, space: Space, one_hot: bool) -> Tensor:
+    """Do to a tensor what `ObservationEncoder.encode` does to an array."""
     from keras import ops
 
     if isinstance(space, spaces.Box):

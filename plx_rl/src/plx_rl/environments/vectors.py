@@ -1,10 +1,10 @@
-"""N environments as one: stepped in turn in this process, or any vector environment of gymnasium."""
+"""Vectors of N environments with auto-reset: stepped in this process, or gymnasium's own."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from typing import final
 
 import gymnasium
 import numpy as np
@@ -12,48 +12,54 @@ from gymnasium.vector import AutoresetMode
 
 from plx_core import State, Stateful, Step
 from plx_core.errors import DataError
-from plx_rl.environments.serialization import NotPlainData
-from plx_rl.environments.simulator_state import capture, changes, restore, with_changes
-from plx_rl.environments.spaces import Actions, Observations, mask_from, misfit, number_of_choices
+from plx_core.types import Nested, Observations
+from plx_rl.environments.serialization import NotSerializable
+from plx_rl.environments.simulator_state import AnyEnv, capture, changes, restore, with_changes
+from plx_rl.environments.spaces import (
+    ActionDecoder,
+    ObservationEncoder,
+    mask_from,
+    misfit,
+    number_of_choices,
+)
+from plx_rl.types import Action, Env, Info, Observation, StepResult, Wrapper
 
 CHECKED_STEPS = 3
-"""So many steps of each environment have their answers checked; a fault of its code shows in the first, and checks cost time."""
+"""How many steps of each environment are checked; faults show early, and checks take time."""
 
 
 class Vector(Stateful, ABC):
-    """N environments, each reset by itself as soon as its episode ends.
+    """N environments with auto-reset.
 
     Args:
-        observations: what an environment observes, to arrays.
-        actions: what policies do, to what an environment takes.
+        encoder: converts observations for networks.
+        decoder: converts the actions of policies.
     """
 
-    def __init__(self, observations: Observations, actions: Actions) -> None:
-        self.observations = observations
-        self.actions = actions
+    def __init__(self, encoder: ObservationEncoder, decoder: ActionDecoder) -> None:
+        self.encoder = encoder
+        self.decoder = decoder
         self.masks: np.ndarray | None = None
-        self._choices = number_of_choices(actions.raw)
-        self._is_masked: bool | None = (
-            None  # whether legal actions are named; not known before the first step
-        )
+        self._choices = number_of_choices(decoder.raw)
+        self._is_masked: bool | None = None  # unknown before the first step
 
     @abstractmethod
-    def reset(self, seed: int | None) -> Any:
-        """Start an episode in each; the first observations."""
+    def reset(self, seed: int | None) -> Observations:
+        """Start an episode in each environment, and return the first observations."""
 
     @abstractmethod
     def step(self, actions: np.ndarray) -> Step:
-        """Take one action in each."""
+        """Take one action in each environment."""
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of windows, processes and files."""
+        """Close windows, processes and files."""
 
     def stack_masks(self, masks: Sequence[np.ndarray | None]) -> np.ndarray | None:
-        """The legal actions of N environments, bool [N, A]; None when no environment names any.
+        """Stack the masks of N environments, bool [N, A]; None if no environment has masks.
 
         Raises:
-            DataError: environments that named none before do so now.
+            DataError: there are masks now, but there were none in earlier steps.
         """
         if not self._choices:
             return None
@@ -61,77 +67,92 @@ class Vector(Stateful, ABC):
             return np.ones((len(masks), self._choices), bool) if self._is_masked else None
         if self._is_masked is False:
             raise DataError(
-                'info["action_mask"] names legal actions after a step that named none; name them from the first step on'
+                'info["action_mask"] is set after a step without it; set it from the first reset on'
             )
         self._is_masked = True
         return np.stack([np.ones(self._choices, bool) if mask is None else mask for mask in masks])
 
 
 @final
-class Serial(Vector):
-    """Environments stepped one after another in this process: the quickest way while a step takes microseconds."""
+class SyncVector(Vector):
+    """Environments stepped one by one in this process; fastest if steps take microseconds."""
 
     def __init__(
-        self, envs: Sequence[gymnasium.Env[Any, Any]], observations: Observations, actions: Actions
+        self, envs: Sequence[Env], encoder: ObservationEncoder, decoder: ActionDecoder
     ) -> None:
-        super().__init__(observations, actions)
+        super().__init__(encoder, decoder)
         self._envs = list(envs)
-        self._unchecked = CHECKED_STEPS
-        self._bases = [capture_or_nothing(env) for env in self._envs]
+        self._unchecked_steps = CHECKED_STEPS
+        self._bases = [base_state(env) for env in self._envs]
 
-    def render(self) -> Any:
-        """What the first environment shows; None where it draws no pictures."""
-        return self._envs[0].render() if self._envs[0].render_mode == "rgb_array" else None
+    def render(self) -> np.ndarray | None:
+        """Return an image of the first environment; None if it does not render to arrays."""
+        env = self._envs[0]
+        return np.asarray(env.render()) if env.render_mode == "rgb_array" else None
 
-    def reset(self, seed: int | None) -> Any:
-        """Start an episode in each, the n-th with `seed + n`."""
-        answers = [
+    def reset(self, seed: int | None) -> Observations:
+        """Start an episode in each environment; the n-th is seeded with `seed + n`."""
+        results = [
             env.reset(seed=None if seed is None else seed + index)
             for index, env in enumerate(self._envs)
         ]
-        for env, answer in zip(self._envs, answers, strict=True):
-            _check_pair(env, answer)
-            self._check(env, answer[0], "reset")
-        self.masks = self.stack_masks([mask_from(info, self._choices) for _, info in answers])
-        return self.observations.stack([observation for observation, _ in answers])
+        for env, result in zip(self._envs, results, strict=True):
+            _check_reset_result(env, result)
+            self._check_observation(env, result[0], "reset")
+        self.masks = self.stack_masks([mask_from(info, self._choices) for _, info in results])
+        return self.encoder.stack([observation for observation, _ in results])
 
     def step(self, actions: np.ndarray) -> Step:
-        """Take one action in each."""
+        """Take one action in each environment."""
         count = len(self._envs)
-        rewards, terminated, truncated = (
-            np.empty(count, np.float32),
-            np.zeros(count, bool),
-            np.zeros(count, bool),
-        )
-        observations: list[Any] = []
-        infos: list[Any] = []
-        finals: list[tuple[int, Any, Any]] = []
-        for index, (env, action) in enumerate(
-            zip(self._envs, self.actions.decode(actions), strict=True)
-        ):
-            if self._unchecked:
-                observation, reward, is_terminated, is_truncated, info = self._checked_step(
-                    env, action
-                )
-            else:
-                observation, reward, is_terminated, is_truncated, info = env.step(action)
+        rewards = np.empty(count, np.float32)
+        terminated = np.zeros(count, bool)
+        truncated = np.zeros(count, bool)
+        observations: list[Observation] = []
+        infos: list[Info] = []
+        ends: list[tuple[int, Observation, Info]] = []
+        decoded = self.decoder.decode(actions)
+        for index, (env, action) in enumerate(zip(self._envs, decoded, strict=True)):
+            result = self._checked_step(env, action) if self._unchecked_steps else env.step(action)
+            observation, reward, is_terminated, is_truncated, info = result
             rewards[index] = reward
             if is_terminated or is_truncated:
-                terminated[index], truncated[index] = is_terminated, is_truncated
-                finals.append((index, observation, info))
+                terminated[index] = is_terminated
+                truncated[index] = is_truncated
+                ends.append((index, observation, info))
                 observation, info = env.reset()
             observations.append(observation)
             infos.append(info)
-        self._unchecked -= self._unchecked > 0
-        return self._answer(observations, infos, finals, (rewards, terminated, truncated))
+        if self._unchecked_steps:
+            self._unchecked_steps -= 1
+        next_observations = self.encoder.stack(observations)
+        self.masks = self._stack_info_masks(infos)
+        self._is_masked = self.masks is not None
+        final_observations, final_masks = next_observations, self.masks
+        if ends:
+            for index, observation, info in ends:
+                observations[index] = observation
+                infos[index] = info
+            final_observations = self.encoder.stack(observations)
+            if self.masks is not None:
+                final_masks = self._stack_info_masks(infos)
+        return Step(
+            next_observations,
+            rewards,
+            terminated,
+            truncated,
+            final_observations,
+            self.masks,
+            final_masks,
+        )
 
     def close(self) -> None:
-        """Close each."""
+        """Close each environment."""
         for env in self._envs:
             env.close()
 
     def state(self) -> State:
-        """What changed in each since it was made."""
+        """Return what changed in each environment since it was created."""
         envs = {
             str(index): changes(capture(env), base)
             for index, (env, base) in enumerate(zip(self._envs, self._bases, strict=True))
@@ -139,203 +160,218 @@ class Serial(Vector):
         return {"envs": envs, "masks": self.masks}
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         for index, (env, base) in enumerate(zip(self._envs, self._bases, strict=True)):
-            env.reset(seed=0)  # what an environment makes at its first reset has to be there
+            env.reset(seed=0)  # creates the objects that the environment creates at its first reset
             restore(env, with_changes(base, state["envs"][str(index)]))
         self.masks = state["masks"]
         self._is_masked = None if self.masks is None else True
 
-    def _answer(
-        self,
-        observations: list[Any],
-        infos: list[Any],
-        finals: list[tuple[int, Any, Any]],
-        facts: tuple[Any, Any, Any],
-    ) -> Step:
-        following = self.observations.stack(observations)
-        self.masks = (
-            self.stack_masks([mask_from(info, self._choices) for info in infos])
-            if self._choices
-            else None
-        )
-        self._is_masked = self.masks is not None
-        if not finals:
-            return Step(following, *facts, following, self.masks, self.masks)
-        last, last_infos = list(observations), list(infos)
-        for index, observation, info in finals:
-            last[index], last_infos[index] = observation, info
-        final_masks = (
-            None
-            if self.masks is None
-            else self.stack_masks([mask_from(info, self._choices) for info in last_infos])
-        )
-        return Step(following, *facts, self.observations.stack(last), self.masks, final_masks)
+    def _stack_info_masks(self, infos: Sequence[Info]) -> np.ndarray | None:
+        if not self._choices:
+            return None
+        return self.stack_masks([mask_from(info, self._choices) for info in infos])
 
-    def _checked_step(self, env: Any, action: Any) -> Any:
-        answer = env.step(action)
-        if not isinstance(answer, tuple) or len(answer) != 5:
-            count = (
-                f"{len(answer)} things"
-                if isinstance(answer, tuple)
-                else f"a {type(answer).__name__}"
-            )
-            raise DataError(
-                f"step of {env.unwrapped} returned {count}; it returns (observation, reward, terminated, truncated, info)"
-            )
-        self._check(env, answer[0], "step")
-        if (not np.isscalar(answer[1]) and np.shape(answer[1]) != ()) or not np.isfinite(answer[1]):
-            raise DataError(
-                f"step of {env.unwrapped} returned the reward {answer[1]!r}; a reward is one finite number"
-            )
-        return answer
+    def _checked_step(self, env: Env, action: Action) -> StepResult:
+        result = env.step(action)
+        _check_step_result(env, result)
+        self._check_observation(env, result[0], "step")
+        _check_reward(env, result[1])
+        return result
 
-    def _check(self, env: Any, observation: Any, method: str) -> None:
-        if fault := misfit(self.observations.raw, observation):
+    def _check_observation(self, env: Env, observation: Observation, method: str) -> None:
+        if fault := misfit(self.encoder.raw, observation):
             raise DataError(f"{method} of {env.unwrapped}: {fault}")
 
 
 @final
-class Batched(Vector):
-    """A vector environment of gymnasium, in whichever way it resets itself."""
+class GymVector(Vector):
+    """A vector environment of gymnasium, in any of its auto-reset modes."""
 
-    def __init__(self, envs: Any, observations: Observations, actions: Actions) -> None:
-        super().__init__(observations, actions)
+    def __init__(
+        self,
+        envs: gymnasium.vector.VectorEnv[Observations, np.ndarray, np.ndarray],
+        encoder: ObservationEncoder,
+        decoder: ActionDecoder,
+    ) -> None:
+        super().__init__(encoder, decoder)
         self._envs = envs
         self._mode = AutoresetMode(envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
         self._resetting = np.zeros(envs.num_envs, bool)
-        self.is_async = isinstance(envs, gymnasium.vector.AsyncVectorEnv)
-        self._base = None if self.is_async else capture_or_nothing(envs)
+        self._async_envs = envs if isinstance(envs, gymnasium.vector.AsyncVectorEnv) else None
+        self._base = base_state(envs) if self._async_envs is None else {}
 
-    def reset(self, seed: int | None) -> Any:
-        """Start an episode in each."""
+    @property
+    def is_async(self) -> bool:
+        """Whether each environment runs in its own process."""
+        return self._async_envs is not None
+
+    def reset(self, seed: int | None) -> Observations:
+        """Start an episode in each environment."""
         observations, infos = self._envs.reset(seed=seed)
         self._resetting = np.zeros(self._envs.num_envs, bool)
         self.masks = self._masks(infos)
-        return self.observations.batch(observations)
+        return self.encoder.batch(observations)
 
     def step(self, actions: np.ndarray) -> Step:
-        """Take one action in each."""
-        decoded = self.actions.decode(actions)
-        observations, rewards, terminated, truncated, infos = self._envs.step(np.asarray(decoded))
-        facts = (
-            np.asarray(rewards, np.float32),
-            np.array(terminated, bool),
-            np.array(truncated, bool),
-        )
-        ended = facts[1] | facts[2]
-        valid = None
+        """Take one action in each environment."""
+        decoded = np.asarray(self.decoder.decode(actions))
+        observations, rewards, terminated, truncated, infos = self._envs.step(decoded)
+        rewards = np.asarray(rewards, np.float32)
+        terminated = np.array(terminated, bool)
+        truncated = np.array(truncated, bool)
+        ended = terminated | truncated
         masks = self._masks(infos)
+        next_observations = self.encoder.batch(observations)
+        final_observations, final_masks = next_observations, masks
+        valid = None
         if self._mode == AutoresetMode.NEXT_STEP:
-            valid, self._resetting = ~self._resetting if self._resetting.any() else None, ended
-        final, final_masks = self.observations.batch(observations), masks
-        if not ended.any() or self._mode == AutoresetMode.NEXT_STEP:
-            following = final
-        elif self._mode == AutoresetMode.SAME_STEP:
-            following = final
-            final = self._with_rows(following, ended, infos["final_obs"])
+            if self._resetting.any():
+                valid = ~self._resetting
+            self._resetting = ended
+        elif ended.any() and self._mode == AutoresetMode.SAME_STEP:
+            final_observations = self._with_rows(next_observations, ended, infos["final_obs"])
             final_masks = self._final_masks(masks, infos, ended)
-        else:
-            following = self.observations.batch(self._envs.reset(options={"reset_mask": ended})[0])
+        elif ended.any():
+            observations, _ = self._envs.reset(options={"reset_mask": ended})
+            next_observations = self.encoder.batch(observations)
         self.masks = masks
         self._is_masked = masks is not None
-        return Step(following, *facts, final, masks, final_masks, valid=valid)
+        return Step(
+            next_observations,
+            rewards,
+            terminated,
+            truncated,
+            final_observations,
+            masks,
+            final_masks,
+            valid=valid,
+        )
 
     def close(self) -> None:
-        """Close all."""
+        """Close the vector environment."""
         self._envs.close()
 
     def state(self) -> State:
-        """What changed since they were made."""
-        if self.is_async:
-            return {
-                "envs": {
-                    str(index): state for index, state in enumerate(self._envs.call("captured"))
-                },
-                "masks": self.masks,
-            }
+        """Return what changed in the environments since they were created."""
+        if self._async_envs is not None:
+            envs = enumerate(self._async_envs.call("captured_changes"))
+            return {"envs": {str(index): state for index, state in envs}, "masks": self.masks}
         return {
-            "envs": changes(capture(self._envs), self._base or {}),
+            "envs": changes(capture(self._envs), self._base),
             "masks": self.masks,
             "resetting": self._resetting.copy(),
         }
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         self._envs.reset(seed=0)
-        if self.is_async:
-            self._envs.call("go_on_from", state["envs"])
+        if self._async_envs is not None:
+            self._async_envs.call("restore_changes", state["envs"])
         else:
-            restore(self._envs, with_changes(self._base or {}, state["envs"]))
+            restore(self._envs, with_changes(self._base, state["envs"]))
             self._resetting = np.array(state["resetting"], bool)
         self.masks = state["masks"]
         self._is_masked = None if self.masks is None else True
 
-    def _masks(self, infos: Mapping[str, Any]) -> np.ndarray | None:
+    def _masks(self, infos: Mapping[str, Nested]) -> np.ndarray | None:
         if not self._choices or "action_mask" not in infos:
             return self.stack_masks([None] * self._envs.num_envs)
-        named = infos.get("_action_mask", np.ones(self._envs.num_envs, bool))
+        is_set = infos.get("_action_mask", np.ones(self._envs.num_envs, bool))
         return self.stack_masks([
-            mask_from({"action_mask": mask}, self._choices) if known else None
-            for mask, known in zip(infos["action_mask"], named, strict=True)
+            mask_from({"action_mask": mask}, self._choices) if has_mask else None
+            for mask, has_mask in zip(infos["action_mask"], is_set, strict=True)
         ])  # fmt: skip
 
     def _final_masks(
-        self, masks: np.ndarray | None, infos: Mapping[str, Any], ended: np.ndarray
+        self, masks: np.ndarray | None, infos: Mapping[str, Nested], ended: np.ndarray
     ) -> np.ndarray | None:
-        finals = self._masks(infos.get("final_info", {}))
-        return masks if masks is None or finals is None else np.where(ended[:, None], finals, masks)
+        final_masks = self._masks(infos.get("final_info", {}))
+        if masks is None or final_masks is None:
+            return masks
+        return np.where(ended[:, None], final_masks, masks)
 
-    def _with_rows(self, following: Any, ended: np.ndarray, rows: Any) -> Any:
-        places = np.flatnonzero(ended)
-        last = self.observations.stack([rows[place] for place in places])
-        if isinstance(following, Mapping):
-            return {name: _replaced(part, places, last[name]) for name, part in following.items()}
-        return _replaced(following, places, last)
+    def _with_rows(
+        self, observations: Observations, ended: np.ndarray, rows: Sequence[Observation]
+    ) -> Observations:
+        """Return the observations with those of ended episodes replaced by rows."""
+        indices = np.flatnonzero(ended)
+        last = self.encoder.stack([rows[index] for index in indices.tolist()])
+        if isinstance(observations, Mapping):
+            return {
+                name: _with_replaced(part, indices, last[name])
+                for name, part in observations.items()
+            }
+        return _with_replaced(observations, indices, last)
 
 
-class Capturable(gymnasium.Wrapper[Any, Any, Any, Any]):
-    """Lets an environment in another process be asked for its state; `index` says which of N it is."""
+class Capturable(Wrapper):
+    """Gets and sets the state of an environment in another process.
 
-    def __init__(self, env: gymnasium.Env[Any, Any], index: int) -> None:
+    Args:
+        env: the environment.
+        index: which of the N environments it is.
+    """
+
+    def __init__(self, env: Env, index: int) -> None:
         super().__init__(env)
         self._index = index
-        self._base = capture_or_nothing(env)
+        self._base = base_state(env)
 
-    def captured(self) -> dict[str, Any]:
-        """What changed in the environment since it was made."""
+    def captured_changes(self) -> State:
+        """Return what changed in the environment since it was created."""
         return changes(capture(self.env), self._base)
 
-    def go_on_from(self, states: Mapping[str, Any]) -> None:
-        """Go on from this environment's state among those of all."""
+    def restore_changes(self, states: State) -> None:
+        """Continue from this environment's state among those of all environments."""
         restore(self.env, with_changes(self._base, states[str(self._index)]))
 
 
-def capture_or_nothing(env: Any) -> dict[str, Any]:
-    """The state of an environment just made; nothing when it cannot be had, which whoever needs it finds out by a trial."""
+def base_state(env: AnyEnv) -> dict[str, dict[str, Nested]]:
+    """Return the state of a new environment; empty if it cannot be captured.
+
+    `GymEnvironment.inexact_because` then says why.
+    """
     try:
         return capture(env)
-    except NotPlainData:
+    except NotSerializable:
         return {}
 
 
-def in_processes(
-    makers: Sequence[Callable[[], gymnasium.Env[Any, Any]]],
-) -> gymnasium.vector.AsyncVectorEnv:
-    """One process for each environment, started afresh: a process of TensorFlow's cannot safely be forked."""
+def make_async_vector(factories: Sequence[Callable[[], Env]]) -> gymnasium.vector.AsyncVectorEnv:
+    """Create one process per environment; spawned, because TensorFlow is not safe to fork."""
     return gymnasium.vector.AsyncVectorEnv(
-        makers, context="spawn", autoreset_mode=AutoresetMode.SAME_STEP
+        factories, context="spawn", autoreset_mode=AutoresetMode.SAME_STEP
     )
 
 
-def _replaced(array: np.ndarray, places: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    changed = array.copy()
-    changed[places] = rows
-    return changed
+def _with_replaced(array: np.ndarray, indices: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    result = array.copy()
+    result[indices] = rows
+    return result
 
 
-def _check_pair(env: Any, answer: Any) -> None:
-    if not isinstance(answer, tuple) or len(answer) != 2 or not isinstance(answer[1], Mapping):
+def _check_reset_result(env: Env, result: object) -> None:
+    if not isinstance(result, tuple) or len(result) != 2 or not isinstance(result[1], Mapping):
         raise DataError(
-            f"reset of {env.unwrapped} returned {answer!r}; it returns (observation, info), of which info is a dict"
+            f"reset of {env.unwrapped} returned {result!r}; "
+            "it must return (observation, info), where info is a dict"
+        )
+
+
+def _check_step_result(env: Env, result: object) -> None:
+    if isinstance(result, tuple) and len(result) == 5:
+        return
+    kind = f"{len(result)} values" if isinstance(result, tuple) else f"a {type(result).__name__}"
+    raise DataError(
+        f"step of {env.unwrapped} returned {kind}; "
+        "it must return (observation, reward, terminated, truncated, info)"
+    )
+
+
+def _check_reward(env: Env, reward: Nested) -> None:
+    if np.shape(reward) != () or not np.isfinite(reward):
+        raise DataError(
+            f"step of {env.unwrapped} returned the reward {reward!r}; "
+            "a reward must be one finite number"
         )

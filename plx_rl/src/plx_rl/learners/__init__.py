@@ -1,1 +1,1 @@
-"""What changes the weights: from replayed transitions, or from what just happened."""
+"""Learners: update weights from replayed transitions or from rollouts."""

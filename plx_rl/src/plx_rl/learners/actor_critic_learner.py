@@ -1,16 +1,16 @@
-"""Learning a policy and a value function together, by one loss: A2C and PPO."""
+"""Updates a policy and a value function by one loss: A2C and PPO."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import final
+from collections.abc import Callable, Sequence
+from typing import TypeAlias, final
 
 import numpy as np
 import tensorflow as tf
 
 from plx_core import Environment, FusedProgram, Memory, State, UpdateResult, clip_gradients
 from plx_core.errors import ComponentError
-from plx_core.types import Batch, Optimizer, Tensor
+from plx_core.types import Array, Batch, Optimizer, Tensor
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.learners.base import penalties, programs
 from plx_rl.learners.fused_actor_critic import FusedActorCritic
@@ -18,28 +18,30 @@ from plx_rl.learners.on_policy_learner import ActorCritic, OnPolicyLearner, firs
 from plx_rl.losses.policy_gradients import explained_variance
 from plx_rl.randomness import generator_state, restore_generator
 
-LossFn = Callable[[Batch, Tensor], tuple[Tensor, dict[str, Tensor]]]
+LossFn: TypeAlias = Callable[[Batch, Tensor], tuple[Tensor, dict[str, Tensor]]]
 
 
 @final
 class ActorCriticLearner(OnPolicyLearner):
-    """Minimises a loss over minibatches of a batch, several times over.
+    """Minimises a loss over the minibatches of a rollout, for several epochs.
 
     Args:
-        actor_critic: what learns.
-        optimizer: changes all weights.
-        loss_fn: of a minibatch (`state`, `action`, `mask`, `log_prob`, `advantage`, `returns`, `value`, `weights`) and the clip range;
-            the loss, and metrics by name, `approximate_kl` among them where there is a `target_kl`.
+        actor_critic: the networks.
+        optimizer: the optimizer of all weights.
+        loss_fn: a function of a minibatch (`state`, `action`, `mask`, `log_prob`, `advantage`,
+            `returns`, `value`, `weights`) and the clip range. It returns the loss, and metrics by
+            name, which include `approximate_kl` if there is a `target_kl`.
         metric_names: the names of those metrics.
-        epochs: how many times each transition is learnt from.
-        minibatch_size: how many transitions a minibatch has; the whole batch when None.
-        clip_range: how far the policy may move, a scalar tensor, of the global step, another.
-        target_kl: no further update of a batch once the policy has moved so far; never when None.
+        epochs: the number of passes over each rollout.
+        minibatch_size: the number of transitions in a minibatch; the whole batch when None.
+        clip_range: the clip range as a function of the global step, both scalar tensors.
+        target_kl: stop updating on a rollout when the KL divergence exceeds 1.5 times this; never
+            when None.
         clip_gradients: the largest global norm of the gradients.
-        clip_embed_gradients: the largest norm of each embedding's gradient.
-        seed: of the minibatches.
+        clip_embed_gradients: the largest norm of the gradient of each embedding.
+        seed: the seed of the minibatches.
         discount: γ.
-        gae_lambda: λ of generalised advantage estimates.
+        gae_lambda: λ of generalised advantage estimation.
     """
 
     def __init__(
@@ -65,13 +67,13 @@ class ActorCriticLearner(OnPolicyLearner):
             discount=discount,
             gae_lambda=gae_lambda,
         )
-        self.optimizer, self.loss_fn, self._names = optimizer, loss_fn, ("loss", *metric_names)
-        self.epochs, self.minibatch_size, self.clip_range, self.target_kl = (
-            epochs,
-            minibatch_size,
-            clip_range,
-            target_kl,
-        )
+        self.optimizer = optimizer
+        self.loss_fn = loss_fn
+        self.epochs = epochs
+        self.minibatch_size = minibatch_size
+        self.clip_range = clip_range
+        self.target_kl = target_kl
+        self._names = ("loss", *metric_names)
         self.clip_gradients = clip_gradients
         self._clips = (clip_gradients, clip_embed_gradients)
         self._rng = np.random.default_rng(seed)
@@ -79,33 +81,33 @@ class ActorCriticLearner(OnPolicyLearner):
         self.compile(xla=False)
 
     def compile(self, *, xla: bool) -> None:
-        """Whether the program of updates is to be compiled with XLA."""
+        """Set whether to compile the updates with XLA."""
         self._xla = xla
         self._program = self._programs[xla]
 
     def check(self, memory: Memory) -> None:
-        """Refuse batches that are smaller than a minibatch.
+        """Check that a batch has enough transitions for a minibatch.
 
         Raises:
-            ComponentError: the memory's are, or it makes transitions over several steps.
+            ComponentError: it has not, or the memory stores n-step transitions.
         """
         super().check(memory)
         if self.minibatch_size is not None and self.minibatch_size > memory.batch_size:
             raise ComponentError(
-                f"minibatch_size is {self.minibatch_size}, and a batch of the {type(memory).__name__} has {memory.batch_size} transitions: "
-                "make minibatch_size smaller, or batch_size larger",
+                f"minibatch_size is {self.minibatch_size}, but a batch of the "
+                f"{type(memory).__name__} has {memory.batch_size} transitions; "
+                "use a smaller minibatch_size or a larger batch_size",
                 about="agent.memory",
             )
 
     def fuse(self, env: Environment, batch_size: int) -> FusedProgram | None:
-        """One program that acts and learns, where the environment is a program."""
+        """Return a program for rollouts and updates, if the environment is compiled."""
         if not isinstance(env, CompiledEnvironment):
             return None
 
         def updates(batch: Batch, seed: Tensor) -> dict[str, Tensor]:
-            return self._updates(
-                batch, self._drawn_minibatches(batch_size, self.minibatch_size or batch_size, seed)
-            )
+            size = self.minibatch_size or batch_size
+            return self._updates(batch, self._drawn_minibatches(batch_size, size, seed))
 
         return FusedActorCritic(
             env,
@@ -119,7 +121,7 @@ class ActorCriticLearner(OnPolicyLearner):
         )
 
     def update(self, batches: Batch, num_envs: int) -> UpdateResult:
-        """The updates of one batch: `epochs` times its number of minibatches."""
+        """Make the updates of one rollout: one for each minibatch of each epoch."""
         batch = first_batch(batches)
         estimates = self.estimate(batch, num_envs)
         columns = inputs(batch) | {
@@ -129,21 +131,24 @@ class ActorCriticLearner(OnPolicyLearner):
             "weights": estimates.weights,
         }
         size = self.minibatch_size or len(estimates.returns)
-        found = self._program(columns, self._minibatches(len(estimates.returns), size))
-        metrics = {name: float(value) for name, value in found.items()}
+        results = self._program(columns, self._minibatches(len(estimates.returns), size))
+        metrics = {name: float(value) for name, value in results.items()}
         return UpdateResult(metrics | {"value": float(estimates.values.mean())})
 
     def state(self) -> State:
-        """The variables, and the generator of minibatches."""
+        """Return the variables and the state of the minibatches' generator."""
         return {**super().state(), "minibatches": generator_state(self._rng)}
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Restore what `state` returned."""
         super().restore(state)
         restore_generator(self._rng, state["minibatches"])
 
-    def _minibatches(self, count: int, size: int) -> np.ndarray:
-        """Which transitions each minibatch has, int32 [epochs · minibatches, size]; a rest that fills none is left out."""
+    def _minibatches(self, count: int, size: int) -> Array:
+        """Draw the indices of each minibatch, int32 [epochs · minibatches, size].
+
+        Transitions that do not fill a minibatch are left out. [epochs, 0] means the whole batch.
+        """
         if size == count:
             return np.zeros((self.epochs, 0), np.int32)
         orders = [
@@ -153,7 +158,7 @@ class ActorCriticLearner(OnPolicyLearner):
         return np.concatenate(orders).astype(np.int32)
 
     def _drawn_minibatches(self, count: int, size: int, seed: Tensor) -> Tensor:
-        """`_minibatches`, within a program."""
+        """Draw `_minibatches` within a compiled program."""
         if size == count:
             return tf.zeros((self.epochs, 0), tf.int32)
         keys = tf.random.stateless_uniform((self.epochs, count), tf.bitwise.invert(seed))
@@ -161,63 +166,55 @@ class ActorCriticLearner(OnPolicyLearner):
         return tf.reshape(orders, [-1, size])
 
     def _updates(self, batch: Batch, minibatches: Tensor) -> dict[str, Tensor]:
-        actor_critic, clip_range = (
-            self.actor_critic,
-            self.clip_range(tf.convert_to_tensor(self.optimizer.iterations)),
-        )
+        actor_critic = self.actor_critic
+        clip_range = self.clip_range(tf.convert_to_tensor(self.optimizer.iterations))
         before = actor_critic.distribution.log_prob(actor_critic.parameters(batch), batch["action"])
         batch = {**batch, "log_prob": tf.stop_gradient(before)}
         total = tf.shape(minibatches)[0]
 
         def update(
-            index: Tensor, going: Tensor, sums: dict[str, Tensor]
+            index: Tensor, proceed: Tensor, sums: dict[str, Tensor]
         ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-            found, going = self._update(self._take(batch, minibatches[index]), clip_range)
-            return index + 1, going, {name: sums[name] + found[name] for name in sums}
+            metrics, proceed = self._update(self._take(batch, minibatches[index]), clip_range)
+            return index + 1, proceed, {name: sums[name] + metrics[name] for name in sums}
 
-        begin = (
-            tf.constant(0),
-            tf.constant(True),
-            {name: tf.constant(0.0) for name in self._names},
-        )
+        zeros = {name: tf.constant(0.0) for name in self._names}
         count, _, sums = tf.while_loop(
-            lambda index, going, _: going & (index < total), update, begin
+            lambda index, proceed, _: proceed & (index < total),
+            update,
+            (tf.constant(0), tf.constant(True), zeros),
         )
         means = {name: value / tf.cast(count, tf.float32) for name, value in sums.items()}
-        return means | {
-            "explained_variance": explained_variance(
-                batch["value"], batch["returns"], batch["weights"]
-            )
-        }
+        variance = explained_variance(batch["value"], batch["returns"], batch["weights"])
+        return means | {"explained_variance": variance}
 
-    def _take(self, batch: Batch, rows: Tensor) -> Mapping[str, Tensor]:
+    def _take(self, batch: Batch, rows: Tensor) -> Batch:
         if rows.shape[0] == 0:
             return batch
-        return tf.nest.map_structure(lambda column: tf.gather(column, rows), dict(batch))  # type: ignore[no-any-return]
+        taken: Batch = tf.nest.map_structure(lambda column: tf.gather(column, rows), dict(batch))
+        return taken
 
     def _update(self, batch: Batch, clip_range: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """What came of a minibatch, and whether it was learnt from: not where the policy has moved too far already."""
-        found, gradients = self._gradients(batch, clip_range)
+        """Update on a minibatch; return its metrics and whether the policy may move further."""
+        metrics, gradients = self._gradients(batch, clip_range)
 
         def learn() -> bool:
             self.optimizer.apply(gradients, self.actor_critic.weights)
             return True
 
-        if (
-            self.target_kl is None
-        ):  # no branch is built, whose many operands cost more than a small network's update
-            return found, learn()
-        return found, tf.cond(found["approximate_kl"] <= 1.5 * self.target_kl, learn, lambda: False)
+        if self.target_kl is None:  # a tf.cond costs more than the update of a small network
+            return metrics, learn()
+        is_close = metrics["approximate_kl"] <= 1.5 * self.target_kl
+        return metrics, tf.cond(is_close, learn, lambda: False)
 
     def _gradients(
         self, batch: Batch, clip_range: Tensor
     ) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """The loss and the metrics of a minibatch, and the gradients, clipped."""
+        """Return the loss and metrics of a minibatch, and the clipped gradients."""
         weights = self.actor_critic.weights
         with tf.GradientTape() as tape:
             loss, metrics = self.loss_fn(batch, clip_range)
             loss += penalties(weights)
             scaled = self.optimizer.scale_loss(loss)
-        return {"loss": loss, **metrics}, clip_gradients(
-            tape.gradient(scaled, weights), weights, *self._clips
-        )
+        gradients = clip_gradients(tape.gradient(scaled, weights), weights, *self._clips)
+        return {"loss": loss, **metrics}, gradients

@@ -1,4 +1,4 @@
-"""What all learners share: networks, their optimizers, and the states of both."""
+"""What all learners share: networks, optimizers, and the states of both."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from plx_core.types import Network, Optimizer, Tensor, Variable
 
 
 class OptimizedLearner(Learner):
-    """Keeps networks and optimizers.
+    """Holds networks and optimizers, under the names that a checkpoint has for their variables.
 
     Args:
-        networks: by the names under which a checkpoint keeps their variables; the one called `variables` is what acts.
-        optimizers: by the names under which a checkpoint keeps their variables, each with the weights that it changes; the first
-            counts the updates.
+        networks: by name; `variables` is the network that acts.
+        optimizers: by name, each with the weights that it updates; the first one counts the
+            updates.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class OptimizedLearner(Learner):
         networks: Mapping[str, Network],
         optimizers: Mapping[str, tuple[Optimizer, list[Variable]]],
     ) -> None:
-        self._groups: dict[str, dict[str, Tensor]] = {
+        self._groups: dict[str, dict[str, Variable]] = {
             name: variables_by_name(network) for name, network in networks.items()
         }
         for name, (optimizer, weights) in optimizers.items():
@@ -39,7 +39,7 @@ class OptimizedLearner(Learner):
 
     @property
     def global_step(self) -> int:
-        """How many updates there have been."""
+        """The number of updates so far."""
         return int(self._first.iterations.numpy())
 
     @property
@@ -53,7 +53,7 @@ class OptimizedLearner(Learner):
             self._first.learning_rate = value
         except TypeError as error:
             raise ComponentError(
-                "the learning rate follows a schedule, and cannot be set"
+                "the learning rate follows a schedule and cannot be set"
             ) from error
 
     @property
@@ -62,37 +62,33 @@ class OptimizedLearner(Learner):
         return follows_schedule(self._first)
 
     def find_non_finite(self) -> str:
-        """The name of a weight that is not finite."""
-        return next(
-            (
-                name
-                for name, variable in self._groups["variables"].items()
-                if not _is_finite(variable)
-            ),
-            "",
-        )
+        """Return the name of a weight that is not finite, or an empty string."""
+        for name, variable in self._groups["variables"].items():
+            if not _is_finite(variable):
+                return name
+        return ""
 
     def state(self) -> State:
-        """The variables of networks and optimizers."""
+        """Return the variables of networks and optimizers."""
         return {
             group: {name: np.asarray(variable.numpy()) for name, variable in variables.items()}
             for group, variables in self._groups.items()
         }
 
     def restore(self, state: State) -> None:
-        """Go on from a state.
+        """Restore what `state` returned.
 
         Raises:
-            CheckpointError: it is another network's.
+            CheckpointError: it does not fit the networks.
         """
         for group, variables in self._groups.items():
             assign_variables(variables, state.get(group, {}), group)
 
 
-def programs(function: Callable[..., Any]) -> dict[bool, Tensor]:
-    """A function as TensorFlow's program and, under True, as one that XLA compiles; each is traced when it is first called.
+def programs(function: Callable[..., Any]) -> dict[bool, Callable[..., Any]]:
+    """Return a function as a `tf.function`, and under True as one that XLA compiles.
 
-    It is Python as it stands: AutoGraph, which rewrites it, would take longer than all else that begins a run.
+    autograph=False: conversion would dominate start-up. Each is traced when it is first called.
     """
     return {
         xla: tf.function(function, jit_compile=xla, reduce_retracing=True, autograph=False)
@@ -101,15 +97,15 @@ def programs(function: Callable[..., Any]) -> dict[bool, Tensor]:
 
 
 def penalties(weights: Sequence[Variable]) -> Tensor:
-    """What the regularizers of these weights add to a loss, a scalar."""
-    found = [
+    """Return the sum of the regularizers' penalties on weights, a scalar."""
+    terms = [
         tf.cast(weight.regularizer(weight), tf.float32)
         for weight in weights
         if weight.regularizer is not None
     ]
-    return tf.add_n(found) if found else 0.0
+    return tf.add_n(terms) if terms else 0.0
 
 
-def _is_finite(variable: Tensor) -> bool:
+def _is_finite(variable: Variable) -> bool:
     values = variable.numpy()
     return values.dtype.kind != "f" or bool(np.isfinite(values).all())

@@ -1,15 +1,14 @@
-"""A2C and PPO in environments that are programs: a rollout, its advantages and its updates in one call of TensorFlow."""
+"""A2C and PPO in compiled environments: rollout, advantages and updates in one TensorFlow call."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import final
 
-import numpy as np
 import tensorflow as tf
 
 from plx_core import FusedProgram, Step, UpdateResult, as_features
-from plx_core.types import Batch, Observations, Tensor
+from plx_core.types import Array, Batch, Observations, Tensor
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.learners.on_policy_learner import ActorCritic
 from plx_rl.learners.rollout import roll_out, with_advantages
@@ -17,17 +16,18 @@ from plx_rl.learners.rollout import roll_out, with_advantages
 
 @final
 class FusedActorCritic(FusedProgram):
-    """Acts for T steps in N copies, estimates advantages, and updates.
+    """Collects T steps in N environments, estimates advantages, and updates.
 
     Args:
-        env: the copies.
-        actor_critic: acts and learns.
-        updates: of a batch of T · N transitions and a seed; metrics by name.
-        draw: the seed of the next run, int32 [2].
+        env: the environments.
+        actor_critic: the networks.
+        updates: a function of a batch of T · N transitions and a seed, which returns metrics by
+            name.
+        draw: returns the seed of the next run, int32 [2].
         steps: T.
         discount: γ.
-        gae_lambda: λ of generalised advantage estimates.
-        xla: whether the program is to be compiled with XLA.
+        gae_lambda: λ of generalised advantage estimation.
+        xla: whether to compile the program with XLA.
     """
 
     def __init__(
@@ -35,48 +35,44 @@ class FusedActorCritic(FusedProgram):
         env: CompiledEnvironment,
         actor_critic: ActorCritic,
         updates: Callable[[Batch, Tensor], dict[str, Tensor]],
-        draw: Callable[[], np.ndarray],
+        draw: Callable[[], Array],
         *,
         steps: int,
         discount: float,
         gae_lambda: float,
         xla: bool,
     ) -> None:
-        self._env, self._actor_critic, self._updates, self._draw = env, actor_critic, updates, draw
-        self._steps, self._discount, self._lambda = steps, discount, gae_lambda
+        self._env = env
+        self._actor_critic = actor_critic
+        self._updates = updates
+        self._draw = draw
+        self._steps = steps
+        self._discount = discount
+        self._lambda = gae_lambda
         self._program = tf.function(self._run, jit_compile=xla, autograph=False)
 
     def run(self) -> tuple[UpdateResult, Sequence[Step], Tensor]:
-        """A rollout, and the updates of its batch."""
+        """Collect a rollout and update on it."""
         env = self._env
-        found, ends, env.states, env.ages, observations = self._program(
+        results, ends, env.states, env.ages, observations = self._program(
             env.states, env.ages, self._draw()
         )
         rewards, terminated, truncated = (part.numpy() for part in ends)
         steps = [Step(None, *row, None) for row in zip(rewards, terminated, truncated, strict=True)]
-        return (
-            UpdateResult({name: float(value) for name, value in found.items()}),
-            steps,
-            observations.numpy(),
-        )
+        metrics = {name: float(value) for name, value in results.items()}
+        return UpdateResult(metrics), steps, observations.numpy()
 
     def _run(self, states: Tensor, ages: Tensor, seed: Tensor) -> tuple[Tensor, ...]:
         rows, states, ages = self._roll_out(states, ages, seed)
-        batch = self._estimated(rows)
-        found = self._updates(batch, seed)
+        batch = self._with_estimates(rows)
+        metrics = self._updates(batch, seed) | {"value": tf.reduce_mean(batch["value"])}
         ends = rows["reward"], rows["terminated"], rows["truncated"]
-        return (
-            found | {"value": tf.reduce_mean(batch["value"])},
-            ends,
-            states,
-            ages,
-            self._env.dynamics.observe(states),
-        )
+        return metrics, ends, states, ages, self._env.dynamics.observe(states)
 
     def _roll_out(
         self, states: Tensor, ages: Tensor, seed: Tensor
     ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-        """T steps in each copy: columns [T, N, …] by name, and where they led."""
+        """Collect T steps: return columns [T, N, …] by name, and the final states and ages."""
         actor_critic = self._actor_critic
 
         def act(observations: Observations, seed: Tensor) -> Tensor:
@@ -86,8 +82,8 @@ class FusedActorCritic(FusedProgram):
 
         return roll_out(self._env, act, states, ages, seed, self._steps)
 
-    def _estimated(self, rows: Batch) -> dict[str, Tensor]:
-        """What a loss reads, [T · N, …] by name."""
+    def _with_estimates(self, rows: Batch) -> dict[str, Tensor]:
+        """Return the inputs of the loss, [T · N, …] by name."""
         both = tf.concat([_flat(rows["state"]), _flat(rows["next_state"])], 0)
         v_tm1, v_t = tf.split(
             tf.reshape(self._actor_critic.value(as_features(both)), [2 * self._steps, -1]), 2
@@ -97,5 +93,5 @@ class FusedActorCritic(FusedProgram):
 
 
 def _flat(column: Tensor) -> Tensor:
-    """[T, N, …] as [T · N, …]."""
+    """Reshape [T, N, …] to [T · N, …]."""
     return tf.reshape(column, [column.shape[0] * column.shape[1], *column.shape[2:]])

@@ -1,8 +1,8 @@
-"""What learners from fresh transitions share: advantages and returns of a batch."""
+"""What on-policy learners share: the advantages and returns of a rollout."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -10,10 +10,15 @@ from attrs import frozen
 
 from plx_core import Memory, as_features
 from plx_core.errors import ComponentError
-from plx_core.types import Batch, Network, Optimizer, Tensor, Variable
+from plx_core.types import Array, Batch, Features, Network, Optimizer, Tensor, Variable
 from plx_rl.distributions import Distribution
 from plx_rl.learners.base import OptimizedLearner
 from plx_rl.losses.multistep import generalized_advantages_on_host
+
+
+def no_value(features: Features) -> Tensor:
+    """Raise an error: the value function of a model that has none."""
+    raise ComponentError("the model has no value function")
 
 
 @frozen
@@ -21,57 +26,57 @@ class ActorCritic:
     """A policy and a value function over the same observations.
 
     Args:
-        network: both; what a checkpoint keeps.
-        policy: of the features, gives the parameters of the distribution [B, P].
-        value: of the features, gives V(s) [B]; None where there is no value function.
-        policy_weights: what the policy is trained by.
-        value_weights: what the value function is trained by.
-        distribution: over actions.
+        network: the network of both, which a checkpoint keeps.
+        policy: a function from features to the parameters of the distribution [B, P].
+        value: a function from features to V(s) [B]; `no_value` without a value function.
+        policy_weights: the trainable weights of the policy.
+        value_weights: the trainable weights of the value function.
+        distribution: the family of distributions over actions.
     """
 
     network: Network
-    policy: Tensor
-    value: Tensor
+    policy: Callable[[Features], Tensor]
+    value: Callable[[Features], Tensor]
     policy_weights: list[Variable]
     value_weights: list[Variable]
     distribution: Distribution
 
     @property
-    def weights(self) -> list[Tensor]:
-        """All of them; those that both use are there once."""
-        known = {id(weight) for weight in self.policy_weights}
+    def weights(self) -> list[Variable]:
+        """The weights of both, without duplicates."""
+        shared = {id(weight) for weight in self.policy_weights}
         return [
             *self.policy_weights,
-            *(weight for weight in self.value_weights if id(weight) not in known),
+            *(weight for weight in self.value_weights if id(weight) not in shared),
         ]
 
     def parameters(self, batch: Batch) -> Tensor:
-        """The distribution's parameters [B, P] at a batch's states, without illegal actions."""
+        """Return the distribution's parameters [B, P] at a batch's states, with masks applied."""
         return self.distribution.masked(self.policy(as_features(batch["state"])), batch.get("mask"))
 
 
 @frozen
 class Estimates:
-    """What follows from a batch of T steps in N environments, each [T · N], in the batch's order.
+    """Estimates for a rollout of T steps in N environments, each float32 [T · N].
 
     Args:
-        advantages: how much better each action was than the policy's mean.
-        returns: what V(s) should be.
-        values: what V(s) is.
-        weights: 1 where a transition counts, 0 where it does not.
+        advantages: the advantages of the actions.
+        returns: the targets of V(s).
+        values: V(s).
+        weights: 1 for a transition, 0 for an auto-reset.
     """
 
-    advantages: np.ndarray
-    returns: np.ndarray
-    values: np.ndarray
-    weights: np.ndarray
+    advantages: Array
+    returns: Array
+    values: Array
+    weights: Array
 
 
 class OnPolicyLearner(OptimizedLearner):
-    """Learns from a batch of transitions that the policy has just made, in their order.
+    """Learns from rollouts of the current policy.
 
     Args:
-        actor_critic: what learns.
+        actor_critic: the networks.
         optimizers: see `OptimizedLearner`.
         discount: γ.
         gae_lambda: λ of generalised advantage estimates.
@@ -87,27 +92,28 @@ class OnPolicyLearner(OptimizedLearner):
     ) -> None:
         super().__init__({"variables": actor_critic.network}, optimizers)
         self.actor_critic = actor_critic
-        self.discount, self.gae_lambda = discount, gae_lambda
+        self.discount = discount
+        self.gae_lambda = gae_lambda
         self._value_pairs = tf.function(self._values, reduce_retracing=True, autograph=False)
 
     def check(self, memory: Memory) -> None:
-        """Refuse transitions over several steps, which advantages would count several times.
+        """Check that the memory stores one-step transitions, as advantages need them.
 
         Raises:
-            ComponentError: the memory makes such.
+            ComponentError: it stores n-step transitions.
         """
         if memory.n_step > 1:
             raise ComponentError(
-                f"n_step is {memory.n_step} in the {type(memory).__name__}, and this model weighs the steps that follow by gae_lambda: "
-                "leave n_step out",
+                f"n_step is {memory.n_step} in the {type(memory).__name__}, but this model needs "
+                "one-step transitions, which it weighs by gae_lambda; leave n_step out",
                 about="agent.memory",
             )
 
     def estimate(self, batch: Batch, num_envs: int) -> Estimates:
-        """Advantages and returns of a batch.
+        """Estimate the advantages and returns of a rollout.
 
         Args:
-            batch: arrays [T · N, …] by name, the N environments of a step in turn.
+            batch: arrays [T · N, …] by name; the N environments of a step are adjacent.
             num_envs: N.
         """
         v_tm1, v_t = (
@@ -125,7 +131,7 @@ class OnPolicyLearner(OptimizedLearner):
         return Estimates(advantages.ravel(), (advantages + v_tm1).ravel(), v_tm1.ravel(), weights)
 
     def _values(self, state: Tensor, next_state: Tensor) -> tuple[Tensor, Tensor]:
-        """V(s) and V(s'), in one pass."""
+        """Compute V(s) and V(s') in one pass."""
         both = tf.nest.map_structure(
             lambda first, second: tf.concat([first, second], 0),
             as_features(state),
@@ -133,13 +139,13 @@ class OnPolicyLearner(OptimizedLearner):
         )
         return tuple(tf.split(self.actor_critic.value(both), 2))
 
-    def _rows(self, values: np.ndarray, num_envs: int) -> np.ndarray:
-        """[T · N] as float32 [T, N]."""
+    def _rows(self, values: Array, num_envs: int) -> Array:
+        """Reshape [T · N] to float32 [T, N]."""
         return np.asarray(values, np.float32).reshape(-1, num_envs)
 
 
 def first_batch(batches: Batch) -> dict[str, Tensor]:
-    """The only one of `batches`."""
+    """Return the first of several batches [K, B, …]."""
     return {
         name: {key: part[0] for key, part in value.items()}
         if isinstance(value, Mapping)
@@ -149,5 +155,5 @@ def first_batch(batches: Batch) -> dict[str, Tensor]:
 
 
 def inputs(batch: Batch) -> dict[str, Tensor]:
-    """What a loss over policies reads of a batch."""
+    """Return the part of a batch that the loss of a policy needs."""
     return {name: batch[name] for name in ("state", "action", "mask") if name in batch}

@@ -1,4 +1,4 @@
-"""Learning a policy by one step, and then a value function by several: VPG and TRPO."""
+"""One policy update, then several value updates, for each rollout: VPG and TRPO."""
 
 from __future__ import annotations
 
@@ -24,24 +24,28 @@ from plx_rl.randomness import generator_state, restore_generator
 
 
 class PolicyStep(Protocol):
-    """Changes the policy's weights once."""
+    """A function that updates the policy once."""
 
     def __call__(self, batch: Batch) -> dict[str, Tensor]:
-        """Take the step for a batch (`state`, `action`, `mask`, `advantage`, `weights`); metrics by name, `loss` among them."""
+        """Update on a batch (`state`, `action`, `mask`, `advantage`, `weights`).
+
+        Returns:
+            Metrics by name, including `loss`.
+        """
 
 
 @final
 class PolicyLearner(OnPolicyLearner):
-    """A step of the policy for each batch, then updates of the value function towards the batch's returns.
+    """Updates the policy once for each rollout, then regresses the value function to the returns.
 
     Args:
-        actor_critic: what learns.
-        policy_step: changes the policy.
-        policy_optimizer: what the step uses, if it uses one.
-        value_optimizer: changes the value function; None where there is none.
-        value_epochs: how many times each transition is learnt from by the value function.
-        minibatch_size: how many transitions one of its updates has; the whole batch when None.
-        seed: of the minibatches.
+        actor_critic: the networks.
+        policy_step: updates the policy.
+        policy_optimizer: the optimizer that the step uses; None if it uses none.
+        value_optimizer: the optimizer of the value function; None without one.
+        value_epochs: the number of passes over each rollout for the value function.
+        minibatch_size: the number of transitions in a value update; the whole batch when None.
+        seed: the seed of the minibatches.
         discount: γ.
         gae_lambda: λ of generalised advantage estimates.
     """
@@ -59,65 +63,69 @@ class PolicyLearner(OnPolicyLearner):
         discount: float,
         gae_lambda: float,
     ) -> None:
-        optimizers = (
-            {}
-            if policy_optimizer is None
-            else {"optimizer": (policy_optimizer, actor_critic.policy_weights)}
-        )
+        optimizers = {}
+        if policy_optimizer is not None:
+            optimizers["optimizer"] = (policy_optimizer, actor_critic.policy_weights)
         if value_optimizer is not None:
             optimizers["value_optimizer"] = (value_optimizer, actor_critic.value_weights)
         super().__init__(actor_critic, optimizers, discount=discount, gae_lambda=gae_lambda)
         self._value_optimizer = value_optimizer
-        self._epochs, self._size = value_epochs, minibatch_size
+        self._epochs = value_epochs
+        self._size = minibatch_size
         self._steps = 0
         self._rng = np.random.default_rng(seed)
-        self._steps_of_policy, self._fits = programs(policy_step), programs(self._fit_value)
+        self._policy_steps = programs(policy_step)
+        self._value_fits = programs(self._fit_value)
         self.compile(xla=False)
 
     @property
     def global_step(self) -> int:
-        """How many steps the policy has taken."""
+        """The number of policy updates so far."""
         return self._steps
 
     def compile(self, *, xla: bool) -> None:
-        """Whether the programs are to be compiled with XLA."""
-        self._improve, self._fit = self._steps_of_policy[xla], self._fits[xla]
+        """Set whether to compile the updates with XLA."""
+        self._step_policy = self._policy_steps[xla]
+        self._fit = self._value_fits[xla]
 
     def update(self, batches: Batch, num_envs: int) -> UpdateResult:
-        """One step of the policy, and the value function's updates."""
+        """Make the policy update and the value updates of one rollout."""
         batch = first_batch(batches)
         has_value = self._value_optimizer is not None
         estimates = self.estimate(batch, num_envs) if has_value else self._returns(batch, num_envs)
         columns = inputs(batch) | {"advantage": estimates.advantages, "weights": estimates.weights}
-        metrics = {name: float(value) for name, value in self._improve(columns).items()}
+        metrics = {name: float(value) for name, value in self._step_policy(columns).items()}
         if has_value:
             metrics |= self._learn_value(batch, estimates)
         self._steps += 1
         return UpdateResult(metrics)
 
     def state(self) -> State:
-        """The variables, the number of steps, and the generator of minibatches."""
+        """Return the variables, the number of updates, and the state of the generator."""
         return {**super().state(), "steps": self._steps, "minibatches": generator_state(self._rng)}
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Restore what `state` returned."""
         super().restore(state)
         self._steps = state["steps"]
         restore_generator(self._rng, state["minibatches"])
 
     def _returns(self, batch: Batch, num_envs: int) -> Estimates:
-        """Discounted returns, where there is no value function; an episode that the batch cuts has none, and does not count."""
+        """Return discounted returns, without a value function.
+
+        Episodes that the end of the rollout cuts have no return, and weigh 0.
+        """
         ended = batch["terminated"] | batch["truncated"]
         carry_t = self._rows(np.where(ended, 0.0, self.discount), num_envs)
         returns = returns_on_host(self._rows(batch["reward"], num_envs), carry_t).ravel()
-        is_complete = np.flip(
-            np.logical_or.accumulate(np.flip(ended.reshape(-1, num_envs), 0)), 0
-        ).ravel()
+        reversed_ends = np.flip(ended.reshape(-1, num_envs), 0)
+        is_complete = np.flip(np.logical_or.accumulate(reversed_ends), 0).ravel()
         weights = (batch["valid"] & is_complete).astype(np.float32)
         if not weights.any():
             raise ComponentError(
-                f"no episode ended within a batch of {len(ended)} transitions, and without a baseline nothing can be learnt from a part "
-                "of one: make the memory's batch_size larger, or set baseline: true"
+                f"no episode ended within {len(ended)} transitions, and without a baseline only "
+                "complete episodes can be used; increase the memory's batch_size, "
+                "or set baseline: true"
             )
         return Estimates(returns, returns, np.zeros_like(returns), weights)
 

@@ -1,41 +1,42 @@
-"""Learning from replayed transitions: many updates in one call of TensorFlow."""
+"""Off-policy updates from replayed transitions, many in one TensorFlow call."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import final
+from typing import TypeAlias, final
 
 import tensorflow as tf
 
 from plx_core import Memory, UpdateResult, clip_gradients
 from plx_core.errors import ComponentError
-from plx_core.types import Batch, Network, Optimizer, Tensor
+from plx_core.types import Batch, Network, Optimizer, Tensor, Variable
 from plx_rl.learners.base import OptimizedLearner, penalties, programs
 
-LossFn = Callable[[Batch], tuple[Tensor, Tensor, Tensor]]
+LossFn: TypeAlias = Callable[[Batch], tuple[Tensor, Tensor, Tensor]]
 
 
 @final
 class ReplayLearner(OptimizedLearner):
-    """Minimises a loss over batches of transitions; a target network follows the one that learns.
+    """Minimises a loss over batches of transitions, with a target network.
 
     Args:
-        network: learns and acts.
-        target: what the targets are computed with; its variables are those of `network`, in the same order. None when there is none.
-        optimizer: changes the network's weights.
-        loss_fn: of a batch, its transitions' arrays [B, …] by name; the loss, how wrong each transition's value is [B], and the
-            mean value.
-        target_update_frequency: the target follows before each update whose number is a multiple of this.
-        tau: how far it goes each time: 1 makes it equal to the network. Source: Lillicrap et al. 2016, section 3.
-        needs_demonstrations: whether the loss reads which transitions are an expert's.
+        network: the online network.
+        target: the target network, with the same variables in the same order; None for none.
+        optimizer: the optimizer of the online network.
+        loss_fn: a function of a batch, arrays [B, …] by name, which returns the loss, the TD errors
+            [B], and the mean value.
+        target_update_frequency: the number of updates between two updates of the target network.
+        tau: the Polyak averaging coefficient; 1 is a hard update. Source: Lillicrap et al. 2016,
+            section 3.
+        needs_demonstrations: whether the loss needs to know which transitions are an expert's.
         clip_gradients: the largest global norm of the gradients.
-        clip_embed_gradients: the largest norm of each embedding's gradient.
+        clip_embed_gradients: the largest norm of the gradient of each embedding.
     """
 
     def __init__(
         self,
         network: Network,
-        target: Network,
+        target: Network | None,
         optimizer: Optimizer,
         loss_fn: LossFn,
         *,
@@ -48,11 +49,14 @@ class ReplayLearner(OptimizedLearner):
         weights = network.trainable_variables
         networks = {"variables": network} | ({"target": target} if target is not None else {})
         super().__init__(networks, {"optimizer": (optimizer, weights)})
-        self._weights, self._optimizer, self._loss_fn = weights, optimizer, loss_fn
-        self._pairs = (
-            [] if target is None else list(zip(target.variables, network.variables, strict=True))
-        )
-        self._frequency, self._tau = target_update_frequency, tau
+        self._weights = weights
+        self._optimizer = optimizer
+        self._loss_fn = loss_fn
+        self._pairs: list[tuple[Variable, Variable]] = []
+        if target is not None:
+            self._pairs = list(zip(target.variables, network.variables, strict=True))
+        self._frequency = target_update_frequency
+        self._tau = tau
         self._needs_demonstrations = needs_demonstrations
         self._clips = (clip_gradients, clip_embed_gradients)
         self._programs = programs(self._updates)
@@ -60,33 +64,33 @@ class ReplayLearner(OptimizedLearner):
         self.compile(xla=False)
 
     def compile(self, *, xla: bool) -> None:
-        """Whether the program of updates is to be compiled with XLA."""
+        """Set whether to compile the updates with XLA."""
         self._program = self._programs[xla]
 
     def check(self, memory: Memory) -> None:
-        """Refuse a memory without an expert's transitions where the loss needs them.
+        """Check that the memory has an expert's transitions, if the loss needs them.
 
         Raises:
-            ComponentError: it is one.
+            ComponentError: it has none.
         """
         if self._needs_demonstrations and not memory.holds_demonstrations:
             raise ComponentError(
-                "the model learns from an expert's demonstrations; "
-                f"take a memory that has some, such as DemonstrationMemory, in place of {type(memory).__name__}",
+                "the model learns from an expert's demonstrations; use a memory that holds some, "
+                f"such as DemonstrationMemory, instead of {type(memory).__name__}",
                 about="agent.memory",
             )
 
     def begin_from_weights(self) -> None:
-        """Make the target equal to the network."""
-        for follower, leader in self._pairs:
-            follower.assign(leader)
+        """Copy the weights of the online network to the target network."""
+        for target, online in self._pairs:
+            target.assign(online)
 
     def update(self, batches: Batch, num_envs: int) -> UpdateResult:
-        """One update for each of K batches."""
-        used = {
+        """Make one update for each of K batches."""
+        columns = {
             name: value for name, value in batches.items() if name not in ("indices", "truncated")
         }
-        loss, value, errors = self._program(used)
+        loss, value, errors = self._program(columns)
         metrics = {"loss": float(loss), "value": float(value)}
         return UpdateResult(metrics, errors.numpy() if "weights" in batches else None)
 
@@ -96,7 +100,7 @@ class ReplayLearner(OptimizedLearner):
         def update(
             index: Tensor, losses: Tensor, values: Tensor, errors: Tensor
         ) -> tuple[Tensor, ...]:
-            self._follow()
+            self._update_target()
             loss, error, value = self._update(
                 tf.nest.map_structure(lambda column: column[index], dict(batches))
             )
@@ -104,13 +108,9 @@ class ReplayLearner(OptimizedLearner):
                 errors = tf.tensor_scatter_nd_update(errors, [[index]], [error])
             return index + 1, losses + loss, values + value, errors
 
-        begin = (
-            tf.constant(0),
-            tf.constant(0.0),
-            tf.constant(0.0),
-            tf.zeros_like(batches["reward"]),
-        )
-        _, losses, values, errors = tf.while_loop(lambda index, *_: index < count, update, begin)
+        zero = tf.constant(0.0)
+        start = (tf.constant(0), zero, zero, tf.zeros_like(batches["reward"]))
+        _, losses, values, errors = tf.while_loop(lambda index, *_: index < count, update, start)
         total = tf.cast(count, tf.float32)
         return losses / total, values / total, errors
 
@@ -125,17 +125,17 @@ class ReplayLearner(OptimizedLearner):
         self._optimizer.apply(gradients, self._weights)
         return loss, error, value
 
-    def _follow(self) -> None:
+    def _update_target(self) -> None:
         if not self._pairs:
             return
         if self._frequency == 1:
-            self._assign()
+            self._average()
             return
         is_due = tf.equal(tf.cast(self._optimizer.iterations, tf.int64) % self._frequency, 0)
-        tf.cond(is_due, self._assign, lambda: tf.constant(False))
+        tf.cond(is_due, self._average, lambda: tf.constant(False))
 
-    def _assign(self) -> Tensor:
-        for follower, leader in self._pairs:
-            is_blended = self._tau < 1.0 and leader.dtype.startswith("float")
-            follower.assign(follower + self._tau * (leader - follower) if is_blended else leader)
+    def _average(self) -> Tensor:
+        for target, online in self._pairs:
+            is_averaged = self._tau < 1.0 and online.dtype.startswith("float")
+            target.assign(target + self._tau * (online - target) if is_averaged else online)
         return tf.constant(True)

@@ -1,4 +1,4 @@
-"""Acting in environments that are programs, within a program: what on-policy learners learn from."""
+"""Rollouts in compiled environments, within a compiled program."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def roll_out(
     seed: Tensor,
     steps: int,
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
-    """T steps in each of N copies.
+    """Take T steps in each of N environments.
 
     Args:
-        env: how they move.
-        act: of observations [N, O] and a seed, the actions to take.
-        states: where the copies are, [N, S].
-        ages: how many steps their episodes have had, [N].
-        seed: of all that is random, int32 [2].
+        env: the environments.
+        act: a function of observations [N, O] and a seed, which returns actions.
+        states: the states of the environments, [N, S].
+        ages: the number of steps in their current episodes, [N].
+        seed: the seed of everything random, int32 [2].
         steps: T.
 
     Returns:
-        Columns [T, N, …] by the names that a memory has for them, and the states and ages that follow.
+        Columns [T, N, …] by the names of a memory, and the final states and ages.
     """
     dynamics = env.dynamics
     dtypes = dict.fromkeys(("state", "next_state", "reward"), tf.float32) | dict.fromkeys(
@@ -49,7 +49,7 @@ def roll_out(
         columns: dict[str, Tensor],
     ) -> tuple[Tensor, ...]:
         actions = act(observations, seeds[t, 0])
-        moved = advance(
+        result = advance(
             dynamics,
             states,
             ages,
@@ -60,17 +60,17 @@ def roll_out(
         row = {
             "state": observations,
             "action": actions,
-            "reward": moved.rewards,
-            "next_state": moved.final_observations,
-            "terminated": moved.terminated,
-            "truncated": moved.truncated,
+            "reward": result.rewards,
+            "next_state": result.final_observations,
+            "terminated": result.terminated,
+            "truncated": result.truncated,
         }
         columns = {name: column.write(t, row[name]) for name, column in columns.items()}
-        return t + 1, moved.states, moved.ages, moved.observations, columns
+        return t + 1, result.states, result.ages, result.observations, columns
 
-    begin = (tf.constant(0), states, ages, dynamics.observe(states), columns)
+    start = (tf.constant(0), states, ages, dynamics.observe(states), columns)
     _, states, ages, _, columns = tf.while_loop(
-        lambda t, *_: t < steps, step, begin, maximum_iterations=steps
+        lambda t, *_: t < steps, step, start, maximum_iterations=steps
     )
     return {name: column.stack() for name, column in columns.items()}, states, ages
 
@@ -78,14 +78,14 @@ def roll_out(
 def with_advantages(
     rows: Batch, v_tm1: Tensor, v_t: Tensor, discount: float, gae_lambda: float
 ) -> dict[str, Tensor]:
-    """What the loss of an actor and critic reads, [T, N, …] by name.
+    """Return the inputs of an actor-critic loss, [T, N, …] by name.
 
     Args:
-        rows: what `roll_out` gave.
+        rows: the columns that `roll_out` returned.
         v_tm1: V(s) [T, N].
         v_t: V(s') [T, N].
         discount: γ.
-        gae_lambda: λ of generalised advantage estimates.
+        gae_lambda: λ of generalised advantage estimation.
     """
     ended = rows["terminated"] | rows["truncated"]
     discount_t, carry_t = (tf.where(over, 0.0, discount) for over in (rows["terminated"], ended))

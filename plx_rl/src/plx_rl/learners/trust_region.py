@@ -1,4 +1,4 @@
-"""The parts of a natural-gradient step: Fisher-vector products, conjugate gradients and a line search."""
+"""Natural-gradient steps: Fisher-vector products, conjugate gradients and a line search."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from plx_core.types import Tensor, Variable
 
 
 def flatten(tensors: Sequence[Tensor]) -> Tensor:
-    """One vector [P] of all numbers in the tensors: float32 where they are of several types."""
+    """Concatenate tensors into one vector [P]; float32 if their dtypes differ."""
     dtype = tensors[0].dtype if len({tensor.dtype for tensor in tensors}) == 1 else tf.float32
     return tf.concat([tf.cast(tf.reshape(tensor, [-1]), dtype) for tensor in tensors], axis=0)
 
 
 def unflatten(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
-    """The tensors, shaped as `like`, that a vector [P] holds."""
+    """Split a vector [P] into tensors of the shapes of `like`."""
     sizes = [int(tensor.shape.num_elements()) for tensor in like]
     return [
         tf.reshape(part, tensor.shape)
@@ -27,15 +27,17 @@ def unflatten(vector: Tensor, like: Sequence[Tensor]) -> list[Tensor]:
 def fisher_vector_product(
     mean_kl: Callable[[], Tensor], variables: Sequence[Variable], vector: Tensor, damping: float
 ) -> Tensor:
-    """(F + damping I) v, where F is the Hessian of the mean KL divergence at the current weights.
+    """Return (F + damping I) v, with F the Hessian of the mean KL divergence.
 
     Args:
         mean_kl: computes the mean of KL(π_old ‖ π) over the states, a scalar; π_old is constant.
-        variables: the policy's weights, of P numbers in all.
+        variables: the weights of the policy, P values in all.
         vector: v, [P].
         damping: added to the diagonal.
 
-    Source: Schulman et al. 2015, appendix C.1; the product of a Hessian and a vector is the gradient of (∇KL · v).
+    Source: Schulman et al. 2015, appendix C.1. The product of a Hessian and a vector v is the
+        gradient
+    of (∇KL · v).
     """
     with tf.GradientTape() as outer:
         with tf.GradientTape() as inner:
@@ -48,12 +50,12 @@ def fisher_vector_product(
 def conjugate_gradient(
     product: Callable[[Tensor], Tensor], b: Tensor, iterations: int = 10, tolerance: float = 1e-10
 ) -> Tensor:
-    """The x that solves A x = b for a symmetric positive definite A.
+    """Solve A x = b for a symmetric positive definite A.
 
     Args:
         product: computes A p for a vector p [P].
         b: the right-hand side, [P].
-        iterations: at most this many products.
+        iterations: the largest number of products.
         tolerance: stop when the squared residual falls below this.
 
     Source: Hestenes and Stiefel 1952; Shewchuk 1994, B2.
@@ -76,15 +78,15 @@ def conjugate_gradient(
 def line_search(
     accept: Callable[[Tensor], Tensor], shrink: float, max_steps: int
 ) -> tuple[Tensor, Tensor]:
-    """The largest of the fractions 1, shrink, shrink², … that is acceptable.
+    """Find the largest acceptable fraction among 1, shrink, shrink², …
 
     Args:
-        accept: whether a step of this fraction of the full one is acceptable: a scalar bool.
-        shrink: by how much the fraction falls with each refusal.
-        max_steps: how many fractions are tried.
+        accept: whether a fraction of the full step is acceptable, a scalar bool.
+        shrink: the factor between two fractions.
+        max_steps: the number of fractions to try.
 
     Returns:
-        The fraction, 0 when all are refused, and whether one was accepted.
+        The fraction, 0 if none is acceptable, and whether one is.
     """
 
     def search(i: Tensor, fraction: Tensor, accepted: Tensor) -> Tensor:

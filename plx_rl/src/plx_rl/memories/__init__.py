@@ -1,1 +1,1 @@
-"""Where an agent keeps its transitions."""
+"""Memories: where an agent stores transitions."""

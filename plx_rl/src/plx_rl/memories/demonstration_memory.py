@@ -1,9 +1,8 @@
-"""The memory of an agent that also learns from an expert: each batch has its share of demonstrations."""
+"""The memory of agents that also learn from an expert's demonstrations."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -11,6 +10,7 @@ import plx_core as plx
 from plx_core import STATE, features_of, make
 from plx_core.annotations import Fraction, MemoryLike, PositiveInt
 from plx_core.errors import DataError
+from plx_core.types import Batch, Nested, Space
 from plx_rl.memories.demonstrations import in_order, load
 from plx_rl.memories.ring import SEPARATOR, flatten, nest
 from plx_rl.memories.transitions import Transitions
@@ -19,21 +19,24 @@ from plx_rl.randomness import generator_state, restore_generator
 
 @final
 class DemonstrationMemory(plx.Memory):
-    """Keeps an expert's transitions for ever beside the agent's own, and draws a fixed share of each batch from them.
+    """A replay memory in which a fixed share of each batch comes from an expert.
 
-    A sample says in `demonstration`, bool, which transitions are the expert's. While the agent has too few of its own, all are.
+    The expert's transitions are never removed. In a sample, `demonstration`, bool, marks them.
+    Until the agent has enough transitions for its part of a batch, all are the expert's.
 
-    Source: demonstrations that are never overwritten: Hester et al. 2018, "Deep Q-learning from Demonstrations"; a fixed share of
-    each batch in place of its bonus on priorities: Paine et al. 2020, "Making Efficient Use of Demonstrations", section 3 (R2D3).
+    Source: for demonstrations that are never overwritten, Hester et al. 2018, "Deep Q-learning from
+    Demonstrations"; for a fixed share of each batch instead of a bonus on priorities, Paine et al.
+    2020, "Making Efficient Use of Demonstrations", section 3 (R2D3).
 
     Args:
-        demonstrations: an `.npz` file, as `plx record` writes it, or `minari:ID`.
-        share: how much of a batch is the expert's.
-        batch_size: how many transitions make a batch.
-        memory: keeps the agent's own; its `batch_size` is set to what the expert leaves of a batch.
-        n_step: over how many steps of an episode a sampled transition of the expert reaches; let it be the other memory's, too.
-        discount: γ of the rewards that `n_step` adds up; the model's when left out.
-        seed: of the draws.
+        demonstrations: an `.npz` file of `plx record`, or `minari:ID`.
+        share: the expert's share of each batch.
+        batch_size: how many transitions a batch has.
+        memory: stores the agent's own transitions; its `batch_size` is set to the rest of a batch.
+        n_step: how many steps of an episode a sampled expert transition spans; use the same number
+            for `memory`.
+        discount: γ of n-step rewards; the model's by default.
+        seed: the seed of the sampling.
     """
 
     holds_demonstrations = True
@@ -53,7 +56,8 @@ class DemonstrationMemory(plx.Memory):
         self._count = round(share * batch_size)
         if not 0 < self._count < batch_size:
             raise ValueError(
-                f"a share of {share} leaves {self._count} of a batch of {batch_size} to the expert; it has to have some, not all"
+                f"a share of {share} gives the expert {self._count} of a batch of {batch_size}; "
+                "it must have at least 1, but not all"
             )
         self._own: plx.Memory = make("memories", memory, seed=seed)
         self._own.batch_size = batch_size - self._count
@@ -61,8 +65,8 @@ class DemonstrationMemory(plx.Memory):
         if n_step == 1:
             self._expert.add(nest(columns))
         else:
-            for one in in_order(columns):
-                self._expert.add(one)
+            for transition in in_order(columns):
+                self._expert.add(transition)
         self._shapes = {name: column.shape[1:] for name, column in columns.items()}
         self.seed = seed
         self._rng = np.random.default_rng(None if seed is None else [seed, 1])
@@ -71,7 +75,7 @@ class DemonstrationMemory(plx.Memory):
 
     @property
     def discount(self) -> float | None:
-        """γ of the rewards that several steps add up."""
+        """γ of n-step rewards."""
         return self._discount
 
     @discount.setter
@@ -83,48 +87,42 @@ class DemonstrationMemory(plx.Memory):
     def __len__(self) -> int:
         return len(self._own)
 
-    def check_spaces(self, observation_space: Any, action_space: Any) -> None:
-        """Refuse an environment in which the expert cannot have been.
+    def check_spaces(self, observation_space: Space, action_space: Space) -> None:
+        """Refuse an environment with other shapes than the demonstrations.
 
         Raises:
-            DataError: it is one.
+            DataError: the shapes differ.
         """
-        seen = {
+        shapes = {
             name: tuple(spec.shape[1:]) for name, spec in features_of(observation_space).items()
         }
-        expected = {"action": action_space.shape}
-        expected |= (
-            seen
-            if set(seen) == {STATE}
-            else {f"{STATE}{SEPARATOR}{name}": shape for name, shape in seen.items()}
-        )
-        differing = sorted(
-            name for name, shape in expected.items() if self._shapes.get(name) != shape
-        )
-        if differing:
-            theirs, ours = (
-                {name: shapes.get(name) for name in differing}
-                for shapes in (self._shapes, expected)
-            )
+        if set(shapes) != {STATE}:
+            shapes = {f"{STATE}{SEPARATOR}{name}": shape for name, shape in shapes.items()}
+        shapes = {"action": action_space.shape} | shapes
+        names = sorted(name for name, shape in shapes.items() if self._shapes.get(name) != shape)
+        if names:
+            theirs = {name: self._shapes.get(name) for name in names}
+            ours = {name: shapes[name] for name in names}
             raise DataError(
-                f"the demonstrations are of another environment: their shapes are {theirs}, and this one's are {ours}"
+                f"the demonstrations are from another environment: their shapes are {theirs}, "
+                f"and this one's are {ours}"
             )
 
-    def step(self, **transition: Any) -> None:
-        """Add one transition of the agent's for each of N environments; see `Transitions.add`."""
+    def step(self, **transition: Nested) -> None:
+        """Add one transition of the agent for each of N environments; see `Transitions.add`."""
         self._own.step(**transition)
 
     def can_sample(self, count: int | None = None) -> bool:
-        """Always for a batch: the expert's transitions are there; or whether there are `count` of the agent's own."""
+        """Return whether the agent has `count` transitions; a batch can always be sampled."""
         return count is None or self._own.can_sample(count)
 
-    def sample(self, batches: int = 1) -> Mapping[str, Any]:
-        """Draw `batches` batches at once: arrays [batches, batch_size, ...] by name, the agent's own transitions first."""
+    def sample(self, batches: int = 1) -> Batch:
+        """Sample batches, [batches, batch_size, …] by name, with the agent's transitions first."""
         if not self._own.can_sample():
-            return self._expert_batch(batches, self.batch_size)
+            return self._sample_expert(batches, self.batch_size)
         own = dict(flatten(self._own.sample(batches)))
         indices = own.pop("indices", None)
-        expert = dict(flatten(self._expert_batch(batches, self._count)))
+        expert = dict(flatten(self._sample_expert(batches, self._count)))
         own["demonstration"] = np.zeros(own["reward"].shape, bool)
         own.setdefault("weights", np.ones(own["reward"].shape, np.float32))
         batch = nest(
@@ -136,48 +134,48 @@ class DemonstrationMemory(plx.Memory):
         return batch if indices is None else batch | {"indices": indices}
 
     def update_priorities(self, indices: np.ndarray, errors: np.ndarray) -> None:
-        """Say with what error the agent's own transitions were learnt."""
+        """Update the priorities of the agent's own transitions with their TD errors."""
         self._own.update_priorities(indices, errors[:, : indices.shape[1]])
 
-    def get_by_index(self, index: int) -> Mapping[str, Any]:
-        """One transition of the agent's own: 0 is the oldest, -1 the newest."""
+    def get_by_index(self, index: int) -> Batch:
+        """Return one of the agent's own transitions; 0 is the oldest, -1 the newest."""
         return self._own.get_by_index(index)
 
     def interrupt(self) -> None:
-        """The environments were reset amid an episode: what comes next does not follow what came before."""
+        """End the current episodes: the environments were reset without a step that ended them."""
         self._own.interrupt()
 
     def clear(self) -> None:
-        """Forget the agent's own transitions."""
+        """Remove the agent's own transitions."""
         self._own.clear()
 
     def reseed(self, seed: int) -> None:
-        """Draw from this seed on, and let the other memory do so, too, where it has none."""
+        """Restart the sampling with a seed, also that of the inner memory if it has none."""
         self._rng = np.random.default_rng([seed, 1])
         if self._own.seed is None:
             self._own.reseed(seed)
 
     def state(self) -> plx.State:
-        """The agent's own transitions and the generator; the expert's are in their file."""
+        """Return the agent's own transitions and the generator; the expert's are in their file."""
         return {"own": self._own.state(), "expert": len(self._expert)} | generator_state(self._rng)
 
     def restore(self, state: plx.State) -> None:
-        """Go on from a state, of a memory with the same parameters.
+        """Continue from a state of a memory with the same parameters.
 
         Raises:
-            DataError: there were other demonstrations.
+            DataError: the number of demonstrations differs.
         """
         if state["expert"] != len(self._expert):
             raise DataError(
-                f"there are {len(self._expert)} demonstrated transitions, and there were {state['expert']} when the state was taken"
+                f"there are {len(self._expert)} demonstrated transitions, "
+                f"but the state was saved with {state['expert']}"
             )
         self._own.restore(state["own"])
         restore_generator(self._rng, state)
 
-    def _expert_batch(self, batches: int, count: int) -> dict[str, Any]:
-        numbers = self._rng.integers(0, self._expert.written, size=(batches, count))
-        ones = np.ones((batches, count))
+    def _sample_expert(self, batches: int, count: int) -> dict[str, Nested]:
+        numbers = self._rng.integers(0, self._expert.num_written, size=(batches, count))
         return self._expert.gather(numbers, self.discount) | {
-            "demonstration": ones.astype(bool),
-            "weights": ones.astype(np.float32),
+            "demonstration": np.ones((batches, count), bool),
+            "weights": np.ones((batches, count), np.float32),
         }

@@ -1,74 +1,75 @@
-"""Demonstrations: what an expert did, recorded from an agent or read from a file or a Minari data set."""
+"""Demonstrations of an expert: recorded from an agent, or loaded from a file or Minari data set."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from plx_core import Environment, Policy, play_greedily
+from plx_core import Environment, Policy, play_greedily, write_aside
 from plx_core.errors import DataError
-from plx_rl.memories.ring import flatten, nest
+from plx_core.types import Nested
+from plx_rl.memories.ring import SEPARATOR, flatten, nest
 from plx_rl.memories.transitions import REQUIRED
 
+if TYPE_CHECKING:
+    import minari
+
 MINARI = "minari:"
-Transition = dict[str, np.ndarray]
+Columns: TypeAlias = dict[str, np.ndarray]
+"""Arrays by name with one row per step; the rows of an episode are together and in order."""
 
 
-def record(env: Environment, policy: Policy, episodes: int, seed: int) -> Transition:
-    """Greedy episodes as columns, one row a step, each episode's rows together and in order.
+def record(env: Environment, policy: Policy, episodes: int, seed: int) -> Columns:
+    """Play greedy episodes, and return their transitions.
 
     Args:
-        env: as `play_greedily` takes it, and so are the others.
-        policy: acts.
-        episodes: how many.
-        seed: of the environments.
+        env: the environments.
+        policy: chooses the actions.
+        episodes: how many episodes.
+        seed: the seed of the environments.
 
     Returns:
-        `state` and `next_state` (or `state/NAME` where an observation has parts), `action`, `reward`, `terminated`, `truncated`, and
-        the masks of legal actions where there are any.
+        `state` and `next_state` (or `state/NAME` for observations with parts), `action`, `reward`,
+        `terminated`, `truncated`, and the action masks if there are any.
     """
-    running: list[list[Transition]] = [[] for _ in range(env.num_envs)]
-    recorded: list[Transition] = []
+    current: list[list[Columns]] = [[] for _ in range(env.num_envs)]
+    rows: list[Columns] = []
     for played in play_greedily(env, policy, episodes, seed):
         step = played.step
         columns = dict(flatten(step.transition(played.observations, played.actions, played.masks)))
         for index in np.flatnonzero(played.counts):
             if step.valid is None or step.valid[index]:
-                running[index].append({name: column[index] for name, column in columns.items()})
+                current[index].append({name: column[index] for name, column in columns.items()})
             if step.ended[index]:
-                recorded += running[index]
-                running[index] = []
-    return {name: np.stack([row[name] for row in recorded]) for name in recorded[0]}
+                rows += current[index]
+                current[index] = []
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
 def save(path: str | Path, columns: Mapping[str, np.ndarray]) -> None:
-    """Write demonstrations to an `.npz` file, which is complete as soon as it is there."""
+    """Write demonstrations to an `.npz` file, which appears only once it is complete."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npz", delete=False) as aside:
-        try:
-            np.savez_compressed(aside, allow_pickle=False, **columns)
-        except BaseException:
-            Path(aside.name).unlink()
-            raise
-    Path(aside.name).replace(path)
+    with write_aside(path) as aside, aside.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **columns)
 
 
-def load(source: str | Path) -> Transition:
-    """The columns of demonstrations.
+def load(source: str | Path) -> Columns:
+    """Load demonstrations.
 
     Args:
-        source: an `.npz` file, as `save` writes it, or `minari:ID`, the ID of a Minari data set on this machine.
+        source: an `.npz` file written by `save`, or `minari:ID` with the ID of a Minari data set on
+            this machine.
 
     Raises:
-        DataError: it is not there, is none of these, or Minari is not installed.
+        DataError: the source does not exist, is neither of these, or needs Minari, which is not
+            installed.
     """
     if str(source).startswith(MINARI):
-        return _from_minari(str(source).removeprefix(MINARI))
+        return _load_minari(str(source).removeprefix(MINARI))
     try:
         with np.load(source, allow_pickle=False) as file:
             columns = {name: file[name] for name in file.files}
@@ -78,22 +79,19 @@ def load(source: str | Path) -> Transition:
     return columns
 
 
-def in_order(columns: Transition) -> Iterator[dict[str, Any]]:
-    """The transitions of one expert, as a memory takes them."""
+def in_order(columns: Columns) -> Iterator[dict[str, Nested]]:
+    """Yield each transition, as a memory with one environment stores it."""
     for row in range(len(columns["reward"])):
         yield nest({name: column[row : row + 1] for name, column in columns.items()})
 
 
-def _check(columns: Transition, source: Any) -> None:
-    missing = [name for name in REQUIRED if name not in columns]
-    missing += [
-        name
-        for name in ("state", "next_state")
-        if not any(column.split("/")[0] == name for column in columns)
-    ]
+def _check(columns: Columns, source: str | Path) -> None:
+    names = {name.split(SEPARATOR)[0] for name in columns}
+    missing = [name for name in (*REQUIRED, "state", "next_state") if name not in names]
     if missing:
         raise DataError(
-            f"the demonstrations {source} have no {', '.join(missing)}; there are {', '.join(sorted(columns)) or 'none'}"
+            f"the demonstrations {source} have no {', '.join(missing)}; "
+            f"they have {', '.join(sorted(columns)) or 'nothing'}"
         )
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1 or not lengths["reward"]:
@@ -102,7 +100,7 @@ def _check(columns: Transition, source: Any) -> None:
         )
 
 
-def _from_minari(name: str) -> Transition:
+def _load_minari(name: str) -> Columns:
     try:
         import minari
     except ImportError as error:
@@ -113,19 +111,19 @@ def _from_minari(name: str) -> Transition:
         episodes = list(minari.load_dataset(name).iterate_episodes())
     except (OSError, ValueError) as error:
         raise DataError(f"the Minari data set {name} cannot be read: {error}") from error
-    columns: dict[str, list[np.ndarray]] = {}
+    parts: dict[str, list[np.ndarray]] = {}
     for episode in episodes:
-        for column, values in _of_episode(episode):
-            columns.setdefault(column, []).append(values)
-    found = {column: np.concatenate(parts) for column, parts in columns.items()}
-    _check(found, f"{MINARI}{name}")
-    return found
+        for column, values in _columns_of(episode):
+            parts.setdefault(column, []).append(values)
+    columns = {column: np.concatenate(values) for column, values in parts.items()}
+    _check(columns, f"{MINARI}{name}")
+    return columns
 
 
-def _of_episode(episode: Any) -> Iterator[tuple[str, np.ndarray]]:
-    for name, observed in flatten({"state": episode.observations}):
-        yield name, observed[:-1]
-        yield f"next_{name}", observed[1:]
+def _columns_of(episode: minari.EpisodeData) -> Iterator[tuple[str, np.ndarray]]:
+    for name, observations in flatten({"state": episode.observations}):
+        yield name, observations[:-1]
+        yield f"next_{name}", observations[1:]
     yield "action", np.asarray(episode.actions)
     yield "reward", np.asarray(episode.rewards, np.float32)
     yield "terminated", np.asarray(episode.terminations, bool)

@@ -1,43 +1,42 @@
-"""Prioritized replay: transitions that surprised are drawn more often."""
+"""Prioritized experience replay: transitions with a large TD error are sampled more often."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 import plx_core as plx
 from plx_core.annotations import Fraction, PositiveFloat, PositiveInt
 from plx_core.errors import DataError
-from plx_rl.memories.memory import get_by_index
+from plx_core.types import Batch
+from plx_rl.memories.base import TransitionMemory
 from plx_rl.memories.sum_tree import SumTree
-from plx_rl.memories.transitions import Transitions
 from plx_rl.randomness import generator_state, restore_generator
 
 
 @final
-class PrioritizedMemory(plx.Memory):
-    """Keeps the newest transitions, and draws each in proportion to its priority.
+class PrioritizedMemory(TransitionMemory):
+    """A replay memory of the newest transitions, sampled in proportion to their priorities.
 
-    A priority is (|δ| + ε)^α, of the error δ with which the transition was last learnt; a new one has the highest so far.
-    A sample has `weights` (N P(i))^-β, the largest of its batch being 1, with which the bias of the draw is undone, and
-    `indices`, with which `update_priorities` is told the new errors. Where numba is installed (`plx-rl[numba]`), the sums of
-    priorities are kept in compiled loops, with the same bits, several times as fast.
+    The priority of a transition is (|δ| + ε)^α, where δ is its TD error in the latest update; a new
+    transition gets the highest priority so far. A sample has the importance-sampling `weights`,
+    (N P(i))^-β divided by their maximum in the batch, and `indices` for `update_priorities`. With
+    numba (`plx-rl[numba]`) the sum tree is compiled: the same bits, several times as fast.
 
     Args:
-        size: how many transitions are kept.
-        batch_size: how many make a batch.
+        size: how many transitions are stored.
+        batch_size: how many transitions a batch has.
         alpha: α, from 0 (uniform) to 1 (in proportion to the error).
-        beta: β at first; it grows to 1.
-        beta_steps: how many transitions have been added when β is 1.
-        epsilon: ε, which keeps a transition without error in the draw.
-        n_step: over how many steps of an episode a sampled transition reaches.
-        frames: how many frames each observation stacks along its last axis; each is then kept once.
-        path: a folder in which the arrays are kept as files.
-        discount: γ of the rewards that `n_step` adds up; the model's when left out.
-        seed: of the draws.
+        beta: the initial β; it grows linearly to 1.
+        beta_steps: the number of added transitions at which β is 1.
+        epsilon: ε, which keeps the priority of a transition without error above 0.
+        n_step: how many steps of an episode a sampled transition spans.
+        frames: how many frames each observation stacks along its last axis; each frame is then
+            stored once.
+        path: a folder to store the arrays in files.
+        discount: γ of n-step rewards; the model's by default.
+        seed: the seed of the sampling.
 
     Source: Schaul et al. 2016, "Prioritized Experience Replay", proportional variant.
     """
@@ -56,19 +55,11 @@ class PrioritizedMemory(plx.Memory):
         discount: Fraction | None = None,
         seed: int | None = None,
     ) -> None:
-        if batch_size > size:
-            raise ValueError(
-                f"a memory of size {size} cannot give a batch of {batch_size}; make size at least batch_size"
-            )
-        self.size = size
-        self.batch_size = batch_size
-        self.discount = discount
-        self.n_step = n_step
+        super().__init__(size, batch_size, n_step, frames, path, discount)
         self._alpha = alpha
         self._beta = beta
         self._beta_steps = beta_steps
         self._epsilon = epsilon
-        self._transitions = Transitions(size, n_step, frames, Path(path) if path else None)
         self._tree = fastest_sum_tree(size)
         self._highest = 1.0
         self._prioritized = 0
@@ -76,81 +67,73 @@ class PrioritizedMemory(plx.Memory):
         self.seed = seed
         self._rng = np.random.default_rng(seed)
 
-    def __len__(self) -> int:
-        return len(self._transitions)
-
     @property
     def beta(self) -> float:
         """β of the next sample."""
-        return self._beta + (1.0 - self._beta) * min(
-            1.0, self._transitions.written / self._beta_steps
-        )
+        progress = min(1.0, self._transitions.num_written / self._beta_steps)
+        return self._beta + (1.0 - self._beta) * progress
 
-    def step(self, **transition: Any) -> None:
-        """Add one transition for each of N environments; see `Transitions.add`."""
-        self._transitions.add(transition)
+    def sample(self, batches: int = 1) -> Batch:
+        """Sample batches: arrays [batches, batch_size, …] by name, with `weights` and `indices`.
 
-    def can_sample(self, count: int | None = None) -> bool:
-        """Whether there are `count` transitions, or enough for a batch."""
-        return len(self) >= (self.batch_size if count is None else count)
-
-    def sample(self, batches: int = 1) -> Mapping[str, Any]:
-        """Draw `batches` batches at once: arrays [batches, batch_size, ...] by name, with `weights` and `indices`.
-
-        Each batch has one draw from each of `batch_size` equal shares of the priorities.
+        Sampling is stratified: a batch has one transition from each of `batch_size` equal shares of
+        the total priority.
 
         Raises:
             DataError: there are not enough transitions for a batch.
         """
         if not self.can_sample():
             raise DataError(
-                f"a batch of {self.batch_size} was asked of a memory that holds {len(self)} transitions"
+                f"cannot sample a batch of {self.batch_size}: the memory holds {len(self)} "
+                "transitions"
             )
         self._prioritize_new()
         shares = np.arange(self.batch_size) + self._rng.random((batches, self.batch_size))
-        places = self._tree.find(shares * (self._tree.total / self.batch_size))
-        priorities = self._tree.get(places)
-        weights = (
-            priorities / priorities.min(axis=-1, keepdims=True)
-        ) ** -self.beta  # N and the sum cancel out
+        indices = self._tree.find(shares * (self._tree.total / self.batch_size))
+        priorities = self._tree.get(indices)
+        # N and the total priority cancel out in the division by the maximum.
+        weights = (priorities / priorities.min(axis=-1, keepdims=True)) ** -self.beta
         first = self._transitions.first
-        numbers = first + (places - first) % self.size
-        extra = {"weights": weights.astype(np.float32), "indices": numbers}
-        return self._transitions.gather(numbers, self.discount) | extra
+        numbers = first + (indices - first) % self.size
+        return self._transitions.gather(numbers, self.discount) | {
+            "weights": weights.astype(np.float32),
+            "indices": numbers,
+        }
 
     def update_priorities(self, indices: np.ndarray, errors: np.ndarray) -> None:
-        """Say with what error transitions were learnt: `indices` of a sample, and δ of the same shape."""
+        """Update the priorities of transitions with their TD errors.
+
+        Args:
+            indices: `indices` of a sample.
+            errors: δ, of the same shape.
+
+        Raises:
+            DataError: an error is not finite.
+        """
         self._prioritize_new()
-        numbers, errors = np.ravel(indices), np.abs(np.ravel(errors)).astype(np.float64)
-        kept = numbers >= self._transitions.first
-        priorities = (errors[kept] + self._epsilon) ** self._alpha
+        numbers = np.ravel(indices)
+        errors = np.abs(np.ravel(errors)).astype(np.float64)
+        is_stored = numbers >= self._transitions.first
+        priorities = (errors[is_stored] + self._epsilon) ** self._alpha
         if not np.isfinite(priorities).all():
-            raise DataError("a transition was learnt with an error that is not finite")
-        self._tree.set(numbers[kept] % self.size, priorities)
+            raise DataError("the TD error of a transition is not finite")
+        self._tree.set(numbers[is_stored] % self.size, priorities)
         self._highest = max(self._highest, float(priorities.max(initial=0.0)))
 
-    def get_by_index(self, index: int) -> Mapping[str, Any]:
-        """One transition: 0 is the oldest, -1 the newest."""
-        return get_by_index(self._transitions, index, self.discount)
-
-    def interrupt(self) -> None:
-        """The environments were reset amid an episode: what comes next does not follow what came before."""
-        self._transitions.interrupt()
-
     def clear(self) -> None:
-        """Forget every transition and priority."""
-        self._transitions.clear()
+        """Remove all transitions and priorities."""
+        super().clear()
         self._tree.fill(np.zeros(self.size))
         self._highest = 1.0
         self._prioritized = 0
         self._first = 0
 
     def reseed(self, seed: int) -> None:
-        """Draw from this seed on."""
+        """Restart the sampling with a seed."""
         self._rng = np.random.default_rng(seed)
 
     def state(self) -> plx.State:
-        """The transitions, their priorities and the generator."""
+        """Return the transitions, their priorities and the generator."""
         priorities = {
             "priorities": self._tree.leaves().copy(),
             "highest": self._highest,
@@ -159,7 +142,7 @@ class PrioritizedMemory(plx.Memory):
         return self._transitions.state() | priorities | generator_state(self._rng)
 
     def restore(self, state: plx.State) -> None:
-        """Go on from a state, of a memory with the same parameters."""
+        """Continue from a state of a memory with the same parameters."""
         self._transitions.restore(state)
         self._tree.fill(np.asarray(state["priorities"]))
         self._highest = float(state["highest"])
@@ -168,13 +151,13 @@ class PrioritizedMemory(plx.Memory):
         restore_generator(self._rng, state)
 
     def _prioritize_new(self) -> None:
-        """Give the transitions added since the last call their priority: all in one go, which costs far less than each alone."""
-        first, written = self._transitions.first, self._transitions.written
-        self._prioritize(
-            max(self._first, written - self.size), first, 0.0
-        )  # their frames are no longer all there
-        self._prioritize(max(self._prioritized, first), written, self._highest)
-        self._first, self._prioritized = first, written
+        """Set the priorities of all transitions added since the last call, in one operation."""
+        first, end = self._transitions.first, self._transitions.num_written
+        # Some frames of the transitions before `first` are overwritten.
+        self._prioritize(max(self._first, end - self.size), first, 0.0)
+        self._prioritize(max(self._prioritized, first), end, self._highest)
+        self._first = first
+        self._prioritized = end
 
     def _prioritize(self, begin: int, end: int, priority: float) -> None:
         if begin < end:

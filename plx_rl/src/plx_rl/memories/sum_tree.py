@@ -1,20 +1,19 @@
-"""Sums of priorities in a binary tree, for drawing many indices in proportion at once."""
+"""A binary tree of sums of priorities, to sample many indices in proportion at once."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 
 
 class SumTree:
-    """`size` numbers, none below 0, with every partial sum of a complete binary tree over them.
+    """`size` non-negative numbers, and every partial sum of a complete binary tree over them.
 
-    Changing or finding M of them costs M log2(size), in vector operations over all M. A parent is always the sum of its
-    two children as they are, never a running difference, so the tree is a function of its leaves alone.
+    Setting or finding M of them takes M log2(size) steps, in vector operations over all M. A parent
+    is always recomputed as the sum of its two children and never updated by a difference, so the
+    tree is a function of its leaves.
 
     Args:
-        size: how many numbers; all are 0 at first.
+        size: how many numbers; initially all 0.
     """
 
     def __init__(self, size: int) -> None:
@@ -25,15 +24,15 @@ class SumTree:
 
     @property
     def total(self) -> float:
-        """The sum of all."""
+        """The sum of all numbers."""
         return float(self._sums[1])
 
-    def get(self, indices: np.ndarray) -> Any:
-        """The numbers at these indices."""
-        return self._sums[self._leaves + indices]
+    def get(self, indices: np.ndarray) -> np.ndarray:
+        """Return the numbers at indices."""
+        return np.asarray(self._sums[self._leaves + indices])
 
     def set(self, indices: np.ndarray, values: np.ndarray) -> None:
-        """Change the numbers at these indices, int [M]; of an index given twice, the later value holds."""
+        """Set the values at indices, int [M]; for a repeated index, the last value counts."""
         nodes = indices + self._leaves
         self._sums[nodes] = values
         for _ in range(self._depth):
@@ -42,31 +41,31 @@ class SumTree:
             self._sums[nodes] = self._sums[left] + self._sums[left + 1]
 
     def find(self, sums: np.ndarray) -> np.ndarray:
-        """For each given number, the first index up to which the sum of all numbers is above it.
+        """Find the first index at which the cumulative sum exceeds each given sum.
 
         Args:
             sums: [M], each at least 0 and below `total`.
 
         Returns:
-            Indices int [M], none of a number that is 0 while another is not.
+            Indices, int [M]; never of a number that is 0, unless all are.
         """
-        rest = np.array(sums, np.float64)
-        nodes = np.ones(rest.shape, np.int64)
+        remainders = np.array(sums, np.float64)
+        nodes = np.ones(remainders.shape, np.int64)
         for _ in range(self._depth):
             nodes = nodes << 1
             left = self._sums[nodes]
-            # Rounding may leave a rest as large as the left sum where nothing lies to the right.
-            right = (rest >= left) & (self._sums[nodes + 1] > 0.0)
-            rest -= left * right
-            nodes += right
+            # Because of rounding, a remainder may reach the left sum although the right sum is 0.
+            goes_right = (remainders >= left) & (self._sums[nodes + 1] > 0.0)
+            remainders -= left * goes_right
+            nodes += goes_right
         return nodes - self._leaves
 
     def leaves(self) -> np.ndarray:
-        """All numbers, float64 [size]."""
+        """Return all numbers, float64 [size]."""
         return self._sums[self._leaves : self._leaves + self.size]
 
     def fill(self, values: np.ndarray) -> None:
-        """Change all numbers."""
+        """Set all numbers."""
         self._sums[self._leaves : self._leaves + self.size] = values
         begin = self._leaves
         while begin > 1:

@@ -1,14 +1,15 @@
-"""Transitions in a ring: what all memories share."""
+"""A ring of transitions, with n-step returns and stacked frames."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from plx_core import State
 from plx_core.errors import DataError
+from plx_core.types import Nested
 from plx_rl.memories.frames import FrameStacks
 from plx_rl.memories.ring import SEPARATOR, Ring, flatten, nest
 
@@ -18,14 +19,15 @@ ENVS = "env"
 
 
 class Transitions:
-    """The newest `size` transitions of a vector of environments; each is known by a number that never changes.
+    """The newest `size` transitions of N environments; each has a number that never changes.
 
     Args:
-        size: how many are kept.
-        n_step: over how many steps of one episode a gathered transition reaches.
-        frames: how many frames each observation stacks along its last axis; each is kept once.
-        folder: where the arrays are kept as `.npy` files; in memory when None.
-        is_whole: whether there have to be `size` of them, however many frames episodes of one step take.
+        size: how many transitions are stored.
+        n_step: how many steps of an episode a gathered transition spans.
+        frames: how many frames each observation stacks along its last axis; each frame is stored
+            once.
+        folder: the folder of the arrays' `.npy` files; None to store them in memory.
+        is_whole: always hold `size` transitions, however many frames short episodes take.
     """
 
     def __init__(
@@ -41,186 +43,184 @@ class Transitions:
         self.n_step = n_step
         self._ring = Ring(size, folder)
         self._stacks = FrameStacks(size, frames, folder, is_whole=is_whole) if frames > 1 else None
-        self._following = np.full(size if n_step > 1 else 0, -1)
-        self._last = np.full(0, -1)
-        self._is_plain = (
-            False  # whether transitions are mappings of arrays that can be written as they come
-        )
+        # The number of the next transition of the same episode, by index; -1 if there is none.
+        self._successors = np.full(size if n_step > 1 else 0, -1)
+        # The number of the latest transition of the current episode, by environment.
+        self._latest = np.full(0, -1)
+        self._is_flat = False  # whether transitions can be written without flattening them
 
     @property
-    def written(self) -> int:
-        """How many transitions have been added: the number of the next one."""
-        return self._ring.written
+    def num_written(self) -> int:
+        """The number of transitions added so far, which is the number of the next one."""
+        return self._ring.num_written
 
     @property
     def first(self) -> int:
         """The number of the oldest transition."""
-        return self._ring.first if self._stacks is None else self._stacks.complete_from()
+        return self._ring.first if self._stacks is None else self._stacks.first_complete()
 
     def __len__(self) -> int:
-        return self.written - self.first
+        return self.num_written - self.first
 
-    def add(self, transition: Mapping[str, Any]) -> None:
-        """Add one transition for each of N environments: arrays with a leading axis of N.
+    def add(self, transition: Mapping[str, Nested]) -> None:
+        """Add one transition for each of N environments.
 
         Args:
-            transition: `state` and `next_state` (an array, or a mapping of arrays), `action`, `reward`, `terminated`,
-                `truncated`, and whatever else is to be kept. `env` says which environments these are; 0 to N - 1 when
-                left out.
+            transition: arrays with a leading axis of N: `state` and `next_state` (arrays, or
+                mappings of arrays), `action`, `reward`, `terminated`, `truncated`, and any others.
+                `env` has the indices of the environments; 0 to N - 1 by default.
 
         Raises:
-            DataError: one of these is missing, or does not fit those before.
+            DataError: a required array is missing, or an array does not match earlier ones.
         """
-        if self._is_plain and len(transition) == len(self._ring.columns):
+        if self._is_flat and len(transition) == len(self._ring.columns):
             self._ring.write(transition, len(transition["reward"]))
             return
         columns = dict(flatten(transition))
         if not all(name in columns for name in REQUIRED):
             raise DataError(
-                f"a transition has a state, a next_state, {', '.join(REQUIRED)}; got {sorted(columns)}"
+                f"a transition must have state, next_state, {', '.join(REQUIRED)}; "
+                f"got {sorted(columns)}"
             )
         envs = columns.pop(ENVS, None)
         count = len(columns["reward"])
         if self._stacks is None and self.n_step == 1:
             self._ring.write(columns, count)
-            self._is_plain = columns.keys() == transition.keys()
+            self._is_flat = columns.keys() == transition.keys()
             return
         envs = np.arange(count) if envs is None else envs
         ended = columns["terminated"] | columns["truncated"]
         if self._stacks is not None:
-            columns = self._keep_frames(self._stacks, columns, envs, ended)
-        numbers = self.written + np.arange(count)
+            columns = self._store_frames(self._stacks, columns, envs, ended)
+        numbers = self.num_written + np.arange(count)
         self._ring.write(columns, count)
         if self.n_step > 1:
             self._link(numbers, envs, ended)
 
-    def gather(self, numbers: np.ndarray, discount: float | None = None) -> dict[str, Any]:
-        """The transitions of these numbers, int [...]: arrays [..., ...] by name, observations nested as they were added.
+    def gather(self, numbers: np.ndarray, discount: float | None = None) -> dict[str, Nested]:
+        """Return the transitions with these numbers, int [...]: arrays [..., ...], nested as added.
 
-        With `n_step` above 1 a reward is the discounted sum over `steps` steps: as many as were taken, at most `n_step`,
-        before the episode ended or the newest transition was reached. What followed is what followed the last of them.
+        With `n_step` above 1, `reward` is the discounted sum of `steps` rewards: up to `n_step`, or
+        until the episode ended or the newest transition was reached. `next_state`, `terminated` and
+        `truncated` are those of the last of these steps.
         """
-        places = numbers % self.size
-        last = places
-        gathered: dict[str, Any] = {}
+        indices = numbers % self.size
+        last = indices
+        columns: dict[str, np.ndarray] = {}
         if self.n_step > 1:
-            gathered["reward"], gathered["steps"], last = self._accumulate(places, discount)
+            columns["reward"], columns["steps"], last = self._accumulate(indices, discount)
         for name in self._ring.columns:
-            if name != FRAMES and name not in gathered:
-                gathered[name] = self._ring.take(name, last if _is_about_the_end(name) else places)
+            if name != FRAMES and name not in columns:
+                columns[name] = self._ring.take(name, last if _is_about_the_end(name) else indices)
         if self._stacks is not None:
             for name in self._stacks.names:
-                gathered[f"state{name}"] = self._stacked(name, places, slice(None, -1))
-                gathered[f"next_state{name}"] = self._stacked(name, last, slice(1, None))
-        return nest(gathered)
+                columns[f"state{name}"] = self._take_stacks(
+                    self._stacks, name, indices, slice(None, -1)
+                )
+                columns[f"next_state{name}"] = self._take_stacks(
+                    self._stacks, name, last, slice(1, None)
+                )
+        return nest(columns)
 
     def interrupt(self) -> None:
-        """The environments were reset amid an episode: what comes next does not follow what came before."""
-        self._last.fill(-1)
+        """End the current episodes: the environments were reset without a step that ended them."""
+        self._latest.fill(-1)
         if self._stacks is not None:
             self._stacks.interrupt()
 
     def truncate(self, count: int) -> None:
-        """Mark the newest `count` transitions as the last of episodes that were cut short, unless they are the last already."""
-        places = np.arange(max(self._ring.first, self.written - count), self.written) % self.size
-        if len(places):
+        """Mark the newest `count` transitions as truncated, except those that are terminated."""
+        begin = max(self._ring.first, self.num_written - count)
+        indices = np.arange(begin, self.num_written) % self.size
+        if len(indices):
             columns = self._ring.columns
-            columns["truncated"][places] |= ~columns["terminated"][places]
+            columns["truncated"][indices] |= ~columns["terminated"][indices]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all transitions."""
         self._ring.clear()
-        self._following.fill(-1)
-        self._last.fill(-1)
+        self._successors.fill(-1)
+        self._latest.fill(-1)
         if self._stacks is not None:
             self._stacks.clear()
 
-    def state(self) -> dict[str, Any]:
-        """All that `restore` needs."""
-        stacks = {} if self._stacks is None else {"stacks": self._stacks.state()}
-        return {
+    def state(self) -> dict[str, Nested]:
+        """Return all that `restore` needs."""
+        state = {
             "ring": self._ring.state(),
-            "following": self._following.copy(),
-            "last": self._last.copy(),
-        } | stacks
+            "following": self._successors.copy(),
+            "last": self._latest.copy(),
+        }
+        return state if self._stacks is None else state | {"stacks": self._stacks.state()}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Keep the transitions of a state.
+    def restore(self, state: State) -> None:
+        """Continue from a state.
 
         Raises:
-            DataError: the state is that of a memory of another size, `n_step` or `frames`.
+            DataError: the state is from a memory with another size, `n_step` or `frames`.
         """
-        if len(state["following"]) != len(self._following) or ("stacks" in state) != (
-            self._stacks is not None
-        ):
-            raise DataError("the state is that of a memory with another size, n_step or frames")
+        has_stacks = self._stacks is not None
+        if len(state["following"]) != len(self._successors) or ("stacks" in state) != has_stacks:
+            raise DataError("the state is from a memory with another size, n_step or frames")
         self._ring.restore(state["ring"])
-        self._following = np.array(state["following"])
-        self._last = np.array(state["last"])
+        self._successors = np.array(state["following"])
+        self._latest = np.array(state["last"])
         if self._stacks is not None:
             self._stacks.restore(state["stacks"])
 
-    def _keep_frames(
+    def _store_frames(
         self,
         stacks: FrameStacks,
         columns: dict[str, np.ndarray],
         envs: np.ndarray,
         ended: np.ndarray,
     ) -> dict[str, np.ndarray]:
-        states = {
-            name.removeprefix("state"): columns.pop(name)
-            for name in list(columns)
-            if _is_of(name, "state")
-        }
-        next_states = {
-            name.removeprefix("next_state"): columns.pop(name)
-            for name in list(columns)
-            if _is_of(name, "next_state")
-        }
+        """Store the observations among columns as frames, and replace them by frame numbers."""
+        states = _pop_group(columns, "state")
+        next_states = _pop_group(columns, "next_state")
         if not states or states.keys() != next_states.keys():
             raise DataError(
-                f"a state of {sorted(states)} and a next_state of {sorted(next_states)} are not alike"
+                "state and next_state must have the same parts; "
+                f"got {sorted(states)} and {sorted(next_states)}"
             )
         return columns | {FRAMES: stacks.add(states, next_states, envs, ended)}
 
-    def _stacked(self, name: str, places: np.ndarray, which: slice) -> Any:
-        numbers = self._ring.take(FRAMES, places)[..., which]
-        stacks = (
-            self._stacks.take(name, numbers.reshape(-1, numbers.shape[-1]))
-            if self._stacks is not None
-            else numbers
-        )
-        return stacks.reshape(*places.shape, *stacks.shape[1:])
+    def _take_stacks(
+        self, stacks: FrameStacks, name: str, indices: np.ndarray, frames: slice
+    ) -> np.ndarray:
+        numbers = self._ring.take(FRAMES, indices)[..., frames]
+        observations = stacks.take(name, numbers.reshape(-1, numbers.shape[-1]))
+        return observations.reshape(*indices.shape, *observations.shape[1:])
 
     def _link(self, numbers: np.ndarray, envs: np.ndarray, ended: np.ndarray) -> None:
-        if len(self._last) <= envs.max():
-            self._last = np.concatenate(
-                [self._last, np.full(int(envs.max()) + 1 - len(self._last), -1)]
-            )
-        self._following[numbers % self.size] = -1
-        before = self._last[envs]
-        kept = before >= self._ring.first
-        self._following[before[kept] % self.size] = numbers[kept]
-        self._last[envs] = np.where(ended, -1, numbers)
+        """Make the new transitions the successors of the latest ones of their environments."""
+        num_missing = int(envs.max()) + 1 - len(self._latest)
+        if num_missing > 0:
+            self._latest = np.concatenate([self._latest, np.full(num_missing, -1)])
+        self._successors[numbers % self.size] = -1
+        previous = self._latest[envs]
+        is_stored = previous >= self._ring.first
+        self._successors[previous[is_stored] % self.size] = numbers[is_stored]
+        self._latest[envs] = np.where(ended, -1, numbers)
 
     def _accumulate(
-        self, places: np.ndarray, discount: float | None
-    ) -> tuple[Any, Any, np.ndarray]:
+        self, indices: np.ndarray, discount: float | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return n-step rewards, their numbers of steps, and the indices of their last steps."""
         if discount is None:
             raise DataError(
-                "a memory with n_step above 1 needs a discount; an agent gives it its model's"
+                "a memory with n_step above 1 needs a discount; an agent sets its model's"
             )
-        rewards = self._ring.take("reward", places)
-        steps = np.ones(places.shape, np.int32)
-        last, going = places, np.ones(places.shape, bool)
+        rewards = self._ring.take("reward", indices)
+        steps = np.ones(indices.shape, np.int32)
+        last, continues = indices, np.ones(indices.shape, bool)
         for step in range(1, self.n_step):
-            following = self._following[last]
-            going = going & (following >= 0)
-            last = np.where(going, following % self.size, last)
-            rewards = rewards + np.where(
-                going, np.float32(discount**step) * self._ring.take("reward", last), np.float32(0.0)
-            )
-            steps += going
+            successors = self._successors[last]
+            continues = continues & (successors >= 0)
+            last = np.where(continues, successors % self.size, last)
+            discounted = np.float32(discount**step) * self._ring.take("reward", last)
+            rewards = rewards + np.where(continues, discounted, np.float32(0.0))
+            steps += continues
         return rewards, steps, last
 
 
@@ -228,5 +228,7 @@ def _is_about_the_end(name: str) -> bool:
     return name.startswith("next_") or name in ("terminated", "truncated")
 
 
-def _is_of(name: str, group: str) -> bool:
-    return name == group or name.startswith(group + SEPARATOR)
+def _pop_group(columns: dict[str, np.ndarray], group: str) -> dict[str, np.ndarray]:
+    """Remove the columns of an observation, and return them by the rest of their names."""
+    names = [name for name in columns if name == group or name.startswith(group + SEPARATOR)]
+    return {name.removeprefix(group): columns.pop(name) for name in names}

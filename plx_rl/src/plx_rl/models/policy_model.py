@@ -14,7 +14,7 @@ from plx_core.annotations import Fraction, GraphFn
 from plx_core.errors import ComponentError
 from plx_core.types import Features, Layer, Space, Tensor
 from plx_rl.distributions import DiagonalGaussian, Distribution, distribution_for
-from plx_rl.learners.on_policy_learner import ActorCritic
+from plx_rl.learners.on_policy_learner import ActorCritic, no_value
 from plx_rl.models.heads import OUTPUTS, GaussianHead
 from plx_rl.models.reinforcement_model import ReinforcementModel
 from plx_rl.policies.network_policies import StochasticPolicy
@@ -90,7 +90,9 @@ class PolicyModel(ReinforcementModel):
         policy = keras.Model(observations, self._policy_head(distribution)(hidden), name="policy")
         if not self._has_value():
             network = keras.Model(observations, {"policy": policy.output}, name=self.name)
-            return ActorCritic(network, policy, None, policy.trainable_variables, [], distribution)
+            return ActorCritic(
+                network, policy, no_value, policy.trainable_variables, [], distribution
+            )
         hidden = hidden if self.share_graph else self._hidden(observations, self._value_graph_fn())
         outputs = keras.layers.Dense(
             1, kernel_initializer=keras.initializers.Orthogonal(), dtype=OUTPUTS, name="value"

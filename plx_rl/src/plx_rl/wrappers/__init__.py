@@ -1,1 +1,1 @@
-"""What changes an environment's observations, actions or rewards."""
+"""Wrappers that change an environment's observations, actions or rewards."""

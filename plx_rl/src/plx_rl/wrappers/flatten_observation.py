@@ -1,18 +1,20 @@
-"""Any observation as one vector."""
+"""Observations of any space as one vector."""
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import gymnasium
 from attrs import frozen
+
+from plx_rl.types import Env
 
 
 @final
 @frozen
 class FlattenObservation:
-    """Makes an observation of any space, Tuple and nested Dict among them, one vector of numbers."""
+    """Flatten observations of any space, including Tuple and nested Dict, into one vector."""
 
-    def __call__(self, env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
-        """The environment with vectors."""
+    def __call__(self, env: Env) -> Env:
+        """Wrap an environment."""
         return gymnasium.wrappers.FlattenObservation(env)

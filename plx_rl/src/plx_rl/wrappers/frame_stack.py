@@ -1,56 +1,63 @@
-"""The last few observations as one, so that movement can be seen."""
+"""Stacks of the most recent observations, which show movement."""
 
 from __future__ import annotations
 
 from typing import Any, final
 
-import gymnasium
 import numpy as np
 from attrs import frozen
 from gymnasium import spaces
 
 from plx_core.annotations import PositiveInt
-from plx_rl.wrappers.observation import PartWise
+from plx_core.types import Space
+from plx_rl.types import Env, Observation, ResetResult
+from plx_rl.wrappers.observation import PartWrapper
 
 
 @final
 @frozen
 class FrameStack:
-    """Joins the last observations along their last axis, the newest last; an episode begins with the first one repeated.
+    """Concatenate the most recent observations along their last axis, the newest last.
 
-    A memory with the same number of `frames` keeps each of them once.
+    At the start of an episode the first observation is repeated. A memory with the same number of
+    `frames` stores each frame once.
 
     Args:
-        frames: how many are joined.
+        frames: how many observations are concatenated.
     """
 
     frames: PositiveInt = 4
 
-    def __call__(self, env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
-        """The environment with stacked observations."""
+    def __call__(self, env: Env) -> Env:
+        """Wrap an environment."""
         return _FrameStack(env, self.frames)
 
 
-class _FrameStack(PartWise):
-    def __init__(self, env: gymnasium.Env[Any, Any], frames: int) -> None:
+class _FrameStack(PartWrapper):
+    def __init__(self, env: Env, frames: int) -> None:
         self._frames = frames
-        self._recent: dict[str, list[Any]] = {}
+        self._recent: dict[str, list[np.ndarray]] = {}
         super().__init__(env)
 
-    def reset(self, **options: Any) -> Any:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> ResetResult:
         self._recent = {}
-        return super().reset(**options)
+        return super().reset(seed=seed, options=options)
 
-    def applies(self, space: Any) -> bool:
+    def applies(self, space: Space) -> bool:
         return isinstance(space, spaces.Box) and len(space.shape) >= 1
 
-    def space_of(self, space: Any) -> Any:
+    def space_of(self, space: Space) -> Space:
         low, high = (
             np.concatenate([bound] * self._frames, axis=-1) for bound in (space.low, space.high)
         )
         return spaces.Box(low, high, dtype=space.dtype)
 
-    def change(self, value: Any, name: str) -> Any:
-        earlier = self._recent.get(name, [value] * self._frames)
-        self._recent[name] = [*earlier[1:], value]
+    def change(self, value: Observation, name: str) -> Observation:
+        if name in self._recent:
+            self._recent[name] = [*self._recent[name][1:], value]
+        else:
+            # Copies, because a state is restored into these arrays in place.
+            self._recent[name] = [np.copy(value) for _ in range(self._frames)]
         return np.concatenate(self._recent[name], axis=-1)

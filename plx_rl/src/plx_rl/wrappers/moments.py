@@ -1,17 +1,17 @@
-"""The mean and variance of all that was ever seen."""
+"""Running mean and variance."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
+
+from plx_core import State
 
 
 class Moments:
-    """Mean and variance, of each number of an array by itself, updated batch by batch.
+    """The mean and variance of each element of an array, updated batch by batch.
 
-    Source: Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise algorithm for computing sample variances".
+    Source: Chan, Golub and LeVeque 1979, "Updating formulae and a pairwise algorithm for computing
+    sample variances".
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,8 @@ class Moments:
         total = self.count + count
         shift = mean - self.mean
         if self.count == 0:
-            self.mean, self.variance = mean, variance
+            self.mean = mean
+            self.variance = variance
         else:
             squares = (
                 self.variance * self.count
@@ -37,14 +38,12 @@ class Moments:
             self.variance = squares / total
         self.count = total
 
-    def state(self) -> dict[str, Any]:
-        """The moments."""
+    def state(self) -> State:
+        """Return the count, mean and variance."""
         return {"count": self.count, "mean": self.mean, "variance": self.variance}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a state."""
-        self.count, self.mean, self.variance = (
-            int(state["count"]),
-            np.asarray(state["mean"]),
-            np.asarray(state["variance"]),
-        )
+    def restore(self, state: State) -> None:
+        """Continue from a state."""
+        self.count = int(state["count"])
+        self.mean = np.asarray(state["mean"])
+        self.variance = np.asarray(state["variance"])

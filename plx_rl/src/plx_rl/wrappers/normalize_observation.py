@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import gymnasium
 import numpy as np
 
-from plx_core import State
+from plx_core import STATE, State
 from plx_core.annotations import PositiveFloat
+from plx_core.types import Observations, Space, Tensor
 from plx_rl.wrappers.moments import Moments
 from plx_rl.wrappers.transform import Transform, each_part
 
 
 @final
 class NormalizeObservation(Transform):
-    """Takes the mean off each number of an observation and divides by its deviation, both over all environments and all time.
+    """Normalise each element of an observation by its running mean and standard deviation.
 
-    Images of bytes are left alone. An environment of evaluation uses what the one of training knows.
+    The statistics are taken over all environments and all steps of training; an environment for
+    evaluation uses those of the training environment. uint8 images stay unchanged.
 
     Args:
-        clip: what lies further from 0 is cut off.
-        epsilon: is added to the variance.
+        clip: clip normalised values to [-clip, clip].
+        epsilon: added to the variance.
     """
 
     def __init__(self, clip: PositiveFloat = 10.0, epsilon: PositiveFloat = 1e-8) -> None:
@@ -29,50 +31,45 @@ class NormalizeObservation(Transform):
         self._epsilon = epsilon
         self._moments: dict[str, Moments] = {}
 
-    def space(self, space: Any) -> Any:
-        """Numbers between the cuts."""
+    def space(self, space: Space) -> Space:
+        """Return the space with the bounds of the clipping."""
         if isinstance(space, gymnasium.spaces.Dict):
             return gymnasium.spaces.Dict(
                 {name: self.space(part) for name, part in space.spaces.items()}
             )
-        is_number = isinstance(space, gymnasium.spaces.Box) and space.dtype.kind == "f"
-        return (
-            gymnasium.spaces.Box(-self._clip, self._clip, space.shape, np.float32)
-            if is_number
-            else space
-        )
+        if not isinstance(space, gymnasium.spaces.Box) or space.dtype.kind != "f":
+            return space
+        return gymnasium.spaces.Box(-self._clip, self._clip, space.shape, np.float32)
 
-    def observe(self, observations: Any, learn: bool) -> Any:
-        """The normalised observations."""
-        return each_part(
-            observations,
-            lambda name, part: (
-                self._normalize(name, part, learn) if part.dtype.kind == "f" else part
-            ),
-        )
+    def observe(self, observations: Observations, learn: bool) -> Observations:
+        """Return the normalised observations."""
 
-    def graph(self, features: dict[str, Any]) -> dict[str, Any]:
-        """The same on tensors."""
+        def normalize(name: str, part: np.ndarray) -> np.ndarray:
+            return self._normalize(name, part, learn) if part.dtype.kind == "f" else part
+
+        return each_part(observations, normalize)
+
+    def graph(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Normalise tensors in the same way."""
         names = {name or next(iter(features)): moments for name, moments in self._moments.items()}
         return features | {
             name: self._on_tensor(features[name], moments) for name, moments in names.items()
         }
 
     def state(self) -> State:
-        """The moments of each part."""
+        """Return the moments of each part."""
         return {
-            "moments": {
-                name or "state": moments.state() for name, moments in self._moments.items()
-            },
+            "moments": {name or STATE: moments.state() for name, moments in self._moments.items()},
             "named": "" not in self._moments,
         }
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         self._moments = {}
-        for name, known in state["moments"].items():
-            self._moments[name if state["named"] else ""] = moments = Moments()
-            moments.restore(known)
+        for name, saved in state["moments"].items():
+            moments = Moments()
+            moments.restore(saved)
+            self._moments[name if state["named"] else ""] = moments
 
     def _normalize(self, name: str, part: np.ndarray, learn: bool) -> np.ndarray:
         moments = self._moments.setdefault(name, Moments())
@@ -81,12 +78,9 @@ class NormalizeObservation(Transform):
         scaled = (part - moments.mean) / np.sqrt(moments.variance + self._epsilon)
         return np.asarray(np.clip(scaled, -self._clip, self._clip), np.float32)
 
-    def _on_tensor(self, tensor: Any, moments: Moments) -> Any:
+    def _on_tensor(self, tensor: Tensor, moments: Moments) -> Tensor:
         import keras
 
-        deviation = np.sqrt(moments.variance + self._epsilon)
-        return keras.ops.clip(
-            (tensor - moments.mean.astype(np.float32)) / deviation.astype(np.float32),
-            -self._clip,
-            self._clip,
-        )
+        mean = moments.mean.astype(np.float32)
+        deviation = np.sqrt(moments.variance + self._epsilon).astype(np.float32)
+        return keras.ops.clip((tensor - mean) / deviation, -self._clip, self._clip)

@@ -14,14 +14,17 @@ from plx_rl.wrappers.transform import Transform
 
 @final
 class NormalizeReward(Transform):
-    """Divides rewards by the deviation of their discounted sums, over all environments and all time.
+    """Divide rewards by the running standard deviation of their discounted sums.
+
+    The statistics are taken over all environments and all steps of training.
 
     Args:
-        discount: γ of the sums; the model's is a good choice.
-        clip: what lies further from 0 is cut off.
-        epsilon: is added to the variance.
+        discount: γ of the sums; usually the model's.
+        clip: clip normalised rewards to [-clip, clip].
+        epsilon: added to the variance.
 
-    Source: Huang et al. 2022, "The 37 implementation details of PPO", details of continuous actions.
+    Source: Huang et al. 2022, "The 37 implementation details of PPO", details of continuous
+    actions.
     """
 
     def __init__(
@@ -34,20 +37,20 @@ class NormalizeReward(Transform):
         self._sums: np.ndarray | None = None
 
     def reward(self, rewards: np.ndarray, ended: np.ndarray, learn: bool) -> np.ndarray:
-        """The normalised rewards."""
+        """Return the normalised rewards."""
         if learn:
-            before = np.zeros(len(rewards)) if self._sums is None else self._sums
-            sums = before * self._discount + rewards
+            previous = np.zeros(len(rewards)) if self._sums is None else self._sums
+            sums = previous * self._discount + rewards
             self._moments.update(sums)
             self._sums = np.where(ended, 0.0, sums)
         scaled = rewards / np.sqrt(self._moments.variance + self._epsilon)
         return np.asarray(np.clip(scaled, -self._clip, self._clip), np.float32)
 
     def state(self) -> State:
-        """The moments, and the sums of the running episodes."""
+        """Return the moments, and the sums of the current episodes."""
         return {"moments": self._moments.state(), "sums": self._sums}
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
         self._moments.restore(state["moments"])
         self._sums = None if state["sums"] is None else np.asarray(state["sums"])

@@ -1,4 +1,4 @@
-"""Wrappers that change each part of an observation by itself."""
+"""The base of wrappers that change parts of an observation."""
 
 from __future__ import annotations
 
@@ -9,37 +9,34 @@ import gymnasium
 from gymnasium import spaces
 
 from plx_core.errors import DataError
+from plx_core.types import Space
+from plx_rl.types import Env, Observation
 
 
-class PartWise(gymnasium.ObservationWrapper[Any, Any, Any]):
-    """Changes the observation, or each part of a Dict, that `applies` says it can change.
+class PartWrapper(gymnasium.ObservationWrapper[Any, Any, Any]):
+    """Changes an observation, or those parts of a Dict to which `applies` returns True.
 
     Args:
         env: the environment.
 
     Raises:
-        DataError: it can change none.
+        DataError: the wrapper applies to no part.
     """
 
-    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+    def __init__(self, env: Env) -> None:
         super().__init__(env)
         inner = env.observation_space
-        if isinstance(inner, spaces.Dict):
-            self._names = [name for name, part in inner.spaces.items() if self.applies(part)]
-            if not self._names:
-                raise DataError(
-                    f"{type(self).__name__} finds nothing that it could change in {inner}"
-                )
-            self.observation_space = spaces.Dict({
-                name: self.space_of(part) if name in self._names else part for name, part in inner.spaces.items()
-            })  # fmt: skip
-        elif self.applies(inner):
-            self.observation_space = self.space_of(inner)
-        else:
+        parts = dict(inner.spaces) if isinstance(inner, spaces.Dict) else {"": inner}
+        changed = {name: self.space_of(part) for name, part in parts.items() if self.applies(part)}
+        if not changed:
             raise DataError(f"{type(self).__name__.lstrip('_')} cannot change {inner}")
+        self._names = list(changed)
+        self.observation_space = (
+            spaces.Dict(parts | changed) if isinstance(inner, spaces.Dict) else changed[""]
+        )
 
-    def observation(self, observation: Any) -> Any:
-        """The changed observation."""
+    def observation(self, observation: Observation) -> Observation:
+        """Return the changed observation."""
         if isinstance(self.env.observation_space, spaces.Dict):
             return observation | {
                 name: self.change(observation[name], name) for name in self._names
@@ -47,13 +44,13 @@ class PartWise(gymnasium.ObservationWrapper[Any, Any, Any]):
         return self.change(observation, "")
 
     @abstractmethod
-    def applies(self, space: Any) -> bool:
-        """Whether a part of this space can be changed."""
+    def applies(self, space: Space) -> bool:
+        """Return whether a part of this space can be changed."""
 
     @abstractmethod
-    def space_of(self, space: Any) -> Any:
-        """The space of a changed part."""
+    def space_of(self, space: Space) -> Space:
+        """Return the space of a changed part."""
 
     @abstractmethod
-    def change(self, value: Any, name: str) -> Any:
-        """The changed part."""
+    def change(self, value: Observation, name: str) -> Observation:
+        """Return the changed part; `name` is empty for an observation without parts."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
-import gymnasium
 from attrs import frozen
 
 from plx_core.annotations import PositiveInt
+from plx_core.types import Space
+from plx_rl.types import Env, Observation
 from plx_rl.wrappers.images import image_space, is_image, resize
-from plx_rl.wrappers.observation import PartWise
+from plx_rl.wrappers.observation import PartWrapper
 
 
 @final
 @frozen
 class Resize:
-    """Gives images [H, W] or [H, W, C] another size; each pixel is the mean of the area that it covers.
+    """Resize images [H, W] or [H, W, C]; each new pixel is the mean of the area it covers.
 
     Args:
         height: the new H.
@@ -25,21 +26,21 @@ class Resize:
     height: PositiveInt = 84
     width: PositiveInt = 84
 
-    def __call__(self, env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
-        """The environment with images of this size."""
+    def __call__(self, env: Env) -> Env:
+        """Wrap an environment."""
         return _Resize(env, self)
 
 
-class _Resize(PartWise):
-    def __init__(self, env: gymnasium.Env[Any, Any], size: Resize) -> None:
+class _Resize(PartWrapper):
+    def __init__(self, env: Env, size: Resize) -> None:
         self._size = size
         super().__init__(env)
 
-    def applies(self, space: Any) -> bool:
+    def applies(self, space: Space) -> bool:
         return is_image(space)
 
-    def space_of(self, space: Any) -> Any:
+    def space_of(self, space: Space) -> Space:
         return image_space(self._size.height, self._size.width, space.shape[2:])
 
-    def change(self, value: Any, name: str) -> Any:
+    def change(self, value: Observation, name: str) -> Observation:
         return resize(value, self._size.height, self._size.width)

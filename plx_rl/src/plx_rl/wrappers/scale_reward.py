@@ -1,4 +1,4 @@
-"""Rewards of another size."""
+"""Scaled rewards."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from plx_rl.wrappers.transform import Transform
 
 @final
 class ScaleReward(Transform):
-    """Multiplies rewards by a number; an episode's return is still counted of the rewards as they were.
+    """Multiply rewards by a constant; episode returns are reported unscaled.
 
     Args:
-        scale: the number.
+        scale: the constant.
     """
 
     def __init__(self, scale: float) -> None:
         self._scale = np.float32(scale)
 
     def reward(self, rewards: np.ndarray, ended: np.ndarray, learn: bool) -> np.ndarray:
-        """The rewards, scaled."""
+        """Return the scaled rewards."""
         return np.asarray(rewards * self._scale)

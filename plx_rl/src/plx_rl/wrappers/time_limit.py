@@ -1,26 +1,27 @@
-"""Episodes that are cut short."""
+"""Truncated episodes."""
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import final
 
 import gymnasium
 from attrs import frozen
 
 from plx_core.annotations import PositiveInt
+from plx_rl.types import Env
 
 
 @final
 @frozen
 class TimeLimit:
-    """Cuts an episode short after a number of steps; what would have followed still counts in what is learnt.
+    """Truncate episodes after a number of steps; the value of the last state is bootstrapped.
 
     Args:
-        max_steps: how many steps an episode may have.
+        max_steps: the maximum number of steps per episode.
     """
 
     max_steps: PositiveInt
 
-    def __call__(self, env: gymnasium.Env[Any, Any]) -> gymnasium.Env[Any, Any]:
-        """The environment with short episodes."""
+    def __call__(self, env: Env) -> Env:
+        """Wrap an environment."""
         return gymnasium.wrappers.TimeLimit(env, self.max_steps)

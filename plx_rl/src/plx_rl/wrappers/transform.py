@@ -1,47 +1,65 @@
-"""Wrappers that see all N environments at once."""
+"""The base of wrappers that see all N environments at once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 
 from plx_core import State, Stateful
+from plx_core.types import Observations, Space, Tensor
 
 
 class Transform(Stateful):
-    """Changes the observations or rewards of a vector of environments; override what you need.
+    """Changes the observations or rewards of N environments; override what you need.
 
-    Where an episode's return is reported it is that of the rewards before any transform.
+    Episode returns are reported from the rewards before any transform.
     """
 
-    def space(self, space: Any) -> Any:
-        """The space of a changed observation."""
+    def space(self, space: Space) -> Space:
+        """Return the space of a transformed observation."""
         return space
 
-    def observe(self, observations: Any, learn: bool) -> Any:
-        """The changed observations; what is known about observations is added to if `learn`."""
+    def observe(self, observations: Observations, learn: bool) -> Observations:
+        """Return the transformed observations.
+
+        Args:
+            observations: one array [N, …], or arrays by name.
+            learn: also update running statistics, if there are any.
+        """
         return observations
 
     def reward(self, rewards: np.ndarray, ended: np.ndarray, learn: bool) -> np.ndarray:
-        """The changed rewards, float32 [N]."""
+        """Return the transformed rewards, float32 [N].
+
+        Args:
+            rewards: float32 [N].
+            ended: where an episode ended in this step, bool [N].
+            learn: also update running statistics, if there are any.
+        """
         return rewards
 
-    def graph(self, features: dict[str, Any]) -> dict[str, Any]:
-        """`observe` on tensors, by name, as part of an exported policy."""
+    def graph(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Apply `observe` to tensors by name, as part of an exported policy."""
         return features
 
     def state(self) -> State:
-        """What is known."""
+        """Return the running statistics."""
         return {}
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
 
 
-def each_part(observations: Any, change: Callable[[str, np.ndarray], np.ndarray]) -> Any:
-    """Observations with each part changed; the one part of what is no mapping has an empty name."""
+def each_part(
+    observations: Observations, change: Callable[[str, np.ndarray], np.ndarray]
+) -> Observations:
+    """Apply a function to each part of observations.
+
+    Args:
+        observations: one array, or arrays by name.
+        change: called with a part's name, which is empty for a single array, and the part.
+    """
     if isinstance(observations, Mapping):
         return {name: change(name, part) for name, part in observations.items()}
     return change("", observations)
