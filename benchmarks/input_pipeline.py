@@ -1,22 +1,24 @@
-"""Images per second from MNIST's record files, against hand-written tf.data.
+"""Images per second from MNIST's record files, compared with hand-written tf.data.
 
-All read the same files and yield float pixels in batches of 64 in a random order, each inside one tf.function, so Python's own
-cost per batch is out of it. `naive` maps record by record and then makes batches, `parallel` does so on several threads, `batched`
-parses whole batches; `disk` keeps nothing in memory. The files are made from the folder that PLX_MNIST names, or from the internet.
+All sides read the same files and yield float pixels in batches of 64 in a random order. Each runs
+inside one tf.function, so that Python's cost per batch does not count. `naive` maps single records
+and then batches, `parallel` does so on several threads, `batched` parses whole batches; `disk`
+keeps nothing in memory. The files are made from the folder that PLX_MNIST names, or downloaded.
 """
 
 import os
-import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import tensorflow as tf
+from sides import run
 
-from plx_core.networks.graph import Graph
+import plx_core as plx
 from plx_pipelines.datasets.mnist import prepare
 from plx_pipelines.images import TFRecordImagePipeline
 
@@ -29,7 +31,7 @@ KEYS = {
     "image/class/label": tf.io.FixedLenFeature((), tf.int64),
 }
 SCALE = {
-    "image": Graph(
+    "image": plx.Graph(
         input_layers=["image"],
         layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}],
     )
@@ -44,7 +46,9 @@ def decode_one(encoding, data):
     return tf.io.decode_png(data, 1) if encoding == "png" else tf.io.decode_raw(data, tf.uint8)
 
 
-def one(encoding):
+def parse_record(encoding):
+    """Return a function from a record to an image and its label."""
+
     def parse(record):
         row = tf.io.parse_single_example(record, KEYS)
         return scale(decode_one(encoding, row["image/encoded"]), SHAPE), row["image/class/label"]
@@ -52,7 +56,9 @@ def one(encoding):
     return parse
 
 
-def many(encoding):
+def parse_batch(encoding):
+    """Return a function from records to images and their labels."""
+
     def parse(records):
         rows = tf.io.parse_example(records, KEYS)
         data = rows["image/encoded"]
@@ -68,13 +74,20 @@ def many(encoding):
     return parse
 
 
-def contestants(
+def datasets(
     files: dict[str, str], metadata: dict[str, str]
 ) -> dict[str, Callable[[], tf.data.Dataset]]:
+    """Return functions that build the dataset of each side.
+
+    Args:
+        files: the record files, by encoding.
+        metadata: the files of metadata, by encoding.
+    """
+
     def records(encoding):
         return tf.data.TFRecordDataset(files[encoding]).repeat()
 
-    def plx(encoding, cache=None):
+    def ours(encoding, cache=None):
         pipeline = TFRecordImagePipeline(
             files[encoding],
             metadata[encoding],
@@ -87,7 +100,8 @@ def contestants(
 
     def arrays():
         pixels, labels = zip(
-            *tf.data.TFRecordDataset(files["raw"]).map(one("raw")).as_numpy_iterator(), strict=True
+            *tf.data.TFRecordDataset(files["raw"]).map(parse_record("raw")).as_numpy_iterator(),
+            strict=True,
         )
         return (
             tf.data.Dataset.from_tensor_slices((np.stack(pixels), np.array(labels)))
@@ -97,35 +111,29 @@ def contestants(
             .prefetch(AUTO)
         )
 
-    naive = {
-        f"naive-{kind}": lambda kind=kind: records(kind).shuffle(2000).map(one(kind)).batch(BATCH)
-        for kind in ENCODINGS
+    def naive(encoding):
+        return records(encoding).shuffle(2000).map(parse_record(encoding)).batch(BATCH)
+
+    def parallel(encoding):
+        examples = records(encoding).shuffle(2000).map(parse_record(encoding), AUTO)
+        return examples.batch(BATCH).prefetch(AUTO)
+
+    def batched(encoding):
+        batches = records(encoding).shuffle(2000).batch(BATCH)
+        return batches.map(parse_batch(encoding), AUTO).prefetch(AUTO)
+
+    sides = {
+        f"{name}-{encoding}": partial(make, encoding)
+        for name, make in (("naive", naive), ("parallel", parallel), ("batched", batched))
+        for encoding in ENCODINGS
     }
-    parallel = {
-        f"parallel-{kind}": lambda kind=kind: (
-            records(kind).shuffle(2000).map(one(kind), AUTO).batch(BATCH).prefetch(AUTO)
-        )
-        for kind in ENCODINGS
-    }
-    batched = {
-        f"batched-{kind}": lambda kind=kind: (
-            records(kind).shuffle(2000).batch(BATCH).map(many(kind), AUTO).prefetch(AUTO)
-        )
-        for kind in ENCODINGS
-    }
-    ours = {f"plx-{kind}": lambda kind=kind: plx(kind) for kind in ENCODINGS}
-    ours |= {f"plx-{kind}-disk": lambda kind=kind: plx(kind, cache=False) for kind in ENCODINGS}
-    return {
-        **naive,
-        **parallel,
-        **batched,
-        **ours,
-        "plx-cached": lambda: plx("png", cache=True),
-        "arrays": arrays,
-    }
+    sides |= {f"plx-{encoding}": partial(ours, encoding) for encoding in ENCODINGS}
+    sides |= {f"plx-{encoding}-disk": partial(ours, encoding, False) for encoding in ENCODINGS}
+    return sides | {"plx-cached": partial(ours, "png", True), "arrays": arrays}
 
 
 def reader(dataset: tf.data.Dataset) -> Callable[[int], float]:
+    """Return a function that reads a number of batches, and returns the images per second."""
     iterator = iter(dataset)
 
     @tf.function
@@ -145,21 +153,18 @@ def reader(dataset: tf.data.Dataset) -> Callable[[int], float]:
     return rate
 
 
-def measure(side):
-    def run(quick):
-        written = {
-            encoding: prepare(str(DATA / encoding), os.environ.get("PLX_MNIST"), encoding)
-            for encoding in ENCODINGS
-        }
-        files = {encoding: content["files"]["train"] for encoding, content in written.items()}
-        metadata = {encoding: content["meta_data_file"] for encoding, content in written.items()}
-        return {"rate": reader(contestants(files, metadata)[side]())(300 if quick else 1500)}
+def side(name):
+    def measure(quick):
+        files, metadata = {}, {}
+        for encoding in ENCODINGS:
+            data = prepare(str(DATA / encoding), os.environ.get("PLX_MNIST"), encoding)
+            files[encoding] = data["files"]["train"]
+            metadata[encoding] = data["meta_data_file"]
+        rate = reader(datasets(files, metadata)[name]())
+        return {"rate": rate(300 if quick else 1500)}
 
-    return run
+    return measure
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
-    from sides import run
-
-    run({side: measure(side) for side in contestants({}, {})}, __doc__)
+    run({name: side(name) for name in datasets({}, {})}, __doc__)

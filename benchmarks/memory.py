@@ -1,32 +1,32 @@
-"""Replay memories: one transition added and one batch of 64 drawn, as often as a second allows; states of four numbers.
+"""Replay memories: pairs of one added transition and one sampled batch of 64 per second.
 
-`uniform` is plx's Memory, `sb3` is Stable-Baselines3's ReplayBuffer. `blocks` draws 32 batches at once, as plx's agents do where
-updates come in blocks. `prioritized` adds, draws and updates priorities; `numba` does the same with a sum tree compiled by numba.
+A state has four numbers. `uniform` is plx's Memory, `sb3` is Stable-Baselines3's ReplayBuffer.
+`blocks` samples 32 batches at once, as plx's agents do when updates come in blocks. `prioritized`
+also updates the priorities; `numba` does the same with a sum tree compiled by numba.
 """
 
 import os
-import sys
 import time
-from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from sides import run
 
 SIZE, BATCH, WARM = 100_000, 64, 5_000
 
 
-def pairs(add, draw, quick, per_draw=1):
-    """Additions, and as many batches, a second."""
+def pairs(add, sample, quick, batches=1):
+    """Return the pairs per second, where `sample` draws some batches at once."""
     count = 5_000 if quick else 30_000
     for _ in range(WARM):
         add()
-    draw()
+    sample()
     start = time.perf_counter()
     for index in range(count):
         add()
-        if index % per_draw == 0:
-            draw()
+        if index % batches == 0:
+            sample()
     return {"rate": count / (time.perf_counter() - start)}
 
 
@@ -59,11 +59,8 @@ def blocks(quick):
 def prioritized(quick):
     from plx_rl.memories.prioritized_memory import PrioritizedMemory
 
-    memory, row, errors = (
-        PrioritizedMemory(SIZE, BATCH, seed=0),
-        transition(),
-        np.random.default_rng(0).random((1, BATCH)),
-    )
+    memory, row = PrioritizedMemory(SIZE, BATCH, seed=0), transition()
+    errors = np.random.default_rng(0).random((1, BATCH))
     return pairs(
         lambda: memory.step(**row),
         lambda: memory.update_priorities(memory.sample()["indices"], errors),
@@ -75,15 +72,10 @@ def sb3(quick):
     import gymnasium
     from stable_baselines3.common.buffers import ReplayBuffer
 
-    buffer = ReplayBuffer(
-        SIZE, gymnasium.spaces.Box(-1, 1, (4,), np.float32), gymnasium.spaces.Discrete(2), n_envs=1
-    )
-    state, action, reward, done = (
-        np.zeros((1, 4), np.float32),
-        np.zeros((1, 1), int),
-        np.zeros(1, np.float32),
-        np.zeros(1, bool),
-    )
+    states = gymnasium.spaces.Box(-1, 1, (4,), np.float32)
+    buffer = ReplayBuffer(SIZE, states, gymnasium.spaces.Discrete(2), n_envs=1)
+    state, action = np.zeros((1, 4), np.float32), np.zeros((1, 1), int)
+    reward, done = np.zeros(1, np.float32), np.zeros(1, bool)
     return pairs(
         lambda: buffer.add(state, state, action, reward, done, [{}]),
         lambda: buffer.sample(BATCH),
@@ -92,7 +84,7 @@ def sb3(quick):
 
 
 def numba(quick):
-    """Schaul et al. 2016 in a few loops over one array, compiled; no n-step returns, and no checks."""
+    """Measure Schaul et al. 2016 in compiled loops over one array, without n-step and checks."""
     import numba as nb
 
     leaves = 1 << (SIZE - 1).bit_length()
@@ -108,25 +100,20 @@ def numba(quick):
 
     @nb.njit
     def find(tree, masses):
-        found = np.empty(masses.size, np.int64)
-        for index, wanted in enumerate(masses):
-            node, mass = 1, wanted
+        places = np.empty(masses.size, np.int64)
+        for index, mass in enumerate(masses):
+            node = 1
             while node < tree.size // 2:
                 node *= 2
                 if mass >= tree[node]:
                     mass -= tree[node]
                     node += 1
-            found[index] = node - tree.size // 2
-        return found
+            places[index] = node - tree.size // 2
+        return places
 
     rng, tree = np.random.default_rng(0), np.zeros(2 * leaves)
-    columns = [
-        np.zeros((SIZE, 4), np.float32),
-        np.zeros((SIZE, 4), np.float32),
-        np.zeros(SIZE, np.int64),
-        np.zeros(SIZE, np.float32),
-    ]
-    columns += [np.zeros(SIZE, bool), np.zeros(SIZE, bool)]
+    columns = [np.zeros((SIZE, 4), np.float32) for _ in ("state", "next_state")]
+    columns += [np.zeros(SIZE, dtype) for dtype in (np.int64, np.float32, bool, bool)]
     errors, written = rng.random(BATCH), 0
 
     def add():
@@ -137,7 +124,7 @@ def numba(quick):
         assign(tree, np.array([place]), np.array([1.0]))
         written += 1
 
-    def draw():
+    def sample():
         masses = (rng.random(BATCH) + np.arange(BATCH)) * (tree[1] / BATCH)
         places = np.minimum(find(tree, masses), min(written, SIZE) - 1)
         weights = (min(written, SIZE) * tree[leaves + places] / tree[1]) ** -0.4
@@ -145,20 +132,16 @@ def numba(quick):
         assign(tree, places, (errors + 1e-6) ** 0.6)
         return batch, weights / weights.max()
 
-    return pairs(add, draw, quick)
+    return pairs(add, sample, quick)
 
+
+SIDES = {
+    "uniform": uniform,
+    "blocks": blocks,
+    "prioritized": prioritized,
+    "sb3": sb3,
+    "numba": numba,
+}
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
-    from sides import run
-
-    run(
-        {
-            "uniform": uniform,
-            "blocks": blocks,
-            "prioritized": prioritized,
-            "sb3": sb3,
-            "numba": numba,
-        },
-        __doc__,
-    )
+    run(SIDES, __doc__)

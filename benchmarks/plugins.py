@@ -1,9 +1,9 @@
-"""How much fifty installed plug-ins slow `plx components`: the same command with and without them, in turns.
+"""Time of `plx components` with fifty installed plug-ins and without any, in turns.
 
     python benchmarks/plugins.py [--count 50] [--runs 15]
 
-Plug-ins are those that `plx new plugin` writes, each with its own metadata. What is told is the median of the differences between a run
-with them and the run without them that came just before.
+The plug-ins are written by `plx new plugin`, each with its own metadata. The result is the median
+difference between a run with them and the run without them just before.
 """
 
 import argparse
@@ -21,21 +21,21 @@ from many import write_many
 
 
 def seconds(environ: dict[str, str]) -> float:
-    """How long the command takes."""
-    began = time.perf_counter()
+    """Return the duration of the command."""
+    start = time.perf_counter()
     subprocess.run(
         [sys.executable, "-m", "plx_core", "components"],
         env=environ,
         check=True,
         capture_output=True,
     )
-    return time.perf_counter() - began
+    return time.perf_counter() - start
 
 
 def main() -> None:
-    """Measure, and say what came of it."""
+    """Measure, and print the result."""
     parser = argparse.ArgumentParser(
-        description="How much plug-ins slow the listing of components."
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--count", type=int, default=50)
     parser.add_argument("--runs", type=int, default=15)
@@ -44,13 +44,14 @@ def main() -> None:
         site = write_many(Path(folder), arguments.count, broken={})
         without = {**os.environ, "PLX_CACHE_DIR": folder}
         within = {**without, "PYTHONPATH": str(site)}
-        for environ in (without, within):  # the first run writes byte code
+        for environ in (without, within):  # the first run writes bytecode
             seconds(environ)
         pairs = [(seconds(without), seconds(within)) for _ in range(arguments.runs)]
     slower = statistics.median(second - first for first, second in pairs)
     plain, many = (statistics.median(column) for column in zip(*pairs, strict=True))
     sys.stdout.write(
-        f"without: {plain * 1000:.0f} ms, with {arguments.count} plug-ins: {many * 1000:.0f} ms, slower by {slower * 1000:.0f} ms\n"
+        f"without: {plain * 1000:.0f} ms, with {arguments.count} plug-ins: {many * 1000:.0f} ms, "
+        f"slower by {slower * 1000:.0f} ms\n"
     )
 
 

@@ -1,8 +1,9 @@
-"""LeNet on MNIST from record files of PNG images, batch 64, cross-entropy, accuracy: `plx run`, and Keras `fit` on the same files.
+"""Steps per second of LeNet on MNIST from PNG record files: `plx train` and Keras `fit`.
 
-`plx run` is the command itself, with its metrics, summaries and checkpoints; its rate is that between two lines of its log. `fit` has a
-pipeline of tf.data written well: parsed after batching, decoded in parallel, prefetched. The files are made by `plx data mnist`, from the
-folder that PLX_MNIST names, or from the internet.
+The batch size is 64, the loss cross-entropy, the metric accuracy. plx is measured as a command,
+with its metrics, summaries and checkpoints; its rate is that between two lines of its log. `fit`
+has a well-written tf.data pipeline: parsed after batching, decoded in parallel, prefetched.
+`plx data mnist` makes the files, from the folder that PLX_MNIST names or from a download.
 """
 
 import json
@@ -13,8 +14,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from sides import run
+from training import make_layers
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 HERE = Path(__file__).parent
+PLX = str(Path(sys.executable).parent / "plx")
+EXAMPLE = str(HERE.parent / "examples" / "lenet_mnist.yml")
 DATA = HERE / "data" / "mnist"
 WARM, STEPS = 100, 300
 SETS = (
@@ -23,26 +29,16 @@ SETS = (
     "model.classifier.metrics=[Accuracy]",
     "model.classifier.optimizer={Adam: {learning_rate: 0.001}}",
     "train.data_pipeline.TFRecordImagePipeline.num_epochs=null",
-    "train.data_pipeline.TFRecordImagePipeline.feature_processors="
-    "{image: {input_layers: [image], layers: [{Cast: {dtype: float32}}, {Rescaling: {scale: 0.00392156862745098}}]}}",
+    "train.data_pipeline.TFRecordImagePipeline.feature_processors={image: {input_layers: [image], "
+    "layers: [{Cast: {dtype: float32}}, {Rescaling: {scale: 0.00392156862745098}}]}}",
 )
 
 
 def prepare():
-    """The record files, made once."""
+    """Make the record files if they are missing, and return the one for training."""
     if not (DATA / "meta_data.json").exists():
         source = ["--source", os.environ["PLX_MNIST"]] if "PLX_MNIST" in os.environ else []
-        subprocess.run(
-            [
-                str(Path(sys.executable).parent / "plx"),
-                "data",
-                "mnist",
-                "--output-dir",
-                str(DATA),
-                *source,
-            ],
-            check=True,
-        )
+        subprocess.run([PLX, "data", "mnist", "--output-dir", str(DATA), *source], check=True)
     return DATA / "mnist_train.tfrecord"
 
 
@@ -51,20 +47,15 @@ def by_plx(quick):
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "data").symlink_to(DATA.parent)
         last = WARM + STEPS // (3 if quick else 1)
-        sets = [word for one in (*SETS, f"train.train_steps={last}") for word in ("--set", one)]
-        command = [
-            str(Path(sys.executable).parent / "plx"),
-            "train",
-            str(HERE.parent / "examples" / "lenet_mnist.yml"),
-            *sets,
-        ]
+        sets = [word for item in (*SETS, f"train.train_steps={last}") for word in ("--set", item)]
         subprocess.run(
-            [*command, "--output-dir", "run"], check=True, capture_output=True, cwd=folder
+            [PLX, "train", EXAMPLE, *sets, "--output-dir", "run"],
+            check=True,
+            capture_output=True,
+            cwd=folder,
         )
-        lines = [
-            json.loads(line)
-            for line in (Path(folder) / "run" / "metrics.jsonl").read_text().splitlines()
-        ]
+        text = Path(folder, "run", "metrics.jsonl").read_text()
+        lines = [json.loads(line) for line in text.splitlines()]
     times = {line["step"]: line["time"] for line in lines if line["split"] == "train"}
     return {
         "rate": (last - WARM) / (times[last] - times[WARM]),
@@ -75,7 +66,6 @@ def by_plx(quick):
 def by_fit(quick):
     import keras
     import tensorflow as tf
-    from keras import layers
 
     keys = {
         "image/encoded": tf.io.FixedLenFeature((), tf.string),
@@ -89,9 +79,8 @@ def by_fit(quick):
             rows["image/encoded"],
             fn_output_signature=tf.uint8,
         )
-        return tf.ensure_shape(tf.cast(images, tf.float32) / 255.0, (None, 28, 28, 1)), rows[
-            "image/class/label"
-        ]
+        pixels = tf.ensure_shape(tf.cast(images, tf.float32) / 255.0, (None, 28, 28, 1))
+        return pixels, rows["image/class/label"]
 
     data = (
         tf.data.TFRecordDataset(str(prepare()))
@@ -101,18 +90,7 @@ def by_fit(quick):
         .map(parse, tf.data.AUTOTUNE)
         .prefetch(tf.data.AUTOTUNE)
     )
-    network = keras.Sequential(
-        [
-            *(
-                keras.Input((28, 28, 1)),
-                layers.Conv2D(32, 5),
-                layers.MaxPooling2D(2),
-                layers.Conv2D(64, 5),
-                layers.MaxPooling2D(2),
-            ),
-            *(layers.Flatten(), layers.Dense(1024, activation="tanh"), layers.Dense(10)),
-        ]
-    )
+    network = keras.Sequential([keras.Input((28, 28, 1)), *make_layers("lenet")])
     network.compile(
         keras.optimizers.Adam(1e-3),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -126,7 +104,4 @@ def by_fit(quick):
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(HERE))
-    from sides import run
-
     run({"plx": by_plx, "fit": by_fit}, __doc__)

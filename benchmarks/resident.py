@@ -1,16 +1,20 @@
-"""Resident memory while training goes on: python benchmarks/resident.py {mlp,dqn,ppo,ppo-compiled} [--quick].
+"""Resident memory during a long training, in MiB.
 
-Prints the size in MiB at 10,000 steps or actions and at each tenth of a million after. It has to stay what it was: the memory of an
-agent is filled by then, and metrics, summaries and checkpoints are written all the while.
+    python benchmarks/resident.py {mlp,dqn,ppo,ppo-compiled} [--quick]
+
+Prints the size after 10,000 steps or actions, and then after every 100,000. It must not grow: by
+then an agent's memory is full, and metrics, summaries and checkpoints are written throughout.
 """
 
 import os
-import sys
 import tempfile
 from pathlib import Path
 
+from sides import run
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 EXAMPLES = Path(__file__).parents[1] / "examples"
+STOPS = (10_000, *range(100_000, 1_000_001, 100_000))
 SETS = {
     "dqn": (
         "agent.memory.Memory.size=10000",
@@ -30,32 +34,32 @@ SETS = {
 
 
 def resident():
-    """The resident size of this process, in MiB."""
+    """Return the resident size of this process, in MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-def of_agent(case):
-    from plx_core.config.check import check_config
-    from plx_core.experiments.from_config import create_rl_experiment
+def train_agent(case):
+    """Train an agent, and yield its global timestep at each stop."""
+    import plx_core as plx
 
+    algorithm = case.split("-")[0]
+    config = plx.check_config(str(EXAMPLES / f"{algorithm}_cartpole.yml"), SETS[case])
     with tempfile.TemporaryDirectory() as folder:
-        run = create_rl_experiment(
-            check_config(str(EXAMPLES / f"{case.split('-')[0]}_cartpole.yml"), SETS[case]), folder
-        )
-        yield from (
-            run.agent.train(
-                run.env,
-                run.first_update,
-                run.update_frequency,
+        experiment = plx.create_rl_experiment(config, folder)
+        for stop in STOPS:
+            experiment.agent.train(
+                experiment.env,
+                experiment.first_update,
+                experiment.update_frequency,
                 max_timesteps=stop,
-                updates_per_block=run.updates_per_block,
-            ).global_timestep
-            for stop in (10_000, *range(100_000, 1_000_001, 100_000))
-        )
+                updates_per_block=experiment.updates_per_block,
+            )
+            yield experiment.agent.global_timestep
 
 
-def of_estimator():
+def train_estimator():
+    """Train an estimator, and yield its global step at each stop."""
     import training
 
     import plx_core as plx
@@ -71,28 +75,22 @@ def of_estimator():
     input_fn = plx.inputs.numpy_input_fn({"x": x}, y, batch_size=32, num_epochs=None, shuffle=True)
     with tempfile.TemporaryDirectory() as folder:
         estimator = plx.Estimator(model_fn, folder, plx.RunConfig(save_checkpoints_steps=50_000))
-        yield from (
-            estimator.train(input_fn, max_steps=stop).global_step
-            for stop in (10_000, *range(100_000, 1_000_001, 100_000))
-        )
+        for stop in STOPS:
+            yield estimator.train(input_fn, max_steps=stop).global_step
 
 
-def measure(case):
-    def run(quick):
-        sizes = {}
-        for reached in of_estimator() if case == "mlp" else of_agent(case):
-            sizes[reached] = resident()
-            print(f"{case} {reached:9,d}  {sizes[reached]:8.1f} MiB", flush=True)
-            if quick and reached >= 200_000:
+def side(case):
+    def measure(quick):
+        sizes = []
+        for step in train_estimator() if case == "mlp" else train_agent(case):
+            sizes.append(resident())
+            print(f"{case} {step:9,d}  {sizes[-1]:8.1f} MiB", flush=True)
+            if quick and step >= 200_000:
                 break
-        first, *_, last = sizes.values()
-        return {"rate": last / first, "first": first, "last": last}
+        return {"rate": sizes[-1] / sizes[0], "first": sizes[0], "last": sizes[-1]}
 
-    return run
+    return measure
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
-    from sides import run
-
-    run({case: measure(case) for case in ("mlp", *SETS)}, __doc__)
+    run({case: side(case) for case in ("mlp", *SETS)}, __doc__)

@@ -1,17 +1,23 @@
-"""Greedy actions per second in one CartPole-v1 with a 64-64 network: plx's policy, and Stable-Baselines3's `predict`."""
+"""Greedy actions per second with a 64-64 network: plx's policy, and Stable-Baselines3's `predict`.
+
+The environment is one CartPole-v1, and its steps count.
+"""
 
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+from sides import run
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["CUDA_VISIBLE_DEVICES"] = "cpu"
 
+EXAMPLE = Path(__file__).parents[1] / "examples" / "ppo_cartpole.yml"
+
 
 def rate(act, env_reset, env_step, quick):
-    """Actions a second, the environment's steps among them."""
+    """Return the actions per second; `act` maps observations to actions."""
     count = 2_000 if quick else 10_000
     observation = env_reset()
     for _ in range(200):
@@ -22,16 +28,14 @@ def rate(act, env_reset, env_step, quick):
     return {"rate": count / (time.perf_counter() - start)}
 
 
-def of_plx(quick):
-    from plx_core.config.check import check_config
-    from plx_core.experiments.from_config import create_rl_experiment
+def ours(quick):
+    import plx_core as plx
 
     with tempfile.TemporaryDirectory() as folder:
-        run = create_rl_experiment(
-            check_config(str(Path(__file__).parents[1] / "examples" / "ppo_cartpole.yml")), folder
-        )
-        run.agent.train(run.env, timesteps=256)
-        env, policy = run.agent.restored({"GymEnvironment": {"env_id": "CartPole-v1"}})
+        experiment = plx.create_rl_experiment(plx.check_config(str(EXAMPLE)), folder)
+        agent = experiment.agent
+        agent.train(experiment.env, timesteps=256)
+        env, policy = agent.restored({"GymEnvironment": {"env_id": "CartPole-v1"}})
         return rate(
             policy.greedy,
             lambda: env.reset(seed=0),
@@ -40,7 +44,7 @@ def of_plx(quick):
         )
 
 
-def of_sb3(quick):
+def sb3(quick):
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
 
@@ -55,7 +59,4 @@ def of_sb3(quick):
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
-    from sides import run
-
-    run({"plx": of_plx, "sb3": of_sb3}, __doc__)
+    run({"plx": ours, "sb3": sb3}, __doc__)

@@ -1,4 +1,4 @@
-"""What every comparison shares: it is one file that does the same work on several sides, and prints what it measured."""
+"""The command line of a comparison: one file that does the same work on several sides."""
 
 from __future__ import annotations
 
@@ -10,7 +10,12 @@ from collections.abc import Callable, Mapping
 def run(
     sides: Mapping[str, Callable[[bool], Mapping[str, float]]], description: str | None
 ) -> None:
-    """Measure the side that the command line names, and print `rate` and what was reached as a line of JSON."""
+    """Measure the side that the command line names, and print its result as a line of JSON.
+
+    Args:
+        sides: functions of `quick` that measure; each returns the `rate` and other results by name.
+        description: the help text.
+    """
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -1,4 +1,4 @@
-"""Commands per second, one after the other, against the bare import of TensorFlow."""
+"""Commands per second, one after the other, compared with the bare import of TensorFlow."""
 
 import os
 import subprocess
@@ -6,6 +6,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+from sides import run
 
 BIN = Path(sys.executable).parent
 EXAMPLE = Path(__file__).parents[1] / "examples" / "ppo_cartpole.yml"
@@ -16,14 +18,14 @@ def command(*words):
         with tempfile.TemporaryDirectory() as folder:
             environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "XDG_CACHE_HOME": folder}
 
-            def once():
+            def run_once():
                 subprocess.run(words, check=True, capture_output=True, env=environment, cwd=folder)
 
-            once()
+            run_once()
             count = 2 if quick else 4
             start = time.perf_counter()
             for _ in range(count):
-                once()
+                run_once()
         return {"rate": count / (time.perf_counter() - start)}
 
     return measure
@@ -37,7 +39,4 @@ SIDES = {
 }
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
-    from sides import run
-
     run(SIDES, __doc__)

@@ -1,9 +1,9 @@
 """Steps per second of training: plx, Keras `fit`, a loop written by hand, and PyTorch.
 
-plx is measured through its public interface, with metrics,
-summaries and checkpoints at their defaults; `plx-auto` has `xla: auto` besides, whose trial is part of the warming up. The peers
-shuffle and measure accuracy too, and neither save nor summarise. Each says which loss it reached on the same data, so that the work
-can be compared.
+plx is measured through its public interface, with metrics, summaries and checkpoints at their
+defaults; `plx-auto` also has `xla: auto`, whose trial is part of the warm-up. The peers shuffle and
+measure accuracy too, but neither save nor write summaries. Each side reports the loss that it
+reached on the same data, so that the work can be compared.
 """
 
 import argparse
@@ -27,9 +27,8 @@ def make_data(workload):
     rng = np.random.default_rng(0)
     if workload == "lenet":
         y = rng.integers(0, 10, 8192)
-        return (rng.random((8192, 28, 28, 1)) * 0.5 + y[:, None, None, None] * 0.05).astype(
-            "float32"
-        ), y
+        x = rng.random((8192, 28, 28, 1)) * 0.5 + y[:, None, None, None] * 0.05
+        return x.astype("float32"), y
     x = rng.random((8192, 20), dtype="float32")
     return x, (x[:, 0] > x[:, 1]).astype("int64")
 
@@ -44,13 +43,13 @@ def make_layers(workload):
             layers.Dense(2),
         ]
     return [
-        *(
-            layers.Conv2D(32, 5),
-            layers.MaxPooling2D(2),
-            layers.Conv2D(64, 5),
-            layers.MaxPooling2D(2),
-        ),
-        *(layers.Flatten(), layers.Dense(1024, activation="tanh"), layers.Dense(10)),
+        layers.Conv2D(32, 5),
+        layers.MaxPooling2D(2),
+        layers.Conv2D(64, 5),
+        layers.MaxPooling2D(2),
+        layers.Flatten(),
+        layers.Dense(1024, activation="tanh"),
+        layers.Dense(10),
     ]
 
 
@@ -99,11 +98,10 @@ def run_keras(workload, settings, variant):
     network = keras.Sequential([keras.Input(x.shape[1:]), *make_layers(workload)])
     data = tf.data.Dataset.from_tensor_slices((x, y)).shuffle(len(x)).repeat()
     data = data.batch(settings["batch"], drop_remainder=True).prefetch(tf.data.AUTOTUNE)
-    train = (
-        by_hand(network, data)
-        if variant == "loop"
-        else by_fit(network, data, settings["per_call"] if variant == "fit-best" else 1)
-    )
+    if variant == "loop":
+        train = by_hand(network, data)
+    else:
+        train = by_fit(network, data, settings["per_call"] if variant == "fit-best" else 1)
     train(settings["warm"])
     start = time.perf_counter()
     train(settings["steps"])
@@ -127,11 +125,9 @@ def by_hand(network, data):
     import keras
     import tensorflow as tf
 
-    optimizer, loss_fn, accuracy = (
-        keras.optimizers.Adam(1e-3),
-        sparse_loss(),
-        keras.metrics.SparseCategoricalAccuracy(),
-    )
+    optimizer = keras.optimizers.Adam(1e-3)
+    loss_fn = sparse_loss()
+    accuracy = keras.metrics.SparseCategoricalAccuracy()
     optimizer.build(network.trainable_variables)
     iterator = iter(data)
 
@@ -152,26 +148,32 @@ def by_hand(network, data):
 
 
 def run_torch(settings, channels_last):
-    """LeNet; its loss is of the same data, with PyTorch's own initial weights."""
+    """Train LeNet on the same data, with PyTorch's own initial weights."""
     import torch
     from torch import nn
 
     torch.manual_seed(0)
     images, labels = make_data("lenet")
-    x, y = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels)
+    x = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+    y = torch.from_numpy(labels)
     network = nn.Sequential(
-        *(nn.Conv2d(1, 32, 5), nn.MaxPool2d(2), nn.Conv2d(32, 64, 5), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Linear(1024, 1024), nn.Tanh(), nn.Linear(1024, 10)),
+        nn.Conv2d(1, 32, 5),
+        nn.MaxPool2d(2),
+        nn.Conv2d(32, 64, 5),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(1024, 1024),
+        nn.Tanh(),
+        nn.Linear(1024, 10),
     )
     if channels_last:
-        network, x = (
-            network.to(memory_format=torch.channels_last),
-            x.to(memory_format=torch.channels_last),
-        )
-    optimizer, loss_fn = torch.optim.Adam(network.parameters(), 1e-3), nn.CrossEntropyLoss()
+        network = network.to(memory_format=torch.channels_last)
+        x = x.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+    loss_fn = nn.CrossEntropyLoss()
 
     def train(steps):
-        right = 0
+        correct = 0
         for _ in range(steps):
             rows = torch.randint(0, len(x), (settings["batch"],))
             logits = network(x[rows])
@@ -179,18 +181,16 @@ def run_torch(settings, channels_last):
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            right += int((logits.argmax(1) == y[rows]).sum())
-        return right
+            correct += int((logits.argmax(1) == y[rows]).sum())
+        return correct
 
     train(settings["warm"])
     start = time.perf_counter()
     train(settings["steps"])
     seconds = time.perf_counter() - start
     with torch.no_grad():
-        losses = [
-            loss_fn(network(part), truth)
-            for part, truth in zip(x.split(512), y.split(512), strict=True)
-        ]
+        batches = zip(x.split(512), y.split(512), strict=True)
+        losses = [loss_fn(network(images), labels) for images, labels in batches]
     return seconds, float(sum(losses) / len(losses))
 
 
@@ -208,9 +208,8 @@ def main():
     if args.quick:
         settings["steps"] //= 3
     if args.only.startswith("plx"):
-        seconds, loss = run_plx(
-            args.workload, settings, "auto" if args.only == "plx-auto" else False
-        )
+        xla = "auto" if args.only == "plx-auto" else False
+        seconds, loss = run_plx(args.workload, settings, xla)
     elif args.only.startswith("torch"):
         seconds, loss = run_torch(settings, args.only.endswith("last"))
     else:

@@ -1,4 +1,7 @@
-"""The experiment of lenet_mnist.yml in Python, on pixels scaled to 0..1 and with a loss made for classes.
+"""Train LeNet on MNIST with plx's objects: a graph, a classifier, a pipeline and an experiment.
+
+The network is that of lenet_mnist.yml; the pixels are scaled to 0..1, and the loss is one for
+classes.
 
 Run it with `plx data mnist && python examples/lenet_mnist.py`.
 """
@@ -7,9 +10,11 @@ import sys
 
 import plx_core as plx
 
+SCALE = plx.Graph(layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}])
+
 
 def graph_fn(mode, features):
-    x = plx.layers.Conv2D(filters=32, kernel_size=5, strides=1)(features["image"])
+    x = plx.layers.Conv2D(filters=32, kernel_size=5)(features["image"])
     x = plx.layers.MaxPooling2D(pool_size=2)(x)
     x = plx.layers.Conv2D(filters=64, kernel_size=5)(x)
     x = plx.layers.MaxPooling2D(pool_size=2)(x)
@@ -23,17 +28,8 @@ def model_fn(features, labels, mode):
         mode,
         graph_fn=graph_fn,
         loss="SoftmaxCrossEntropy",
-        optimizer=plx.configs.AdamConfig(learning_rate=0.001),
-        metrics=[
-            "TruePositives",
-            "TrueNegatives",
-            "FalsePositives",
-            "FalseNegatives",
-            "Recall",
-            "AUC",
-            "Accuracy",
-            "Precision",
-        ],
+        optimizer=plx.optimizers.Adam(learning_rate=0.001),
+        metrics=["Accuracy", "Precision", "Recall", "AUC"],
         one_hot_encode=True,
         n_classes=10,
     )
@@ -41,7 +37,7 @@ def model_fn(features, labels, mode):
 
 
 def images(data_dir, split, batch_size):
-    """An input_fn for a split of the prepared data."""
+    """Return an input_fn for one pass over a split of the prepared data."""
 
     def input_fn(mode, seed):
         return plx.pipelines.TFRecordImagePipeline(
@@ -49,11 +45,7 @@ def images(data_dir, split, batch_size):
             meta_data_file=f"{data_dir}/meta_data.json",
             batch_size=batch_size,
             num_epochs=1,
-            feature_processors={
-                "image": plx.Graph(
-                    layers=[{"Cast": {"dtype": "float32"}}, {"Rescaling": {"scale": 1 / 255}}]
-                )
-            },
+            feature_processors={"image": SCALE},
             mode=mode,
             seed=seed,
         )
@@ -62,13 +54,10 @@ def images(data_dir, split, batch_size):
 
 
 def main(model_dir="runs/lenet_mnist", data_dir="data/mnist", train_steps=100):
-    estimator = plx.Estimator(
-        model_fn, model_dir, plx.RunConfig(save_summary_steps=100, save_checkpoints_steps=100)
-    )
     experiment = plx.Experiment(
-        estimator=estimator,
-        train_input_fn=images(data_dir, "train", 64),
-        eval_input_fn=images(data_dir, "eval", 32),
+        estimator=plx.Estimator(model_fn, model_dir, plx.RunConfig(save_summary_steps=100)),
+        train_input_fn=images(data_dir, "train", batch_size=64),
+        eval_input_fn=images(data_dir, "eval", batch_size=32),
         train_steps=int(train_steps),
     )
     metrics = experiment.train_and_evaluate()

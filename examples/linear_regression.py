@@ -1,4 +1,4 @@
-"""A straight line through noisy points: the smallest experiment there is.
+"""Fit a straight line to noisy points: the smallest experiment there is.
 
 Run it with `python examples/linear_regression.py`.
 """
@@ -9,9 +9,11 @@ import numpy as np
 
 import plx_core as plx
 
+SLOPE = 2
+
 rng = np.random.default_rng(0)
-x = np.linspace(-1, 1, 100).astype("float32")
-y = (2 * x + rng.normal(size=x.shape) * 0.33).astype("float32")
+x = np.linspace(-1, 1, 100, dtype="float32")
+y = (SLOPE * x + rng.normal(scale=0.33, size=x.shape)).astype("float32")
 
 
 def graph_fn(mode, features):
@@ -22,28 +24,26 @@ def model_fn(features, labels, mode):
     model = plx.models.Regressor(
         mode,
         graph_fn=graph_fn,
-        loss=plx.configs.MeanSquaredErrorConfig(),
-        optimizer=plx.configs.SGDConfig(learning_rate=0.05),
+        loss="MeanSquaredError",
+        optimizer=plx.optimizers.SGD(learning_rate=0.05),
         summaries="all",
     )
     return model(features, labels)
 
 
+def points(num_epochs):
+    """Return an input_fn with all points in one batch; `num_epochs=None` repeats it forever."""
+    return plx.inputs.numpy_input_fn(
+        {"x": x[:, None]}, y, batch_size=len(x), num_epochs=num_epochs, shuffle=False
+    )
+
+
 def main(model_dir="runs/linear_regression"):
-    estimator = plx.Estimator(model_fn, model_dir=model_dir)
-    estimator.train(
-        plx.inputs.numpy_input_fn(
-            {"x": x[:, None]}, y, batch_size=len(x), num_epochs=None, shuffle=False
-        ),
-        max_steps=500,
-    )
-    metrics = estimator.evaluate(
-        plx.inputs.numpy_input_fn(
-            {"x": x[:, None]}, y, batch_size=len(x), num_epochs=1, shuffle=False
-        )
-    )
+    estimator = plx.Estimator(model_fn, model_dir)
+    estimator.train(points(num_epochs=None), max_steps=500)
+    metrics = estimator.evaluate(points(num_epochs=1))
     slope = estimator.get_variable_value("dense/kernel")[0, 0]
-    print(f"the slope is {slope:.2f}, the loss {metrics['loss']:.3f}")
+    print(f"slope {slope:.2f} (true slope {SLOPE}), loss {metrics['loss']:.3f}")
     return slope
 
 

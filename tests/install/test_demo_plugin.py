@@ -1,14 +1,12 @@
 """Packages of strangers, installed: one that works, one that breaks on import, one that claims a name of Keras's."""
 
 import json
-import os
-import subprocess
-import sys
-import sysconfig
-import venv
 from pathlib import Path
 
 import pytest
+from tests.environments import Environment
+
+import plx_core
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -30,60 +28,17 @@ eval: {data_pipeline: {Line: {points: 8, batch_size: 8}}}
 """
 
 
-class Environment:
-    """A fresh virtual environment in which all that is installed here is installed too."""
-
-    def __init__(self, folder):
-        venv.create(folder, symlinks=os.name != "nt")
-        paths = sysconfig.get_paths(vars={"base": str(folder), "platbase": str(folder)})
-        self.python = Path(paths["scripts"]) / "python"
-        (Path(paths["purelib"]) / "outer.pth").write_text(
-            f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
-        )
-        self.variables = {
-            **os.environ,
-            "PLX_CACHE_DIR": str(folder / "cache"),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
-
-    def install(self, package):
-        command = [
-            "-m",
-            "pip",
-            "--python",
-            str(self.python),
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--no-index",
-            "--no-build-isolation",
-            str(TESTS / package),
-        ]
-        subprocess.run([sys.executable, *command], check=True, capture_output=True)
-
-    def plx(self, *arguments, cwd):
-        return subprocess.run(
-            [str(self.python), "-m", "plx_core", *arguments],
-            cwd=cwd,
-            env=self.variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-
 @pytest.fixture(scope="module")
 def with_demo(tmp_path_factory):
     environment = Environment(tmp_path_factory.mktemp("demo"))
-    environment.install("demo_plugin")
+    environment.install(TESTS / "demo_plugin")
     return environment
 
 
 @pytest.fixture(scope="module")
 def with_all(tmp_path_factory):
     environment = Environment(tmp_path_factory.mktemp("all"))
-    for package in ("demo_plugin", "broken_plugin", "rival_plugin"):
-        environment.install(package)
+    environment.install(*(TESTS / f"{name}_plugin" for name in ("demo", "broken", "rival")))
     return environment
 
 
@@ -157,20 +112,22 @@ def test_a_name_that_two_claim_must_be_written_in_full(with_all, tmp_path):
     (tmp_path / "acme.yml").write_text(CONFIG)
     answer = with_all.plx("check", "acme.yml", cwd=tmp_path)
     assert answer.returncode == 2
+    ours = f"plx_layers/Dense (plx-layers {plx_core.__version__})"
     assert (
-        "layer Dense is offered by plx_layers/Dense (plx-layers 0.1.0) and rival/Dense (rival-plx 1.2.3); write one of these in full"
-        in answer.stderr
+        f"layer Dense is offered by {ours} and rival/Dense (rival-plx 1.2.3); "
+        "write one of these in full" in answer.stderr
     )
-    for name in ("plx_layers/Dense", "rival/Dense"):
-        (tmp_path / "acme.yml").write_text(CONFIG.replace("- Dense:", f"- {name}:"))
-        answer = with_all.plx("check", "acme.yml", cwd=tmp_path)
-        assert answer.returncode == 0, answer.stderr
+    for plugin in ("plx_layers", "rival"):
+        answer = with_all.plx("components", "layers", f"{plugin}/Dense", cwd=tmp_path)
+        assert answer.stdout.startswith(f"layer Dense, of plug-in {plugin} ")
+    (tmp_path / "acme.yml").write_text(CONFIG.replace("- Dense:", "- rival/Dense:"))
+    answer = with_all.plx("check", "acme.yml", cwd=tmp_path)
+    assert answer.returncode == 0, answer.stderr
 
 
-def test_plugins_can_be_turned_off(with_all, tmp_path):
-    (tmp_path / "acme.yml").write_text(CONFIG)
-    with_all.variables["PLX_DISABLE_PLUGINS"] = "rival,broken"
-    try:
-        assert with_all.plx("check", "acme.yml", cwd=tmp_path).returncode == 0
-    finally:
-        del with_all.variables["PLX_DISABLE_PLUGINS"]
+def test_plugins_can_be_turned_off(with_all, tmp_path, monkeypatch):
+    words = ("components", "layers", "Dense")
+    assert with_all.plx(*words, cwd=tmp_path).returncode == 2
+    monkeypatch.setitem(with_all.variables, "PLX_DISABLE_PLUGINS", "rival,broken")
+    answer = with_all.plx(*words, cwd=tmp_path)
+    assert answer.stdout.startswith("layer Dense, of plug-in plx_layers ")

@@ -9,8 +9,10 @@ import tomllib
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -26,9 +28,10 @@ LIGHT = (
     "plx_core.annotations",
     "plx_core.callbacks.callback",
     "plx_core.callbacks.standard",
+    "plx_core.cli.component_tables",
     "plx_core.cli.main",
     "plx_core.cli.progress_bar",
-    "plx_core.cli.tables",
+    "plx_core.cli.run_tables",
     "plx_core.components.component",
     "plx_core.components.json_schema",
     "plx_core.components.schema_cache",
@@ -68,13 +71,24 @@ def test_light_modules_import_nothing_heavy_when_run() -> None:
     assert json.loads(result.stdout) == []
 
 
+def description(package: str) -> dict[str, Any]:
+    return tomllib.loads((ROOT / package / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def dependencies(package: str) -> list[str]:
+    """Return the dependencies of a package; those of a plug-in stand in the table of its hook."""
+    described = description(package)
+    if "dependencies" in described["project"]["dynamic"]:
+        return described["tool"]["hatch"]["metadata"]["hooks"]["custom"]["dependencies"]
+    return described["project"]["dependencies"]
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_package_is_described_alike(package: str) -> None:
-    described = tomllib.loads((ROOT / package / "pyproject.toml").read_text(encoding="utf-8"))
-    core = tomllib.loads((ROOT / "plx_core" / "pyproject.toml").read_text(encoding="utf-8"))
+    described, core = description(package), description("plx_core")
     project = described["project"]
     assert project["name"] == package.replace("_", "-")
-    for key in ("version", "requires-python", "license", "authors", "classifiers"):
+    for key in ("requires-python", "license", "authors", "classifiers"):
         assert project[key] == core["project"][key]
     assert described["build-system"] == core["build-system"]
     assert project["entry-points"] == {"plx": {package: f"{package}.plugin"}}
@@ -82,23 +96,30 @@ def test_every_package_is_described_alike(package: str) -> None:
     assert (ROOT / package / "src" / package / "py.typed").is_file()
 
 
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_package_has_the_version_that_plx_core_declares(package: str) -> None:
+    described = description(package)
+    assert "version" in described["project"]["dynamic"]
+    path = ROOT / package / described["tool"]["hatch"]["version"]["path"]
+    assert path.resolve() == ROOT / "plx_core" / "src" / "plx_core" / "__init__.py"
+
+
+@pytest.mark.parametrize("package", PLUGINS)
+def test_every_plugin_adds_the_requirement_on_core_by_the_same_code(package: str) -> None:
+    code = (ROOT / package / "hatch_build.py").read_bytes()
+    assert code == (ROOT / PLUGINS[0] / "hatch_build.py").read_bytes()
+
+
 def requirements() -> dict[str, Requirement]:
-    """What `make` installs directly, by name: the packages' dependencies, their extras in use, and the tools."""
+    """Return what `make` installs directly, by name: dependencies, extras in use, and the tools."""
     lines = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8").splitlines()
-    texts = [line for line in lines if line and not line.startswith(("#", "-e"))]
+    strings = [line for line in lines if line and not line.startswith(("#", "-e"))]
     for line in lines:
         if match := re.fullmatch(r"-e \./(\w+)(?:\[(.*)\])?", line):
-            project = tomllib.loads(
-                (ROOT / match[1] / "pyproject.toml").read_text(encoding="utf-8")
-            )["project"]
-            texts += project["dependencies"]
-            texts += [
-                text
-                for extra in (match[2] or "").split(",")
-                if extra
-                for text in project["optional-dependencies"][extra]
-            ]
-    parsed = [Requirement(text) for text in texts]
+            strings += dependencies(match[1])
+            for extra in filter(None, (match[2] or "").split(",")):
+                strings += description(match[1])["project"]["optional-dependencies"][extra]
+    parsed = [Requirement(string) for string in strings]
     return {canonicalize_name(requirement.name): requirement for requirement in parsed}
 
 
@@ -116,6 +137,24 @@ def test_constraints_pin_what_is_needed() -> None:
         and not (name in pinned and requirement.specifier.contains(pinned[name], prereleases=True))
     }
     assert not wrong
+
+
+def test_workflows_call_what_people_call() -> None:
+    """Each is valid YAML, runs targets of the Makefile, and pins actions to a major version."""
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    files = [*(ROOT / ".github").rglob("*.yml"), ROOT / ".readthedocs.yaml"]
+    assert len(files) > 4
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert isinstance(yaml.safe_load(text), dict)
+        assert set(re.findall(r"^ *- (?:run: )?make ([a-z-]+)$", text, re.MULTILINE)) <= targets
+        for action in re.findall(r"uses: ([^.\s]\S+)", text):
+            assert re.fullmatch(r"[\w/-]+@(release/)?v\d+", action)
+
+
+def test_the_quick_tests_exist() -> None:
+    files = (ROOT / "tests" / "quick.txt").read_text(encoding="utf-8").splitlines()
+    assert [file for file in files if not (ROOT / file).is_file()] == []
 
 
 PUBLIC = {

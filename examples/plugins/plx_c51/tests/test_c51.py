@@ -1,4 +1,4 @@
-"""C51: the projection by hand, a distribution that is known, and the checks of plx."""
+"""C51: the projection by hand, a known distribution, and the checks of plx."""
 
 import gymnasium
 import numpy as np
@@ -13,7 +13,7 @@ from plx_core.errors import PlxError
 
 
 class Coin(gymnasium.Env):
-    """One step: action 0 pays −1 or 1, as a coin falls; action 1 pays 0.25 for certain."""
+    """One step: action 0 pays −1 or 1 by the toss of a coin; action 1 always pays 0.25."""
 
     observation_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
     action_space = gymnasium.spaces.Discrete(2)
@@ -29,8 +29,10 @@ class Coin(gymnasium.Env):
 
 def test_the_projection_by_hand():
     support = tf.constant([0.0, 1.0, 2.0])
-    found = project(tf.constant([[0.25, 1.0, 9.0]]), tf.constant([[0.4, 0.5, 0.1]]), support)
-    assert np.allclose(found, [[0.3, 0.1 + 0.5, 0.1]])
+    probabilities = project(
+        tf.constant([[0.25, 1.0, 9.0]]), tf.constant([[0.4, 0.5, 0.1]]), support
+    )
+    assert np.allclose(probabilities, [[0.3, 0.1 + 0.5, 0.1]])
 
 
 def test_the_target_by_hand():
@@ -46,11 +48,17 @@ def test_the_target_by_hand():
 
 
 def test_it_learns_the_distribution_of_returns(tmp_path):
-    def model_fn(features, labels, mode):
-        return C51Model(
-            mode, graph=plx.Graph([{"Dense": {"units": 8}}]), atoms=9, v_min=-1.0, v_max=1.0, exploration="Random",
+    def model_fn(observations, action_space, mode):
+        model = C51Model(
+            mode,
+            graph=plx.Graph([{"Dense": {"units": 8}}]),
+            atoms=9,
+            v_min=-1.0,
+            v_max=1.0,
+            exploration="Random",
             optimizer={"Adam": {"learning_rate": 0.02}},
-        )(features, labels)  # fmt: skip
+        )
+        return model(observations, action_space)
 
     agent = plx.Agent(model_fn, {"Memory": {"size": 2000, "batch_size": 64}}, tmp_path, trackers=[])
     env = plx.environments.GymEnvironment(env_id=Coin, num_envs=4)
@@ -71,11 +79,11 @@ def test_it_learns_the_distribution_of_returns(tmp_path):
 def test_wrong_parameters_are_explained():
     with pytest.raises(
         ValueError,
-        match="two atoms or more lie between v_min and a higher v_max; got 51 from 1.0 to 1.0",
+        match="expected at least two atoms, and v_min below v_max; got 51 atoms from 1.0 to 1.0",
     ):
         C51Model("train", v_min=1.0, v_max=1.0)
     model = C51Model("train", graph=plx.Graph([{"Dense": {"units": 8}}]))
-    with pytest.raises(PlxError, match="C51Model chooses one of some actions"):
+    with pytest.raises(PlxError, match="C51Model needs a Discrete action space"):
         model({"state": tf.keras.Input((1,), name="state")}, gymnasium.spaces.Box(-1, 1, (2,)))
 
 

@@ -1,4 +1,4 @@
-"""The pipeline: its numbers, its faults, and the checks of plx."""
+"""The pipeline: its numbers, its errors, and the checks of plx."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_a_line_that_is_no_json_is_named(tmp_path):
     ("change", "message"),
     [
         ({"data_files": "nowhere/*.jsonl"}, "there is no file nowhere"),
-        ({"labels": "cost"}, "labels: the field cost holds None; it has to hold a number"),
+        ({"labels": "cost"}, "labels: expected a number or a list of numbers in cost, got None"),
     ],
 )
 def test_wrong_parameters_are_explained(tmp_path, change, message):

@@ -1,4 +1,4 @@
-"""The metric against scikit-learn itself."""
+"""The metric gives what scikit-learn itself gives."""
 
 import numpy as np
 import pytest

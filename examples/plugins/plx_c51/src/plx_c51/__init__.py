@@ -1,1 +1,1 @@
-"""Categorical DQN for plx."""
+"""Categorical DQN (C51) for plx."""

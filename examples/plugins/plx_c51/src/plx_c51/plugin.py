@@ -1,4 +1,4 @@
-"""What plx-c51 offers."""
+"""The hooks of plx-c51."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,18 +10,18 @@ PLX_API_VERSION = 1
 
 @hookimpl
 def provide_models() -> Factories:
-    """The model."""
+    """Offer the model."""
     return {"C51Model": "plx_c51.model:C51Model"}
 
 
 @hookimpl
 def provide_aliases() -> Mapping[str, Mapping[str, str]]:
-    """Its short name."""
+    """Offer its short name."""
     return {"models": {"c51": "C51Model"}}
 
 
 @hookimpl
 def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
-    """How it is tried."""
+    """Say how `plx plugins --check` tries it."""
     env = {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 2}}
     return {"models": {"C51Model": {"params": {"v_min": 0.0, "v_max": 50.0}, "env": env}}}

@@ -1,1 +1,1 @@
-"""JSON lines as a pipeline of plx."""
+"""A pipeline of JSON lines for plx."""

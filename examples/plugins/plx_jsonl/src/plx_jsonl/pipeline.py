@@ -1,4 +1,4 @@
-"""Lines of JSON, each read when its batch is."""
+"""A pipeline that reads each line of JSON when its batch needs it."""
 
 from __future__ import annotations
 
@@ -15,65 +15,67 @@ import tensorflow as tf
 from plx_core import Modes, Pipeline, batches, make_order
 from plx_core.annotations import DataFiles, PositiveInt
 from plx_core.errors import CorruptData, DataError
+from plx_core.types import Array, Dataset, Features, Labels, Tensor
 
 
 class Lines:
-    """The lines of some files, by number; what is kept is where each begins.
+    """The lines of some files, by number; only the offset of each line is in memory.
 
     Args:
-        paths: the files, in their order.
+        paths: the files, in order.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._paths = paths
-        starts: list[tuple[int, int]] = []
+        offsets: list[tuple[int, int]] = []
         for index, path in enumerate(paths):
             with path.open("rb") as file:
-                position = 0
+                offset = 0
                 for line in file:
                     if line.strip():
-                        starts.append((index, position))
-                    position += len(line)
-        self._starts = np.array(starts, np.int64).reshape(-1, 2)
+                        offsets.append((index, offset))
+                    offset += len(line)
+        self._offsets = np.array(offsets, np.int64).reshape(-1, 2)
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self._offsets)
 
     def read(self, number: int) -> dict[str, Any]:
-        """The object on a line.
+        """Return the object on a line.
 
         Raises:
-            CorruptData: it is none.
+            CorruptData: the line is not a JSON object.
         """
-        index, position = self._starts[number].tolist()
+        index, offset = self._offsets[number].tolist()
         path = self._paths[index]
         with path.open("rb") as file:
-            file.seek(position)
-            text = file.readline()
+            file.seek(offset)
+            line = file.readline()
         try:
-            record = json.loads(text)
+            record = json.loads(line)
         except ValueError as error:
-            raise CorruptData(f"{path}, at byte {position}: not a line of JSON: {error}") from error
+            raise CorruptData(f"{path}, at byte {offset}: not a line of JSON: {error}") from error
         if not isinstance(record, dict):
             raise CorruptData(
-                f"{path}, at byte {position}: expected an object, got a {type(record).__name__}"
+                f"{path}, at byte {offset}: expected an object, got a {type(record).__name__}"
             )
         return record
 
 
 class JSONLinesPipeline(Pipeline):
-    """Objects of JSON, one a line; features float32 [batch, n] by name, and labels float32 [batch, n].
+    """Reads JSON objects, one a line; features and labels are float32 [batch, n].
 
     Args:
-        data_files: a file, or several; `*` and `?` match several.
-        features: what each feature is made of: fields of numbers or of lists of numbers, one after the other.
-        labels: a field, or several; no labels when None.
-        batch_size: how many lines make a batch.
-        num_epochs: how often all are gone through; for ever in training when None, else once.
-        shuffle: whether each epoch has an order of its own; in training only when None.
-        drop_remainder: whether a short last batch is left out.
-        mode: one of `plx_core.Modes`; filled in by core.
-        seed: of the order.
+        data_files: one or more files; `*` and `?` are wildcards.
+        features: for each feature the fields to concatenate; a field is a number or a list of
+            numbers.
+        labels: one or more fields; no labels when None.
+        batch_size: the number of lines in a batch.
+        num_epochs: the number of epochs; when None, endless in training and one otherwise.
+        shuffle: whether to shuffle each epoch; in training only when None.
+        drop_remainder: whether to drop a last batch that is smaller.
+        mode: one of `plx_core.Modes`; plx fills it in.
+        seed: the seed of the order.
     """
 
     def __init__(
@@ -89,18 +91,19 @@ class JSONLinesPipeline(Pipeline):
         seed: int | None = None,
     ) -> None:
         patterns = [data_files] if isinstance(data_files, str) else data_files
-        paths = [Path(path) for pattern in patterns for path in sorted(glob.glob(pattern))]  # noqa: PTH207 (patterns may be absolute)
-        if not paths:
+        # glob.glob and not Path.glob, which refuses absolute patterns.
+        names = [name for pattern in patterns for name in sorted(glob.glob(pattern))]  # noqa: PTH207
+        if not names:
             raise DataError(f"there is no file {', '.join(patterns)}")
-        self._lines = Lines(paths)
+        self._lines = Lines([Path(name) for name in names])
         if not len(self._lines):
-            raise DataError(f"there is no line in {', '.join(map(str, paths))}")
+            raise DataError(f"there is no line in {', '.join(names)}")
         self._columns = {f"feature {name}": fields for name, fields in features.items()}
         if labels is not None:
             self._columns["labels"] = [labels] if isinstance(labels, str) else labels
+        first = self._lines.read(0)
         self._widths = {
-            name: len(_row(self._lines.read(0), name, fields))
-            for name, fields in self._columns.items()
+            name: len(_row(first, name, fields)) for name, fields in self._columns.items()
         }
         self._order = make_order(
             len(self._lines), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
@@ -108,32 +111,32 @@ class JSONLinesPipeline(Pipeline):
         self._failure: Exception | None = None
 
     @property
-    def element_spec(self) -> tuple[dict[str, tf.TensorSpec], Any]:
-        """Float32 [batch, n] each."""
+    def element_spec(self) -> tuple[Features, Labels]:
+        """The features and labels of a batch as `tf.TensorSpec`, float32 [batch, n] each."""
         return self._split(
             {name: tf.TensorSpec((None, width), tf.float32) for name, width in self._widths.items()}
         )
 
     @property
     def num_batches(self) -> int | None:
-        """How many batches there are in all epochs; None when they never end."""
+        """The number of batches in all epochs; None when they never end."""
         return self._order.num_batches
 
-    def dataset(self, start: int = 0) -> tf.data.Dataset:
-        """The batches from number `start` on."""
+    def dataset(self, start: int = 0) -> Dataset:
+        """Return the batches from number `start` on."""
         return batches(self._order, self._read, start)
 
     def shard(self, worker: int, num_workers: int) -> JSONLinesPipeline:
-        """The part of one of several workers."""
-        part = copy.copy(self)
-        part._order = self._order.shard(worker, num_workers)
-        return part
+        """Return the share of one of several workers."""
+        share = copy.copy(self)
+        share._order = self._order.shard(worker, num_workers)
+        return share
 
     def failure(self) -> Exception | None:
-        """The line that could not be read, where there was one."""
+        """Return the error of the line that could not be read, if any."""
         return self._failure
 
-    def _read(self, indices: tf.Tensor) -> Any:
+    def _read(self, indices: Tensor) -> tuple[Features, Labels]:
         columns = tf.numpy_function(self._rows, [indices], [tf.float32] * len(self._columns))
         return self._split(
             {
@@ -142,40 +145,42 @@ class JSONLinesPipeline(Pipeline):
             }
         )
 
-    def _rows(self, indices: np.ndarray) -> list[np.ndarray]:
+    def _rows(self, indices: Array) -> list[Array]:
         try:
             records = [self._lines.read(index) for index in indices.tolist()]
-            rows = {
-                name: [_row(record, name, fields) for record in records]
-                for name, fields in self._columns.items()
-            }
-            for name, values in rows.items():
-                if any(len(value) != self._widths[name] for value in values):
-                    raise CorruptData(
-                        f"{name} has {self._widths[name]} numbers in the first line, and another count in a later one"
-                    )
-            return [np.array(values, np.float32) for values in rows.values()]
+            return [self._column(records, name, fields) for name, fields in self._columns.items()]
         except CorruptData as error:
             self._failure = error
             raise
 
-    def _split(self, columns: Mapping[str, Any]) -> tuple[dict[str, Any], Any]:
-        return {
+    def _column(self, records: list[dict[str, Any]], name: str, fields: Sequence[str]) -> Array:
+        rows = [_row(record, name, fields) for record in records]
+        width = self._widths[name]
+        for row in rows:
+            if len(row) != width:
+                raise CorruptData(
+                    f"{name}: the first line has {width} numbers, and a later one {len(row)}"
+                )
+        return np.array(rows, np.float32)
+
+    def _split(self, columns: Mapping[str, Any]) -> tuple[Features, Labels]:
+        features = {
             name.removeprefix("feature "): column
             for name, column in columns.items()
             if name != "labels"
-        }, columns.get("labels", {})
+        }
+        return features, columns.get("labels", {})
 
 
 def _row(record: Mapping[str, Any], name: str, fields: Sequence[str]) -> list[float]:
-    """The numbers of some fields, one after the other."""
+    """Return the numbers of some fields, concatenated."""
     numbers: list[float] = []
     for field in fields:
         value = record.get(field)
         values = value if isinstance(value, list) else [value]
         if not all(isinstance(number, (int, float)) for number in values):
             raise CorruptData(
-                f"{name}: the field {field} holds {value!r}; it has to hold a number, or a list of numbers"
+                f"{name}: expected a number or a list of numbers in {field}, got {value!r}"
             )
         numbers += values
     return numbers

@@ -1,4 +1,4 @@
-"""What plx-jsonl offers."""
+"""The hooks of plx-jsonl."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +10,11 @@ PLX_API_VERSION = 1
 
 @hookimpl
 def provide_pipelines() -> Factories:
-    """The one pipeline."""
+    """Offer the pipeline."""
     return {"JSONLinesPipeline": "plx_jsonl.pipeline:JSONLinesPipeline"}
 
 
 @hookimpl
 def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
-    """How it is tried: on a file that a function writes."""
+    """Name the function that writes a file for `plx plugins --check`."""
     return {"pipelines": {"JSONLinesPipeline": "plx_jsonl.examples:houses"}}

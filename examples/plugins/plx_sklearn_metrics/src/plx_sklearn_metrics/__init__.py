@@ -1,1 +1,1 @@
-"""Scores of scikit-learn as metrics of plx."""
+"""scikit-learn's classification scores as metrics of plx."""

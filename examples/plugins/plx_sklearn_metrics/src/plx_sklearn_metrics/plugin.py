@@ -1,4 +1,4 @@
-"""What plx-sklearn-metrics offers."""
+"""The hooks of plx-sklearn-metrics."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,11 +10,11 @@ PLX_API_VERSION = 1
 
 @hookimpl
 def provide_metrics() -> Factories:
-    """One metric for all the scores."""
+    """Offer one metric for all scores."""
     return {"SklearnScore": "plx_sklearn_metrics.score:SklearnScore"}
 
 
 @hookimpl
 def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
-    """How it is tried."""
+    """Say how `plx plugins --check` tries it."""
     return {"metrics": {"SklearnScore": {"params": {"score": "matthews", "num_classes": 3}}}}

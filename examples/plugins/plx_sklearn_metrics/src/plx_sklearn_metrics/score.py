@@ -1,4 +1,4 @@
-"""A metric that counts in TensorFlow and asks scikit-learn for the score."""
+"""A metric that counts in TensorFlow, and lets scikit-learn compute the score."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import tensorflow as tf
 from sklearn import metrics
 
 from plx_core.annotations import PositiveInt
+from plx_core.types import Array, Tensor
 
 Score = Literal[
     "balanced_accuracy", "cohen_kappa", "f1_macro", "f1_weighted", "jaccard_macro", "matthews"
@@ -26,8 +27,8 @@ SCORES: Mapping[str, Callable[..., float]] = {
 }
 
 
-def score_of(name: str, matrix: np.ndarray) -> np.float32:
-    """A score of a confusion matrix [n, n], whose rows are the labels; not a number where it counts nothing."""
+def score_of(name: str, matrix: Array) -> np.float32:
+    """Return a score of a confusion matrix [n, n], one row per label; NaN if it is empty."""
     labels, outputs = np.nonzero(matrix)
     if not len(labels):
         return np.float32(np.nan)
@@ -35,49 +36,47 @@ def score_of(name: str, matrix: np.ndarray) -> np.float32:
 
 
 class SklearnScore(keras.metrics.Metric):
-    """A score of scikit-learn over all examples; labels int [batch] or one-hot [batch, n], outputs [batch, n].
+    """Computes a score of scikit-learn over all examples.
+
+    Labels are int [batch] or one-hot [batch, n], outputs [batch, n].
 
     Args:
-        score: which.
-        num_classes: n.
-        name: under which it is logged; the score's when None.
+        score: the score.
+        num_classes: the number of classes n.
+        name: the name in the logs; the score's when None.
     """
 
     def __init__(self, score: Score, num_classes: PositiveInt, name: str | None = None) -> None:
         super().__init__(name=name or score)
         if score not in SCORES:
             raise ValueError(f"score: expected one of {', '.join(SCORES)}; got {score}")
-        self.score, self.num_classes = score, num_classes
+        self.score = score
+        self.num_classes = num_classes
         self.matrix = self.add_variable((num_classes, num_classes), "zeros", name="matrix")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
         """Count a batch."""
-        y_true, y_pred = tf.convert_to_tensor(y_true), tf.convert_to_tensor(y_pred)
-        is_one_hot = (
-            y_true.shape.rank == y_pred.shape.rank
-            and y_true.shape[-1] == self.num_classes
-            and self.num_classes > 1
+        y_true = tf.convert_to_tensor(y_true)
+        y_pred = tf.convert_to_tensor(y_pred)
+        has_classes = y_true.shape.rank == y_pred.shape.rank
+        if has_classes and self.num_classes > 1 and y_true.shape[-1] == self.num_classes:
+            labels = tf.argmax(y_true, axis=-1)
+        else:
+            labels = tf.cast(tf.reshape(y_true, (-1,)), tf.int64)
+        counts = tf.math.confusion_matrix(
+            labels, tf.argmax(y_pred, axis=-1), self.num_classes, sample_weight, self.dtype
         )
-        labels = (
-            tf.argmax(y_true, axis=-1)
-            if is_one_hot
-            else tf.cast(tf.reshape(y_true, (-1,)), tf.int64)
-        )
-        outputs = tf.argmax(y_pred, axis=-1)
-        counted = tf.math.confusion_matrix(
-            labels, outputs, self.num_classes, sample_weight, self.dtype
-        )
-        self.matrix.assign_add(counted)
+        self.matrix.assign_add(counts)
 
-    def result(self) -> Any:
-        """The score so far."""
+    def result(self) -> Tensor:
+        """Return the score so far."""
         if tf.executing_eagerly():
             return tf.constant(score_of(self.score, self.matrix.numpy()))
-        value = tf.numpy_function(
-            functools.partial(score_of, self.score), [self.matrix.value], tf.float32
-        )
-        return tf.ensure_shape(value, ())
+        compute = functools.partial(score_of, self.score)
+        return tf.ensure_shape(tf.numpy_function(compute, [self.matrix.value], tf.float32), ())
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"score": self.score, "num_classes": self.num_classes, "name": self.name}

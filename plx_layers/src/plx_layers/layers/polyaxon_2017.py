@@ -1,0 +1,236 @@
+"""The layers of polyaxon-lib's JSON dialect by name, with its parameters.
+
+As in polyaxon-lib, the mode may come first: `FullyConnected(mode, num_units=512)(x)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypeAlias
+
+import keras
+
+from plx_core import Modes
+from plx_core.annotations import (
+    ActivationLike,
+    Fraction,
+    InitializerLike,
+    PositiveInt,
+    RegularizerLike,
+)
+from plx_core.types import Tensor
+from plx_layers.activations import activated_shape
+
+Size: TypeAlias = PositiveInt | list[PositiveInt]
+Padding: TypeAlias = Literal["SAME", "VALID", "same", "valid"]
+
+
+NAMES_OF_2017 = {
+    "units": "num_units",
+    "activation": "activation",
+    "use_bias": "bias",
+    "kernel_initializer": "weights_init",
+    "bias_initializer": "bias_init",
+    "kernel_regularizer": "regularizer",
+    "trainable": "trainable",
+    "name": "name",
+}
+"""The parameters of Keras's `Dense`, with polyaxon-lib's names for them."""
+
+
+@keras.saving.register_keras_serializable("plx_layers")
+class FullyConnected(keras.layers.Dense):
+    """A dense layer that flattens its inputs: [batch, …] to [batch, num_units].
+
+    Args:
+        mode: unused; the first parameter in polyaxon-lib.
+        num_units: the number of outputs.
+        activation: the activation of the outputs.
+        bias: whether to add a bias.
+        weights_init: the initial weights.
+        bias_init: the initial bias.
+        regularizer: the penalty on the weights.
+        dropout: the share of the inputs to drop in training.
+        trainable: whether to update the weights.
+        name: the layer's name.
+    """
+
+    def __init__(
+        self,
+        mode: str = Modes.TRAIN,
+        *,
+        num_units: PositiveInt,
+        activation: ActivationLike = "linear",
+        bias: bool = True,
+        weights_init: InitializerLike = "glorot_uniform",
+        bias_init: InitializerLike = "zeros",
+        regularizer: RegularizerLike | None = None,
+        dropout: Fraction | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(
+            num_units,
+            activation,
+            bias,
+            weights_init,
+            bias_init,
+            kernel_regularizer=regularizer,
+            trainable=trainable,
+            name=name,
+        )
+        self._flatten = keras.layers.Flatten()
+        self._dropout = keras.layers.Dropout(dropout) if dropout else None
+        self.input_spec = None
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights for the flattened inputs."""
+        super().build(self._flatten.compute_output_shape(input_shape))
+        self.input_spec = None
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Return the outputs, float [batch, num_units]."""
+        inputs = self._flatten(inputs)
+        if self._dropout is not None:
+            inputs = self._dropout(inputs, training=training)
+        return super().call(inputs)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return [batch, num_units]."""
+        return activated_shape(self.activation, (input_shape[0], self.units))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        keras_config = super().get_config()
+        config = {new: keras_config[old] for old, new in NAMES_OF_2017.items()}
+        config["dropout"] = None if self._dropout is None else self._dropout.rate
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> FullyConnected:
+        """Build a layer from its configuration."""
+        modules = {
+            "activation": keras.activations,
+            "weights_init": keras.initializers,
+            "bias_init": keras.initializers,
+            "regularizer": keras.regularizers,
+        }
+        return cls(
+            **{
+                name: modules[name].get(value) if name in modules else value
+                for name, value in config.items()
+            }
+        )
+
+
+CONVOLUTION_ARGS = """
+
+Args:
+    num_filter: the number of filters, which are the channels of the output.
+    filter_size: the size of a filter, along each axis or along all.
+    strides: the distance between two positions of the filter.
+    padding: `same` pads the input with zeros, `valid` keeps the filter within the input.
+    activation: the activation of the outputs.
+    bias: whether to add a bias.
+    weights_init: the initial weights.
+    bias_init: the initial bias.
+    regularizer: the penalty on the weights.
+"""
+POOLING_ARGS = """
+
+Args:
+    kernel_size: the size of a window, along each axis or along all.
+    strides: the distance between two windows; the size of a window when omitted.
+    padding: `same` keeps windows that reach over the edge, `valid` drops them.
+"""
+
+
+def _convolution(
+    layer: Callable[..., keras.layers.Layer], shapes: str
+) -> Callable[..., keras.layers.Layer]:
+    def convolve(
+        mode: str = Modes.TRAIN,
+        *,
+        num_filter: PositiveInt,
+        filter_size: Size,
+        strides: Size = 1,
+        padding: Padding = "SAME",
+        activation: ActivationLike = "linear",
+        bias: bool = True,
+        weights_init: InitializerLike = "glorot_uniform",
+        bias_init: InitializerLike = "zeros",
+        regularizer: RegularizerLike | None = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> keras.layers.Layer:
+        return layer(
+            num_filter,
+            filter_size,
+            strides=strides,
+            padding=padding.lower(),
+            activation=activation,
+            use_bias=bias,
+            kernel_initializer=weights_init,
+            bias_initializer=bias_init,
+            kernel_regularizer=regularizer,
+            trainable=trainable,
+            name=name,
+        )
+
+    convolve.__doc__ = f"Convolve with `num_filter` filters: {shapes}.{CONVOLUTION_ARGS}"
+    return convolve
+
+
+def _pooling(
+    layer: Callable[..., keras.layers.Layer], statistic: str, shapes: str
+) -> Callable[..., keras.layers.Layer]:
+    def pool(
+        mode: str = Modes.TRAIN,
+        *,
+        kernel_size: Size,
+        strides: Size | None = None,
+        padding: Padding = "SAME",
+        name: str | None = None,
+    ) -> keras.layers.Layer:
+        return layer(kernel_size, strides=strides, padding=padding.lower(), name=name)
+
+    pool.__doc__ = f"Take the {statistic} of each window: {shapes}.{POOLING_ARGS}"
+    return pool
+
+
+_LENGTHS = "[batch, length, channels] to [batch, length / strides, {}]"
+_IMAGES = "[batch, height, width, channels] to [batch, height / strides, width / strides, {}]"
+_VOLUMES = (
+    "[batch, depth, height, width, channels] to "
+    "[batch, depth / strides, height / strides, width / strides, {}]"
+)
+
+Conv1d = _convolution(keras.layers.Conv1D, _LENGTHS.format("num_filter"))
+Conv2d = _convolution(keras.layers.Conv2D, _IMAGES.format("num_filter"))
+Conv3d = _convolution(keras.layers.Conv3D, _VOLUMES.format("num_filter"))
+Conv2dTranspose = _convolution(
+    keras.layers.Conv2DTranspose,
+    "[batch, height, width, channels] to [batch, height · strides, width · strides, num_filter]",
+)
+MaxPool1d = _pooling(keras.layers.MaxPooling1D, "maximum", _LENGTHS.format("channels"))
+MaxPool2d = _pooling(keras.layers.MaxPooling2D, "maximum", _IMAGES.format("channels"))
+MaxPool3d = _pooling(keras.layers.MaxPooling3D, "maximum", _VOLUMES.format("channels"))
+AvgPool1d = _pooling(keras.layers.AveragePooling1D, "mean", _LENGTHS.format("channels"))
+AvgPool2d = _pooling(keras.layers.AveragePooling2D, "mean", _IMAGES.format("channels"))
+AvgPool3d = _pooling(keras.layers.AveragePooling3D, "mean", _VOLUMES.format("channels"))
+
+
+def Upsample2d(  # noqa: N802 (a layer's name)
+    mode: str = Modes.TRAIN, *, kernel_size: Size, name: str | None = None
+) -> keras.layers.Layer:
+    """Repeat rows and columns.
+
+    [batch, height, width, channels] to [batch, height · kernel_size, width · kernel_size,
+    channels].
+
+    Args:
+        mode: unused; the first parameter in polyaxon-lib.
+        kernel_size: the number of repeats, along each of the two axes or along both.
+        name: the layer's name.
+    """
+    return keras.layers.UpSampling2D(kernel_size, name=name)
