@@ -1,9 +1,9 @@
-"""Makes the picture of the README: two examples are run as they are, and their metrics drawn.
+"""Draw the picture in the README: run two examples unchanged, and plot their metrics.
 
-python docs/pictures.py          # runs both, in a few minutes, and writes docs/_static/runs.png
-python docs/pictures.py FOLDER   # draws from the runs in FOLDER, which are finished first where they are not
+python docs/pictures.py          # run both (a few minutes), then write docs/_static/runs.png
+python docs/pictures.py FOLDER   # use the runs in FOLDER; unfinished ones are resumed
 
-The examples need `plx data digits` in the folder where this is called.
+The examples need `plx data digits` in the current folder.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -21,65 +21,45 @@ from plx_core.runs.plot import COLOURS, Curve, curves_of
 from plx_core.runs.run_directory import RunDirectory
 
 ROOT = Path(__file__).resolve().parent.parent
-TO = ROOT / "docs" / "_static" / "runs.png"
+TARGET = ROOT / "docs" / "_static" / "runs.png"
 PANELS = (
     ("lenet_digits", 14, "accuracy", "lenet_digits.yml: accuracy", "step"),
     ("lenet_digits", 14, "loss", "lenet_digits.yml: loss", "step"),
-    ("ppo_cartpole", 400, "episode_return", "ppo_cartpole.yml: return of an episode", "actions"),
+    ("ppo_cartpole", 400, "episode_return", "ppo_cartpole.yml: episode return", "timestep"),
 )
-"""An example, the steps from one evaluation to the next, a metric, a title, and what the x axis counts."""
+"""For each panel: example, steps between evaluations, metric, title, and unit of the x axis."""
 
 
 def main(folder: Path) -> None:
-    """Run the examples and draw them."""
-    lines = {}
+    """Run the examples and plot them."""
+    curves = {}
     for name, period, *_ in PANELS:
-        if name not in lines:
+        if name not in curves:
             run(name, period, folder / name)
-            lines[name] = curves_of(RunDirectory(folder / name).read_metrics())
+            curves[name] = curves_of(RunDirectory(folder / name).read_metrics())
     figure = Figure(figsize=(11.4, 3.0), layout="constrained")
     FigureCanvasAgg(figure)
     for index, (name, _, metric, title, unit) in enumerate(PANELS):
-        draw(figure.add_subplot(1, len(PANELS), index + 1), lines[name][metric], title, unit)
-    TO.parent.mkdir(exist_ok=True)
-    figure.savefig(TO, dpi=110)
+        draw(figure.add_subplot(1, len(PANELS), index + 1), curves[name][metric], title, unit)
+    TARGET.parent.mkdir(exist_ok=True)
+    figure.savefig(TARGET, dpi=110)
 
 
 def run(name: str, period: int, directory: Path) -> None:
-    """Train and evaluate an example, as a person would."""
-    sets = (
-        f"eval.eval_every_n_steps={period}",
-        f"environment.run_config.log_step_count_steps={period}",
-    )
-    options = [option for value in sets for option in ("--set", value)]
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "plx_core",
-            "run",
-            str(ROOT / "examples" / f"{name}.yml"),
-            "--output-dir",
-            str(directory),
-            *options,
-        ],
-        check=True,
-    )
+    """Train and evaluate an example from the command line."""
+    command = [sys.executable, "-m", "plx_core", "run", str(ROOT / "examples" / f"{name}.yml")]
+    command += ["--output-dir", str(directory)]
+    command += ["--set", f"eval.eval_every_n_steps={period}"]
+    command += ["--set", f"environment.run_config.log_step_count_steps={period}"]
+    subprocess.run(command, check=True)
 
 
-def draw(axes: Any, splits: Mapping[str, Curve], title: str, unit: str) -> None:
-    """One plot: a line for what was trained on, and one with dots for the evaluations."""
-    for split in ("train", "eval"):
+def draw(axes: Axes, splits: Mapping[str, Curve], title: str, unit: str) -> None:
+    """Plot one metric: a line for training, a line with dots for the evaluations."""
+    for split, marker in (("train", None), ("eval", "o")):
         x, y = zip(*splits[split], strict=True)
-        axes.plot(
-            x,
-            y,
-            label=split,
-            color=COLOURS[split],
-            linewidth=1.6,
-            marker="o" if split == "eval" else None,
-            markersize=3,
-        )
+        colour = COLOURS[split]
+        axes.plot(x, y, label=split, color=colour, linewidth=1.6, marker=marker, markersize=3)
     axes.set_title(title, fontsize=10)
     axes.set_xlabel(unit, fontsize=9)
     axes.tick_params(labelsize=8)

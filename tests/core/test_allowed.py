@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from plx_core.cli import main as cli
+from plx_core.cli.main import main
+from plx_core.cli.options import project_settings
 from plx_core.runs.trackers import JSONLTracker
 
 PARTS = """
@@ -46,13 +47,13 @@ def workplace(tmp_path, monkeypatch):
     (tmp_path / "a.yml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PLX_CACHE_DIR", str(tmp_path / "cache"))
-    cli._project.cache_clear()
+    project_settings.cache_clear()
     yield
-    cli._project.cache_clear()
+    project_settings.cache_clear()
 
 
 def plx(*arguments):
-    return CliRunner().invoke(cli.main, list(arguments))
+    return CliRunner().invoke(main, list(arguments))
 
 
 def test_the_configs_word_alone_loads_nothing(workplace):

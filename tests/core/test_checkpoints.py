@@ -198,7 +198,8 @@ class FailingSystem:
             return write_file(path, content)
 
         monkeypatch.setattr(module, "_write_file", partial)
-        for owner, name in ((Path, "mkdir"), (Path, "rename"), (os, "fsync")):
+        operations = ((Path, "mkdir"), (Path, "rename"), (Path, "replace"), (os, "fsync"))
+        for owner, name in operations:
             monkeypatch.setattr(owner, name, self.wrap(getattr(owner, name)))
 
     def strikes(self):
@@ -270,18 +271,18 @@ def test_no_checkpoint_is_seen_before_it_is_whole(tmp_path, monkeypatch):
 
 def test_files_and_folders_are_synced_before_and_after_the_rename(tmp_path, monkeypatch):
     events = []
-    fsync, rename = os.fsync, Path.rename
+    fsync, replace = os.fsync, Path.replace
 
     def noted_fsync(descriptor):
         events.append(Path(f"/proc/self/fd/{descriptor}").readlink().name.split("-")[0])
         fsync(descriptor)
 
-    def noted_rename(path, target):
+    def noted_replace(path, target):
         events.append("rename")
-        return rename(path, target)
+        return replace(path, target)
 
     monkeypatch.setattr(os, "fsync", noted_fsync)
-    monkeypatch.setattr(Path, "rename", noted_rename)
+    monkeypatch.setattr(Path, "replace", noted_replace)
     Checkpoints(tmp_path / "checkpoints").save(1, make_state(1))
     assert events == [ARRAYS, STATE, MANIFEST, ".000000001", "rename", "checkpoints"]
 

@@ -1,14 +1,14 @@
 """polyaxon-lib's dialect of 2017, in JSON and in YAML of nested lists, is version 1 in other words."""
 
 import json
+import sys
 
 import pytest
 import yaml
 from click.testing import CliRunner
 
 from plx_core.cli.main import main
-from plx_core.config.load import load_tree
-from plx_core.config.polyaxon_2017 import is_2017
+from plx_core.config.load import is_2017, load_tree
 from plx_core.config.yaml_tree import from_python, to_python
 from plx_core.errors import ConfigError
 
@@ -156,6 +156,15 @@ def test_mistakes_keep_their_place(tmp_path):
         "old.json:3:29",
     ]
     assert "unknown key of the dialect of 2017; did you mean name?" in str(caught.value)
+
+
+def test_the_translator_is_imported_for_files_of_2017_only(monkeypatch):
+    name = "plx_core.config.polyaxon_2017"
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    load_tree({"version": 1, "model": {"Classifier": {"graph": {"layers": ["Flatten"]}}}})
+    assert name not in sys.modules
+    load_tree(seed())
+    assert name in sys.modules
 
 
 def test_a_dense_layer_of_2017_with_a_dropout_is_two_layers(tmp_path):

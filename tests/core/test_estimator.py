@@ -86,7 +86,7 @@ def test_steps_are_more_steps_and_max_steps_is_where_to_stop(tmp_path, blobs):
     again = make_estimator(tmp_path)
     assert again.train(feed(blobs), max_steps=5).global_step == 9
     assert again.train(feed(blobs), steps=1).global_step == 10
-    with pytest.raises(ComponentError, match="not both"):
+    with pytest.raises(ComponentError, match="give either steps"):
         estimator.train(input_fn, steps=1, max_steps=20)
 
 
@@ -199,7 +199,7 @@ def test_a_saved_model_gives_what_predict_gives(trained, tmp_path, blobs):
         np.testing.assert_allclose(
             served[name].numpy(), np.stack([row[name] for row in predicted]), rtol=1e-6
         )
-    with pytest.raises(ComponentError, match="exists already"):
+    with pytest.raises(ComponentError, match="exists; an export"):
         trained.export(tmp_path / "model", feed(blobs))
 
 

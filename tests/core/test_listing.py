@@ -1,10 +1,13 @@
 """What `plx components`, `plx schema`, `plx runs` and `plx compare` say."""
 
+import sys
+
 import pytest
 from click.testing import CliRunner
 
 from plx_core.cli.main import main
 from plx_core.runs.compare import sparkline
+from plx_core.runs.plot import draw_run
 from plx_core.runs.run_directory import RunDirectory
 
 
@@ -87,6 +90,38 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
     answer = plx("compare", str(tmp_path), str(tmp_path))
     assert answer.exit_code == 2
     assert "is not a run directory" in answer.output
+
+
+@pytest.fixture
+def without_matplotlib(monkeypatch):
+    for name in ("matplotlib", "matplotlib.figure", "matplotlib.backends.backend_agg"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_a_picture_without_matplotlib_is_an_error_that_says_what_to_install(
+    tmp_path, without_matplotlib
+):
+    make_run(tmp_path / "a", 0.01, [4, 2])
+    make_run(tmp_path / "b", 0.01, [3, 1])
+    answer = plx(
+        "compare", str(tmp_path / "a"), str(tmp_path / "b"), "--png", str(tmp_path / "a.png")
+    )
+    assert answer.exit_code == 2
+    assert answer.stderr == (
+        "matplotlib is not installed; pip install plx-core[plots] installs it\n"
+    )
+    assert plx("compare", str(tmp_path / "a"), str(tmp_path / "b")).exit_code == 0
+
+
+def test_a_run_without_matplotlib_has_no_picture_and_says_how_to_get_one(
+    tmp_path, without_matplotlib, caplog
+):
+    caplog.set_level("INFO")
+    make_run(tmp_path, 0.01, [4, 2])
+    assert draw_run(RunDirectory(tmp_path)) is None
+    (record,) = caplog.records
+    assert "pip install plx-core[plots]" in record.message
+    assert not (tmp_path / "curves.png").exists()
 
 
 def test_a_sparkline_runs_from_low_to_high():

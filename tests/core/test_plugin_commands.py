@@ -36,7 +36,8 @@ def plx(tmp_path):
         (tmp_path / "pyproject.toml").write_text(f"[tool.plx]\nplugins = {list(modules)!r}\n")
         for module in modules:
             (tmp_path / f"{module}.py").write_text(PARTS.format(commands=commands))
-        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        paths = [str(tmp_path), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
         return subprocess.run(
             [sys.executable, "-m", "plx_core", *arguments],
             cwd=tmp_path,
@@ -64,7 +65,7 @@ def test_help_lists_them_without_importing_them(plx):
     answer = plx("--help", commands=commands)
     assert answer.returncode == 0
     lines = [
-        line.split() for line in answer.stdout.split("Commands of plug-ins:\n")[1].splitlines()
+        line.split() for line in answer.stdout.split("Commands from plug-ins:\n")[1].splitlines()
     ]
     assert ["heavy", "from", "parts"] in lines
     assert not any(line[0] == "run" for line in lines)

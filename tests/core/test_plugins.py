@@ -134,7 +134,7 @@ def test_an_unknown_name_says_what_was_searched():
     components = registry(acme={"provide_layers": {"Dense": dict}})
     with pytest.raises(
         UnknownComponent,
-        match="there is no layer called Dens; did you mean Dense\\?; searched the plug-ins acme",
+        match="there is no layer called Dens; did you mean Dense\\? \\(searched the plug-ins acme",
     ):
         components.find("layers", "Dens")
 
@@ -199,6 +199,16 @@ def test_a_file_that_breaks_says_how(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(PluginError, match=message):
         load_plugins([str(path)], entry_points=False)
+
+
+def test_a_distribution_without_metadata_is_broken_and_harms_no_other(tmp_path, monkeypatch):
+    folder = tmp_path / "half_removed-1.0.dist-info"
+    folder.mkdir()
+    (folder / "entry_points.txt").write_text("[plx]\nhalf_removed = half_removed.plugin\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    plugins = load_plugins().plugins
+    assert "cannot be imported" in plugins["half_removed"].error
+    assert plugins["plx_core"].error == ""
 
 
 def test_plugins_can_be_turned_off():

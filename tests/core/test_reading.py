@@ -62,11 +62,11 @@ def test_a_scalar_is_what_its_type_says(text, annotation, value):
     ("text", "annotation", "message"),
     [
         ("1.9", int, "expected an integer, got 1.9"),
-        ("'5'", int, 'expected an integer, got the text "5"'),
+        ("'5'", int, 'expected an integer, got the string "5"'),
         ("yes", bool, "expected true or false, got yes; write true or false"),
         ("1", bool, "expected true or false, got 1"),
         ("nan.", float, "expected a number, got nan."),
-        ("~", str, "expected a text, got nothing"),
+        ("~", str, "expected a string, got nothing"),
         ("c", Literal["a", "b"], "expected one of a, b, got c"),
         ("5", Annotated[int, Range(maximum=4)], "expected an integer at most 4, got 5"),
         ("0", Annotated[float, Range(above=0.0)], "expected a number above 0, got 0"),
@@ -129,7 +129,7 @@ def test_a_class_says_all_that_is_wrong():
     _, messages = read("{rat: 1, names: [1, {}]}", Small)
     assert messages == [
         "unknown key; did you mean rate?",
-        "expected a text, got an empty mapping",
+        "expected a string, got an empty mapping",
         "size is missing; expected an integer",
     ]
 
@@ -201,13 +201,14 @@ def test_set_makes_what_is_not_there_and_reaches_into_lists(tmp_path):
     sets = [
         "model.classifier.loss.Huber.delta=1e-3",
         "model.classifier.graph.layers.0.Dense.units=8",
+        "model.classifier.graph.layers.1.Flatten.name=flat",
         "train.callbacks=[{StopAtStep: {last_step: 3}}]",
     ]
     assert to_python(load_tree(path, sets)) == {
         "model": {
             "classifier": {
                 "loss": {"Huber": {"delta": 0.001}},
-                "graph": {"layers": [{"Dense": {"units": 8}}, "Flatten"]},
+                "graph": {"layers": [{"Dense": {"units": 8}}, {"Flatten": {"name": "flat"}}]},
             }
         },
         "train": {"callbacks": [{"StopAtStep": {"last_step": 3}}]},

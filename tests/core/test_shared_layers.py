@@ -152,10 +152,10 @@ def test_a_sub_graph_used_once_is_its_layers():
     ("layers", "message"),
     [
         (["Flatten", {"Shared": {"layer": "flaten"}}], r"layers\[1\].Shared.layer: there is no earlier layer called flaten; did you mean flatten"),
-        ([{"Shared": {"layer": "dense"}}, {"Dense": {"units": 1}}], "there is no earlier layer called dense; there are none"),
+        ([{"Shared": {"layer": "dense"}}, {"Dense": {"units": 1}}], "there is no earlier layer called dense .there are none"),
         ([{"SubGraph": {"layers": [{"Dense": {"unit": 1}}]}}], "Dense"),
         ([{"SubGraph": {"layers": ["Flatten"], "input_layers": ["a", "b"]}}], "sub_graph takes a, b, and was given 1 tensors"),
-        ([{"SubGraph": {"layers": [{"Flatten": {"inbound_nodes": "x"}}]}}], "there is no feature or earlier layer called x; there are input_0"),
+        ([{"SubGraph": {"layers": [{"Flatten": {"inbound_nodes": "x"}}]}}], "there is no feature or earlier layer called x .there are input_0"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_shared(layers, message):

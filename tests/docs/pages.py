@@ -1,4 +1,4 @@
-"""The blocks of a page of the documentation, and what it means that one works."""
+"""Read the code blocks of a documentation page and run each one as a reader would."""
 
 import re
 import shlex
@@ -38,18 +38,18 @@ RUNNABLE = (
     "schema",
 )
 INVENTED = "acme"
-"""What a reader has to think of; the tutorial's test makes such a package."""
+"""The name of an invented package; the test of the tutorial creates one."""
 FEW_STEPS = {
     "supervised": ("train.train_steps=3", "eval.eval_steps=1"),
     "reinforcement": ("train.train_timesteps=600", "eval.eval_episodes=1"),
 }
 BASE = ROOT / "examples" / "lenet_digits.yml"
-"""What a fragment is laid on where its page has shown no experiment yet."""
+"""What a fragment extends if its page has no experiment yet."""
 
 
 @frozen
 class Block:
-    """A block of a page: where it begins, its language, its text without the fence, and the file that its first line names."""
+    """A code block: first line, language, text without the fence, and the file that it names."""
 
     line: int
     language: str
@@ -58,7 +58,7 @@ class Block:
 
 
 def blocks_of(path):
-    """The blocks of a page, in order."""
+    """Yield the blocks of a page, in order."""
     text = path.read_text(encoding="utf-8")
     for match in BLOCK.finditer(text):
         body = (
@@ -76,12 +76,13 @@ def blocks_of(path):
 
 @define
 class Page:
-    """Works through a page's blocks, in the current folder, as a reader would.
+    """Works through the blocks of a page in the current folder.
 
-    A block whose first line is `# name.yml` or `# name.py` is that file. Any other YAML is an experiment, or a part of one, which
-    is laid on the page's last. Any other Python is run, after what was run before it. Of the shell only lines of `plx` are typed,
-    with as few steps of training as can be; a block of text after them is what they print, `…` standing for anything. What is
-    wrong on purpose says so: in the file's name, or in the line.
+    A block whose first line is `# name.yml` or `# name.py` is saved as that file. Other YAML is an
+    experiment, or a part of one that extends the page's last. Other Python is executed, after the
+    Python before it. In shell blocks only `plx` commands run, with a few steps of training; a text
+    block after them is their output, where `…` matches anything. A block or line that is wrong on
+    purpose contains "wrong" in its file name or text.
     """
 
     path: Path
@@ -90,7 +91,7 @@ class Page:
     output: str = ""
 
     def work_through(self):
-        """Do what each block says; an error is told with its place."""
+        """Run every block; an error gets the line of its block."""
         known = set(sys.modules)
         try:
             for block in blocks_of(self.path):
@@ -140,14 +141,14 @@ class Page:
             self.base = str(Path(name).resolve())
 
     def _allowed(self):
-        """The files that the page has written and loads with `--plugin`."""
+        """Permit the files that the page has saved and loads with `--plugin`."""
         named = re.findall(r"--plugin (\S+\.py)", self.path.read_text(encoding="utf-8"))
         return Permissions(
             plugins=tuple(name for name in dict.fromkeys(named) if Path(name).exists())
         )
 
     def _at_its_place(self, content):
-        """A part of an experiment within one: its sections, or else its model's parameters."""
+        """Nest a fragment in an experiment: as sections, or else as parameters of its model."""
         if set(content) <= SECTIONS:
             return content
         model = check_config(self.base, allowed=self._allowed()).config.model

@@ -1,4 +1,4 @@
-"""What the README and the documentation show works as it stands."""
+"""The examples in the README and the documentation work."""
 
 import re
 from pathlib import Path
@@ -22,7 +22,7 @@ LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#]+)(?:#[^)]*)?\)")
 
 @pytest.fixture
 def workplace(digits, tmp_path, monkeypatch):
-    """A folder to work in, where data/digits is what `plx data digits` makes."""
+    """A working folder with the digits in data/digits."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "digits").symlink_to(digits)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
@@ -41,7 +41,7 @@ def test_every_block_of_a_page_works(workplace, path):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_every_link_within_the_repository_leads_somewhere(path):
+def test_every_link_within_the_repository_has_a_target(path):
     missing = [
         link
         for link in LINK.findall(path.read_text(encoding="utf-8"))
@@ -54,7 +54,7 @@ def test_every_link_within_the_repository_leads_somewhere(path):
     ] == []
 
 
-def test_a_wrong_block_is_told_with_its_place(workplace):
+def test_a_wrong_block_is_reported_with_its_line(workplace):
     page = Path(workplace, "page.md")
     page.write_text("words\n\n```yaml\nversion: 1\nmodel: {clasifier: {}}\ntrain: {}\n```\n")
     with pytest.raises(
@@ -64,7 +64,7 @@ def test_a_wrong_block_is_told_with_its_place(workplace):
         Page(page).work_through()
 
 
-def test_what_is_not_printed_is_noticed(workplace):
+def test_missing_output_is_reported(workplace):
     page = Path(workplace, "page.md")
     page.write_text(
         "```sh\nplx components schedules Warmup\n```\n\n```text\nschedule Warm…\nno such line\n```\n"

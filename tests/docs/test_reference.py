@@ -1,4 +1,4 @@
-"""The reference has every component, hook, command and key, and says something of each."""
+"""The reference documents every component, hook, command, key and public name."""
 
 import importlib.util
 import inspect
@@ -6,7 +6,9 @@ import json
 import operator
 import pydoc
 import re
+import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import attrs
@@ -17,6 +19,7 @@ from click.testing import CliRunner
 from tests.docs.pages import ROOT
 
 import plx_core
+from plx_core import hookspecs
 from plx_core.cli.main import main
 from plx_core.components.schema_cache import Signatures
 from plx_core.config.sections import ExperimentConfig
@@ -42,19 +45,19 @@ def reference():
 
 @pytest.fixture(scope="module")
 def pages(reference, tmp_path_factory):
-    """The pages as they are written at each build; the shapes of layers, which take a while, are looked at elsewhere."""
+    """The generated pages, without the output shapes of layers, which are slow and tested separately."""
     folder = tmp_path_factory.mktemp("reference")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reference, "layer_shapes", lambda entry, schema: "")
         reference.write(folder)
     return {
         str(path.relative_to(folder)): path.read_text(encoding="utf-8")
-        for path in folder.rglob("*.md")
+        for path in folder.rglob("*.*")
     }
 
 
 def unexplained(reference, registry):
-    """Components without a summary, and parameters of those that are defined here without a meaning."""
+    """Yield components without a summary, and our components' parameters without a description."""
     signatures = Signatures()
     for kind in KINDS:
         for entry in registry.entries(kind):
@@ -62,32 +65,29 @@ def unexplained(reference, registry):
             if not schema.get("description", "").strip():
                 yield f"{kind} {entry.name}"
             if inspect.unwrap(factory).__module__.partition(".")[0] in (*OURS, "parts"):
-                known = reference.argument_texts(factory)
+                documented = reference.argument_texts(factory)
                 hidden = reference.HIDDEN if kind == "layers" else ()
                 yield from (
                     f"{kind} {entry.name}.{name}"
                     for name in schema["properties"]
-                    if name not in known and name not in hidden
+                    if name not in documented and name not in hidden
                 )
 
 
-def test_every_component_is_explained_and_so_are_the_parameters_of_ours(reference):
+def test_every_component_and_every_parameter_of_ours_is_documented(reference):
     assert list(unexplained(reference, Registry(load_plugins()))) == []
 
 
-def test_a_component_without_an_explanation_is_noticed(reference, tmp_path):
+def test_a_component_without_a_docstring_is_reported(reference, tmp_path):
     (tmp_path / "parts.py").write_text(
         "import keras\nfrom plx_core import hookimpl\n"
         "def mute(by: float = 1.0):\n    return keras.layers.Rescaling(by)\n"
         "def half(by: float = 1.0):\n    '''Scales.'''\n    return keras.layers.Rescaling(by)\n"
         "@hookimpl\ndef provide_layers():\n    return {'Mute': mute, 'Half': half}\n"
     )
-    found = list(
-        unexplained(
-            reference, Registry(load_plugins([str(tmp_path / "parts.py")], entry_points=False))
-        )
-    )
-    assert found == ["layers Half.by", "layers Mute", "layers Mute.by"]
+    registry = Registry(load_plugins([str(tmp_path / "parts.py")], entry_points=False))
+    undocumented = list(unexplained(reference, registry))
+    assert undocumented == ["layers Half.by", "layers Mute", "layers Mute.by"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -103,12 +103,11 @@ def test_the_page_of_a_kind_has_each_of_its_components(pages, kind):
             assert f"`{name}`" in section or kind == "layers"
 
 
-def test_every_hook_has_a_section_with_its_docstring(pages):
-    for name in HOOKS:
-        _, _, section = pages["hooks.md"].partition(f"### {name}\n")
-        assert len(re.split(r"^#", section, flags=re.MULTILINE)[0].split("```")[-1].split()) >= 2, (
-            f"the hook {name} is not explained"
-        )
+@pytest.mark.parametrize("name", HOOKS)
+def test_every_hook_has_a_docstring_and_a_section(pages, name):
+    assert inspect.getdoc(getattr(hookspecs, name))
+    assert f"### {name}\n\n" in pages["hooks.md"]
+    assert f".. autofunction:: plx_core.hookspecs.{name}\n" in pages["hooks.md"]
 
 
 def every_command(group, path):
@@ -118,7 +117,7 @@ def every_command(group, path):
             yield from every_command(command, f"{path} {name}")
 
 
-def test_every_command_is_explained_and_so_are_its_options(pages):
+def test_every_command_and_every_option_is_documented(pages):
     registry = Registry(load_plugins())
     added = [
         (f"plx {entry.name}", entry.load())
@@ -134,12 +133,12 @@ def test_every_command_is_explained_and_so_are_its_options(pages):
         ] == []
 
 
-def test_every_key_of_a_file_is_explained(pages):
+def test_every_key_of_a_file_is_documented(pages):
     def keys(cls):
         hints = inspect.get_annotations(cls, eval_str=True)
         for attribute in attrs.fields(cls):
             assert attribute.metadata.get("help"), (
-                f"{cls.__name__}.{attribute.name} is not explained"
+                f"{cls.__name__}.{attribute.name} is not documented"
             )
             yield attribute.name
             for choice in (hints[attribute.name], *getattr(hints[attribute.name], "__args__", ())):
@@ -150,40 +149,61 @@ def test_every_key_of_a_file_is_explained(pages):
         assert f"| `{name}`" in pages["config.md"]
 
 
-def test_every_public_name_is_explained(pages):
-    for name in plx_core.__all__:
-        assert f"## {name}\n" in pages["python.md"]
+@pytest.mark.parametrize("name", plx_core.__all__)
+def test_every_public_name_has_a_section_and_a_summary(pages, name):
+    assert f"## {name}\n" in pages["python.md"]
+    row = rf"^\| \[`{name}`\]\(\.\./reference/python\.md#{name.lower()}\) \| \S.* \|$"
+    assert re.search(row, pages["public_names.txt"], re.MULTILINE), f"{name} has no docstring"
+
+
+def test_every_check_has_a_section(pages):
     for name in importlib.import_module("plx_core.testing").__all__:
         assert f"## {name}\n" in pages["testing.md"]
 
 
-def test_what_a_layer_makes_of_a_shape(reference):
+@pytest.mark.parametrize(
+    ("page", "row"),
+    [
+        ("CONTRIBUTING.md", r"^([a-z]+(?:(?: \| |, )[a-z]+)*)(?: {2}.*)?$"),
+        ("docs/design.md", r"^\| (`.*?`) \|"),
+    ],
+)
+def test_the_map_lists_the_sub_packages_in_the_order_of_the_contract(page, row):
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    layers = next(
+        contract["layers"]
+        for contract in settings["tool"]["importlinter"]["contracts"]
+        if contract["name"] == "The sub-packages of plx_core"
+    )
+    rows = re.findall(row, (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert [re.findall(r"\w+", row) for row in rows] == [layer.split(" | ") for layer in layers]
+
+
+def test_the_output_shape_of_a_layer(reference):
     registry, signatures = Registry(load_plugins()), Signatures()
-    wanted = {
+    sentences = {
         "Dense": "An input of shape `[6, 4]` gives `[6, 8]`.",
         "Conv2D": "An input of shape `[8, 8, 3]` gives `[6, 6, 8]`.",
         "Flatten": "An input of shape `[6, 4]` gives `[24]`.",
         "Concatenate": "Inputs of shapes `[6, 4]` and `[6, 4]` give `[6, 8]`.",
         "LSTMCell": "",
     }
-    for name, text in wanted.items():
+    for name, text in sentences.items():
         entry = registry.find("layers", name)
         assert reference.layer_shapes(entry, signatures.parameters(entry)) == text
 
 
-def test_a_paragraph_says_in_markdown_what_it_says_in_plain_text(reference):
+def test_markdown_in_a_plain_paragraph_is_escaped(reference):
     assert reference.plain("a_b [c]: `x_[1]` < 2 * _3") == r"a_b \[c\]: `x_[1]` \< 2 \* \_3"
 
 
-@pytest.mark.parametrize(
-    "name", ["plugins", "config", "engine", "reinforcement", "data", "run-directory"]
-)
-def test_an_arrow_joins_boxes_that_there_are(name, tmp_path):
+def test_every_arrow_joins_boxes_of_its_diagram(tmp_path):
     diagrams = load("diagrams")
-    boxes, arrows = diagrams.DIAGRAMS[name]
-    assert {end for arrow in arrows for end in (arrow.start, arrow.end)} == set(boxes)
     diagrams.write(tmp_path)
-    assert (tmp_path / f"{name}.svg").read_text(encoding="utf-8").count("<rect") == len(boxes) + 1
+    for name, (boxes, arrows) in diagrams.DIAGRAMS.items():
+        assert {end for arrow in arrows for end in (arrow.start, arrow.end)} == set(boxes)
+        drawing = (tmp_path / f"{name}.svg").read_text(encoding="utf-8")
+        assert drawing.count("<rect") == len(boxes) + 1
 
 
 def test_the_page_of_the_run_directory_names_every_file_of_a_run(digits, tmp_path, monkeypatch):
@@ -206,19 +226,24 @@ def test_the_page_of_the_run_directory_names_every_file_of_a_run(digits, tmp_pat
     assert result.exit_code == 0, result.output
     page = (ROOT / "docs" / "concepts" / "run-directory.md").read_text(encoding="utf-8")
     checkpoint = max(Path("run/checkpoints").iterdir())
-    found = {
+    files = {
         path.name
         for path in [*Path("run").iterdir(), *checkpoint.iterdir()]
         if not path.name.startswith(".")
     }
-    assert len(found) >= 9
-    assert [name for name in found if f"`{name}" not in page] == []
+    assert len(files) >= 9
+    assert [name for name in files if f"`{name}" not in page] == []
     assert np.isfinite(
         json.loads(Path("run/metrics.jsonl").read_text().splitlines()[-1])["metrics"]["loss"]
     )
 
 
-def test_the_facade_reads_well_in_pydoc():
+@pytest.mark.parametrize("name", ["annotations.PositiveInt", "experiments.Experiment"])
+def test_a_module_is_an_attribute_of_plx_core_without_being_imported(name):
+    subprocess.run([sys.executable, "-c", f"import plx_core as plx; plx.{name}"], check=True)
+
+
+def test_plx_core_reads_well_in_pydoc():
     text = pydoc.render_doc(plx_core, renderer=pydoc.plaintext)
     assert "class Estimator" in text
     assert "Args:" in text
@@ -228,7 +253,7 @@ def test_the_facade_reads_well_in_pydoc():
         assert operator.attrgetter(name)(plx_core) is not None
 
 
-def test_every_name_of_the_facade_has_a_docstring_of_its_own():
+def test_every_public_name_and_its_methods_have_docstrings():
     for name in plx_core.__all__:
         value = getattr(plx_core, name)
         if inspect.isclass(value) or inspect.isroutine(value):

@@ -6,7 +6,7 @@ import pytest
 
 from plx_core.components.component import default_registry
 from plx_core.hookspecs import KINDS
-from plx_core.testing import plugin_modules
+from plx_core.testing import plugins
 
 from .builtins_tried import STOCK, UNTRIED
 
@@ -30,8 +30,8 @@ def own_entries():
 
 @pytest.mark.parametrize("entry", list(own_entries()))
 def test_a_part_passes_its_check(entry):
-    check = functools.partial(plugin_modules.check_entry, default_registry(), entry, {})
-    result = plugin_modules.tried(entry.kind, entry.name, check)
+    check = functools.partial(plugins.check_entry, default_registry(), entry, {})
+    result = plugins.result_of(entry.kind, entry.name, check)
     if f"{entry.kind}/{entry.name}" in UNTRIED:
         assert result.outcome == "not tried", (
             f"{result.message}\nit can be tried: take it out of UNTRIED"

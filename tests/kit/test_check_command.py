@@ -3,7 +3,7 @@
 from click.testing import CliRunner
 
 from plx_core.cli.main import main
-from plx_core.testing import plugin_modules
+from plx_core.testing import plugins
 
 FAULTY = '''
 """A layer that says nothing of what it takes."""
@@ -27,7 +27,7 @@ def provide_layers():
 
 
 def test_a_plugin_that_is_installed(monkeypatch):
-    monkeypatch.setitem(plugin_modules.CHECKS, "models", lambda part, params, **example: None)
+    monkeypatch.setitem(plugins.CHECKS, "models", lambda part, params, **example: None)
     answer = CliRunner().invoke(main, ["plugins", "--check", "plx_rl"])
     lines = answer.output.splitlines()
     assert answer.exit_code == 0, answer.output
@@ -45,9 +45,9 @@ def test_a_plugin_with_faults(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     answer = CliRunner().invoke(main, ["plugins", "--check", "heavy_parts"])
     assert answer.exit_code == 1
-    assert "expected: an import that is light" in answer.output
+    assert "expected: no heavy imports" in answer.output
     assert "keras" in answer.output.partition("it imports")[2].splitlines()[0]
-    assert "layer Heavy: read its signature\n  came:     by has no annotation" in answer.output
+    assert "layer Heavy: read its signature\n  got:      by has no annotation" in answer.output
     assert answer.output.splitlines()[-1] == "2 failed"
 
 

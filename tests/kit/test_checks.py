@@ -16,31 +16,31 @@ BRIDGE, REGULARIZER = (
     functools.partial(testing.check_part, kind) for kind in ("bridges", "regularizers")
 )
 FAULTS = [
-    (testing.check_layer, parts.ForgetfulLayer, {"by": 3.0}, "saved it, read it again, and called it", "let get_config() return those"),
+    (testing.check_layer, parts.ForgetfulLayer, {"by": 3.0}, "saved it, loaded it, and called it", "nothing else, from get_config()"),
     (testing.check_layer, parts.RandomLayer, {}, "the state of numpy.random changed", "keras.random.SeedGenerator"),
-    (testing.check_layer, parts.FixedLayer, {}, "called it with 3 examples after 4", "take the batch size from keras.ops.shape"),
+    (testing.check_layer, parts.FixedLayer, {}, "called it with 3 examples after 4", "read the batch size from keras.ops.shape"),
     (testing.check_layer, parts.UnusedWeightLayer, {}, "none for unused_weight_layer", "use the weight in call()"),
-    (testing.check_layer, parts.SinglePrecisionLayer, {}, "called it in mixed_float16", "make constants of the inputs' dtype"),
+    (testing.check_layer, parts.SinglePrecisionLayer, {}, "called it in mixed_float16", "give constants the dtype of the inputs"),
     (testing.check_layer, parts.UnannotatedLayer, {}, "by has no annotation", "plx_core.annotations"),
-    (testing.check_layer, parts.with_any, {}, "it takes **params", "a misspelt one would go unnoticed"),
-    (testing.check_layer, parts.Layer, {"by": "two"}, "expected a number, got two", "admits"),
-    (testing.check_loss, parts.Loss, {"factor": 3.0}, "saved it, read it again", "get_config"),
-    (testing.check_loss, parts.InfiniteLoss, {}, "a finite number", "keep logarithms and divisions away from 0"),
-    (testing.check_loss, parts.CutLoss, {}, "took its gradient by the outputs", "keras.ops alone"),
+    (testing.check_layer, parts.with_any, {}, "it takes **params", "typing errors go unnoticed"),
+    (testing.check_layer, parts.Layer, {"by": "two"}, "expected a number, got two", "allows"),
+    (testing.check_loss, parts.Loss, {"factor": 3.0}, "saved it, loaded it", "get_config"),
+    (testing.check_loss, parts.InfiniteLoss, {}, "a finite number", "keep logarithms, roots and divisions away from 0"),
+    (testing.check_loss, parts.CutLoss, {}, "took its gradient with respect to the outputs", "use only keras.ops"),
     (testing.check_metric, parts.BatchMeanMetric, {}, "two halves of a batch in turn", "keep sums and counts over examples"),
     (testing.check_optimizer, parts.ClimbingOptimizer, {}, "a lower loss", "the sign of the gradient"),
-    (testing.check_schedule, parts.DivingSchedule, {}, "finite rates, none below 0", "hold the step between"),
+    (testing.check_schedule, parts.DivingSchedule, {}, "finite rates, none below 0", "clip the step to the range"),
     (testing.check_pipeline, parts.ShuffledPipeline, {}, "read dataset(1)", "a function of (seed, epoch, position)"),
     (testing.check_pipeline, parts.MistypedPipeline, {}, "compared a batch with element_spec", "int32"),
     (testing.check_exploration, parts.GlobalExploration, {}, "the state of random changed", "np.random.default_rng(seed)"),
-    (testing.check_exploration, parts.LawlessExploration, {}, "an illegal one", "the actions that masks allows"),
-    (testing.check_exploration, parts.ForgetfulExploration, {}, "restored its state in another one and went on", "generators with it"),
-    (testing.check_schedule, parts.BranchingSchedule, {}, "called it in a tf.function with an int64 step", "not with if"),
-    (BRIDGE, parts.AveragedBridge, {}, "size has the shape ()", "a loss is of each example"),
-    (BRIDGE, parts.LambdaBridge, {}, "saved the network in a .keras file and read that again", "with no Lambda"),
+    (testing.check_exploration, parts.LawlessExploration, {}, "an illegal action", "the actions that masks allows"),
+    (testing.check_exploration, parts.ForgetfulExploration, {}, "restored its state in another one and continued", "including random generators"),
+    (testing.check_schedule, parts.BranchingSchedule, {}, "called it in a tf.function with an int64 step", "not if"),
+    (BRIDGE, parts.AveragedBridge, {}, "size has the shape ()", "each example has a loss"),
+    (BRIDGE, parts.LambdaBridge, {}, "saved the network to a .keras file and loaded it", "and no Lambda"),
     (BRIDGE, parts.GlobalBridge, {}, "the state of numpy.random changed", "np.random.default_rng(seed)"),
-    (REGULARIZER, parts.ForgetfulRegularizer, {"factor": 3.0}, "saved it, read it again", "get_config"),
-    (testing.check_callback, parts.Callback, {}, "a checkpoint", "NumPy arrays, numbers, texts"),
+    (REGULARIZER, parts.ForgetfulRegularizer, {"factor": 3.0}, "saved it, loaded it", "get_config"),
+    (testing.check_callback, parts.Callback, {}, "a checkpoint", "NumPy arrays, numbers, strings"),
 ]  # fmt: skip
 
 
@@ -56,7 +56,7 @@ def test_a_fault_is_found_and_a_remedy_given(check, part, params, fault, remedy)
     message = str(caught.value)
     assert fault in message
     assert remedy in message
-    assert all(word in message for word in ("came:", "expected:", "mend it:", part.__name__))
+    assert all(word in message for word in ("got:", "expected:", "fix:", part.__name__))
 
 
 def test_parts_without_a_fault_pass_and_leave_the_process_as_it_was():

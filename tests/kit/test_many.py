@@ -18,8 +18,8 @@ FAULTS = {
     "plx_part11": "broken: cannot be imported: ModuleNotFoundError: No module named 'a_package_that_is_missing'",
     "plx_part19": "broken: has a hook that plx does not know, provide_layer; did you mean provide_layers?",
     "plx_part28": "broken: two plug-ins are called plx_part28: plx-part27 0.1.0 and plx-part28 0.1.0; uninstall one",
-    "plx_part35": "1 layer; slow: its import takes 0.",
-    "plx_part43": "broken: was written for version 2 of the hooks; this plx_core has version 1: install a version of it for these",
+    "plx_part35": "1 layer; slow: takes 0.",
+    "plx_part43": "broken: was written for version 2 of the hooks; this plx_core has version 1: install versions of the two that match",
 }
 
 
@@ -30,8 +30,9 @@ def many(tmp_path_factory):
     (folder / "a.csv").write_text("a,b\n1,2\n2,3\n3,4\n")
 
     def run(*words):
+        paths = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH")]))
         environ = {
-            **os.environ, "PYTHONPATH": str(site), "PLX_CACHE_DIR": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "400",
+            **os.environ, "PYTHONPATH": paths, "PLX_CACHE_DIR": str(folder / "cache"), "TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": "400",
         }  # fmt: skip
         return subprocess.run(
             [sys.executable, *words],

@@ -147,7 +147,7 @@ def test_it_installs_and_shows_its_parts(tmp_path):
     assert "acme_tool" in plx("components", "layers").stdout
     shown = plx("components", "explorations", "AcmeToolSecondBest").stdout
     assert "acme-tool 0.1.0" in shown
-    assert "Takes the second best of some discrete actions" in shown
+    assert "Takes the second best discrete action" in shown
     checked = plx("plugins", "--check", "acme_tool")
     assert (checked.returncode, checked.stdout.splitlines()[-1]) == (0, "3 passed"), (
         checked.stdout + checked.stderr
@@ -159,7 +159,7 @@ def test_it_installs_and_shows_its_parts(tmp_path):
     [
         (
             ["Acme"],
-            "Acme cannot be a package's name; give small letters, digits and dashes, such as plx-acme",
+            "Acme cannot be a package's name; use lower-case letters, digits and dashes, such as plx-acme",
         ),
         (["plx-core"], "plx-core cannot be a package's name"),
         (["acme", "--kinds", "layer"], "there is no template for layer; did you mean layers?"),
@@ -184,5 +184,5 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path):
     (tmp_path / "acme" / "README.md").write_text("mine")
     answer = CliRunner().invoke(main, words)
     assert answer.exit_code == 2
-    assert "is there already; give another name, or another --output-dir" in answer.output
+    assert "already exists; choose another name, or another --output-dir" in answer.output
     assert (tmp_path / "acme" / "README.md").read_text() == "mine"

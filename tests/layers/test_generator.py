@@ -48,7 +48,7 @@ def estimator_of(path, **params):
     return plx.Estimator(model_fn_of(**params), path, run, trackers=())
 
 
-def fed(x, **params):
+def input_fn_of(x, **params):
     return numpy_input_fn(
         {"image": x}, **{"batch_size": 16, "num_epochs": None, "shuffle": True, "seed": 1, **params}
     )
@@ -78,17 +78,17 @@ def test_divergence_equals_a_naive_sum_and_is_never_negative(pairs):
     naive = sum(
         0.5 * (mean**2 + math.exp(log_variance) - 1 - log_variance) for mean, log_variance in pairs
     )
-    found = float(normal_divergence(means, log_variances)[0])
-    assert found == pytest.approx(naive, abs=1e-5)
-    assert found >= -1e-6
+    result = float(normal_divergence(means, log_variances)[0])
+    assert result == pytest.approx(naive, abs=1e-5)
+    assert result >= -1e-6
 
 
 def test_the_divergence_is_the_mean_of_the_difference_of_log_densities():
     mean, deviation, count = 0.7, 0.5, 200_000
     draws = mean + deviation * np.random.default_rng(0).standard_normal(count)
     difference = -np.log(deviation) - 0.5 * ((draws - mean) / deviation) ** 2 + 0.5 * draws**2
-    found = float(normal_divergence(np.array([[mean]]), np.array([[2 * math.log(deviation)]]))[0])
-    assert found == pytest.approx(difference.mean(), abs=0.01)
+    result = float(normal_divergence(np.array([[mean]]), np.array([[2 * math.log(deviation)]]))[0])
+    assert result == pytest.approx(difference.mean(), abs=0.01)
 
 
 def test_without_a_latent_bridge_the_loss_is_the_mean_over_pixels():
@@ -255,7 +255,7 @@ def test_noise_in_the_encoder_is_for_training_and_the_target_stays_clean():
         ({"target": "imge"}, "there is no feature or label called imge; did you mean image"),
         (
             {"decoder": plx.Graph(layers=[{"Dense": {"units": 16}}])},
-            r"gives \(None, 16\), and the target image has shape \(None, 4, 4, 1\); end the decoder with Reshape: {target_shape: \[4, 4, 1\]}",
+            r"output has shape \(None, 16\), and the target image has shape \(None, 4, 4, 1\); end the decoder with Reshape: {target_shape: \[4, 4, 1\]}",
         ),
         ({"bridge_fn": lambda **given: given["features"]}, "a bridge returns a BridgeSpec"),
     ],
@@ -267,7 +267,7 @@ def test_what_does_not_fit_is_refused(params, message):
 
 def test_several_features_need_a_target():
     features = {name: keras.Input(SHAPE, name=name) for name in ("left", "right")}
-    with pytest.raises(ComponentError, match="the encoder reads left, right; say with `target`"):
+    with pytest.raises(ComponentError, match="the encoder reads left, right; set `target`"):
         autoencoder(encoder=plx.Graph(layers=["Add", "Flatten"]))(features)
 
 
@@ -278,12 +278,12 @@ def trained(tmp_path_factory):
         bridge={"LatentBridge": {"latent_dim": 2}},
         loss="SigmoidCrossEntropy",
     )
-    estimator.train(fed(images()), max_steps=6)
+    estimator.train(input_fn_of(images()), max_steps=6)
     return estimator
 
 
 def test_encode_then_decode_is_predict(trained):
-    x = fed(images(20), num_epochs=1, shuffle=False)
+    x = input_fn_of(images(20), num_epochs=1, shuffle=False)
     latents = np.stack([row["latent"] for row in trained.predict(x, mode="encode")])
     assert latents.shape == (20, 2)
     predicted = np.stack([row["results"] for row in trained.predict(x)])
@@ -295,7 +295,7 @@ def test_encode_then_decode_is_predict(trained):
 
 
 def test_generated_latents_are_standard_normal_and_follow_a_seed(trained):
-    x = fed(images(1))
+    x = input_fn_of(images(1))
     latents = np.stack([row["latent"] for row in trained.generate(x, count=500, seed=4)])
     assert abs(latents.mean()) < 0.1
     assert latents.std() == pytest.approx(1, abs=0.1)
@@ -306,36 +306,36 @@ def test_generated_latents_are_standard_normal_and_follow_a_seed(trained):
 
 
 def test_only_what_can_generate_does(tmp_path, trained):
-    plain = estimator_of(tmp_path / "plain").train(fed(images()), max_steps=1)
+    plain = estimator_of(tmp_path / "plain").train(input_fn_of(images()), max_steps=1)
     with pytest.raises(
         ComponentError,
-        match="knows no distribution of latents to draw from; a Generator with a LatentBridge does",
+        match="has no distribution of latents to draw from; a Generator with a LatentBridge has",
     ):
-        next(plain.generate(fed(images(1))))
-    assert next(plain.decode(fed(images(1)), np.zeros((1, 8))))["results"].shape == SHAPE
+        next(plain.generate(input_fn_of(images(1))))
+    assert next(plain.decode(input_fn_of(images(1)), np.zeros((1, 8))))["results"].shape == SHAPE
 
 
 def test_a_saved_model_gives_the_reconstructions_of_the_mean(trained, tmp_path):
     x = images(3)
-    path = trained.export(tmp_path / "saved", fed(x, num_epochs=1, shuffle=False))
+    path = trained.export(tmp_path / "saved", input_fn_of(x, num_epochs=1, shuffle=False))
     module = tf.saved_model.load(str(path))
     served = module.serve({"image": tf.constant(x)})
     predicted = np.stack(
-        [row["results"] for row in trained.predict(fed(x, num_epochs=1, shuffle=False))]
+        [row["results"] for row in trained.predict(input_fn_of(x, num_epochs=1, shuffle=False))]
     )
     np.testing.assert_allclose(served["results"], predicted, rtol=1e-5)
 
 
 def test_a_keras_file_brings_the_bridge_with_it(trained, tmp_path):
     path = trained.export(
-        tmp_path / "kept", fed(images(3), num_epochs=1, shuffle=False), format="keras"
+        tmp_path / "kept", input_fn_of(images(3), num_epochs=1, shuffle=False), format="keras"
     )
     network = keras.models.load_model(path / "model.keras")
     x = images(3)
     latents = np.stack(
         [
             row["latent"]
-            for row in trained.predict(fed(x, num_epochs=1, shuffle=False), mode="encode")
+            for row in trained.predict(input_fn_of(x, num_epochs=1, shuffle=False), mode="encode")
         ]
     )
     np.testing.assert_allclose(network({"image": x})["latent"], latents, rtol=1e-5)
@@ -345,7 +345,7 @@ def test_the_bridges_noise_goes_on_where_a_run_stopped(tmp_path):
     def weights(path, *stops):
         for stop in stops:
             estimator = estimator_of(path, bridge={"LatentBridge": {"latent_dim": 2}})
-            estimator.train(fed(images()), max_steps=stop)
+            estimator.train(input_fn_of(images()), max_steps=stop)
         return load(estimator.latest_checkpoint())["program"]["variables"]
 
     whole, parts = weights(tmp_path / "whole", 4), weights(tmp_path / "parts", 2, 4)
@@ -353,7 +353,7 @@ def test_the_bridges_noise_goes_on_where_a_run_stopped(tmp_path):
 
 
 def test_an_evaluation_of_the_same_checkpoint_gives_the_same_numbers(trained):
-    x = fed(images(20), num_epochs=1, shuffle=False)
+    x = input_fn_of(images(20), num_epochs=1, shuffle=False)
     first, second = trained.evaluate(x), trained.evaluate(x)
     assert first == second
     assert first["loss"] == pytest.approx(first["reconstruction"] + first["kl_divergence"])
@@ -404,15 +404,15 @@ def test_a_traversal_spans_the_quantiles():
 def test_pictures_need_a_generator(tmp_path):
     from plx_layers.callbacks import GeneratedImages, ReconstructionImages
 
-    estimator = estimator_of(tmp_path / "run").train(fed(images()), max_steps=1)
-    with pytest.raises(ComponentError, match="this run has none"):
+    estimator = estimator_of(tmp_path / "run").train(input_fn_of(images()), max_steps=1)
+    with pytest.raises(ComponentError, match="this run has no such data"):
         ReconstructionImages().on_evaluate(estimator, 1, {})
-    with pytest.raises(ComponentError, match="knows no distribution"):
+    with pytest.raises(ComponentError, match="has no distribution"):
         estimator.evaluate(
-            fed(images(), num_epochs=1, shuffle=False), callbacks=[GeneratedImages()]
+            input_fn_of(images(), num_epochs=1, shuffle=False), callbacks=[GeneratedImages()]
         )
     estimator.evaluate(
-        fed(images(), num_epochs=1, shuffle=False), callbacks=["ReconstructionImages"]
+        input_fn_of(images(), num_epochs=1, shuffle=False), callbacks=["ReconstructionImages"]
     )
     assert [path.name for path in (Path(estimator.model_dir) / "images").iterdir()] == [
         "000000001_reconstructions.png"
@@ -423,12 +423,12 @@ def test_an_experiment_asks_its_hooks_before_it_trains(tmp_path):
     estimator = estimator_of(tmp_path / "run")
     experiment = plx.Experiment(
         estimator=estimator,
-        train_input_fn=fed(images()),
-        eval_input_fn=fed(images(), num_epochs=1, shuffle=False),
+        train_input_fn=input_fn_of(images()),
+        eval_input_fn=input_fn_of(images(), num_epochs=1, shuffle=False),
         train_steps=1,
         eval_callbacks=["GeneratedImages"],
     )
-    with pytest.raises(ComponentError, match="knows no distribution"):
+    with pytest.raises(ComponentError, match="has no distribution"):
         experiment.train_and_evaluate()
     assert estimator.global_step == 0
 
@@ -444,8 +444,8 @@ def test_lower_precision_and_xla(tmp_path, environment):
     params = {"bridge": {"LatentBridge": {"latent_dim": 2}}, "loss": "SigmoidCrossEntropy"}
     try:
         estimator = plx.Estimator(model_fn_of(**params), tmp_path, config, trackers=())
-        metrics = estimator.train(fed(images()), max_steps=3).evaluate(
-            fed(images(), num_epochs=1, shuffle=False)
+        metrics = estimator.train(input_fn_of(images()), max_steps=3).evaluate(
+            input_fn_of(images(), num_epochs=1, shuffle=False)
         )
     finally:
         keras.config.set_dtype_policy("float32")

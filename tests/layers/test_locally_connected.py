@@ -65,13 +65,13 @@ def test_equals_its_twin(rank, size, window, stride, channels, padding, data_for
     ).build()
     x = np.random.default_rng(0).normal(size=(2, *sizes, channels)).astype("float32")
     given_x = np.moveaxis(x, -1, 1) if data_format == "channels_first" else x
-    found = np.asarray(layer(given_x))
-    assert found.shape == layer.compute_output_shape(given_x.shape)
+    result = np.asarray(layer(given_x))
+    assert result.shape == layer.compute_output_shape(given_x.shape)
     expected = twin(
         x, np.asarray(layer.kernel), np.asarray(layer.bias), kernel_size, strides, padding
     )
     np.testing.assert_allclose(
-        np.moveaxis(found, 1, -1) if data_format == "channels_first" else found,
+        np.moveaxis(result, 1, -1) if data_format == "channels_first" else result,
         expected,
         rtol=1e-4,
         atol=1e-4,
@@ -138,7 +138,7 @@ def test_what_does_not_fit_is_refused(params, message):
 
 
 def test_an_input_without_a_known_shape_is_refused():
-    with pytest.raises(ValueError, match="its input's shape has to be known"):
+    with pytest.raises(ValueError, match="the shape of its input must be known"):
         plx.layers.LocallyConnected1D(filters=1, kernel_size=2).build((None, None, 3))
     with pytest.raises(
         ValueError, match=r"a window of \(4,\) does not fit into an input of shape \(None, 3, 1\)"

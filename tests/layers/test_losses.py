@@ -1,17 +1,22 @@
-"""Losses against numbers worked out by hand, with their weights and the weights of classes."""
+"""Losses against numbers worked out by hand: Keras's, those of 2017, and both with weights."""
 
 import math
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+import plx_core as plx
 from plx_core.components.component import Component, default_registry, make
+from plx_core.config.load import load_tree
+from plx_core.config.yaml_tree import to_python
 from plx_core.errors import ConfigError
 
-NAMES = [
-    "AbsoluteDifference", "LogLoss", "MeanSquaredError", "Huber", "ClippedDelta", "SoftmaxCrossEntropy", "SigmoidCrossEntropy", "Hinge",
-    "CosineDistance", "Poisson", "KullbackLeiblerDivergence",
+KERAS = ["MeanSquaredError", "Huber", "Hinge", "Poisson", "KLDivergence"]
+OF_2017 = [
+    "AbsoluteDifference", "LogLoss", "HuberLoss", "ClippedDeltaLoss", "SoftmaxCrossEntropy", "SigmoidCrossEntropy", "HingeLoss",
+    "CosineDistance", "PoissonLoss", "KullbackLeiblerDivergence",
 ]  # fmt: skip
 L2, L3 = math.log(2), math.log(3)
 
@@ -34,10 +39,12 @@ GOLDEN = [
     ("LogLoss", {"epsilon": 0.5}, [[1]], [[0.5]], 0.0),
     ("MeanSquaredError", {}, [[1, 2], [0, 0]], [[2, 0], [0, 4]], (1 + 4 + 0 + 16) / 4),
     ("Huber", {}, [[0, 0, 0]], [[0.5, -1, 3]], (0.125 + 0.5 + 2.5) / 3),
+    ("HuberLoss", {}, [[0, 0, 0]], [[0.5, -1, 3]], (0.125 + 0.5 + 2.5) / 3),
     ("Huber", {"delta": 2.0}, [[0, 0, 0]], [[0.5, -1, 3]], (0.125 + 0.5 + 4) / 3),
-    ("ClippedDelta", {}, [[0, 0, 0]], [[0.5, -3, 3]], (0.25 + 1 + 1) / 3),
+    ("HuberLoss", {"delta": 2.0}, [[0, 0, 0]], [[0.5, -1, 3]], (0.125 + 0.5 + 4) / 3),
+    ("ClippedDeltaLoss", {}, [[0, 0, 0]], [[0.5, -3, 3]], (0.25 + 1 + 1) / 3),
     (
-        "ClippedDelta",
+        "ClippedDeltaLoss",
         {"clip_value_min": -2.0, "clip_value_max": 3.0},
         [[0, 0, 0]],
         [[0.5, -3, 3]],
@@ -47,11 +54,21 @@ GOLDEN = [
     ("SoftmaxCrossEntropy", {}, [[0.5, 0.5, 0]], [[0, L2, 0]], 0.5 * math.log(4) + 0.5 * L2),
     ("SigmoidCrossEntropy", {}, [[1, 0]], [[L3, L3]], (-math.log(0.75) - math.log(0.25)) / 2),
     ("Hinge", {}, [[1, 0, 1]], [[0.5, 0.5, 2]], (0.5 + 1.5 + 0) / 3),
+    ("HingeLoss", {}, [[1, 0, 1]], [[0.5, 0.5, 2]], (0.5 + 1.5 + 0) / 3),
     ("Hinge", {}, [[1, -1, 1]], [[0.5, 0.5, 2]], (0.5 + 1.5 + 0) / 3),
+    ("HingeLoss", {}, [[1, -1, 1]], [[0.5, 0.5, 2]], (0.5 + 1.5 + 0) / 3),
     ("CosineDistance", {}, [[1, 0], [0, 1]], [[0.6, 0.8], [0, 1]], (0.4 + 0) / 2),
     ("CosineDistance", {}, [[3, 0]], [[1, 1]], 1 - math.sqrt(0.5)),
     ("CosineDistance", {"dim": 1}, [[[1], [0]]], [[[0.6], [0.8]]], 0.4),
     ("Poisson", {}, [[2, 0]], [[3, 1]], ((3 - 2 * L3) + 1) / 2),
+    ("PoissonLoss", {}, [[2, 0]], [[3, 1]], ((3 - 2 * L3) + 1) / 2),
+    (
+        "KLDivergence",
+        {},
+        [[0.5, 0.5], [1, 0]],
+        [[0.25, 0.75], [0.5, 0.5]],
+        (0.5 * L2 + 0.5 * math.log(2 / 3) + L2) / 2,
+    ),
     (
         "KullbackLeiblerDivergence",
         {},
@@ -66,23 +83,43 @@ def array(values):
     return np.array(values, "float32")
 
 
+def weighted(name, params, **weights):
+    """The loss with weights, which 2017's take themselves."""
+    if name in OF_2017:
+        return {name: {**params, **weights}}
+    return {"Weighted": {"loss": {name: params}, **weights}}
+
+
+def value_of(loss, labels, outputs):
+    return float(make("losses", loss)(array(labels), array(outputs)))
+
+
 @pytest.mark.parametrize(("name", "params", "labels", "outputs", "expected"), GOLDEN)
 def test_by_hand(name, params, labels, outputs, expected):
-    loss = make("losses", {name: params})
-    assert float(loss(array(labels), array(outputs))) == pytest.approx(expected, rel=1e-5, abs=1e-6)
-    assert float(
-        make("losses", {name: {**params, "weights": 2.5}})(array(labels), array(outputs))
-    ) == pytest.approx(2.5 * expected, rel=1e-5, abs=1e-6)
+    result = value_of({name: params}, labels, outputs)
+    assert result == pytest.approx(expected, rel=1e-5, abs=1e-6)
+    for each in (
+        weighted(name, params, weights=2.5),
+        {"Weighted": {"loss": {name: params}, "weights": 2.5}},
+    ):
+        result = value_of(each, labels, outputs)
+        assert result == pytest.approx(2.5 * expected, rel=1e-5, abs=1e-6)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", KERAS)
+def test_a_name_of_keras_is_kerass_own(name):
+    assert getattr(plx.losses, name) is getattr(keras.losses, name)
+
+
+@pytest.mark.parametrize("name", [*KERAS, *OF_2017])
 def test_a_copy_from_its_configuration_is_the_same(name):
     params, labels, outputs = next(
-        (params, labels, outputs) for known, params, labels, outputs, _ in GOLDEN if known == name
+        (params, labels, outputs) for other, params, labels, outputs, _ in GOLDEN if other == name
     )
-    loss = make("losses", {name: {**params, "weights": 0.5, "reduction": "sum", "name": "a_name"}})
+    own = {**params, "reduction": "sum", "name": "a_name"}
+    loss = make("losses", weighted(name, own, weights=0.5))
     copy = keras.losses.deserialize(keras.losses.serialize(loss))
-    assert (type(copy), copy.name, copy.reduction) == (type(loss), "a_name", "sum")
+    assert (type(copy.loss), copy.name, copy.reduction) == (type(loss.loss), "a_name", "sum")
     assert float(copy(array(labels), array(outputs))) == pytest.approx(
         float(loss(array(labels), array(outputs)))
     )
@@ -109,7 +146,8 @@ def test_a_copy_from_its_configuration_is_the_same(name):
         ("MeanSquaredError", [[1, 0], [0, 1]], [[0, 0], [0, 3]], [3, 5], (3 * 0.5 + 5 * 2) / 2),
         ("AbsoluteDifference", [[1, 0], [0, 1]], [[0, 0], [0, 3]], [3, 5], (3 * 0.5 + 5 * 1) / 2),
         ("Huber", [[1, 0], [0, 1]], [[0, 0], [0, 3]], [3, 5], (3 * 0.25 + 5 * 0.75) / 2),
-        ("ClippedDelta", [[1, 0], [0, 1]], [[0, 0], [0, 3]], [3, 5], (3 * 0.5 + 5 * 0.5) / 2),
+        ("HuberLoss", [[1, 0], [0, 1]], [[0, 0], [0, 3]], [3, 5], (3 * 0.25 + 5 * 0.75) / 2),
+        ("ClippedDeltaLoss", [[1, 0], [0, 1]], [[0, 0], [0, 3]], [3, 5], (3 * 0.5 + 5 * 0.5) / 2),
         (
             "KullbackLeiblerDivergence",
             [[1, 0], [0, 1]],
@@ -117,7 +155,28 @@ def test_a_copy_from_its_configuration_is_the_same(name):
             [3, 5],
             (3 * L2 + 5 * math.log(4)) / 2,
         ),
+        (
+            "SparseCategoricalCrossentropy",
+            [0, 1],
+            [[0.25, 0.5, 0.25], [0.25, 0.5, 0.25]],
+            [3, 5, 7],
+            (3 * math.log(4) + 5 * L2) / 2,
+        ),
+        (
+            "CategoricalCrossentropy",
+            [[1, 0, 0], [0, 1, 0]],
+            [[0.25, 0.5, 0.25], [0.25, 0.5, 0.25]],
+            [3, 5, 7],
+            (3 * math.log(4) + 5 * L2) / 2,
+        ),
         # Elements that are decisions of their own weigh what their class does.
+        (
+            "BinaryCrossentropy",
+            [[1, 0]],
+            [[0.5, 0.75]],
+            [3, 5],
+            (3 * L2 - 5 * math.log(0.25)) / 2,
+        ),
         (
             "SigmoidCrossEntropy",
             [[1, 0]],
@@ -127,6 +186,7 @@ def test_a_copy_from_its_configuration_is_the_same(name):
         ),
         ("LogLoss", [[1, 0]], [[0.5, 0.75]], [3, 5], (3 * L2 - 5 * math.log(0.25)) / 2),
         ("Hinge", [[1, 0]], [[0.5, 0.5]], [3, 5], (3 * 0.5 + 5 * 1.5) / 2),
+        ("HingeLoss", [[1, 0]], [[0.5, 0.5]], [3, 5], (3 * 0.5 + 5 * 1.5) / 2),
         # One output tells two classes apart.
         (
             "SigmoidCrossEntropy",
@@ -137,11 +197,43 @@ def test_a_copy_from_its_configuration_is_the_same(name):
         ),
         ("LogLoss", [1, 0], [[0.5], [0.75]], [3, 5], (5 * L2 - 3 * math.log(0.25)) / 2),
         ("Hinge", [[-1], [1]], [[0.5], [0.5]], [3, 5], (3 * 1.5 + 5 * 0.5) / 2),
+        ("HingeLoss", [[-1], [1]], [[0.5], [0.5]], [3, 5], (3 * 1.5 + 5 * 0.5) / 2),
     ],
 )
 def test_weights_of_classes(name, labels, outputs, class_weights, expected):
-    loss = make("losses", {name: {"class_weights": class_weights}})
-    assert float(loss(array(labels), array(outputs))) == pytest.approx(expected, rel=1e-5)
+    result = value_of(weighted(name, {}, class_weights=class_weights), labels, outputs)
+    assert result == pytest.approx(expected, rel=1e-5)
+
+
+def test_weights_in_weights():
+    labels, outputs, weights = [[1, 0]], [[L3, L3]], {"weights": 2.0, "class_weights": [3, 5]}
+    inner = {"SigmoidCrossEntropy": {"weights": 0.5}}
+    result = value_of({"Weighted": {"loss": inner, **weights}}, labels, outputs)
+    assert result == pytest.approx((-3 * math.log(0.75) - 5 * math.log(0.25)) / 2)
+
+
+@pytest.mark.parametrize(
+    ("loss", "probabilities"),
+    [
+        ("SparseCategoricalCrossentropy", [0.2, 0.8]),
+        ({"SparseCategoricalCrossentropy": {"from_logits": True}}, tf.nn.softmax([0.2, 0.8])),
+        ("CategoricalCrossentropy", [0.2, 0.8]),
+        ({"BinaryCrossentropy": {"from_logits": True}}, tf.nn.sigmoid([0.2, 0.8])),
+        ("BinaryCrossentropy", [0.2, 0.8]),
+        ("MeanSquaredError", tf.nn.softmax([0.2, 0.8])),
+        ("SoftmaxCrossEntropy", tf.nn.softmax([0.2, 0.8])),
+        ("SigmoidCrossEntropy", tf.nn.sigmoid([0.2, 0.8])),
+        ("LogLoss", [0.2, 0.8]),
+        ("KullbackLeiblerDivergence", [0.2, 0.8]),
+    ],
+)
+def test_a_classifier_knows_logits_by_the_loss_with_weights_or_without(loss, probabilities):
+    for each in (loss, {"Weighted": {"loss": loss, "class_weights": [1.0, 2.0]}}):
+        spec = plx.models.Classifier("train", graph=plx.Graph(layers=["Flatten"]), loss=each)(
+            {"x": keras.Input((2,), name="x")}
+        )
+        result = spec.predict_fn({}, tf.constant([[0.2, 0.8]]))["probabilities"]
+        np.testing.assert_allclose(result[0], probabilities, rtol=1e-6)
 
 
 def test_smoothing_leaves_an_example_the_weight_of_its_class():
@@ -177,14 +269,14 @@ def test_losses_of_examples_take_weights_of_examples():
             {"class_weights": [1.0, 2.0]},
             [0],
             [[0, 0, 0]],
-            "class_weights: expected 3 numbers, one a class, got 2",
+            "class_weights: expected 3 numbers, one per class, got 2",
         ),
         (
             "SigmoidCrossEntropy",
             {"class_weights": [1.0]},
             [[0]],
             [[0]],
-            "class_weights: expected 2 numbers, one a class, got 1",
+            "class_weights: expected 2 numbers, one per class, got 1",
         ),
     ],
 )
@@ -198,20 +290,60 @@ def test_limits_that_exclude_each_other_are_refused():
         ConfigError, match="clip_value_min: expected a number below clip_value_max, -2.0; got 1.0"
     ):
         Component.of(
-            "losses", {"ClippedDelta": {"clip_value_min": 1.0, "clip_value_max": -2.0}}
+            "losses", {"ClippedDeltaLoss": {"clip_value_min": 1.0, "clip_value_max": -2.0}}
         ).build()
 
 
 @pytest.mark.parametrize(
-    ("name", "found"),
+    ("name", "result"),
     [
-        ("huber_loss", "Huber"), ("HuberLoss", "Huber"), ("ClippedDeltaLoss", "ClippedDelta"), ("clipped_delta_loss", "ClippedDelta"),
-        ("HingeLoss", "Hinge"), ("PoissonLoss", "Poisson"), ("absolute_difference", "AbsoluteDifference"), ("log_loss", "LogLoss"),
+        ("huber_loss", "HuberLoss"), ("ClippedDelta", "ClippedDeltaLoss"), ("clipped_delta_loss", "ClippedDeltaLoss"),
+        ("hinge_loss", "HingeLoss"), ("poisson_loss", "PoissonLoss"), ("absolute_difference", "AbsoluteDifference"), ("log_loss", "LogLoss"),
         ("cosine_distance", "CosineDistance"), ("kullback_leibler_divergence", "KullbackLeiblerDivergence"),
         ("KullbackLeiberDivergence", "KullbackLeiblerDivergence"), ("sigmoid_cross_entropy", "SigmoidCrossEntropy"),
     ],
 )  # fmt: skip
-def test_names_of_2017(name, found):
+def test_names_of_2017(name, result):
     entry = default_registry().find("losses", name)
-    assert entry.name == found
+    assert entry.name == result
     assert str(entry.target).startswith("plx_layers.losses.")
+
+
+@pytest.mark.parametrize("name", ["MeanSquaredError", "mean_squared_error"])
+def test_a_file_of_2017_gives_its_mean_squared_error_weights(name):
+    old = {"Regressor": {"loss": {name: {"weights": 2.0, "name": "loss"}}}}
+    new = {"loss": {name: {"name": "loss"}}, "weights": 2.0}
+    assert to_python(load_tree({"model": old}))["model"] == {
+        "Regressor": {"loss": {"Weighted": new}}
+    }
+    heads = {"MultiHead": {"heads": {"a": old, "b": "Regressor"}}}
+    tree = to_python(load_tree({"model": heads}))
+    assert tree["model"]["MultiHead"]["heads"]["a"] == {"Regressor": {"loss": {"Weighted": new}}}
+
+
+def test_the_json_of_2017_gives_its_mean_squared_error_weights():
+    loss = {"module": "mean_squared_error", "weights": 2.0, "scope": None}
+    config = {"model_config": {"module": "Regressor", "loss_config": loss}}
+    assert to_python(load_tree(config))["model"]["Regressor"]["loss"] == {
+        "Weighted": {"loss": {"mean_squared_error": {}}, "weights": 2.0}
+    }
+    metrics = [{"module": "AUC"}, {"module": "streaming_auc"}, "Accuracy"]
+    config = {"model_config": {"module": "Classifier", "eval_metrics_config": metrics}}
+    assert to_python(load_tree(config))["model"]["Classifier"]["metrics"] == [
+        {"StreamingAUC": {}},
+        {"streaming_auc": {}},
+        "Accuracy",
+    ]
+
+
+def test_the_config_objects_of_2017_give_its_mean_squared_error_weights():
+    labels, outputs = [[1, 2], [0, 0]], [[2, 0], [0, 4]]
+    for config in (
+        plx.configs.MeanSquaredErrorConfig(weights=2.0),
+        plx.configs.LossConfig(module="mean_squared_error", weights=2.0),
+    ):
+        assert value_of(config, labels, outputs) == pytest.approx(2 * 21 / 4)
+    assert value_of(
+        plx.configs.HuberLossConfig(clip=2.0), [[0, 0, 0]], [[0.5, -1, 3]]
+    ) == pytest.approx((0.125 + 0.5 + 4) / 3)
+    assert type(make("metrics", plx.configs.AUCConfig())) is plx.metrics.StreamingAUC

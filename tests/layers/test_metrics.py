@@ -15,7 +15,7 @@ sklearn_metrics = pytest.importorskip(
 )
 
 
-def updated(metric, labels, outputs, batch=7, weights=None):
+def metric_result(metric, labels, outputs, batch=7, weights=None):
     metric = make("metrics", metric)
 
     @tf.function(reduce_retracing=True)
@@ -31,7 +31,7 @@ def updated(metric, labels, outputs, batch=7, weights=None):
     return np.asarray(metric.result())
 
 
-def drawn(count=300, scale=1.0):
+def random_examples(count=300, scale=1.0):
     """Labels 0 and 1, and probabilities that are more or less right."""
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 2, count)
@@ -41,12 +41,12 @@ def drawn(count=300, scale=1.0):
 
 @pytest.mark.parametrize("scale", [0.01, 1.0, 10.0, 60.0])
 def test_areas_are_scikit_learns_for_saturated_probabilities_too(scale):
-    labels, probabilities = drawn(scale=scale)
-    assert updated("AUC", labels, probabilities) == pytest.approx(
+    labels, probabilities = random_examples(scale=scale)
+    assert metric_result("StreamingAUC", labels, probabilities) == pytest.approx(
         sklearn_metrics.roc_auc_score(labels, probabilities), abs=1e-3
     )
-    found = updated({"AUC": {"curve": "PR"}}, labels, probabilities)
-    assert found == pytest.approx(
+    result = metric_result({"StreamingAUC": {"curve": "PR"}}, labels, probabilities)
+    assert result == pytest.approx(
         sklearn_metrics.average_precision_score(labels, probabilities), abs=1e-3
     )
 
@@ -67,7 +67,7 @@ def test_area_is_the_chance_that_a_positive_comes_first(drawn_pairs):
         np.array([pair[0] for pair in drawn_pairs]),
         np.array([pair[1] for pair in drawn_pairs], "float32"),
     )
-    metric = make("metrics", "AUC")
+    metric = make("metrics", "StreamingAUC")
     metric.update_state(labels, probabilities)
     pairs = [
         (high > low) + 0.5 * (high == low)
@@ -78,45 +78,55 @@ def test_area_is_the_chance_that_a_positive_comes_first(drawn_pairs):
 
 
 def test_area_weighs_examples():
-    labels, probabilities = drawn()
+    labels, probabilities = random_examples()
     weights = np.random.default_rng(0).uniform(size=len(labels)).astype("float32")
     expected = sklearn_metrics.roc_auc_score(labels, probabilities, sample_weight=weights)
-    assert updated("AUC", labels, probabilities, weights=weights) == pytest.approx(
+    assert metric_result("StreamingAUC", labels, probabilities, weights=weights) == pytest.approx(
         expected, abs=1e-3
     )
-    columns = updated("AUC", labels[:, None], probabilities[:, None], weights=weights)
+    columns = metric_result(
+        "StreamingAUC", labels[:, None], probabilities[:, None], weights=weights
+    )
     assert columns == pytest.approx(expected, abs=1e-3)
 
 
 def test_area_of_one_class():
-    labels, probabilities = drawn()
+    labels, probabilities = random_examples()
     both = np.stack([1 - probabilities, probabilities], 1)
-    found = updated({"AUC": {"class_id": 1}}, np.eye(2)[labels], both)
-    assert found == pytest.approx(sklearn_metrics.roc_auc_score(labels, probabilities), abs=1e-3)
+    result = metric_result({"StreamingAUC": {"class_id": 1}}, np.eye(2)[labels], both)
+    assert result == pytest.approx(sklearn_metrics.roc_auc_score(labels, probabilities), abs=1e-3)
 
 
 @pytest.mark.parametrize("least", [0.0, 0.3, 0.9, 1.0])
 @pytest.mark.parametrize("scale", [1.0, 30.0])
 def test_points_on_the_curve(least, scale):
-    labels, probabilities = drawn(scale=scale)
+    labels, probabilities = random_examples(scale=scale)
     fall_out, recall, _ = sklearn_metrics.roc_curve(labels, probabilities, drop_intermediate=False)
-    found = updated({"SensitivityAtSpecificity": {"specificity": least}}, labels, probabilities)
-    assert found == pytest.approx(recall[1 - fall_out >= least].max(), abs=0.01)
-    found = updated({"SpecificityAtSensitivity": {"sensitivity": least}}, labels, probabilities)
-    assert found == pytest.approx(1 - fall_out[recall >= least].min(), abs=0.01)
+    result = metric_result(
+        {"StreamingSensitivityAtSpecificity": {"specificity": least}}, labels, probabilities
+    )
+    assert result == pytest.approx(recall[1 - fall_out >= least].max(), abs=0.01)
+    result = metric_result(
+        {"StreamingSpecificityAtSensitivity": {"sensitivity": least}}, labels, probabilities
+    )
+    assert result == pytest.approx(1 - fall_out[recall >= least].min(), abs=0.01)
 
 
 def test_precision_and_recall_at_thresholds():
-    labels, probabilities = drawn()
+    labels, probabilities = random_examples()
     thresholds = [0.1, 0.5, 0.9]
     decided = [probabilities > threshold for threshold in thresholds]
-    found = updated({"PrecisionAtThresholds": {"thresholds": thresholds}}, labels, probabilities)
-    np.testing.assert_allclose(
-        found, [sklearn_metrics.precision_score(labels, guess) for guess in decided], rtol=1e-6
+    result = metric_result(
+        {"PrecisionAtThresholds": {"thresholds": thresholds}}, labels, probabilities
     )
-    found = updated({"RecallAtThresholds": {"thresholds": thresholds}}, labels, probabilities)
     np.testing.assert_allclose(
-        found, [sklearn_metrics.recall_score(labels, guess) for guess in decided], rtol=1e-6
+        result, [sklearn_metrics.precision_score(labels, guess) for guess in decided], rtol=1e-6
+    )
+    result = metric_result(
+        {"RecallAtThresholds": {"thresholds": thresholds}}, labels, probabilities
+    )
+    np.testing.assert_allclose(
+        result, [sklearn_metrics.recall_score(labels, guess) for guess in decided], rtol=1e-6
     )
 
 
@@ -125,25 +135,25 @@ def test_precision_and_recall_at_k(k):
     rng = np.random.default_rng(k)
     labels, probabilities = rng.integers(0, 4, 50), rng.uniform(size=(50, 4)).astype("float32")
     truth = np.eye(4)[labels]
-    taken = np.zeros((50, 4))
-    np.put_along_axis(taken, np.argsort(probabilities)[:, -k:], 1, 1)
-    hits = (truth * taken).sum()
-    assert updated({"RecallAtK": {"k": k}}, truth, probabilities) == pytest.approx(
+    top_k = np.zeros((50, 4))
+    np.put_along_axis(top_k, np.argsort(probabilities)[:, -k:], 1, 1)
+    hits = (truth * top_k).sum()
+    assert metric_result({"RecallAtK": {"k": k}}, truth, probabilities) == pytest.approx(
         hits / truth.sum()
     )
-    assert updated({"RecallAtK": {"k": k}}, truth, probabilities) == pytest.approx(
+    assert metric_result({"RecallAtK": {"k": k}}, truth, probabilities) == pytest.approx(
         sklearn_metrics.top_k_accuracy_score(labels, probabilities, k=k)
     )
-    assert updated({"PrecisionAtK": {"k": k}}, truth, probabilities) == pytest.approx(
-        hits / taken.sum()
+    assert metric_result({"PrecisionAtK": {"k": k}}, truth, probabilities) == pytest.approx(
+        hits / top_k.sum()
     )
-    of_one = (truth * taken)[:, 2].sum()
-    assert updated({"RecallAtK": {"k": k, "class_id": 2}}, truth, probabilities) == pytest.approx(
-        of_one / truth[:, 2].sum()
-    )
-    assert updated(
+    of_one = (truth * top_k)[:, 2].sum()
+    assert metric_result(
+        {"RecallAtK": {"k": k, "class_id": 2}}, truth, probabilities
+    ) == pytest.approx(of_one / truth[:, 2].sum())
+    assert metric_result(
         {"PrecisionAtK": {"k": k, "class_id": 2}}, truth, probabilities
-    ) == pytest.approx(of_one / taken[:, 2].sum())
+    ) == pytest.approx(of_one / top_k[:, 2].sum())
 
 
 def regression(count=50, columns=1):
@@ -167,46 +177,47 @@ def test_errors_and_correlations(columns):
         "RootMeanSquaredError": sklearn_metrics.mean_squared_error(flat, guess) ** 0.5,
         "MeanRelativeError": sklearn_metrics.mean_absolute_percentage_error(flat, guess),
         "Covariance": np.cov(flat, guess)[0, 1],
-        "PearsonCorrelation": np.corrcoef(flat, guess)[0, 1],
+        "StreamingPearsonCorrelation": np.corrcoef(flat, guess)[0, 1],
         "MeanCosineDistance": distances.mean(),
-        "Mean": guess.mean(),
-        "Sum": guess.sum(),
+        "StreamingMean": guess.mean(),
     }
-    found = {name: updated(name, labels, outputs) for name in expected}
-    assert found == {
+    result = {name: metric_result(name, labels, outputs) for name in expected}
+    assert result == {
         name: pytest.approx(value, rel=1e-4, abs=1e-6) for name, value in expected.items()
     }
-    assert updated({"PercentageLess": {"threshold": 1.5}}, labels, outputs) == pytest.approx(
+    assert metric_result({"PercentageLess": {"threshold": 1.5}}, labels, outputs) == pytest.approx(
         (guess < 1.5).mean()
     )
 
 
 def test_relative_errors_by_what_they_are_divided():
     labels, outputs = [[0.0, 2.0], [4.0, -2.0]], [[1.0, 3.0], [2.0, -1.0]]
-    assert updated("MeanRelativeError", labels, outputs) == pytest.approx((0 + 0.5 + 0.5 + 0.5) / 4)
-    assert updated({"MeanRelativeError": {"normalizer": 2}}, labels, outputs) == pytest.approx(
-        (0.5 + 0.5 + 1 + 0.5) / 4
+    assert metric_result("MeanRelativeError", labels, outputs) == pytest.approx(
+        (0 + 0.5 + 0.5 + 0.5) / 4
     )
-    assert updated({"MeanRelativeError": {"normalizer": [1, 2]}}, labels, outputs) == pytest.approx(
-        (1 + 0.5 + 2 + 0.5) / 4
-    )
+    assert metric_result(
+        {"MeanRelativeError": {"normalizer": 2}}, labels, outputs
+    ) == pytest.approx((0.5 + 0.5 + 1 + 0.5) / 4)
+    assert metric_result(
+        {"MeanRelativeError": {"normalizer": [1, 2]}}, labels, outputs
+    ) == pytest.approx((1 + 0.5 + 2 + 0.5) / 4)
 
 
 def test_correlations_keep_their_digits_far_from_zero_and_with_weights():
     rng = np.random.default_rng(0)
     labels = rng.normal(1000.0, 1.0, size=500).astype("float32")
     outputs = (labels + rng.normal(size=500)).astype("float32")
-    assert updated("PearsonCorrelation", labels, outputs, batch=64) == pytest.approx(
+    assert metric_result("StreamingPearsonCorrelation", labels, outputs, batch=64) == pytest.approx(
         np.corrcoef(labels, outputs)[0, 1], abs=1e-3
     )
     weights = rng.integers(0, 3, 500)
     expected = np.cov(labels.astype("float64"), outputs.astype("float64"), fweights=weights)[0, 1]
-    assert updated(
+    assert metric_result(
         "Covariance", labels, outputs, weights=weights.astype("float32")
     ) == pytest.approx(expected, rel=1e-3)
 
 
-@pytest.mark.parametrize("name", ["Covariance", "PearsonCorrelation"])
+@pytest.mark.parametrize("name", ["Covariance", "StreamingPearsonCorrelation"])
 def test_nothing_to_correlate_is_zero(name):
     metric = make("metrics", name)
     assert float(metric.result()) == 0.0
@@ -217,11 +228,11 @@ def test_nothing_to_correlate_is_zero(name):
     metric.reset_state()
     metric.update_state(tf.constant([[1.0], [2.0]]), tf.constant([[1.0], [2.0]]))
     assert float(metric.result()) == pytest.approx(
-        {"Covariance": 0.5, "PearsonCorrelation": 1.0}[name]
+        {"Covariance": 0.5, "StreamingPearsonCorrelation": 1.0}[name]
     )
 
 
-def classified(classes, metrics, labels, logits, **params):
+def classifier_metrics(classes, metrics, labels, logits, **params):
     """What a classifier whose outputs are its features measures of them."""
     features = {"x": keras.Input((logits.shape[1],), name="x")}
     spec = plx.models.Classifier(
@@ -234,18 +245,23 @@ def classified(classes, metrics, labels, logits, **params):
 
 
 METRICS = [
-    "AUC", {"SensitivityAtSpecificity": {"specificity": 0.5}}, {"SpecificityAtSensitivity": {"sensitivity": 0.5}},
+    "StreamingAUC", {"StreamingSensitivityAtSpecificity": {"specificity": 0.5}}, {"StreamingSpecificityAtSensitivity": {"sensitivity": 0.5}},
     {"PrecisionAtThresholds": {"thresholds": [0.2, 0.6]}}, {"RecallAtThresholds": {"thresholds": [0.2, 0.6]}},
     {"PercentageLess": {"threshold": 0.5}}, "MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError", "Covariance",
-    "PearsonCorrelation", "MeanRelativeError", "MeanCosineDistance", "Accuracy",
+    "StreamingPearsonCorrelation", "MeanRelativeError", "MeanCosineDistance", "Accuracy",
 ]  # fmt: skip
+
+
+def random_logits(classes):
+    """Class indices and logits that are more or less right."""
+    rng = np.random.default_rng(classes)
+    labels = rng.integers(0, classes, 100)
+    return labels, (rng.normal(size=(100, classes)) + np.eye(classes)[labels]).astype("float32")
 
 
 @pytest.mark.parametrize("classes", [2, 5])
 def test_a_classifier_feeds_its_metrics(classes):
-    rng = np.random.default_rng(classes)
-    labels = rng.integers(0, classes, 100)
-    logits = (rng.normal(size=(100, classes)) + np.eye(classes)[labels]).astype("float32")
+    labels, logits = random_logits(classes)
     probabilities = tf.nn.softmax(logits).numpy()
     truth, guess = (
         (labels, probabilities[:, 1])
@@ -255,29 +271,33 @@ def test_a_classifier_feeds_its_metrics(classes):
     ranked = [
         {"RecallAtK": {"k": 1}},
         {"PrecisionAtK": {"k": 1}},
-        {"AUC": {"class_id": 1, "name": "of_one"}},
+        {"StreamingAUC": {"class_id": 1, "name": "of_one"}},
         {"MeanIoU": {"num_classes": classes, "name": "mean_iou"}},
     ]
-    found = classified(classes, METRICS + ranked, labels, logits)
+    result = classifier_metrics(classes, METRICS + ranked, labels, logits)
     decided = logits.argmax(1)
-    assert found["auc"] == pytest.approx(sklearn_metrics.roc_auc_score(truth, guess), abs=1e-3)
-    assert found["of_one"] == pytest.approx(
+    assert result["streaming_auc"] == pytest.approx(
+        sklearn_metrics.roc_auc_score(truth, guess), abs=1e-3
+    )
+    assert result["of_one"] == pytest.approx(
         sklearn_metrics.roc_auc_score(labels == 1, probabilities[:, 1]), abs=1e-3
     )
-    assert found["pearson_correlation"] == pytest.approx(np.corrcoef(truth, guess)[0, 1], abs=1e-4)
-    assert found["covariance"] == pytest.approx(np.cov(truth, guess)[0, 1], abs=1e-4)
-    assert found["mean_absolute_error"] == pytest.approx(
+    assert result["streaming_pearson_correlation"] == pytest.approx(
+        np.corrcoef(truth, guess)[0, 1], abs=1e-4
+    )
+    assert result["covariance"] == pytest.approx(np.cov(truth, guess)[0, 1], abs=1e-4)
+    assert result["mean_absolute_error"] == pytest.approx(
         sklearn_metrics.mean_absolute_error(truth, guess), abs=1e-5
     )
-    assert found["precision_at_thresholds"] == pytest.approx(
+    assert result["precision_at_thresholds"] == pytest.approx(
         [sklearn_metrics.precision_score(truth, guess > t) for t in (0.2, 0.6)], abs=1e-5
     )
     assert (
-        found["recall_at_k"]
-        == found["precision_at_k"]
+        result["recall_at_k"]
+        == result["precision_at_k"]
         == pytest.approx(sklearn_metrics.accuracy_score(labels, decided))
     )
-    assert found["mean_iou"] == pytest.approx(
+    assert result["mean_iou"] == pytest.approx(
         sklearn_metrics.jaccard_score(labels, decided, average="macro")
     )
 
@@ -287,28 +307,30 @@ def test_a_regressor_feeds_its_metrics():
     features = {"x": keras.Input((1,), name="x")}
     names = [
         "Covariance",
-        "PearsonCorrelation",
+        "StreamingPearsonCorrelation",
         "MeanRelativeError",
         "MeanCosineDistance",
         {"PercentageLess": {"threshold": 1.0}},
-        "Mean",
+        "StreamingMean",
     ]
     spec = plx.models.Regressor("eval", graph=plx.Graph(layers=["Flatten"]), metrics=names)(
         features
     )
     tf.function(spec.update_metrics)({}, tf.constant(labels[:, 0]), tf.constant(outputs))
-    found = {name: float(metric.result()) for name, metric in spec.metrics.items()}
-    assert found["covariance"] == pytest.approx(np.cov(labels[:, 0], outputs[:, 0])[0, 1], rel=1e-4)
-    assert found["mean"] == pytest.approx(outputs.mean(), rel=1e-5)
+    result = {name: float(metric.result()) for name, metric in spec.metrics.items()}
+    assert result["covariance"] == pytest.approx(
+        np.cov(labels[:, 0], outputs[:, 0])[0, 1], rel=1e-4
+    )
+    assert result["streaming_mean"] == pytest.approx(outputs.mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize(
-    "metric", [*METRICS, {"RecallAtK": {"k": 2}}, {"PrecisionAtK": {"k": 2}}, "Mean"]
+    "metric", [*METRICS, {"RecallAtK": {"k": 2}}, {"PrecisionAtK": {"k": 2}}, "StreamingMean"]
 )
 def test_a_copy_from_its_configuration_is_the_same(metric):
-    made = make("metrics", metric)
-    copy = keras.metrics.deserialize(keras.metrics.serialize(made))
-    assert (type(copy), copy.get_config()) == (type(made), made.get_config())
+    instance = make("metrics", metric)
+    copy = keras.metrics.deserialize(keras.metrics.serialize(instance))
+    assert (type(copy), copy.get_config()) == (type(instance), instance.get_config())
 
 
 STREAMING = [
@@ -322,4 +344,30 @@ STREAMING = [
 @pytest.mark.parametrize("name", STREAMING)
 def test_streaming_names(name):
     entry = default_registry().find("metrics", f"streaming_{name}")
-    assert entry.name.lower() == name.removeprefix("sparse_").replace("_", "")
+    own_name = entry.name.removeprefix("Streaming").lower()
+    assert own_name == name.removeprefix("sparse_").replace("_", "")
+
+
+@pytest.mark.parametrize(
+    "name", ["AUC", "PearsonCorrelation", "SensitivityAtSpecificity", "SpecificityAtSensitivity"]
+)
+def test_a_name_of_keras_is_kerass_own(name):
+    assert getattr(plx.metrics, name) is getattr(keras.metrics, name)
+
+
+def test_kerass_metrics_of_one_value_are_not_offered():
+    with pytest.raises(AttributeError, match="no metric called Mean"):
+        plx.metrics.Mean
+
+
+def test_a_classifier_feeds_kerass_curves():
+    labels, logits = random_logits(2)
+    metrics = ["AUC", {"SensitivityAtSpecificity": {"specificity": 0.5}}]
+    result = classifier_metrics(2, metrics, labels, logits)
+    twins = {
+        "auc": keras.metrics.AUC(),
+        "sensitivity_at_specificity": keras.metrics.SensitivityAtSpecificity(0.5),
+    }
+    for name, twin in twins.items():
+        twin.update_state(labels, tf.nn.softmax(logits)[:, 1])
+        assert result[name] == pytest.approx(float(twin.result()))

@@ -18,7 +18,7 @@ SEED_METRICS = [
     "FalsePositives",
     "FalseNegatives",
     "Recall",
-    "AUC",
+    "StreamingAUC",
     "Accuracy",
     "Precision",
 ]
@@ -32,7 +32,7 @@ def identity_spec(outputs, metrics, **params):
     )(features)
 
 
-def measured(spec, labels, outputs, batch=7):
+def metric_results(spec, labels, outputs, batch=7):
     for start in range(0, len(labels), batch):
         spec.update_metrics(
             {},
@@ -42,7 +42,7 @@ def measured(spec, labels, outputs, batch=7):
     return {name: float(metric.result()) for name, metric in spec.metrics.items()}
 
 
-def drawn(classes, scale=1.0, count=300):
+def random_examples(classes, scale=1.0, count=300):
     rng = np.random.default_rng(classes)
     labels = rng.integers(0, classes, count)
     outputs = rng.normal(size=(count, classes)) + 1.5 * np.eye(classes)[labels]
@@ -51,63 +51,65 @@ def drawn(classes, scale=1.0, count=300):
 
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_the_seeds_metrics_for_many_classes_are_micro_averages(one_hot):
-    labels, logits = drawn(10)
-    fed = np.eye(10, dtype="float32")[labels] if one_hot else labels
-    found = measured(identity_spec(10, SEED_METRICS), fed, logits)
+    labels, logits = random_examples(10)
+    input_fn_of = np.eye(10, dtype="float32")[labels] if one_hot else labels
+    result = metric_results(identity_spec(10, SEED_METRICS), input_fn_of, logits)
     decided = logits.argmax(-1)
     truth, guess = np.eye(10)[labels].ravel(), np.eye(10)[decided].ravel()
     (tn, fp), (fn, tp) = sklearn_metrics.confusion_matrix(truth, guess)
     assert (
-        found["true_positives"],
-        found["true_negatives"],
-        found["false_positives"],
-        found["false_negatives"],
+        result["true_positives"],
+        result["true_negatives"],
+        result["false_positives"],
+        result["false_negatives"],
     ) == (tp, tn, fp, fn)
-    assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, decided))
-    assert found["precision"] == pytest.approx(
+    assert result["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, decided))
+    assert result["precision"] == pytest.approx(
         sklearn_metrics.precision_score(labels, decided, average="micro")
     )
-    assert found["recall"] == pytest.approx(
+    assert result["recall"] == pytest.approx(
         sklearn_metrics.recall_score(labels, decided, average="micro")
     )
     probabilities = tf.nn.softmax(logits).numpy()
-    assert found["auc"] == pytest.approx(
+    assert result["streaming_auc"] == pytest.approx(
         sklearn_metrics.roc_auc_score(truth, probabilities.ravel()), abs=1e-3
     )
 
 
 def test_with_two_classes_the_second_is_the_positive_one():
-    labels, logits = drawn(2)
-    found = measured(identity_spec(2, SEED_METRICS), labels, logits)
+    labels, logits = random_examples(2)
+    result = metric_results(identity_spec(2, SEED_METRICS), labels, logits)
     decided = logits.argmax(-1)
     (tn, fp), (fn, tp) = sklearn_metrics.confusion_matrix(labels, decided)
     assert (
-        found["true_positives"],
-        found["true_negatives"],
-        found["false_positives"],
-        found["false_negatives"],
+        result["true_positives"],
+        result["true_negatives"],
+        result["false_positives"],
+        result["false_negatives"],
     ) == (tp, tn, fp, fn)
-    assert found["precision"] == pytest.approx(sklearn_metrics.precision_score(labels, decided))
-    assert found["recall"] == pytest.approx(sklearn_metrics.recall_score(labels, decided))
-    assert found["auc"] == pytest.approx(
+    assert result["precision"] == pytest.approx(sklearn_metrics.precision_score(labels, decided))
+    assert result["recall"] == pytest.approx(sklearn_metrics.recall_score(labels, decided))
+    assert result["streaming_auc"] == pytest.approx(
         sklearn_metrics.roc_auc_score(labels, tf.nn.softmax(logits).numpy()[:, 1]), abs=1e-3
     )
 
 
 def test_one_logit_is_the_positive_class():
-    labels, logits = drawn(2)
+    labels, logits = random_examples(2)
     single = (logits[:, 1:] - logits[:, :1]).astype("float32")
-    found = measured(identity_spec(1, SEED_METRICS, loss="SigmoidCrossEntropy"), labels, single)
+    result = metric_results(
+        identity_spec(1, SEED_METRICS, loss="SigmoidCrossEntropy"), labels, single
+    )
     decided = (single[:, 0] > 0).astype(int)
-    assert found["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, decided))
-    assert found["precision"] == pytest.approx(sklearn_metrics.precision_score(labels, decided))
-    assert found["auc"] == pytest.approx(
+    assert result["accuracy"] == pytest.approx(sklearn_metrics.accuracy_score(labels, decided))
+    assert result["precision"] == pytest.approx(sklearn_metrics.precision_score(labels, decided))
+    assert result["streaming_auc"] == pytest.approx(
         sklearn_metrics.roc_auc_score(labels, single[:, 0]), abs=1e-3
     )
 
 
 def test_ranks_and_cross_entropies():
-    labels, logits = drawn(5)
+    labels, logits = random_examples(5)
     metrics = [
         "SparseCategoricalAccuracy",
         {"SparseTopKCategoricalAccuracy": {"k": 2}},
@@ -115,16 +117,16 @@ def test_ranks_and_cross_entropies():
         "CategoricalAccuracy",
         "CategoricalCrossentropy",
     ]
-    found = measured(identity_spec(5, metrics), labels, logits)
+    result = metric_results(identity_spec(5, metrics), labels, logits)
     accuracy = sklearn_metrics.accuracy_score(labels, logits.argmax(-1))
     loss = sklearn_metrics.log_loss(labels, tf.nn.softmax(logits).numpy())
-    assert found["sparse_categorical_accuracy"] == pytest.approx(accuracy)
-    assert found["categorical_accuracy"] == pytest.approx(accuracy)
-    assert found["sparse_top_k_categorical_accuracy"] == pytest.approx(
+    assert result["sparse_categorical_accuracy"] == pytest.approx(accuracy)
+    assert result["categorical_accuracy"] == pytest.approx(accuracy)
+    assert result["sparse_top_k_categorical_accuracy"] == pytest.approx(
         sklearn_metrics.top_k_accuracy_score(labels, logits, k=2)
     )
-    assert found["sparse_categorical_crossentropy"] == pytest.approx(loss, rel=1e-4)
-    assert found["categorical_crossentropy"] == pytest.approx(loss, rel=1e-4)
+    assert result["sparse_categorical_crossentropy"] == pytest.approx(loss, rel=1e-4)
+    assert result["categorical_crossentropy"] == pytest.approx(loss, rel=1e-4)
 
 
 def test_predictions_of_a_classifier():
@@ -165,18 +167,18 @@ def test_a_regressor_measures_labels_of_either_shape():
 @pytest.mark.parametrize(
     ("model", "params", "labels", "message"),
     [
-        ("Classifier", {"n_classes": 4}, None, r"gives \(None, 3\), and n_classes is 4"),
+        ("Classifier", {"n_classes": 4}, None, r"output has shape \(None, 3\), and n_classes is 4"),
         (
             "Classifier",
             {},
             tf.TensorSpec([None, 5]),
-            r"gives \(None, 3\), and the labels have shape \(None, 5\)",
+            r"output has shape \(None, 3\), and the labels have shape \(None, 5\)",
         ),
         (
             "Classifier",
             {},
             {"a": tf.TensorSpec([None]), "b": tf.TensorSpec([None])},
-            "takes one label, or the one called label, or the one that its parameter `label` names; the data has a, b",
+            "learns one label: the only one, the one called label, or the one that its parameter `label` names; the data has a, b",
         ),
         (
             "Classifier",
@@ -188,7 +190,7 @@ def test_a_regressor_measures_labels_of_either_shape():
             "Regressor",
             {},
             tf.TensorSpec([None, 2]),
-            r"gives \(None, 3\), and the labels have shape \(None, 2\)",
+            r"output has shape \(None, 3\), and the labels have shape \(None, 2\)",
         ),
     ],
 )

@@ -50,10 +50,12 @@ def test_metrics_equal_scikit_learns(tmp_path, blobs, data, classes):
         "Accuracy",
         "Precision",
     ]
-    estimator = make_estimator(tmp_path, classes, [*names, {"AUC": {"num_thresholds": 20_000}}])
+    estimator = make_estimator(
+        tmp_path, classes, [*names, {"StreamingAUC": {"num_thresholds": 20_000}}]
+    )
     estimator.train(feed(data), max_steps=20)
     held_out = feed(data, batch_size=32, num_epochs=1, shuffle=False)
-    found = estimator.evaluate(held_out)
+    result = estimator.evaluate(held_out)
     rows = list(estimator.predict(held_out))
     decided, odds = (np.stack([row[name] for row in rows]) for name in ("classes", "probabilities"))
     truth, guess = data[1], decided
@@ -67,15 +69,15 @@ def test_metrics_equal_scikit_learns(tmp_path, blobs, data, classes):
         odds = odds[:, 1]
     (tn, fp), (fn, tp) = measures.confusion_matrix(truth, guess)
     assert (
-        found["true_positives"],
-        found["true_negatives"],
-        found["false_positives"],
-        found["false_negatives"],
+        result["true_positives"],
+        result["true_negatives"],
+        result["false_positives"],
+        result["false_negatives"],
     ) == (tp, tn, fp, fn)
-    assert found["recall"] == pytest.approx(measures.recall_score(truth, guess))
-    assert found["precision"] == pytest.approx(measures.precision_score(truth, guess))
-    assert found["accuracy"] == pytest.approx(measures.accuracy_score(data[1], decided))
-    assert found["auc"] == pytest.approx(measures.roc_auc_score(truth, odds), abs=2e-4)
+    assert result["recall"] == pytest.approx(measures.recall_score(truth, guess))
+    assert result["precision"] == pytest.approx(measures.precision_score(truth, guess))
+    assert result["accuracy"] == pytest.approx(measures.accuracy_score(data[1], decided))
+    assert result["streaming_auc"] == pytest.approx(measures.roc_auc_score(truth, odds), abs=2e-4)
 
 
 def test_metrics_that_make_their_variables_late_are_restored(tmp_path, blobs):
@@ -83,6 +85,6 @@ def test_metrics_that_make_their_variables_late_are_restored(tmp_path, blobs):
     whole = make_estimator(tmp_path / "whole", 2, metrics).train(feed(blobs), steps=8)
     for _ in range(2):
         parts = make_estimator(tmp_path / "parts", 2, metrics).train(feed(blobs), steps=4)
-    kept = [load(estimator.latest_checkpoint())["program"] for estimator in (parts, whole)]
-    assert any("f1_score" in name for group in kept[0].values() for name in group)
-    np.testing.assert_equal(*kept)
+    programs = [load(estimator.latest_checkpoint())["program"] for estimator in (parts, whole)]
+    assert any("f1_score" in name for group in programs[0].values() for name in group)
+    np.testing.assert_equal(*programs)

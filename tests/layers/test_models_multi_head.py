@@ -48,8 +48,8 @@ def test_each_heads_loss_and_the_weighted_total():
         {"kind": CROSS_ENTROPY, "size": 0.5 * 2.5}
     )
     spec.update_metrics({}, LABELS, OUTPUTS)
-    found = plain({name: metric.result() for name, metric in spec.metrics.items()})
-    assert found == pytest.approx(
+    result = plain({name: metric.result() for name, metric in spec.metrics.items()})
+    assert result == pytest.approx(
         {
             "kind/loss": CROSS_ENTROPY,
             "kind/accuracy": 0.5,
@@ -134,9 +134,9 @@ def test_weights_can_stop_a_head_from_teaching_the_rest(tmp_path):
         ({"heads": {"knid": plx.configs.ClassifierConfig()}}, "heads.knid: the graph has no such output; did you mean kind"),
         ({"heads": {"kind": plx.configs.ClassifierConfig()}}, "heads: size is missing: each output has a head"),
         ({"loss_weights": {"sise": 1.0}}, "loss_weights.sise: there is no such head; did you mean size"),
-        ({"heads": {"kind": {"Classifier": {"optimizer": "SGD"}}, "size": "Regressor"}}, "heads.kind: optimizer cannot be a head's"),
-        ({"heads": {"kind": "Classifier", "size": {"Regressor": {"graph": {"layers": ["Flatten"]}}}}}, "heads.size: graph cannot be a head's"),
-        ({"heads": {"kind": {"Classifier": {"n_classes": 4}}, "size": "Regressor"}}, "heads.kind: the graph's last layer gives .*n_classes is 4"),
+        ({"heads": {"kind": {"Classifier": {"optimizer": "SGD"}}, "size": "Regressor"}}, "heads.kind: a head takes no optimizer: set it on the MultiHead"),
+        ({"heads": {"kind": "Classifier", "size": {"Regressor": {"graph": {"layers": ["Flatten"]}}}}}, "heads.size: a head takes no graph: set it on the MultiHead"),
+        ({"heads": {"kind": {"Classifier": {"n_classes": 4}}, "size": "Regressor"}}, "heads.kind: the graph's output has shape .*n_classes is 4"),
         ({"heads": {"kind": {"Classifier": {"label": "knid"}}, "size": "Regressor"}}, "heads.kind: label: there is no label called knid; did you mean kind"),
     ],
 )  # fmt: skip
@@ -156,6 +156,6 @@ def test_mistakes_say_which_head(params, message):
 def test_one_output_is_not_enough():
     with pytest.raises(
         plx.errors.ComponentError,
-        match="names its output_layers, two or more; its heads are kind, size",
+        match="names two or more output_layers; its heads are kind, size",
     ):
         two_headed(graph=plx.Graph(layers=["Flatten"]))(symbolic())

@@ -10,8 +10,8 @@ import tensorflow as tf
 
 import plx_core as plx
 from plx_core.components.component import make
-from plx_layers import stock
-from plx_layers.fused_adam import FUSED_SIZE
+from plx_layers import keras_parts
+from plx_layers.optimizers.fused_adam import FUSED_SIZE
 from plx_layers.schedules import Decay
 
 LOGITS = np.array([[2.0, 1.0, 0.0], [0.0, 0.0, 0.0]], "float32")
@@ -84,11 +84,11 @@ def test_decay(params, step, expected):
 
 
 def test_decay_refuses_what_does_not_fit():
-    with pytest.raises(ValueError, match="one value more than boundaries; got 2 and 2"):
+    with pytest.raises(ValueError, match="one more value than boundaries; got 2 and 2"):
         Decay(1.0, "piecewise_constant", boundaries=[1, 2], values=[1.0, 0.5])
     with pytest.raises(ValueError, match="decay_type: expected one of"):
         Decay(1.0, "cosine")
-    with pytest.raises(ValueError, match="learning_rate: a decay starts from a number, got Decay"):
+    with pytest.raises(ValueError, match="learning_rate: a decay starts at a number, got Decay"):
         Decay(Decay(1.0))
 
 
@@ -142,7 +142,7 @@ def test_momentum_by_hand(name, weights):
         assert float(variable[0]) == pytest.approx(expected, rel=1e-5)
 
 
-OPTIMIZERS = [*stock.classes("optimizers"), "Momentum", "Nesterov"]
+OPTIMIZERS = [*keras_parts.classes("optimizers"), "Momentum", "Nesterov"]
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -200,7 +200,7 @@ def test_updates_are_kerass_in_fewer_operations(name, params, xla):
     gradients = [
         [rng.normal(size=shape).astype("float32") for shape in shapes[1:]] for _ in range(5)
     ]
-    found, operations = [], []
+    result, operations = [], []
     for factory in (getattr(keras.optimizers, name), getattr(plx.optimizers, name)):
         optimizer, weights = (
             factory(learning_rate=0.1, **params),
@@ -217,11 +217,11 @@ def test_updates_are_kerass_in_fewer_operations(name, params, xla):
                 for operation in step.get_concrete_function(*gradients[0]).graph.get_operations()
             ]
         )
-        found.append([np.asarray(weight) for weight in weights])
-    for own, keras_own in zip(found[1], found[0], strict=True):
+        result.append([np.asarray(weight) for weight in weights])
+    for own, keras_own in zip(result[1], result[0], strict=True):
         # The operation takes 1 - beta_2 in float32, which is 5e-5 off; a step is 0.1.
         np.testing.assert_allclose(own, keras_own, rtol=1e-5, atol=1e-5)
-    np.testing.assert_array_equal(found[1][2], found[0][2])  # the small one, bit for bit
+    np.testing.assert_array_equal(result[1][2], result[0][2])  # the small one, bit for bit
     assert "ResourceApplyAdam" not in operations[0]
     is_inside, is_kerass = (
         "gradient_accumulation_steps" in params,
@@ -240,7 +240,7 @@ def test_cast():
 
 
 def test_all_of_keras_stock_is_there_without_importing_it():
-    names = stock.classes("layers")
+    names = keras_parts.classes("layers")
     assert {
         "Dense",
         "Conv2D",
@@ -251,7 +251,7 @@ def test_all_of_keras_stock_is_there_without_importing_it():
     } <= set(names)
     assert names["Dense"] == "keras.layers:Dense"
     assert not {"Layer", "Lambda", "TFSMLayer", "Input"} & set(names)
-    assert {"relu", "gelu", "softmax"} <= set(stock.functions("activations"))
+    assert {"relu", "gelu", "softmax"} <= set(keras_parts.functions("activations"))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ METRICS = [
     "Accuracy",
     "Precision",
     "TruePositives",
-    "AUC",
+    "StreamingAUC",
     "SparseCategoricalCrossentropy",
     {"SparseTopKCategoricalAccuracy": {"k": 2}},
 ]
@@ -27,7 +27,7 @@ def spec(shape=(None, CLASSES), metrics=METRICS, **params):
     )
 
 
-def drawn(shape=(6, 7)):
+def random_examples(shape=(6, 7)):
     """Class indices of sequences that are padded behind, and logits that favour them."""
     rng = np.random.default_rng(3)
     labels = rng.integers(1, CLASSES, shape)
@@ -41,7 +41,7 @@ def loss_of(spec, labels, logits):
     return float(spec.loss_fn({}, {"label": tf.constant(labels)}, tf.constant(logits)))
 
 
-def measured(spec, labels, logits):
+def metric_results(spec, labels, logits):
     spec.update_metrics({}, {"label": tf.constant(labels)}, tf.constant(logits))
     return {name: float(metric.result()) for name, metric in spec.metrics.items()}
 
@@ -57,8 +57,8 @@ def cross_entropies(labels, logits):
 
 @pytest.mark.parametrize("one_hot", [False, True])
 def test_the_loss_is_the_mean_over_what_is_no_padding(one_hot):
-    labels, logits = drawn()
-    wanted = np.mean(
+    labels, logits = random_examples()
+    expected = np.mean(
         [
             loss
             for loss, label in zip(cross_entropies(labels, logits), labels.ravel(), strict=True)
@@ -67,58 +67,65 @@ def test_the_loss_is_the_mean_over_what_is_no_padding(one_hot):
     )
     assert loss_of(
         spec(padding_label=PADDING, one_hot_encode=one_hot), labels, logits
-    ) == pytest.approx(wanted, rel=1e-5)
+    ) == pytest.approx(expected, rel=1e-5)
     assert loss_of(spec(one_hot_encode=one_hot), labels, logits) == pytest.approx(
         np.mean(cross_entropies(labels, logits)), rel=1e-5
     )
     logits[labels == PADDING] = 99 * np.eye(CLASSES)[2]
-    assert loss_of(spec(padding_label=PADDING), labels, logits) == pytest.approx(wanted, rel=1e-5)
+    assert loss_of(spec(padding_label=PADDING), labels, logits) == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_loss_that_is_a_sum_stays_one():
-    labels, logits = drawn()
-    wanted = sum(
+    labels, logits = random_examples()
+    expected = sum(
         loss
         for loss, label in zip(cross_entropies(labels, logits), labels.ravel(), strict=True)
         if label != PADDING
     )
-    found = loss_of(
+    result = loss_of(
         spec(padding_label=PADDING, loss={"SoftmaxCrossEntropy": {"reduction": "sum"}}),
         labels,
         logits,
     )
-    assert found == pytest.approx(wanted, rel=1e-5)
+    assert result == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("form", ["indices", "a last axis of one", "one-hot"])
 @pytest.mark.parametrize("shape", [(6, 7), (3, 4, 5)], ids=["sequences", "images"])
 def test_every_place_is_an_example(form, shape):
-    labels, logits = drawn(shape)
+    labels, logits = random_examples(shape)
     flat = labels.ravel(), logits.reshape(-1, CLASSES)
-    given = {
+    labels_given = {
         "indices": labels,
         "a last axis of one": labels[..., None],
         "one-hot": np.eye(CLASSES, dtype="float32")[labels],
     }[form]
-    everywhere, kept = measured(spec((*shape[1:], CLASSES)), given, logits), flat[0] != PADDING
-    assert everywhere == pytest.approx(measured(spec((CLASSES,)), *flat), rel=1e-5)
-    without = measured(spec((*shape[1:], CLASSES), padding_label=PADDING), given, logits)
+    everywhere, is_counted = (
+        metric_results(spec((*shape[1:], CLASSES)), labels_given, logits),
+        flat[0] != PADDING,
+    )
+    assert everywhere == pytest.approx(metric_results(spec((CLASSES,)), *flat), rel=1e-5)
+    without = metric_results(
+        spec((*shape[1:], CLASSES), padding_label=PADDING), labels_given, logits
+    )
     assert without == pytest.approx(
-        measured(spec((CLASSES,)), flat[0][kept], flat[1][kept]), rel=1e-5
+        metric_results(spec((CLASSES,)), flat[0][is_counted], flat[1][is_counted]), rel=1e-5
     )
     assert without != everywhere
     assert loss_of(
-        spec((*shape[1:], CLASSES), padding_label=PADDING), given, logits
-    ) == pytest.approx(loss_of(spec((CLASSES,)), flat[0][kept], flat[1][kept]), rel=1e-5)
+        spec((*shape[1:], CLASSES), padding_label=PADDING), labels_given, logits
+    ) == pytest.approx(
+        loss_of(spec((CLASSES,)), flat[0][is_counted], flat[1][is_counted]), rel=1e-5
+    )
 
 
 def test_a_batch_of_padding_alone_has_no_loss():
-    labels, logits = drawn()
+    labels, logits = random_examples()
     assert loss_of(spec(padding_label=PADDING), np.zeros_like(labels), logits) == 0
 
 
 def test_what_is_predicted_has_every_place():
-    _, logits = drawn()
+    _, logits = random_examples()
     predictions = spec(padding_label=PADDING).predict_fn({}, tf.constant(logits))
     np.testing.assert_array_equal(predictions["classes"], logits.argmax(-1))
     np.testing.assert_allclose(np.sum(predictions["probabilities"], -1), 1, rtol=1e-5)
@@ -128,5 +135,7 @@ def test_what_is_predicted_has_every_place():
 def test_labels_of_other_shapes(labels):
     graph = plx.Graph(layers=[{"Dense": {"units": CLASSES}}])
     model = plx.models.Classifier("train", graph=graph)
-    with pytest.raises(ComponentError, match=r"gives \(None, 7, 5\), and the labels have shape"):
+    with pytest.raises(
+        ComponentError, match=r"output has shape \(None, 7, 5\), and the labels have shape"
+    ):
         model({"x": keras.Input((7, 3), name="x")}, {"label": tf.TensorSpec(labels, tf.int64)})

@@ -17,7 +17,7 @@ from plx_core.config.yaml_tree import parse
 from plx_core.errors import ConfigError
 from plx_core.networks.graph import Graph, build_network
 from plx_core.networks.load_model import custom_objects
-from plx_layers import stock
+from plx_layers import keras_parts
 
 SEQUENCE, IMAGE, VOLUME = (6, 4), (8, 8, 4), (6, 6, 6, 2)
 
@@ -171,11 +171,12 @@ LAYERS = [
 ]
 
 LOSSES = [
-    "AbsoluteDifference: {weights: 2.0}", "LogLoss: {class_weights: [1, 2, 3]}", "MeanSquaredError: {weights: 0.5}", "Huber: {delta: 2}",
-    "HuberLoss: {clip: 1.0}", "ClippedDelta: {clip_value_max: 2.0}", "ClippedDeltaLoss:", "SoftmaxCrossEntropy: {label_smoothing: 0.1}",
-    "softmax_cross_entropy:", "SigmoidCrossEntropy: {class_weights: [1, 2, 3]}", "Hinge: {weights: 2}", "HingeLoss:", "CosineDistance: {dim: 1}",
-    "Poisson:", "PoissonLoss:", "KullbackLeiblerDivergence:", "KullbackLeiberDivergence:", "MeanAbsoluteError:", "BinaryCrossentropy:",
-    "CategoricalCrossentropy: {from_logits: true}", "CategoricalHinge:", "CosineSimilarity:", "KLDivergence:", "LogCosh:", "SquaredHinge:",
+    "AbsoluteDifference: {weights: 2.0}", "LogLoss: {class_weights: [1, 2, 3]}", "HuberLoss: {clip: 1.0}", "ClippedDelta: {clip_value_max: 2.0}",
+    "ClippedDeltaLoss:", "SoftmaxCrossEntropy: {label_smoothing: 0.1}", "softmax_cross_entropy:", "SigmoidCrossEntropy: {class_weights: [1, 2, 3]}",
+    "HingeLoss: {weights: 2}", "CosineDistance: {dim: 1}", "PoissonLoss:", "KullbackLeiblerDivergence:", "KullbackLeiberDivergence:",
+    "Weighted: {loss: MeanSquaredError, weights: 0.5}", "Weighted: {loss: {Huber: {delta: 2}}, class_weights: [1, 2, 3]}", "MeanSquaredError:",
+    "Huber: {delta: 2}", "Hinge:", "Poisson:", "MeanAbsoluteError:", "BinaryCrossentropy:", "CategoricalCrossentropy: {from_logits: true}",
+    "CategoricalHinge:", "CosineSimilarity:", "KLDivergence:", "LogCosh:", "SquaredHinge:",
 ]  # fmt: skip
 
 OPTIMIZERS = [
@@ -190,12 +191,13 @@ OPTIMIZERS = [
 ]  # fmt: skip
 
 METRICS = [
-    "TruePositives:", "TrueNegatives:", "FalsePositives:", "FalseNegatives:", "Accuracy:", "Precision:", "Recall:", "AUC: {curve: PR}",
+    "TruePositives:", "TrueNegatives:", "FalsePositives:", "FalseNegatives:", "Accuracy:", "Precision:", "Recall:", "AUC: {curve: PR}", "StreamingAUC: {curve: PR}",
+    "StreamingSpecificityAtSensitivity: {sensitivity: 0.5}", "StreamingSensitivityAtSpecificity: {specificity: 0.5}",
     "SpecificityAtSensitivity: {sensitivity: 0.5}", "SensitivityAtSpecificity: {specificity: 0.5}", "RecallAtThresholds: {thresholds: [0.5]}",
     "PrecisionAtThresholds: {thresholds: [0.2, 0.8]}", "RecallAtK: {k: 2}", "PrecisionAtK: {k: 1}", "SparseRecallAtK: {k: 2, class_id: 1}",
     "SparsePrecisionAtK: {k: 2}", "MeanAbsoluteError:", "MeanRelativeError: {normalizer: 2.0}", "MeanSquaredError:", "RootMeanSquaredError:",
-    "Covariance:", "PearsonCorrelation:", "MeanCosineDistance: {dim: 1}", "PercentageLess: {threshold: 0.5}", "MeanIoU: {num_classes: 2}",
-    "MeanIOU: {num_classes: 2}", "Mean:", "streaming_auc:", "streaming_sparse_recall_at_k: {k: 1}", "streaming_mean_iou: {num_classes: 2}",
+    "Covariance:", "StreamingPearsonCorrelation:", "PearsonCorrelation:", "MeanCosineDistance: {dim: 1}", "PercentageLess: {threshold: 0.5}", "MeanIoU: {num_classes: 2}",
+    "MeanIOU: {num_classes: 2}", "streaming_mean:", "streaming_auc:", "streaming_sparse_recall_at_k: {k: 1}", "streaming_mean_iou: {num_classes: 2}",
     "F1Score: {threshold: 0.5}", "R2Score:", "CategoricalAccuracy:", "TopKCategoricalAccuracy: {k: 2}",
 ]  # fmt: skip
 
@@ -234,13 +236,14 @@ NEEDED = {
         AvgPool3d Upsample2d MultiHeadAttention Attention LayerNormalization
     """,
     "losses": """
-        AbsoluteDifference LogLoss MeanSquaredError Huber ClippedDelta SoftmaxCrossEntropy SigmoidCrossEntropy Hinge CosineDistance Poisson
-        KullbackLeiblerDivergence
+        AbsoluteDifference LogLoss HuberLoss ClippedDeltaLoss SoftmaxCrossEntropy SigmoidCrossEntropy HingeLoss CosineDistance PoissonLoss
+        KullbackLeiblerDivergence Weighted MeanSquaredError Huber Hinge Poisson
     """,
     "optimizers": "SGD Momentum Nesterov RMSprop Adam Adagrad Adadelta Ftrl AdamW Nadam Adamax Lion Adafactor",
     "metrics": """
         TruePositives TrueNegatives FalsePositives FalseNegatives Accuracy Precision Recall AUC SpecificityAtSensitivity
-        SensitivityAtSpecificity PrecisionAtThresholds RecallAtThresholds RecallAtK PrecisionAtK MeanAbsoluteError MeanRelativeError
+        SensitivityAtSpecificity StreamingAUC StreamingMean StreamingPearsonCorrelation StreamingSensitivityAtSpecificity
+        StreamingSpecificityAtSensitivity PrecisionAtThresholds RecallAtThresholds RecallAtK PrecisionAtK MeanAbsoluteError MeanRelativeError
         MeanSquaredError RootMeanSquaredError Covariance PearsonCorrelation MeanCosineDistance PercentageLess MeanIoU
     """,
     "initializers": """
@@ -270,18 +273,18 @@ def signatures(tmp_path_factory):
 def component(kind, line, signatures):
     """The component of a line of YAML, which has to be correct."""
     reader = Reader(default_registry(), signatures)
-    found = reader.read(parse(line, "line"), {"x-component": kind}, "line")
+    result = reader.read(parse(line, "line"), {"x-component": kind}, "line")
     assert reader.problems == []
-    return found
+    return result
 
 
 def first_word(line):
     return re.split(r"[:\s]", line)[0]
 
 
-def read_again(module, made):
+def round_trip(module, instance):
     with keras.saving.custom_object_scope(custom_objects()):
-        return module.deserialize(module.serialize(made))
+        return module.deserialize(module.serialize(instance))
 
 
 @pytest.mark.parametrize("kind", NEEDED)
@@ -347,50 +350,50 @@ def test_a_loss(line, signatures):
     loss = component("losses", line, signatures).build()
     labels = tf.constant([[1.0, 0, 0], [0, 0, 1.0]])
     outputs = tf.constant([[0.6, 0.3, 0.1], [0.2, 0.5, 0.3]])
-    found = loss(labels, outputs)
-    assert found.shape == () and np.isfinite(found)
-    assert float(read_again(keras.losses, loss)(labels, outputs)) == pytest.approx(float(found))
+    result = loss(labels, outputs)
+    assert result.shape == () and np.isfinite(result)
+    assert float(round_trip(keras.losses, loss)(labels, outputs)) == pytest.approx(float(result))
 
 
 @pytest.mark.parametrize("line", OPTIMIZERS)
 def test_an_optimizer(line, signatures):
     optimizer = component("optimizers", line, signatures).build()
-    copy = read_again(keras.optimizers, optimizer)
+    copy = round_trip(keras.optimizers, optimizer)
     assert type(copy) is type(optimizer)
-    moved = []
+    weights = []
     for each in (optimizer, copy):
         weight = keras.Variable([[1.0, 2.0]])
         for _ in range(3):
             each.apply([tf.constant([[1.0, -1.0]])], [weight])
-        moved.append(np.asarray(weight))
-    assert not np.array_equal(moved[0], [[1.0, 2.0]])
-    np.testing.assert_allclose(*moved, rtol=1e-6)
+        weights.append(np.asarray(weight))
+    assert not np.array_equal(weights[0], [[1.0, 2.0]])
+    np.testing.assert_allclose(*weights, rtol=1e-6)
 
 
 @pytest.mark.parametrize("line", METRICS)
 def test_a_metric(line, signatures):
     metric = component("metrics", line, signatures).build()
-    copy = read_again(keras.metrics, metric)
+    copy = round_trip(keras.metrics, metric)
     labels, outputs = (
         tf.constant([[1, 0], [0, 1], [0, 1]]),
         tf.constant([[0.6, 0.4], [0.2, 0.8], [0.7, 0.3]]),
     )
     if "MeanI" in type(metric).__name__:
         outputs = tf.cast(outputs > 0.5, tf.int32)
-    found = []
+    result = []
     for each in (metric, copy):
         tf.function(each.update_state)(labels, outputs)
-        found.append(np.asarray(each.result()))
+        result.append(np.asarray(each.result()))
         each.reset_state()
-    assert np.isfinite(found[0]).all()
-    np.testing.assert_allclose(*found)
+    assert np.isfinite(result[0]).all()
+    np.testing.assert_allclose(*result)
 
 
 @pytest.mark.parametrize("line", OTHERS["initializers"])
 def test_an_initializer(line, signatures):
     initializer = component("initializers", line, signatures).build()
     assert initializer((3, 4)).shape == (3, 4)
-    assert type(read_again(keras.initializers, initializer)) is type(initializer)
+    assert type(round_trip(keras.initializers, initializer)) is type(initializer)
 
 
 @pytest.mark.parametrize("line", OTHERS["regularizers"])
@@ -398,7 +401,7 @@ def test_a_regularizer(line, signatures):
     regularizer = component("regularizers", line, signatures).build()
     weights = tf.constant([[1.0, -2.0]])
     assert float(regularizer(weights)) > 0
-    assert float(read_again(keras.regularizers, regularizer)(weights)) == pytest.approx(
+    assert float(round_trip(keras.regularizers, regularizer)(weights)) == pytest.approx(
         float(regularizer(weights))
     )
 
@@ -409,7 +412,7 @@ def test_a_constraint(line, signatures):
     weights = tf.constant([[3.0, -4.0], [1.0, 2.0]])
     assert not np.array_equal(constraint(weights), weights)
     np.testing.assert_allclose(
-        read_again(keras.constraints, constraint)(weights), constraint(weights)
+        round_trip(keras.constraints, constraint)(weights), constraint(weights)
     )
 
 
@@ -426,7 +429,7 @@ def test_an_activation(line, signatures):
 @pytest.mark.parametrize("line", OTHERS["schedules"])
 def test_a_schedule(line, signatures):
     schedule = component("schedules", line, signatures).build()
-    copy = read_again(keras.optimizers.schedules, schedule)
+    copy = round_trip(keras.optimizers.schedules, schedule)
     assert [float(copy(step)) for step in (0, 5, 20)] == [
         float(schedule(step)) for step in (0, 5, 20)
     ]
@@ -442,12 +445,12 @@ def test_the_line_that_the_command_shows_can_be_built(kind, signatures):
 
 
 def test_keras_stock_is_offered_whole():
-    known = {
+    offered = {
         name: {entry.name for entry in default_registry().entries(name)}
         for name in ("layers", "losses", "optimizers", "metrics")
     }
-    for kind, names in known.items():
+    for kind, names in offered.items():
         public = {
             name for name, value in vars(getattr(keras, kind)).items() if inspect.isclass(value)
         }
-        assert public - stock.NOT_COMPONENTS <= names
+        assert public - keras_parts.NOT_COMPONENTS <= names

@@ -439,9 +439,7 @@ def test_predictions_for_a_data_set_of_observations(tmp_path, model, memory):
     np.testing.assert_allclose(
         [row.pop("action") for row in rows], [step["action"] for step in played], atol=1e-4
     )
-    with pytest.raises(
-        ComponentError, match="needs num_actions where there is no environment"
-    ):
+    with pytest.raises(ComponentError, match="needs num_actions where there is no environment"):
         next(agent.predict(feed(observations)))
 
 

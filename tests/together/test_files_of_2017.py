@@ -60,7 +60,7 @@ def test_a_message_of_keras_stands_without_its_frame(digits):
     [
         (
             ["Flatten", {"Dense": {"units": 10, "activation": "crelu"}}],
-            r"the last layer announces the shape (None, 10) and gives (None, 20)",
+            r"the last layer declares the shape (None, 10) and computes (None, 20)",
         ),
         (
             ["Flatten", {"Dense": {"units": 4, "activation": "crelu"}}, {"Dense": {"units": 10}}],
@@ -83,9 +83,10 @@ def test_an_activation_that_doubles_the_features_of_a_layer_of_keras_is_refused(
     [
         (
             {"SoftmaxCrossEntropy": {"class_weights": [1.0, 2.0]}},
-            "class_weights: expected 10 numbers, one a class, got 2",
+            "class_weights: expected 10 numbers, one per class, got 2",
         ),
-        ({"MeanSquaredError": {"wieghts": 1.0}}, "unknown parameter; did you mean weights?"),
+        ({"LogLoss": {"wieghts": 1.0}}, "unknown parameter; did you mean weights?"),
+        ({"MeanSquaredError": {"weights": -1.0}}, "expected a number at least 0, got -1"),
         ({"LogLoss": {"weights": -1.0}}, "expected a number at least 0, got -1"),
     ],
 )

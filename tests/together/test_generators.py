@@ -111,10 +111,10 @@ def test_a_variational_autoencoder_of_digits_from_a_file(digits, tmp_path):
 @pytest.mark.parametrize(
     ("hook", "message"),
     [
-        ("GeneratedImages", "eval.callbacks[0].GeneratedImages: the model knows no distribution of latents to draw from"),
-        ("LatentTraversal", "eval.callbacks[0].LatentTraversal: the model knows no distribution"),
+        ("GeneratedImages", "eval.callbacks[0].GeneratedImages: the model has no distribution of latents to draw from"),
+        ("LatentTraversal", "eval.callbacks[0].LatentTraversal: the model has no distribution"),
         ({"ReconstructionImages": {"feature": "picture"}}, "ReconstructionImages: feature: picture holds no images, [batch, height, width, 1 or 3]; there are image (None, 28, 28, 1)"),
-        ({"StopAtStep": {}}, "eval.callbacks[0].StopAtStep: StopAtStep takes last_step or num_steps"),
+        ({"StopAtStep": {}}, "eval.callbacks[0].StopAtStep: StopAtStep takes either last_step or num_steps"),
     ],
 )  # fmt: skip
 def test_check_explains_a_hook_that_cannot_work(digits, tmp_path, hook, message):
@@ -138,7 +138,7 @@ def test_check_explains_a_hook_that_cannot_work(digits, tmp_path, hook, message)
         ({"graph": {"layers": ["Flatten"]}}, "model.generator.graph: unknown parameter"),
         ({"target": "images"}, "model.generator: target: there is no feature or label called images; did you mean image"),
         ({"decoder": {"layers": [{"Dense": {"units": 10}}]}}, "end the decoder with Reshape: {target_shape: [28, 28, 1]}"),
-        ({"decoder": {"layers": [{"Dense": {"units": 10, "inbound_nodes": "code"}}]}}, "there is no feature or earlier layer called code; there are latent"),
+        ({"decoder": {"layers": [{"Dense": {"units": 10, "inbound_nodes": "code"}}]}}, "there is no feature or earlier layer called code (there are latent"),
     ],
 )  # fmt: skip
 def test_check_explains_a_mistake_in_a_generator(digits, tmp_path, changes, message):

@@ -22,7 +22,7 @@ def test_every_example_fits_the_schema(validator, example):
 
 def test_the_parameters_of_a_component():
     output = plx("components", "optimizers", "adam").output
-    assert "optimizer Adam, of plug-in plx_layers" in output
+    assert "optimizer Adam from plx_layers" in output
     assert "learning_rate" in output
     assert "one of exponential_decay" in output
     assert "- Adam" in output
@@ -30,7 +30,7 @@ def test_the_parameters_of_a_component():
 
 def test_older_names_of_parameters_are_shown_and_fit_the_schema(validator):
     output = plx("components", "layers", "GaussianNoise").output
-    assert "stddev, once scale" in output
+    assert "stddev (formerly scale)" in output
     assert output.endswith("- GaussianNoise: {stddev: 0.1}\n")
     layers = [
         {"Conv2D": {"filters": 1, "kernel_size": 3, "regularizer": {"L2": {"l": 0.1}}}},

@@ -1,4 +1,4 @@
-"""plx: deep-learning and reinforcement-learning experiments on TensorFlow, made of plug-ins.
+"""plx: deep-learning and reinforcement-learning experiments on TensorFlow, built from plug-ins.
 
     import plx_core as plx
 
@@ -21,8 +21,7 @@ other modules may change at any time. Errors are `plx.errors.PlxError`. TensorFl
 first use.
 """
 
-from __future__ import annotations
-
+# No `from __future__ import annotations`: it would hide the module `plx_core.annotations`.
 import importlib
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from plx_core.data.arrays import ArrayPipeline, numpy_input_fn
     from plx_core.data.batches import ElementSpec, Resident, batches, bytes_per_example
     from plx_core.data.feature_processors import Processors, processing
+    from plx_core.data.indexed import BatchOptions, IndexedPipeline
     from plx_core.data.input_fn import as_pipeline
     from plx_core.data.order import Order, make_order
     from plx_core.data.pipeline import Pipeline
@@ -54,7 +54,8 @@ if TYPE_CHECKING:
     from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn
     from plx_core.networks.load_model import load_model
     from plx_core.networks.observations import STATE, as_features, features_of
-    from plx_core.networks.variable_names import snake_case, variables_by_name
+    from plx_core.networks.variable_names import variables_by_name
+    from plx_core.plugins.registry import snake_case
     from plx_core.reinforcement.agent import Agent
     from plx_core.reinforcement.agent_spec import AgentSpec
     from plx_core.reinforcement.episodes import play_greedily
@@ -105,6 +106,7 @@ _EXPORTS = {
         "Processors",
         "processing",
     ),
+    "plx_core.data.indexed": ("BatchOptions", "IndexedPipeline"),
     "plx_core.data.input_fn": ("as_pipeline",),
     "plx_core.data.order": (
         "Order",
@@ -143,10 +145,8 @@ _EXPORTS = {
         "as_features",
         "features_of",
     ),
-    "plx_core.networks.variable_names": (
-        "snake_case",
-        "variables_by_name",
-    ),
+    "plx_core.networks.variable_names": ("variables_by_name",),
+    "plx_core.plugins.registry": ("snake_case",),
     "plx_core.reinforcement.agent": ("Agent",),
     "plx_core.reinforcement.agent_spec": ("AgentSpec",),
     "plx_core.reinforcement.episodes": ("play_greedily",),
@@ -184,6 +184,7 @@ _MODULES = {
     "configs": "plx_core.config.sections",
     "errors": "plx_core.errors",
     "estimators": "plx_core.experiments.estimators",
+    "experiments": "plx_core.experiments",
     "inputs": "plx_core.data.arrays",
     "testing": "plx_core.testing",
     "types": "plx_core.types",
@@ -197,6 +198,7 @@ __all__ = [
     "Agent",
     "AgentSpec",
     "ArrayPipeline",
+    "BatchOptions",
     "Bridge",
     "BridgeOutput",
     "BridgeSpec",
@@ -214,6 +216,7 @@ __all__ = [
     "FusedProgram",
     "Graph",
     "GraphFn",
+    "IndexedPipeline",
     "Learner",
     "Memory",
     "Model",
@@ -279,4 +282,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*__all__, *_MODULES, *_SHORT, *KINDS, "experiments", "rl", "__version__"})
+    return sorted({*__all__, *_MODULES, *_SHORT, *KINDS, "rl", "__version__"})

@@ -1,8 +1,9 @@
-"""Words for a factory's signature, so that a config can be checked against it before anything is built.
+"""Annotations for the signatures of factories: configs are checked against them before building.
 
-    def __init__(self, size: Annotated[int, Range(minimum=1)], memory: MemoryLike = "Memory", data: DataFiles): ...
+    def __init__(self, files: DataFiles, size: PositiveInt = 1, memory: MemoryLike = "Memory"): ...
 
-A parameter that takes a component takes an object, a name, a `{Name: {...}}` mapping or a config object.
+A parameter that takes a component accepts an object, a name, a `{Name: {...}}` mapping or a config
+object.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,14 +14,14 @@ from attrs import frozen
 
 @frozen
 class Of:
-    """The value is a component of this kind."""
+    """The value is a component of this kind (`losses`, `memories`, …)."""
 
     kind: str
 
 
 @frozen
 class Range:
-    """The number lies between these bounds, which are included unless marked exclusive."""
+    """The bounds of a number: `minimum` and `maximum` inclusive, `above` and `below` exclusive."""
 
     minimum: float | None = None
     maximum: float | None = None
@@ -30,12 +31,12 @@ class Range:
 
 @frozen
 class Existing:
-    """The text names a file or folder that must exist when the config is checked; `*` and `?` match several."""
+    """The string is the path of a file or folder that must exist; it may have `*` and `?`."""
 
 
 @frozen
 class PythonOnly:
-    """The value can be given in Python only, never in a config."""
+    """The value can be passed in Python but not written in a config."""
 
 
 Layer: TypeAlias = Annotated[Any, Of("layers")]
@@ -67,6 +68,7 @@ Fraction: TypeAlias = Annotated[float, Range(minimum=0.0, maximum=1.0)]
 ExistingPath: TypeAlias = Annotated[str, Existing()]
 DataFiles: TypeAlias = ExistingPath | list[ExistingPath]
 GraphFn: TypeAlias = Annotated[Callable[..., Any], PythonOnly()]
+"""A function of (mode, features) that builds a graph and returns its outputs."""
 
 ComponentLike: TypeAlias = Any | str | Mapping[str, Any]
 OneOrMany: TypeAlias = str | Sequence[str]

@@ -1,4 +1,4 @@
-"""The mistakes plx explains to a person: each says where, what was received, and what would be accepted."""
+"""Errors that plx explains: each message says where, what was received and what is accepted."""
 
 import difflib
 import re
@@ -9,7 +9,13 @@ from attrs import frozen
 
 @frozen
 class Place:
-    """A position in a config: a file (or a command-line option), a line and a column counted from 1."""
+    """A position in a config.
+
+    Args:
+        source: the file, or the command-line option.
+        line: counted from 1; 0 if unknown.
+        column: counted from 1; 0 if unknown.
+    """
 
     source: str
     line: int = 0
@@ -21,25 +27,31 @@ class Place:
 
 @frozen
 class Problem:
-    """One mistake in a config."""
+    """One mistake in a config.
+
+    Args:
+        path: the path of the value in the config, such as `model.classifier.loss`; may be empty.
+        message: what is wrong with the value.
+        place: where the value was written.
+    """
 
     path: str
     message: str
     place: Place | None = None
 
     def __str__(self) -> str:
-        where = " ".join(str(part) for part in (self.place, self.path) if part)
-        return f"{where}: {self.message}" if where else self.message
+        location = " ".join(str(part) for part in (self.place, self.path) if part)
+        return f"{location}: {self.message}" if location else self.message
 
 
 class PlxError(Exception):
-    """A mistake that a person can mend; shown as one message, without a traceback."""
+    """An error that the user can fix; shown as one message, without a traceback."""
 
     exit_code = 2
 
 
 class ConfigError(PlxError):
-    """A config is wrong; `problems` holds every mistake that was found, in the order of the file."""
+    """A config is wrong; `problems` lists every mistake, in the order of the file."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
@@ -59,11 +71,11 @@ class PluginError(PlxError):
 
 
 class ComponentError(PlxError):
-    """A component refused its parameters.
+    """A component rejected its parameters.
 
     Args:
         message: what is wrong.
-        about: the path in a config of what has to be changed, where that is another part of it.
+        about: the config path of the value to change, if it belongs to another component.
     """
 
     def __init__(self, message: str, about: str = "") -> None:
@@ -72,15 +84,15 @@ class ComponentError(PlxError):
 
 
 class DataError(PlxError):
-    """Data cannot be read as it was described."""
+    """Data cannot be read as the config describes it."""
 
 
 class RunDirectoryError(PlxError):
-    """A run directory is in use, is not a run's, or belongs to another experiment."""
+    """A directory is in use, is not a run directory, or belongs to another experiment."""
 
 
 class RunFailed(PlxError):
-    """A run started, and could not go on."""
+    """A run started but could not continue."""
 
     exit_code = 1
 
@@ -90,27 +102,30 @@ class NonFiniteLoss(RunFailed):
 
 
 class CorruptData(RunFailed, DataError):
-    """A record on disk is not what was written."""
+    """A record on disk is corrupt."""
 
 
 class CheckpointError(RunFailed):
-    """A checkpoint cannot be written, or no longer fits what it is restored into."""
+    """A checkpoint cannot be written, or does not fit the run that restores it."""
 
 
 def reason_of(error: Exception) -> str:
-    """The message of an error of Keras or TensorFlow in one line, without the frame: bold type, arguments, and lines of code."""
+    """Return the message of a Keras or TensorFlow error in one line, at most 300 characters long.
+
+    ANSI codes, argument dumps and source lines are removed.
+    """
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     text = re.split(r"\n\s*(?:Arguments received by|Call arguments received)", text)[0]
-    for frame in (
+    for prefix in (
         r"Exception encountered(?: when calling \S+|:)\s",
         r"\n\s+\w+(?:Error|Exception): ",
     ):
-        text = re.split(frame, text)[-1]
+        text = re.split(prefix, text)[-1]
     return " ".join(text.split())[:300] or type(error).__name__
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
-    """`"; did you mean learning_rate?"` when a choice is near, and nothing otherwise."""
+    """Return `"; did you mean learning_rate?"` if a choice is similar to the word, else `""`."""
     folded = {choice.lower().replace("_", ""): choice for choice in choices}
-    near = difflib.get_close_matches(word.lower().replace("_", ""), folded, n=1, cutoff=0.6)
-    return f"; did you mean {folded[near[0]]}?" if near else ""
+    matches = difflib.get_close_matches(word.lower().replace("_", ""), folded, n=1, cutoff=0.6)
+    return f"; did you mean {folded[matches[0]]}?" if matches else ""

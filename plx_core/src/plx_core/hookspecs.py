@@ -21,9 +21,11 @@ API_VERSION = 1
 
 Factory: TypeAlias = Callable[..., Any]
 Factories: TypeAlias = Mapping[str, Factory | str]
+"""What a hook returns: factories, or their import paths, by name."""
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
+"""Decorator that marks a function of a plug-in module as the implementation of a hook."""
 
 
 @hookspec

@@ -1,20 +1,30 @@
-"""What plx_core itself offers; it registers as any other package does."""
+"""The components of plx_core, registered as any other package registers its own."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from plx_core.hookspecs import Factories, hookimpl
 
+STANDARD_CALLBACKS = (
+    "CheckpointSaver", "EarlyStopping", "FinalOps", "GlobalStepWaiter", "NanGuard", "Profiler",
+    "ReduceLROnPlateau", "StepCounter", "StepLogging", "StopAfterNEvals", "StopAtStep",
+    "SummarySaver",
+)  # fmt: skip
+EPISODE_CALLBACKS = (
+    "EpisodeCheckpointSaver", "EpisodeCounter", "EpisodeLogging", "EpisodeSummarySaver",
+    "StopAtEpisode",
+)  # fmt: skip
+
 
 @hookimpl
 def provide_pipelines() -> Factories:
-    """Inputs that need nothing but arrays."""
+    """Provide pipelines for arrays in memory."""
     return {"ArrayPipeline": "plx_core.data.arrays:ArrayPipeline"}
 
 
 @hookimpl
 def provide_layers() -> Factories:
-    """Graphs as layers."""
+    """Provide the layers that reuse a graph or a layer."""
     return {
         "Shared": "plx_core.networks.graph:Shared",
         "SubGraph": "plx_core.networks.graph:SubGraph",
@@ -23,7 +33,7 @@ def provide_layers() -> Factories:
 
 @hookimpl
 def provide_trackers() -> Factories:
-    """Where metrics go."""
+    """Provide the destinations of metrics."""
     return {
         "CSV": "plx_core.runs.trackers:CSVTracker",
         "JSONL": "plx_core.runs.trackers:JSONLTracker",
@@ -34,62 +44,58 @@ def provide_trackers() -> Factories:
 
 @hookimpl
 def provide_callbacks() -> Factories:
-    """The hooks of polyaxon-lib in today's form, and two favourites."""
-    names = (
-        "StopAtStep", "StepLogging", "StepCounter", "CheckpointSaver", "SummarySaver", "NanGuard", "GlobalStepWaiter", "FinalOps",
-        "StopAfterNEvals", "Profiler", "EarlyStopping", "ReduceLROnPlateau",
-    )  # fmt: skip
-    of_episodes = (
-        "StopAtEpisode",
-        "EpisodeLogging",
-        "EpisodeCounter",
-        "EpisodeSummarySaver",
-        "EpisodeCheckpointSaver",
-    )
-    return {name: f"plx_core.callbacks.standard:{name}" for name in names} | {
-        name: f"plx_core.callbacks.episodes:{name}" for name in of_episodes
+    """Provide the callbacks of polyaxon-lib and `tf.estimator`, and two of Keras's."""
+    return {
+        **{name: f"plx_core.callbacks.standard:{name}" for name in STANDARD_CALLBACKS},
+        **{name: f"plx_core.callbacks.episodes:{name}" for name in EPISODE_CALLBACKS},
     }
 
 
 @hookimpl
 def provide_exporters() -> Factories:
-    """Which models are exported."""
-    return {
-        name: f"plx_core.runs.exporters:{name}"
-        for name in ("LatestExporter", "BestExporter", "FinalExporter")
-    }
+    """Provide the strategies that choose which models are exported."""
+    names = ("BestExporter", "FinalExporter", "LatestExporter")
+    return {name: f"plx_core.runs.exporters:{name}" for name in names}
 
 
 @hookimpl
 def provide_aliases() -> Mapping[str, Mapping[str, str]]:
-    """The names that polyaxon-lib's hooks had."""
-    hooks = {
-        "StopAtStepHook": "StopAtStep", "StepLoggingTensorHook": "StepLogging", "StepCounterHook": "StepCounter",
-        "StepCheckpointSaverHook": "CheckpointSaver", "StepSummarySaverHook": "SummarySaver", "NanTensorHook": "NanGuard",
-        "GlobalStepWaiterHook": "GlobalStepWaiter", "FinalOpsHook": "FinalOps", "StopAfterNEvalsHook": "StopAfterNEvals",
-        "ProfilerHook": "Profiler", "StopAtEpisodeHook": "StopAtEpisode", "EpisodeLoggingTensorHook": "EpisodeLogging",
-        "EpisodeCounterHook": "EpisodeCounter", "EpisodeSummarySaverHook": "EpisodeSummarySaver",
-        "EpisodeCheckpointSaverHook": "EpisodeCheckpointSaver",
-    }  # fmt: skip
+    """Provide the names that polyaxon-lib had for callbacks and exporters."""
     return {
-        "callbacks": hooks,
-        "exporters": {"latest": "LatestExporter", "best": "BestExporter", "final": "FinalExporter"},
+        "callbacks": {
+            "EpisodeCheckpointSaverHook": "EpisodeCheckpointSaver",
+            "EpisodeCounterHook": "EpisodeCounter",
+            "EpisodeLoggingTensorHook": "EpisodeLogging",
+            "EpisodeSummarySaverHook": "EpisodeSummarySaver",
+            "FinalOpsHook": "FinalOps",
+            "GlobalStepWaiterHook": "GlobalStepWaiter",
+            "NanTensorHook": "NanGuard",
+            "ProfilerHook": "Profiler",
+            "StepCheckpointSaverHook": "CheckpointSaver",
+            "StepCounterHook": "StepCounter",
+            "StepLoggingTensorHook": "StepLogging",
+            "StepSummarySaverHook": "SummarySaver",
+            "StopAfterNEvalsHook": "StopAfterNEvals",
+            "StopAtEpisodeHook": "StopAtEpisode",
+            "StopAtStepHook": "StopAtStep",
+        },
+        "exporters": {"best": "BestExporter", "final": "FinalExporter", "latest": "LatestExporter"},
     }
 
 
 @hookimpl
 def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
-    """How those are tried that need parameters."""
-    of_episodes = ("EpisodeCheckpointSaver", "EpisodeLogging", "EpisodeSummarySaver")
+    """Provide parameters for the conformance checks of components that require some."""
+    every_episode = {"params": {"every_n_episodes": 1}}
     return {
-        "pipelines": {"ArrayPipeline": "plx_core.testing.own_examples:array_pipeline"},
-        "callbacks": {name: {"params": {"every_n_episodes": 1}} for name in of_episodes}
-        | {
-            "StopAtStep": {"params": {"last_step": 6}},
+        "pipelines": {"ArrayPipeline": "plx_core.testing.examples:array_pipeline"},
+        "callbacks": {
+            "EpisodeCheckpointSaver": every_episode,
+            "EpisodeLogging": every_episode,
+            "EpisodeSummarySaver": every_episode,
+            "FinalOps": "plx_core.testing.examples:final_ops",
             "GlobalStepWaiter": {"params": {"wait_until_step": 0}},
-        }
-        | {
             "StopAtEpisode": {"params": {"last_episode": 2}},
-            "FinalOps": "plx_core.testing.own_examples:final_ops",
+            "StopAtStep": {"params": {"last_step": 6}},
         },
     }

@@ -1,7 +1,7 @@
-"""What a plug-in implements: small abstract classes, which core calls and nothing else.
+"""The state of parts that change during a run, which checkpoints save; seeds; and run modes.
 
-What changes over time has `state()` and `restore()`: a mapping of names to NumPy arrays, numbers, texts, and mappings
-of these. A checkpoint is those states, so a part that returns all that it would miss resumes exactly.
+A checkpoint holds the `state()` of every stateful part. A part whose `state()` is complete resumes
+exactly.
 """
 
 from __future__ import annotations
@@ -12,42 +12,41 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 
 State: TypeAlias = Mapping[str, Any]
-"""Names to NumPy arrays, numbers, texts, None, lists of plain values, and mappings of these."""
+"""Names to NumPy arrays, numbers, strings, None, lists of plain values, or mappings of these."""
 
 
 class Modes(StrEnum):
-    """What a model or a pipeline is built for."""
+    """The purpose for which a model or a pipeline is built."""
 
     TRAIN = "train"
     EVAL = "eval"
     PREDICT = "predict"
-    INFER = "predict"
     GENERATE = "generate"
     ENCODE = "encode"
     DECODE = "decode"
 
     @classmethod
     def is_train(cls, mode: str) -> bool:
-        """Whether the mode is the one in which weights are updated."""
+        """Return whether the mode is `TRAIN`, in which weights are updated."""
         return mode == cls.TRAIN
 
 
 class Stateful(ABC):
-    """What changes over time."""
+    """A part that changes during a run."""
 
     @abstractmethod
     def state(self) -> State:
-        """All that `restore` needs to go on exactly from here."""
+        """Return everything that `restore` needs to continue exactly from here."""
 
     @abstractmethod
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Continue from a state."""
 
 
 class Seedable:
-    """What draws at random; whoever uses it gives a seed where the person who made it gave none."""
+    """A part that draws random numbers; its user calls `reseed` if its `seed` is None."""
 
     seed: int | None = None
 
     def reseed(self, seed: int) -> None:
-        """Draw from this seed on."""
+        """Restart the random generator from this seed."""

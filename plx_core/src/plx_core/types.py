@@ -1,7 +1,7 @@
-"""Names for what annotations can only call Any: Keras, TensorFlow and gymnasium ship no usable types.
+"""Aliases for values that have no usable types in Keras, TensorFlow and gymnasium.
 
-The aliases say what a value is. At run time each of them but `Array` is `Any`, so that nothing heavy
-is imported and a component's schema is not affected.
+The aliases say what a value is. At run time most of them are `Any`, so that nothing heavy is
+imported and the schema of a component is not affected.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Network: TypeAlias = Any
 """A `keras.Model`."""
 
 Layer: TypeAlias = Any
-"""A `keras.layers.Layer`, or what can be called as one."""
+"""A `keras.layers.Layer`, or another callable used as a layer."""
 
 Optimizer: TypeAlias = Any
 """A `keras.optimizers.Optimizer`."""
@@ -42,7 +42,7 @@ Space: TypeAlias = Any
 """A `gymnasium.Space`."""
 
 Nested: TypeAlias = Any
-"""A structure of tensors or arrays: one of them, or mappings, lists and tuples of such structures."""
+"""A tensor or an array, or a mapping, list or tuple of such structures."""
 
 Features: TypeAlias = Mapping[str, Any]
 """Tensors by the name of the feature."""
@@ -51,13 +51,16 @@ Labels: TypeAlias = Any
 """A tensor, tensors by name, or None."""
 
 InputFn: TypeAlias = Any
-"""A source of batches: a `Pipeline`, or a function that returns one, a `tf.data.Dataset`, or tensors."""
+"""A `Pipeline`, or a function that returns one, a `tf.data.Dataset` or tensors."""
 
 Source: TypeAlias = Any
-"""What an experiment trains or evaluates on: an `InputFn` or an environment."""
+"""An `InputFn` or an environment, to train, evaluate or export with."""
 
 Observations: TypeAlias = Any
 """An array [N, …], or arrays by name."""
 
 Batch: TypeAlias = Mapping[str, Any]
 """Arrays or tensors by name, with a leading axis of examples or transitions."""
+
+Part: TypeAlias = Any
+"""The object that the factory of a component returns: a layer, a loss, a memory, …"""

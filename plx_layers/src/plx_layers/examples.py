@@ -1,4 +1,4 @@
-"""How those models are tried that take more than a graph of one output."""
+"""Examples of the models that take more than a graph with one output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROWS = 16
 
 
 def multi_head(folder: Path) -> Mapping[str, Any]:
-    """A species and a size, of one graph."""
+    """Return a model of a species and a size, from one graph."""
     layers = [
         {"Dense": {"units": 4, "name": "hidden"}},
         {"Dense": {"units": 3, "name": "species", "inbound_nodes": "hidden"}},
@@ -29,7 +29,7 @@ def multi_head(folder: Path) -> Mapping[str, Any]:
 
 
 def generator(folder: Path) -> Mapping[str, Any]:
-    """An autoencoder of eight numbers."""
+    """Return an autoencoder of eight numbers."""
     return {
         "params": {
             "encoder": {"layers": [{"Dense": {"units": 3}}]},

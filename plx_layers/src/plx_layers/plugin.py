@@ -1,88 +1,105 @@
-"""What plx_layers offers, by the names that a config uses; Keras's own stock is read off its public modules."""
+"""The components of plx_layers, by the names that a config uses.
+
+A name of Keras is Keras's own part, unchanged, unless a hook below says otherwise.
+"""
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from plx_core import hookimpl
 from plx_core.hookspecs import Factories
-from plx_layers import stock
+from plx_layers import keras_parts
 
-OLDER_LAYERS = (
-    "FullyConnected", "Conv1d", "Conv2d", "Conv3d", "Conv2dTranspose", "MaxPool1d", "MaxPool2d", "MaxPool3d",
-    "AvgPool1d", "AvgPool2d", "AvgPool3d", "Upsample2d",
+LAYERS_OF_2017 = (
+    "FullyConnected", "Conv1d", "Conv2d", "Conv3d", "Conv2dTranspose", "MaxPool1d", "MaxPool2d",
+    "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "Upsample2d",
 )  # fmt: skip
-LOSSES = {
-    "cross_entropies": ("SoftmaxCrossEntropy", "SigmoidCrossEntropy", "LogLoss"),
-    "differences": ("AbsoluteDifference", "MeanSquaredError", "Huber", "ClippedDelta"),
-    "similarities": ("Hinge", "CosineDistance"),
-    "divergences": ("Poisson", "KullbackLeiblerDivergence"),
+LOSSES_OF_2017 = {
+    "AbsoluteDifference": "absolute_difference",
+    "ClippedDeltaLoss": "ClippedDeltaLoss",
+    "CosineDistance": "CosineDistance",
+    "HingeLoss": "hinge_loss",
+    "HuberLoss": "huber_loss",
+    "KullbackLeiblerDivergence": "KullbackLeiblerDivergence",
+    "LogLoss": "LogLoss",
+    "PoissonLoss": "poisson_loss",
+    "SigmoidCrossEntropy": "sigmoid_cross_entropy",
+    "SoftmaxCrossEntropy": "SoftmaxCrossEntropy",
 }
 METRICS = {
-    "curves": ("AUC", "SensitivityAtSpecificity", "SpecificityAtSensitivity"),
+    "curves": (
+        "StreamingAUC", "StreamingSensitivityAtSpecificity", "StreamingSpecificityAtSensitivity",
+    ),
     "decisions": ("PrecisionAtK", "PrecisionAtThresholds", "RecallAtK", "RecallAtThresholds"),
-    "means": ("Mean", "MeanCosineDistance", "MeanRelativeError", "PercentageLess", "Sum"),
-    "correlations": ("Covariance", "PearsonCorrelation"),
-}
+    "means": ("MeanCosineDistance", "MeanRelativeError", "PercentageLess", "StreamingMean"),
+    "correlations": ("Covariance", "StreamingPearsonCorrelation"),
+}  # fmt: skip
 STREAMING = (
-    *(name for names in METRICS.values() for name in names if name != "Sum"),
-    "TruePositives", "TrueNegatives", "FalsePositives", "FalseNegatives", "Accuracy", "Precision", "Recall",
-    "MeanAbsoluteError", "MeanSquaredError", "RootMeanSquaredError",
+    "Covariance", "MeanCosineDistance", "MeanRelativeError", "PercentageLess", "PrecisionAtK",
+    "PrecisionAtThresholds", "RecallAtK", "RecallAtThresholds", "TruePositives", "TrueNegatives",
+    "FalsePositives", "FalseNegatives", "Accuracy", "Precision", "Recall", "MeanAbsoluteError",
+    "MeanSquaredError", "RootMeanSquaredError",
 )  # fmt: skip
-"""The metrics that TensorFlow 1 called `streaming_…`."""
+"""The metrics that TensorFlow 1 called `streaming_…`, and that have the same meaning without it."""
 
 
 @hookimpl
 def provide_layers() -> Factories:
-    """Keras's layers, those that it has no more or less of, and those of polyaxon-lib's JSON dialect."""
+    """Return Keras's layers, further ones, and those of polyaxon-lib.
+
+    `Activation` and `Reshape` are Keras's, and take a little more.
+    """
     return {
-        **stock.classes("layers"),
+        **keras_parts.classes("layers"),
         "Activation": "plx_layers.layers.activation:Activation",
         "Cast": "plx_layers.layers.cast:Cast",
         "LocallyConnected1D": "plx_layers.layers.locally_connected:LocallyConnected1D",
         "LocallyConnected2D": "plx_layers.layers.locally_connected:LocallyConnected2D",
         "Reshape": "plx_layers.layers.reshape:Reshape",
         "ThresholdedReLU": "plx_layers.layers.thresholded_relu:ThresholdedReLU",
-        **{name: f"plx_layers.layers.older:{name}" for name in OLDER_LAYERS},
+        **{name: f"plx_layers.layers.polyaxon_2017:{name}" for name in LAYERS_OF_2017},
     }
 
 
 @hookimpl
 def provide_losses() -> Factories:
-    """Keras's losses, and polyaxon-lib's, which have weights; where both have a name, it is the one with weights."""
+    """Return Keras's losses, weights for any loss, and the losses of polyaxon-lib."""
     return {
-        **stock.classes("losses"),
+        **keras_parts.classes("losses"),
+        "Weighted": "plx_layers.losses.weighted:Weighted",
         **{
-            name: f"plx_layers.losses.{module}:{name}"
-            for module, names in LOSSES.items()
-            for name in names
+            name: f"plx_layers.losses.polyaxon_2017:{factory}"
+            for name, factory in LOSSES_OF_2017.items()
         },
     }
 
 
 @hookimpl
 def provide_optimizers() -> Factories:
-    """Keras's optimizers and TensorFlow 1's, each with the decay and the warm-up of its learning rate among its parameters."""
+    """Return Keras's optimizers and those of TensorFlow 1.
+
+    Each also takes the decay and the warm-up of its learning rate.
+    """
     return {
-        name: f"plx_layers.optimizers:{name}"
-        for name in (*stock.classes("optimizers"), "Momentum", "Nesterov")
+        name: f"plx_layers.optimizers.scheduled:{name}"
+        for name in (*keras_parts.classes("optimizers"), "Momentum", "Nesterov")
     }
 
 
 @hookimpl
 def provide_schedules() -> Factories:
-    """Keras's learning-rate schedules, the decay family of TensorFlow 1, and warm-up."""
+    """Return Keras's learning-rate schedules, the decays of TensorFlow 1, and warm-up."""
     return {
-        **stock.classes("optimizers.schedules"),
+        **keras_parts.classes("optimizers.schedules"),
         **{name: f"plx_layers.schedules:{name}" for name in ("Decay", "Warmup")},
     }
 
 
 @hookimpl
 def provide_metrics() -> Factories:
-    """Keras's metrics and TensorFlow 1's; where both have a name, it is the one that counts over all examples."""
+    """Return Keras's metrics, and those of TensorFlow 1 that Keras lacks or defines differently."""
     return {
-        **stock.classes("metrics"),
+        **keras_parts.classes("metrics"),
         **{
             name: f"plx_layers.metrics.{module}:{name}"
             for module, names in METRICS.items()
@@ -93,34 +110,32 @@ def provide_metrics() -> Factories:
 
 @hookimpl
 def provide_initializers() -> Factories:
-    """Keras's initializers."""
-    return stock.classes("initializers")
+    """Return Keras's initializers."""
+    return keras_parts.classes("initializers")
 
 
 @hookimpl
 def provide_regularizers() -> Factories:
-    """Keras's regularizers, and those of TensorFlow 1 by its names."""
-    ours = {
-        name: f"plx_layers.regularizers:{name}" for name in ("l1_regularizer", "l2_regularizer")
-    }
-    return {**stock.classes("regularizers"), **ours}
+    """Return Keras's regularizers, and those of TensorFlow 1 by its names."""
+    own = {name: f"plx_layers.regularizers:{name}" for name in ("l1_regularizer", "l2_regularizer")}
+    return {**keras_parts.classes("regularizers"), **own}
 
 
 @hookimpl
 def provide_constraints() -> Factories:
-    """Keras's constraints."""
-    return stock.classes("constraints")
+    """Return Keras's constraints."""
+    return keras_parts.classes("constraints")
 
 
 @hookimpl
 def provide_activations() -> Factories:
-    """Keras's activations, and `crelu`."""
-    return {**stock.functions("activations"), "crelu": "plx_layers.activations:crelu"}
+    """Return Keras's activations, and `crelu`."""
+    return {**keras_parts.functions("activations"), "crelu": "plx_layers.activations:crelu"}
 
 
 @hookimpl
 def provide_models() -> Factories:
-    """Models of supervised learning."""
+    """Return the models of supervised learning."""
     return {
         "Classifier": "plx_layers.models.classifier:Classifier",
         "Generator": "plx_layers.models.generator:Generator",
@@ -131,7 +146,7 @@ def provide_models() -> Factories:
 
 @hookimpl
 def provide_bridges() -> Factories:
-    """What joins a generator's encoder to its decoder."""
+    """Return the bridges from a generator's encoder to its decoder."""
     return {
         "LatentBridge": "plx_layers.bridges.latent:LatentBridge",
         "NoOpBridge": "plx_layers.bridges.noop:NoOpBridge",
@@ -140,7 +155,7 @@ def provide_bridges() -> Factories:
 
 @hookimpl
 def provide_callbacks() -> Factories:
-    """Pictures of what a generator makes."""
+    """Return the callbacks that draw the results of a generator."""
     return {
         name: f"plx_layers.callbacks:{name}"
         for name in ("GeneratedImages", "LatentTraversal", "ReconstructionImages")
@@ -149,38 +164,35 @@ def provide_callbacks() -> Factories:
 
 @hookimpl
 def provide_aliases() -> Mapping[str, Mapping[str, str]]:
-    """The names that polyaxon-lib and TensorFlow 1 had for Keras's parts; a lower-case name stays Keras's."""
-    older = {
+    """Return the names that polyaxon-lib and TensorFlow 1 had for Keras's parts.
+
+    A layer's name in lower case is Keras's, not polyaxon-lib's.
+    """
+    layers = {
         name.lower(): name.replace("d", "D")
-        for name in OLDER_LAYERS
-        if name.startswith("Conv") and name != "Conv2dTranspose"
+        for name in LAYERS_OF_2017
+        if name.startswith(("Conv", "MaxPool", "AvgPool"))
     }
+    metrics = {f"streaming_{_snake(name)}": name for name in STREAMING}
+    metrics["streaming_mean_iou"] = "MeanIoU"
+    for name in ("PrecisionAtK", "RecallAtK"):
+        metrics[f"Sparse{name}"] = name
+        metrics[f"streaming_sparse_{name}"] = name
     return {
-        "layers": older
-        | {
-            "conv2dtranspose": "Conv2DTranspose",
-            "maxpool1d": "MaxPool1D",
-            "maxpool2d": "MaxPool2D",
-            "maxpool3d": "MaxPool3D",
-        }
-        | {"avgpool1d": "AvgPool1D", "avgpool2d": "AvgPool2D", "avgpool3d": "AvgPool3D"},
-        "losses": {f"{name}Loss": name for name in ("Huber", "ClippedDelta", "Hinge", "Poisson")}
-        | {"KullbackLeiberDivergence": "KullbackLeiblerDivergence"},
+        "layers": layers,
+        "losses": {
+            "ClippedDelta": "ClippedDeltaLoss",
+            "KullbackLeiberDivergence": "KullbackLeiblerDivergence",
+        },
         "optimizers": {"Nestrov": "Nesterov"},
         "initializers": {"Uniform": "RandomUniform", "Normal": "RandomNormal"},
-        "metrics": {f"streaming_{_snake(name)}": name for name in STREAMING}
-        | {"streaming_mean_iou": "MeanIoU"}
-        | {
-            f"{prefix}{name}": name
-            for name in ("PrecisionAtK", "RecallAtK")
-            for prefix in ("Sparse", "streaming_sparse_")
-        },
+        "metrics": metrics,
     }
 
 
 @hookimpl
 def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    """What polyaxon-lib's files and Keras 2 called parameters of Keras's parts."""
+    """Return the names that polyaxon-lib and Keras 2 had for parameters of Keras's parts."""
     return {
         "layers": {
             "*": {"regularizer": "kernel_regularizer"},
@@ -188,15 +200,15 @@ def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]
             "LeakyReLU": {"alpha": "negative_slope"},
             "Reshape": {"new_shape": "target_shape"},
         },
-        "losses": {"Huber": {"clip": "delta"}},
+        "losses": {"HuberLoss": {"clip": "delta"}},
         "optimizers": {"*": {"beta1": "beta_1", "beta2": "beta_2"}, "RMSprop": {"decay": "rho"}},
         "regularizers": {"L1": {"l": "l1"}, "L2": {"l": "l2"}},
     }
 
 
 @hookimpl
-def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
-    """How those are tried that take more than a graph of one output."""
+def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, object] | str]]:
+    """Return examples of the models that take more than a graph with one output."""
     models = {
         "Generator": "plx_layers.examples:generator",
         "MultiHead": "plx_layers.examples:multi_head",

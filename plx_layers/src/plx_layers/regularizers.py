@@ -1,25 +1,25 @@
-"""Regularizers by the names that TensorFlow 1 gave them, with its parameter and polyaxon-lib's default."""
+"""Regularizers by the names of TensorFlow 1, with its parameter and polyaxon-lib's default."""
 
-from typing import Any
+from __future__ import annotations
 
 import keras
 
 from plx_core.annotations import NonNegativeFloat
 
 
-def l1_regularizer(scale: NonNegativeFloat = 0.001) -> Any:
-    """The sum of the weights' absolute values, times `scale`: a scalar.
+def l1_regularizer(scale: NonNegativeFloat = 0.001) -> keras.regularizers.Regularizer:
+    """Penalise the sum of the weights' absolute values times `scale`, a scalar.
 
     Args:
-        scale: what the sum is multiplied by.
+        scale: the factor.
     """
     return keras.regularizers.L1(scale)
 
 
-def l2_regularizer(scale: NonNegativeFloat = 0.001) -> Any:
-    """Half the sum of the weights' squares, times `scale`, as TensorFlow 1 had it: a scalar.
+def l2_regularizer(scale: NonNegativeFloat = 0.001) -> keras.regularizers.Regularizer:
+    """Penalise half the sum of the weights' squares times `scale`, a scalar, as in TensorFlow 1.
 
     Args:
-        scale: what it is multiplied by.
+        scale: the factor.
     """
     return keras.regularizers.L2(scale / 2)

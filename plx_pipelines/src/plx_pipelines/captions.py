@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 import tensorflow as tf
 
-from plx_core import Graph, Modes, Order, batches, make_order
+from plx_core import BatchOptions, Order, batches
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
 from plx_pipelines.encoding import FORMAT, IMAGE
 from plx_pipelines.images import MOST_UNROLLED, decode_images, decode_raw_images
-from plx_pipelines.indexed import RecordPipeline
 from plx_pipelines.metadata import read_metadata
+from plx_pipelines.record_pipeline import RecordPipeline
 from plx_pipelines.sequences import LENGTH, TOKEN, fit_width, padded_width
 from plx_pipelines.sources import OnCorrupt, RecordSource
 
@@ -33,19 +33,13 @@ class ImageCaptioningPipeline(RecordPipeline):
         meta_data_file: a JSON file with `height`, `width` and `channels`.
         image_field: the feature of a record that holds the image.
         caption_ids_field: the feature list that holds the numbers.
-        batch_size: examples in a batch.
-        num_epochs: how often the examples are gone through; None for without end in training, and once otherwise.
-        shuffle: whether each epoch has an order of its own, over all files; None for in training only.
         dynamic_pad: pad to the longest caption of the batch; else to `max_length`.
         max_length: how many tokens of a caption are kept.
         bucket_by_length: whether a batch holds captions of like lengths; all records are read for that beforehand.
-        drop_remainder: leave out the last batch if it is short.
         cache: whether the records are kept in memory; None for when they take less than 256 MiB.
         on_corrupt: whether a damaged record is an error, or left out and counted.
         corrupt_budget: with `skip`, how many damaged places are put up with.
-        feature_processors: layers applied to features, a graph for each feature by name.
-        seed: what the order and random layers follow from.
-        mode: one of `Modes`.
+        options: see `plx_core.IndexedPipeline`.
     """
 
     def __init__(
@@ -54,19 +48,13 @@ class ImageCaptioningPipeline(RecordPipeline):
         meta_data_file: ExistingPath,
         image_field: str = IMAGE,
         caption_ids_field: str = CAPTION_IDS,
-        batch_size: PositiveInt = 64,
-        num_epochs: PositiveInt | None = None,
-        shuffle: bool | None = None,
         dynamic_pad: bool = True,
         max_length: PositiveInt | None = None,
         bucket_by_length: bool = False,
-        drop_remainder: bool = False,
         cache: bool | None = None,
         on_corrupt: OnCorrupt = "error",
         corrupt_budget: NonNegativeInt = 100,
-        feature_processors: dict[str, Graph] | None = None,
-        seed: int | None = None,
-        mode: str = Modes.TRAIN,
+        **options: Unpack[BatchOptions],
     ) -> None:
         self.meta_data = read_metadata(
             meta_data_file, {"height": int, "width": int, "channels": int}
@@ -75,7 +63,6 @@ class ImageCaptioningPipeline(RecordPipeline):
         self._max_length, self._width = max_length, padded_width(dynamic_pad, max_length)
         self._image, self._caption_ids = image_field, caption_ids_field
         source = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
-        order = make_order(len(source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
         tokens = tf.TensorSpec([None, self._width], tf.int64)
         features = {
             "image": tf.TensorSpec([None, *self._shape], tf.uint8),
@@ -83,9 +70,7 @@ class ImageCaptioningPipeline(RecordPipeline):
             CAPTION + LENGTH: tf.TensorSpec([None], tf.int64),
         }
         lengths = read_caption_lengths(source, caption_ids_field) if bucket_by_length else None
-        super().__init__(
-            source, order, (features, {"label": tokens}), feature_processors, mode, lengths
-        )
+        super().__init__(source, (features, {"label": tokens}), lengths, **options)
 
     def _read(self, indices: tf.Tensor) -> Any:
         contexts = {name: tf.io.FixedLenFeature((), tf.string) for name in (self._image, FORMAT)}

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import tensorflow as tf
 
-from plx_core import Graph, Modes, Order, Resident, batches, make_order
+from plx_core import (
+    BatchOptions,
+    IndexedPipeline,
+    Order,
+    Resident,
+    batches,
+)
 from plx_core.annotations import ExistingPath, NonNegativeInt, PositiveInt
 from plx_core.errors import CorruptData
 from plx_pipelines.image_files import find_classes, find_faults, find_images
-from plx_pipelines.indexed import IndexedPipeline
 from plx_pipelines.sources import OnCorrupt
 
 
@@ -28,16 +33,10 @@ class ImageFolderPipeline(IndexedPipeline):
         width: pixels from left to right.
         channels: 1 for grey levels, 3 for colours, 4 with transparency.
         classes: the folders to read, if not all of them; labels follow this order.
-        batch_size: images in a batch.
-        num_epochs: how often the images are gone through; None for without end in training, and once otherwise.
-        shuffle: whether each epoch has an order of its own; None for in training only.
-        drop_remainder: leave out the last batch if it is short.
         cache: whether decoded images are kept in memory.
         on_corrupt: whether a file that is no image is an error, or left out and counted; they are looked for beforehand then.
         corrupt_budget: with `skip`, how many such files are put up with.
-        feature_processors: layers applied to features, a graph for each feature by name.
-        seed: what the order and random layers follow from.
-        mode: one of `Modes`.
+        options: see `plx_core.IndexedPipeline`.
     """
 
     def __init__(
@@ -47,16 +46,10 @@ class ImageFolderPipeline(IndexedPipeline):
         width: PositiveInt,
         channels: PositiveInt = 3,
         classes: list[str] | None = None,
-        batch_size: PositiveInt = 64,
-        num_epochs: PositiveInt | None = None,
-        shuffle: bool | None = None,
-        drop_remainder: bool = False,
         cache: bool = False,
         on_corrupt: OnCorrupt = "error",
         corrupt_budget: NonNegativeInt = 100,
-        feature_processors: dict[str, Graph] | None = None,
-        seed: int | None = None,
-        mode: str = Modes.TRAIN,
+        **options: Unpack[BatchOptions],
     ) -> None:
         self.classes = find_classes(data_dir) if classes is None else list(classes)
         self._shape = (height, width, channels)
@@ -72,14 +65,11 @@ class ImageFolderPipeline(IndexedPipeline):
             )
         self._files = [(path, label) for path, label in found if path not in self._faults]
         self._skips = on_corrupt == "skip"
-        order = make_order(
-            len(self._files), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
-        )
         spec = (
             {"image": tf.TensorSpec([None, *self._shape], tf.uint8)},
             {"label": tf.TensorSpec([None], tf.int64)},
         )
-        super().__init__(order, spec, feature_processors, mode)
+        super().__init__(len(self._files), spec, None, **options)
         paths, labels = zip(*self._files, strict=True)
         self._paths, self._labels = (
             Resident(tf.constant(paths, tf.string)),

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import tensorflow as tf
 
-from plx_core import Graph, Modes, Order, Resident, batches, make_order
-from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
+from plx_core import BatchOptions, Order, Resident, batches
+from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt
 from plx_core.errors import DataError
 from plx_pipelines.encoding import FORMAT, IMAGE, LABEL
-from plx_pipelines.indexed import RecordPipeline
 from plx_pipelines.metadata import read_metadata
+from plx_pipelines.record_pipeline import RecordPipeline
 from plx_pipelines.sources import OnCorrupt, RecordSource
 
 FORMATS = ("raw", "png", "jpeg", "jpg")
@@ -30,18 +30,12 @@ class TFRecordImagePipeline(RecordPipeline):
     Args:
         data_files: the record files, or patterns.
         meta_data_file: a JSON file with `height`, `width` and `channels`.
-        batch_size: images in a batch.
-        num_epochs: how often the images are gone through; None for without end in training, and once otherwise.
-        shuffle: whether each epoch has an order of its own, over all files; None for in training only.
         dynamic_pad: whether examples of different shapes are padded to the largest of their batch; images of one size need none.
-        drop_remainder: leave out the last batch if it is short.
         cache: True keeps the decoded images in memory; False keeps nothing there; None keeps the undecoded records there when they
             take less than 256 MiB.
         on_corrupt: whether a damaged record is an error, or left out and counted.
         corrupt_budget: with `skip`, how many damaged places are put up with.
-        feature_processors: layers applied to features, a graph for each feature by name.
-        seed: what the order and random layers follow from.
-        mode: one of `Modes`.
+        options: see `plx_core.IndexedPipeline`.
 
     Raises:
         DataError: the files are not what is described above.
@@ -52,17 +46,11 @@ class TFRecordImagePipeline(RecordPipeline):
         self,
         data_files: DataFiles,
         meta_data_file: ExistingPath,
-        batch_size: PositiveInt = 64,
-        num_epochs: PositiveInt | None = None,
-        shuffle: bool | None = None,
         dynamic_pad: bool = False,
-        drop_remainder: bool = False,
         cache: bool | None = None,
         on_corrupt: OnCorrupt = "error",
         corrupt_budget: NonNegativeInt = 100,
-        feature_processors: dict[str, Graph] | None = None,
-        seed: int | None = None,
-        mode: str = Modes.TRAIN,
+        **options: Unpack[BatchOptions],
     ) -> None:
         self.meta_data = read_metadata(meta_data_file, _METADATA)
         self._shape = tuple(self.meta_data[key] for key in _METADATA)
@@ -70,12 +58,11 @@ class TFRecordImagePipeline(RecordPipeline):
             data_files, on_corrupt, corrupt_budget, resident=None if cache is None else False
         )
         self._raw = _is_raw(source.first(), self._shape, source.files[0])
-        order = make_order(len(source), batch_size, num_epochs, shuffle, drop_remainder, seed, mode)
         spec = (
             {"image": tf.TensorSpec([None, *self._shape], tf.uint8)},
             {"label": tf.TensorSpec([None], tf.int64)},
         )
-        super().__init__(source, order, spec, feature_processors, mode)
+        super().__init__(source, spec, None, **options)
         self._cached: Any = None
         self._cache = bool(cache)
 

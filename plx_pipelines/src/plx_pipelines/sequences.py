@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
+import numpy as np
 import tensorflow as tf
 
-from plx_core import ElementSpec, Graph, Modes, Order, Resident, batches, make_order
+from plx_core import (
+    BatchOptions,
+    ElementSpec,
+    IndexedPipeline,
+    Order,
+    Resident,
+    batches,
+)
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.indexed import IndexedPipeline, RecordPipeline
 from plx_pipelines.metadata import read_metadata
+from plx_pipelines.record_pipeline import RecordPipeline
 from plx_pipelines.records import find_files
 from plx_pipelines.sources import OnCorrupt, RecordSource
 from plx_pipelines.text import Encoder, Tokenizer, find_undecodable, pad, read_lines
@@ -33,38 +41,26 @@ class TFRecordSequencePipeline(RecordPipeline):
     Args:
         data_files: the record files, or patterns.
         meta_data_file: the JSON file described above.
-        batch_size: examples in a batch.
-        num_epochs: how often the examples are gone through; None for without end in training, and once otherwise.
-        shuffle: whether each epoch has an order of its own, over all files; None for in training only.
         dynamic_pad: pad to the longest sequence of the batch; else to `max_length`.
         max_length: how much of a sequence is kept.
         bucket_by_length: whether a batch holds examples of like lengths, told by the bytes of their records.
-        drop_remainder: leave out the last batch if it is short.
         cache: whether the records are kept in memory; None for when they take less than 256 MiB.
         on_corrupt: whether a damaged record is an error, or left out and counted.
         corrupt_budget: with `skip`, how many damaged places are put up with.
-        feature_processors: layers applied to features, a graph for each feature by name.
-        seed: what the order and random layers follow from.
-        mode: one of `Modes`.
+        options: see `plx_core.IndexedPipeline`.
     """
 
     def __init__(
         self,
         data_files: DataFiles,
         meta_data_file: ExistingPath,
-        batch_size: PositiveInt = 64,
-        num_epochs: PositiveInt | None = None,
-        shuffle: bool | None = None,
         dynamic_pad: bool = True,
         max_length: PositiveInt | None = None,
         bucket_by_length: bool = False,
-        drop_remainder: bool = False,
         cache: bool | None = None,
         on_corrupt: OnCorrupt = "error",
         corrupt_budget: NonNegativeInt = 100,
-        feature_processors: dict[str, Graph] | None = None,
-        seed: int | None = None,
-        mode: str = Modes.TRAIN,
+        **options: Unpack[BatchOptions],
     ) -> None:
         self.meta_data = read_metadata(meta_data_file, {"sequence_features": dict})
         self._width = padded_width(dynamic_pad, max_length)
@@ -91,11 +87,8 @@ class TFRecordSequencePipeline(RecordPipeline):
             }
         self._labels = label_names(self.meta_data.get("labels", []), specs, meta_data_file)
         records = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
-        order = make_order(
-            len(records), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
-        )
         lengths = records.lengths if bucket_by_length else None
-        super().__init__(records, order, self._divide(specs), feature_processors, mode, lengths)
+        super().__init__(records, self._divide(specs), lengths, **options)
 
     def _read(self, indices: tf.Tensor) -> Any:
         found, sequences, lengths = tf.io.parse_sequence_example(
@@ -132,19 +125,13 @@ class TFRecordSourceSequencePipeline(RecordPipeline):
         target_vocabulary: the same for the target.
         lowercase: whether letters are made small.
         split_punctuation: whether each punctuation mark is a token of its own.
-        batch_size: examples in a batch.
-        num_epochs: how often the examples are gone through; None for without end in training, and once otherwise.
-        shuffle: whether each epoch has an order of its own, over all files; None for in training only.
         dynamic_pad: pad to the longest sequence of the batch; else to `max_length`.
         max_length: how many tokens of a text are kept.
         bucket_by_length: whether a batch holds examples of like lengths, told by the bytes of their records.
-        drop_remainder: leave out the last batch if it is short.
         cache: whether the records are kept in memory; None for when they take less than 256 MiB.
         on_corrupt: whether a damaged record is an error, or left out and counted.
         corrupt_budget: with `skip`, how many damaged places are put up with.
-        feature_processors: layers applied to features, a graph for each feature by name.
-        seed: what the order and random layers follow from.
-        mode: one of `Modes`.
+        options: see `plx_core.IndexedPipeline`.
     """
 
     def __init__(
@@ -158,19 +145,13 @@ class TFRecordSourceSequencePipeline(RecordPipeline):
         target_vocabulary: ExistingPath | None = None,
         lowercase: bool = False,
         split_punctuation: bool = False,
-        batch_size: PositiveInt = 64,
-        num_epochs: PositiveInt | None = None,
-        shuffle: bool | None = None,
         dynamic_pad: bool = True,
         max_length: PositiveInt | None = None,
         bucket_by_length: bool = False,
-        drop_remainder: bool = False,
         cache: bool | None = None,
         on_corrupt: OnCorrupt = "error",
         corrupt_budget: NonNegativeInt = 100,
-        feature_processors: dict[str, Graph] | None = None,
-        seed: int | None = None,
-        mode: str = Modes.TRAIN,
+        **options: Unpack[BatchOptions],
     ) -> None:
         source = Tokenizer(source_delimiter, lowercase, split_punctuation)
         target = Tokenizer(target_delimiter, lowercase, split_punctuation)
@@ -184,11 +165,8 @@ class TFRecordSourceSequencePipeline(RecordPipeline):
         )
         self._fields = (source_field, target_field)
         records = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
-        order = make_order(
-            len(records), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
-        )
         lengths = records.lengths if bucket_by_length else None
-        super().__init__(records, order, self._pairs.spec, feature_processors, mode, lengths)
+        super().__init__(records, self._pairs.spec, lengths, **options)
 
     def _read(self, indices: tf.Tensor) -> Any:
         keys = {name: tf.io.FixedLenFeature((), tf.string) for name in self._fields}
@@ -210,19 +188,13 @@ class ParallelTextPipeline(IndexedPipeline):
         target_vocabulary: the same for the target.
         lowercase: whether letters are made small.
         split_punctuation: whether each punctuation mark is a token of its own.
-        batch_size: pairs in a batch.
-        num_epochs: how often the pairs are gone through; None for without end in training, and once otherwise.
-        shuffle: whether each epoch has an order of its own; None for in training only.
         dynamic_pad: pad to the longest sequence of the batch; else to `max_length`.
         max_length: how many tokens of a text are kept.
         bucket_by_length: whether a batch holds pairs of like lengths.
-        drop_remainder: leave out the last batch if it is short.
         cache: whether tokens are kept in memory too, so that text is split only once.
         on_corrupt: whether a line that is not UTF-8 is an error, or left out with its partner and counted.
         corrupt_budget: with `skip`, how many such pairs are put up with.
-        feature_processors: layers applied to features, a graph for each feature by name.
-        seed: what the order and random layers follow from.
-        mode: one of `Modes`.
+        options: see `plx_core.IndexedPipeline`.
     """
 
     def __init__(
@@ -235,19 +207,13 @@ class ParallelTextPipeline(IndexedPipeline):
         target_vocabulary: ExistingPath | None = None,
         lowercase: bool = False,
         split_punctuation: bool = False,
-        batch_size: PositiveInt = 64,
-        num_epochs: PositiveInt | None = None,
-        shuffle: bool | None = None,
         dynamic_pad: bool = True,
         max_length: PositiveInt | None = None,
         bucket_by_length: bool = False,
-        drop_remainder: bool = False,
         cache: bool = False,
         on_corrupt: OnCorrupt = "error",
         corrupt_budget: NonNegativeInt = 100,
-        feature_processors: dict[str, Graph] | None = None,
-        seed: int | None = None,
-        mode: str = Modes.TRAIN,
+        **options: Unpack[BatchOptions],
     ) -> None:
         source = Tokenizer(source_delimiter, lowercase, split_punctuation)
         target = Tokenizer(target_delimiter, lowercase, split_punctuation)
@@ -265,15 +231,12 @@ class ParallelTextPipeline(IndexedPipeline):
             find_files(target_files),
             corrupt_budget if self._skips else None,
         )
-        order = make_order(
-            len(lines[0]), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
-        )
         lengths = (
-            [len(first) + len(second) for first, second in zip(*lines, strict=True)]
+            np.array([len(first) + len(second) for first, second in zip(*lines, strict=True)])
             if bucket_by_length
             else None
         )
-        super().__init__(order, self._pairs.spec, feature_processors, mode, lengths)
+        super().__init__(len(lines[0]), self._pairs.spec, lengths, **options)
         self._lines = [Resident(tf.constant(side, tf.string)) for side in lines]
         self._cache = cache
         self._encoded: list[tuple[Resident, Resident, Resident]] | None = None

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import tensorflow as tf
 
-from plx_core import Graph, Modes, Resident, make_order
-from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
+from plx_core import BatchOptions, IndexedPipeline, Resident
+from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt
 from plx_core.errors import CorruptData, DataError, did_you_mean
-from plx_pipelines.indexed import IndexedPipeline
 from plx_pipelines.records import find_files
 from plx_pipelines.sources import OnCorrupt
 from plx_pipelines.vocabularies import UNKNOWN, Vocabulary
@@ -27,15 +26,9 @@ class TablePipeline(IndexedPipeline):
         labels: the columns that are labels, each by its own name.
         vocabularies: files with one category a line, by column: the column's texts become their numbers, int64.
         delimiter: what stands between the values of a CSV file; a comma, or a tabulator for `.tsv`, when left out.
-        batch_size: rows in a batch.
-        num_epochs: how often the rows are gone through; None for without end in training, and once otherwise.
-        shuffle: whether each epoch has an order of its own; None for in training only.
-        drop_remainder: leave out the last batch if it is short.
         on_corrupt: whether a row with too few or too many values, or none where one is used, is an error, or left out and counted.
         corrupt_budget: with `skip`, how many such rows are put up with.
-        feature_processors: layers applied to features, a graph for each feature by name.
-        seed: what the order and random layers follow from.
-        mode: one of `Modes`.
+        options: see `plx_core.IndexedPipeline`.
     """
 
     def __init__(
@@ -45,15 +38,9 @@ class TablePipeline(IndexedPipeline):
         labels: str | list[str] | None = None,
         vocabularies: dict[str, ExistingPath] | None = None,
         delimiter: str | None = None,
-        batch_size: PositiveInt = 64,
-        num_epochs: PositiveInt | None = None,
-        shuffle: bool | None = None,
-        drop_remainder: bool = False,
         on_corrupt: OnCorrupt = "error",
         corrupt_budget: NonNegativeInt = 100,
-        feature_processors: dict[str, Graph] | None = None,
-        seed: int | None = None,
-        mode: str = Modes.TRAIN,
+        **options: Unpack[BatchOptions],
     ) -> None:
         self._skips = on_corrupt == "skip"
         table, files, faults = read_tables(data_files, delimiter, self._skips)
@@ -94,15 +81,8 @@ class TablePipeline(IndexedPipeline):
         self._parts = tf.nest.map_structure(
             Resident, (grouped, {name: values[name] for name in label_columns})
         )
-        order = make_order(
-            table.num_rows, batch_size, num_epochs, shuffle, drop_remainder, seed, mode
-        )
-        super().__init__(
-            order,
-            tf.nest.map_structure(lambda part: part.spec, self._parts),
-            feature_processors,
-            mode,
-        )
+        spec = tf.nest.map_structure(lambda part: part.spec, self._parts)
+        super().__init__(table.num_rows, spec, None, **options)
 
     def counters(self) -> Mapping[str, int]:
         """How many rows were left out because values of them are missing, or too many."""

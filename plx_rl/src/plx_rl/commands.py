@@ -113,5 +113,11 @@ def seeds(file: str, count: int, looks: int, output_dir: str | None, sets: Seque
                 f"actions {look.timesteps:9,d}  return: median {median:.5g}, "
                 f"interquartile range {low:.5g} to {high:.5g}"
             )
-    draw(history, directory / "seeds.png")
-    click.echo(f"curves: {directory / 'seeds.png'}")
+    try:
+        draw(history, directory / "seeds.png")
+    except ImportError:
+        click.echo(
+            "no curves: matplotlib is not installed; pip install plx-core[plots] installs it"
+        )
+    else:
+        click.echo(f"curves: {directory / 'seeds.png'}")

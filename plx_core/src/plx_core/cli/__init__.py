@@ -1,1 +1,1 @@
-"""The command line: what a person types and sees."""
+"""The `plx` command line."""

@@ -1,60 +1,40 @@
-"""The command line."""
+"""The commands of `plx`.
+
+A module that only some commands need is imported inside them, so that `plx --help` starts quickly.
+"""
 
 from __future__ import annotations
 
-import functools
-import json
-import logging
 import sys
-import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from plx_core import __version__
-from plx_core.cli import quiet_tensorflow as quiet
-from plx_core.cli.plugin_groups import DataSets, PluginGroup
+from plx_core.cli import quiet_tensorflow
+from plx_core.cli.options import (
+    CHECKPOINT,
+    FILE,
+    PLUGINS,
+    SETS,
+    Request,
+    check_file,
+    create_registry,
+    experiment_options,
+)
+from plx_core.cli.plugin_groups import DataSetGroup, PluginGroup
 from plx_core.errors import PlxError
 
-if TYPE_CHECKING:
-    from plx_core.config.check import CheckedConfig
-    from plx_core.config.load import Permissions
-    from plx_core.plugins.registry import Registry
-
-MOST_SHOWN = 5
-"""A longer mapping of what a data set's preparation returns is not shown; it is in the meta data."""
-FILE = click.argument("file", type=click.Path(dir_okay=False))
-OUTPUT_DIR = click.option(
-    "--output-dir",
-    metavar="DIR",
-    help="The run directory; the file's own, or runs/NAME, when left out.",
-)
-SETS = click.option(
-    "--set",
-    "sets",
-    multiple=True,
-    metavar="A.B=VALUE",
-    help="Set a value of the file; may be given several times.",
-)
-PLUGINS = click.option(
-    "--plugin",
-    "plugins",
-    multiple=True,
-    metavar="MODULE_OR_FILE",
-    help="Load a plug-in that is not installed; its code runs.",
-)
-CHECKPOINT = click.option(
-    "--checkpoint", metavar="DIR", help="A checkpoint folder; the newest when left out."
-)
+MAX_ENTRIES_SHOWN = 5
+"""`plx data` does not print longer mappings; the data set's metadata file has them."""
 
 
-class Plx(PluginGroup):
-    """Shows a person's mistake as one message."""
+class PlxGroup(PluginGroup):
+    """Prints a `PlxError` as one message, without a traceback."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; the exit code says how it ended."""
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command and set the exit code."""
         try:
             return super().invoke(ctx)
         except PlxError as error:
@@ -62,100 +42,88 @@ class Plx(PluginGroup):
                 raise
             click.echo(str(error), err=True)
             ctx.exit(error.exit_code)
-        except (BrokenPipeError, KeyboardInterrupt) as error:
+        except BrokenPipeError:
             sys.stderr.close()
-            ctx.exit(130 if isinstance(error, KeyboardInterrupt) else 141)
+            ctx.exit(141)
+        except KeyboardInterrupt:
+            sys.stderr.close()
+            ctx.exit(130)
 
 
 @click.group(
-    cls=Plx,
-    registry=lambda: _registry(()),
+    cls=PlxGroup,
+    registry=create_registry,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-@click.option("--traceback", is_flag=True, help="Show where in the code an error arose.")
+@click.option("--traceback", is_flag=True, help="Show the traceback of an error.")
 @click.version_option(__version__, prog_name="plx")
 def main(traceback: bool) -> None:
-    """Deep-learning and reinforcement-learning experiments on TensorFlow, from a file.
+    """Deep learning and reinforcement learning experiments on TensorFlow, described in files.
 
     \b
-    plx data digits                         prepare a data set
-    plx check examples/lenet_digits.yml     find every mistake in a file
-    plx run examples/lenet_digits.yml       train and evaluate; the same again resumes
+    plx data digits                      prepare a data set
+    plx check examples/lenet_digits.yml  report every mistake in a file
+    plx run examples/lenet_digits.yml    train and evaluate; run it again to resume
     """  # noqa: D301 (click reads \b)
-    quiet.install()
+    quiet_tensorflow.install()
 
 
-def run_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The arguments that every command on an experiment file takes."""
-    for option in (PLUGINS, SETS, OUTPUT_DIR, FILE):
-        command = option(command)
-    return command
+@main.command(short_help="Train and evaluate; resume a stopped run.")
+@experiment_options
+def run(request: Request) -> None:
+    """Train and evaluate the experiment in FILE.
+
+    A run that was stopped resumes from its newest checkpoint.
+    """
+    _train(request, evaluate=True)
 
 
-@main.command()
-@run_options
-def run(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str]) -> None:
-    """Train and evaluate; go on where the run stopped."""
-    _run_experiment(file, output_dir, sets, plugins, "run")
+@main.command(short_help="Train without evaluating; resume a stopped run.")
+@experiment_options
+def train(request: Request) -> None:
+    """Train the experiment in FILE without evaluating it.
+
+    A run that was stopped resumes from its newest checkpoint.
+    """
+    _train(request, evaluate=False)
 
 
-@main.command()
-@run_options
-def train(file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str]) -> None:
-    """Train only; go on where the run stopped."""
-    _run_experiment(file, output_dir, sets, plugins, "train")
-
-
-@main.command()
-@run_options
+@main.command(short_help="Evaluate a checkpoint.")
+@experiment_options
 @CHECKPOINT
-def evaluate(
-    file: str,
-    output_dir: str | None,
-    sets: Sequence[str],
-    plugins: Sequence[str],
-    checkpoint: str | None,
-) -> None:
-    """Evaluate a checkpoint."""
-    from plx_core.cli.progress_bar import print_metrics
-
-    experiment = _experiment(_check(file, sets, plugins), output_dir, file)
+def evaluate(request: Request, checkpoint: str | None) -> None:
+    """Evaluate a checkpoint of the experiment in FILE."""
+    experiment = request.create_experiment()
     metrics = experiment.evaluate(delay_secs=0.0, checkpoint_path=checkpoint)
-    print_metrics(f"evaluation at step {metrics['global_step']}", metrics)
+    _print_evaluation(metrics)
 
 
-@main.command()
-@run_options
+@main.command(short_help="Predict on the evaluation data, or play an episode.")
+@experiment_options
 @CHECKPOINT
-@click.option("--keys", metavar="A,B", help="Which predictions to write; all when left out.")
+@click.option("--keys", metavar="A,B", help="Predictions to write.  [default: all]")
 @click.option(
-    "--to",
-    metavar="PATH",
-    help="A .jsonl or .npz file; JSON lines on standard output when left out.",
+    "--to", metavar="PATH", help="A .jsonl or .npz file.  [default: JSON lines to standard output]"
 )
 @click.option(
     "--mode",
     type=click.Choice(["predict", "encode", "decode", "generate"]),
     default="predict",
-    help="What a generator is to do instead.",
+    show_default=True,
+    help="All but predict are for generators.",
 )
 @click.option(
     "--count",
     type=click.IntRange(1),
     default=16,
     show_default=True,
-    help="How many examples --mode generate makes.",
+    help="Number of examples to generate.",
 )
 @click.option(
-    "--latents",
-    metavar="PATH",
-    help="What --mode decode decodes: the .npz file that --mode encode has written.",
+    "--latents", metavar="PATH", help="Latents to decode: the .npz file that --mode encode wrote."
 )
 def predict(
-    file: str,
-    output_dir: str | None,
-    sets: Sequence[str],
-    plugins: Sequence[str],
+    request: Request,
     checkpoint: str | None,
     keys: str | None,
     to: str | None,
@@ -163,133 +131,143 @@ def predict(
     count: int,
     latents: str | None,
 ) -> None:
-    """Predict for each example of the evaluation data; an agent plays an episode.
+    """Predict for each example of the evaluation data, or play an episode with an agent.
 
-    A generator can also encode the evaluation data, decode latents, and generate examples from latents drawn at random.
+    A generator can also encode the evaluation data, decode latents, and generate examples from
+    random latents.
     """
     from plx_core.cli.predictions import read_latents, write_predictions
 
     if (mode == "decode") != (latents is not None):
         raise click.UsageError("--mode decode and --latents go together")
-    experiment = _experiment(_check(file, sets, plugins), output_dir, file)
-    if not hasattr(experiment, mode):
+    experiment = request.create_experiment()
+    from plx_core.experiments.supervised import Experiment
+
+    names = keys.split(",") if keys else None
+    if mode == "predict":
+        predictions = experiment.predict(names, checkpoint)
+    elif not isinstance(experiment, Experiment):
         raise click.UsageError(f"--mode {mode} is for generators; an agent only predicts")
-    first = [read_latents(Path(latents))] if latents else [count] if mode == "generate" else []
-    predictions = getattr(experiment, mode)(*first, keys.split(",") if keys else None, checkpoint)
+    elif mode == "encode":
+        predictions = experiment.encode(names, checkpoint)
+    elif mode == "generate":
+        predictions = experiment.generate(count, names, checkpoint)
+    else:
+        predictions = experiment.decode(read_latents(Path(latents or "")), names, checkpoint)
     written = write_predictions(predictions, Path(to) if to else None)
     click.echo(f"{written} predictions{f' written to {to}' if to else ''}", err=True)
 
 
-@main.command()
-@run_options
+@main.command(short_help="Export a SavedModel.")
+@experiment_options
 @CHECKPOINT
 @click.option(
     "--to",
     metavar="DIR",
-    help="The folder to write; export/STEP in the run directory when left out.",
+    help="Directory to create.  [default: export/STEP in the run directory]",
 )
-def export(
-    file: str,
-    output_dir: str | None,
-    sets: Sequence[str],
-    plugins: Sequence[str],
-    checkpoint: str | None,
-    to: str | None,
-) -> None:
-    """Write a SavedModel."""
-    experiment = _experiment(_check(file, sets, plugins), output_dir, file)
+def export(request: Request, checkpoint: str | None, to: str | None) -> None:
+    """Export a checkpoint of the experiment in FILE as a SavedModel."""
+    experiment = request.create_experiment()
     trainer = experiment.trainer
     target = Path(to) if to else trainer.model_dir / "export" / f"{trainer.global_step:09d}"
     trainer.export(target, experiment.export_source, checkpoint)
     click.echo(str(target))
 
 
-@main.command()
+@main.command(short_help="Report every mistake in a file.")
 @FILE
 @SETS
 @PLUGINS
 def check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> None:
-    """Find every mistake in a file; train nothing."""
+    """Report every mistake in FILE.
+
+    This builds the network to check its shapes, but trains nothing.
+    """
     from plx_core.experiments.dry_run_cache import check_shapes
 
-    checked = _check(file, sets, plugins)
-    check_shapes(checked)
+    check_shapes(check_file(file, sets, plugins))
     click.echo(f"{file}: correct")
 
 
-@main.command()
-@click.argument("old", type=click.Path(dir_okay=False))
-def convert(old: str) -> None:
-    """Print a file of polyaxon-lib, 2017, in version 1."""
+@main.command(short_help="Convert a file of polyaxon-lib (2017).")
+@FILE
+def convert(file: str) -> None:
+    """Convert FILE from the dialect of polyaxon-lib (2017) to version 1, and print it."""
     import yaml
 
     from plx_core.config.load import load_tree
     from plx_core.config.yaml_tree import to_python
 
-    click.echo(
-        yaml.safe_dump(to_python(load_tree(old)), sort_keys=False, allow_unicode=True), nl=False
-    )
+    text = yaml.safe_dump(to_python(load_tree(file)), sort_keys=False, allow_unicode=True)
+    click.echo(text, nl=False)
 
 
-@main.command()
+@main.command(short_help="Print the JSON Schema of experiment files.")
 @PLUGINS
 def schema(plugins: Sequence[str]) -> None:
-    """Print a JSON Schema of experiment files, for editors."""
+    """Print the JSON Schema of experiment files, with which editors complete and check them."""
+    import json
+
     from plx_core.components.schema_cache import Signatures
     from plx_core.config.editor_schema import editor_schema
 
-    click.echo(json.dumps(editor_schema(_registry(plugins), Signatures()), indent=1))
+    click.echo(json.dumps(editor_schema(create_registry(plugins), Signatures()), indent=1))
 
 
-@main.command()
+@main.command(short_help="List components, or the parameters of one.")
 @click.argument("kind", required=False)
 @click.argument("name", required=False)
 @PLUGINS
 def components(kind: str | None, name: str | None, plugins: Sequence[str]) -> None:
-    """List the installed components, those of a KIND, or the parameters of one."""
-    from plx_core.cli import tables as listing
+    """List the kinds of component, the components of one KIND, or the parameters of one NAME."""
+    from plx_core.cli import component_tables
 
-    registry = _registry(plugins)
+    registry = create_registry(plugins)
     if kind is None:
-        listing.print_kinds(registry)
+        component_tables.print_kinds(registry)
     elif name is None:
-        listing.print_kind(registry, kind)
+        component_tables.print_kind(registry, kind)
     else:
-        listing.print_component(registry, kind, name)
+        component_tables.print_component(registry, kind, name)
 
 
-@main.command("plugins")
+@main.command("plugins", short_help="List the installed plug-ins, or check one.")
 @PLUGINS
 @click.option(
     "--check",
     "checked",
     metavar="NAME",
-    help="Try each part of this plug-in: an installed one's name, or a module.",
+    help="Check every component of this plug-in: the name of an installed one, or a module.",
 )
 @click.pass_context
 def list_plugins(ctx: click.Context, plugins: Sequence[str], checked: str | None) -> None:
-    """List the installed plug-ins, and what is wrong with those that cannot be used."""
-    from plx_core.cli import tables as listing
+    """List the installed plug-ins and the errors of broken ones, or check one plug-in."""
+    from plx_core.cli import component_tables
 
     if checked is None:
-        listing.print_plugins(_registry(plugins))
-    elif not listing.print_checks(checked):
+        component_tables.print_plugins(create_registry(plugins))
+    elif not component_tables.print_checks(checked):
         ctx.exit(1)
 
 
 def _data_command(name: str) -> click.Command:
-    """The command that prepares the data set `name`."""
+    """Return the command that prepares the data set `name`."""
 
     @click.command(name, help=f"Prepare the data set {name}.")
     @click.option(
         "--source",
         metavar="DIR",
-        help="A folder that holds the original files; downloaded when left out.",
+        help="Directory with the original files.  [default: download them]",
     )
+    @click.option("--output-dir", metavar="DIR", help="Directory to write.  [default: data/NAME]")
     @click.option(
-        "--output-dir", metavar="DIR", help="The folder to write; data/NAME when left out."
+        "--set",
+        "sets",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Set a parameter of the data set. Repeatable.",
     )
-    @SETS
     @PLUGINS
     def prepare_data(
         source: str | None, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str]
@@ -297,152 +275,110 @@ def _data_command(name: str) -> click.Command:
         from plx_core.cli.prepare_data import prepare
 
         target = output_dir or str(Path("data", name.rpartition("/")[2]))
-        written = prepare(_registry(plugins), name, target, source, sets)
-        for key, value in written.items():
-            if not isinstance(value, dict) or len(value) <= MOST_SHOWN:
+        result = prepare(create_registry(plugins), name, target, source, sets)
+        for key, value in result.items():
+            if not isinstance(value, dict) or len(value) <= MAX_ENTRIES_SHOWN:
                 click.echo(f"{key}: {value}")
 
     return prepare_data
 
 
 @main.group(
-    cls=DataSets,
-    registry=lambda: _registry(()),
+    cls=DataSetGroup,
+    registry=create_registry,
     path="data",
     prepare=_data_command,
     subcommand_metavar="NAME|COMMAND [ARGS]...",
+    short_help="Prepare a data set, or inspect your own data.",
 )
 def data() -> None:
-    """Prepare a known data set, or look after data of your own."""
+    """Prepare the data set NAME, or run a COMMAND on your own data."""
 
 
-@main.group()
+@main.group(short_help="Create a plug-in package.")
 def new() -> None:
-    """Write the beginnings of something of your own."""
+    """Create something new from a template."""
 
 
-@new.command("plugin")
+@new.command("plugin", short_help="Create a package with working components and tests.")
 @click.argument("name")
 @click.option(
     "--kinds",
     default="layers",
     show_default=True,
     metavar="A,B",
-    help="Of which kinds: any of `plx components` but agents.",
+    help="Kinds of component to include, from `plx components` (all but agents).",
 )
 @click.option(
     "--output-dir",
     default=".",
+    show_default=True,
     metavar="DIR",
     type=click.Path(file_okay=False),
-    help="The folder to write it in; this one.",
+    help="Directory in which to create the package.",
 )
 def new_plugin(name: str, kinds: str, output_dir: str) -> None:
-    """Write a package that offers a part of each kind: it installs, and passes its own tests."""
+    """Create the plug-in package NAME, with one working component of each kind and its tests."""
     from plx_core.cli.new_plugin import write_plugin
 
-    folder = write_plugin(
-        name, [kind.strip() for kind in kinds.split(",") if kind.strip()], Path(output_dir)
-    )
+    names = [kind.strip() for kind in kinds.split(",") if kind.strip()]
+    folder = write_plugin(name, names, Path(output_dir))
+    package = name.replace("-", "_")
     click.echo(str(folder))
     click.echo(
-        f"next: pip install -e {folder} · pytest {folder} · plx plugins --check {name.replace('-', '_')} · plx components"
+        f"next: pip install -e {folder} · pytest {folder} · plx plugins --check {package}"
+        " · plx components"
     )
 
 
-@main.command()
+@main.command(short_help="List runs, newest first.")
 @click.argument("directory", default="runs", type=click.Path(file_okay=False))
 def runs(directory: str) -> None:
-    """List the runs below a folder, the newest first."""
-    from plx_core.cli import tables as listing
+    """List the runs in DIRECTORY (default: runs) and below it, newest first."""
+    from plx_core.cli import run_tables
 
-    listing.print_runs(Path(directory))
+    run_tables.print_runs(Path(directory))
 
 
-@main.command()
+@main.command(short_help="Compare two runs.")
 @click.argument("first", type=click.Path(file_okay=False))
 @click.argument("second", type=click.Path(file_okay=False))
-@click.option("--png", metavar="FILE", help="Draw the curves there.")
+@click.option("--png", metavar="FILE", help="Also draw the curves to this file.")
 def compare(first: str, second: str, png: str | None) -> None:
-    """Show two runs side by side."""
-    from plx_core.cli import tables as listing
+    """Compare the configs, metrics and curves of the run directories FIRST and SECOND."""
+    from plx_core.cli import run_tables
 
-    listing.print_comparison(Path(first), Path(second), Path(png) if png else None)
+    run_tables.print_comparison(Path(first), Path(second), Path(png) if png else None)
 
 
-def _run_experiment(
-    file: str, output_dir: str | None, sets: Sequence[str], plugins: Sequence[str], method: str
-) -> None:
-    from plx_core.cli.progress_bar import Progress, print_metrics
+def _train(request: Request, *, evaluate: bool) -> None:
+    """Train with a progress bar, evaluate if requested and possible, and draw the curves."""
+    from plx_core.cli.progress_bar import Progress
     from plx_core.runs.plot import draw_run
 
-    experiment = _experiment(_check(file, sets, plugins), output_dir, file, keep=True)
+    experiment = request.create_experiment(keep=True)
     progress = Progress(*experiment.progress)
-    experiment.extend_train_hooks([progress])
-    directory = experiment.trainer.model_dir
+    experiment.extend_train_callbacks([progress])
+    metrics = None
     try:
-        metrics = (
-            experiment.train_and_evaluate()
-            if method == "run" and experiment.can_evaluate
-            else experiment.train() and {}
-        )
+        if evaluate and experiment.can_evaluate:
+            metrics = experiment.train_and_evaluate()
+        else:
+            experiment.train()
     finally:
         progress.close()
     if metrics:
-        print_metrics(f"evaluation at step {metrics['global_step']}", metrics)
+        _print_evaluation(metrics)
+    directory, file = experiment.trainer.model_dir, request.file
     curves = draw_run(experiment.trainer.run_directory)
     click.echo(f"run directory: {directory}{f' (curves in {curves.name})' if curves else ''}")
     click.echo(
-        f"next: plx evaluate {file} · plx predict {file} · plx export {file} · tensorboard --logdir {directory}"
+        f"next: plx evaluate {file} · plx predict {file} · plx export {file}"
+        f" · tensorboard --logdir {directory}"
     )
 
 
-def _experiment(
-    checked: CheckedConfig, output_dir: str | None, file: str, *, keep: bool = False
-) -> Any:
-    _log(checked.config.settings.logging.level)
-    from plx_core.experiments.from_config import create_experiment
+def _print_evaluation(metrics: Mapping[str, float]) -> None:
+    from plx_core.cli.tables import print_metrics
 
-    return create_experiment(
-        checked, output_dir, text=Path(file).read_text(encoding="utf-8"), keep=keep
-    )
-
-
-def _check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> CheckedConfig:
-    from plx_core.config.check import check_config
-
-    return check_config(file, sets, _allowed(plugins))
-
-
-def _registry(plugins: Sequence[str]) -> Registry:
-    from plx_core.plugins.discovery import load_plugins
-    from plx_core.plugins.registry import Registry
-
-    return Registry(load_plugins(_allowed(plugins).plugins))
-
-
-@functools.cache
-def _project() -> dict[str, Any]:
-    """The `[tool.plx]` table of the pyproject.toml in this folder: what the person running allows."""
-    try:
-        table = (
-            tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
-            .get("tool", {})
-            .get("plx", {})
-        )
-    except (OSError, ValueError):
-        return {}
-    return table if isinstance(table, dict) else {}
-
-
-def _allowed(plugins: Sequence[str]) -> Permissions:
-    from plx_core.config.load import Permissions
-
-    project = _project()
-    return Permissions(tuple(project.get("env", ())), (*project.get("plugins", ()), *plugins))
-
-
-def _log(level: str) -> None:
-    logging.basicConfig(level=level, format="%(message)s")
-    for name in ("absl", "tensorflow", "h5py"):
-        logging.getLogger(name).setLevel("ERROR")
+    print_metrics(f"evaluation at step {metrics['global_step']:.0f}", metrics)

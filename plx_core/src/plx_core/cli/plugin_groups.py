@@ -1,106 +1,116 @@
-"""Groups of the command line that plug-ins add commands to."""
+"""Groups of commands that plug-ins can add to."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from plx_core.errors import PluginError, PlxError
-from plx_core.plugins.registry import Entry, Registry
+
+if TYPE_CHECKING:
+    from plx_core.plugins.registry import Entry, Registry
 
 
 class PluginGroup(click.Group):
-    """Commands of our own, and those that plug-ins add.
+    """A group of built-in commands and of commands that plug-ins add.
 
-    A plug-in cannot take the place of a command that is there already. Its command is imported when it is called; a help text
-    lists it by where it comes from.
+    A plug-in cannot replace a built-in command. Its commands are imported only when they run, so
+    the help text shows where they come from instead of what they do.
 
     Args:
-        registry: gives the components that are installed; called only where they are needed.
-        path: the words between `plx` and the commands, as `provide_commands` has them.
-        further: as for `click.Group`.
+        registry: returns the installed components; called only when they are needed.
+        path: the words between `plx` and the commands, as in the hook `provide_commands`.
+        options: as for `click.Group`.
     """
 
     def __init__(
-        self, *args: Any, registry: Callable[[], Registry], path: str = "", **further: Any
+        self,
+        *args: Any,
+        registry: Callable[[], Registry],
+        path: str = "",
+        **options: Any,
     ) -> None:
-        super().__init__(*args, **further)
+        super().__init__(*args, **options)
         self.registry = registry
         self.path = path
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Our own commands, in the order in which they are met."""
+        """Return the names of the built-in commands in the order of their definition."""
         return list(self.commands)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name: ours, or a plug-in's."""
-        own = super().get_command(ctx, cmd_name)
-        if own is not None:
-            return own
+        """Return the built-in command of this name, or a plug-in's."""
+        command = super().get_command(ctx, cmd_name)
+        if command is not None:
+            return command
         entry = self.registry().find_command(self.path, cmd_name)
         return None if entry is None else _load(entry)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands into a help text; those of plug-ins below ours."""
+        """Write the built-in commands, then those of plug-ins, into the help text."""
         super().format_commands(ctx, formatter)
         try:
             registry = self.registry()
-        except PlxError as error:  # help is wanted most where something is wrong
+        except PlxError as error:  # a broken plug-in must not make the help text unavailable
             formatter.write_paragraph()
             formatter.write_text(str(error))
             return
-        self.format_components(registry, formatter)
+        self.format_entries(registry, formatter)
 
-    def format_components(self, registry: Registry, formatter: click.HelpFormatter) -> None:
-        """Write what plug-ins add into a help text."""
+    def format_entries(self, registry: Registry, formatter: click.HelpFormatter) -> None:
+        """Write what plug-ins add into the help text."""
         entries = [
-            entry
-            for entry in registry.commands(self.path)
-            if entry.name.rpartition(" ")[2] not in self.commands
+            entry for entry in registry.commands(self.path) if _word(entry) not in self.commands
         ]
-        write_entries(formatter, "Commands of plug-ins", entries)
+        _write_section(formatter, "Commands from plug-ins", entries)
 
 
-class DataSets(PluginGroup):
-    """A command for each known data set, made by `prepare`, besides the commands on data.
+class DataSetGroup(PluginGroup):
+    """A command for each known data set, in addition to the commands of plug-ins.
 
     Args:
-        prepare: from a data set's name to the command.
-        further: as for `PluginGroup`.
+        prepare: returns the command that prepares the data set of a given name.
+        options: as for `PluginGroup`.
     """
 
-    def __init__(self, *args: Any, prepare: Callable[[str], click.Command], **further: Any) -> None:
-        super().__init__(*args, **further)
+    def __init__(
+        self,
+        *args: Any,
+        prepare: Callable[[str], click.Command],
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
         self.prepare = prepare
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A plug-in's command of this name, else the one that prepares the data set of this name."""
+        """Return a plug-in's command of this name, or the one that prepares this data set."""
         return super().get_command(ctx, cmd_name) or self.prepare(cmd_name)
 
-    def format_components(self, registry: Registry, formatter: click.HelpFormatter) -> None:
-        """Write the data sets, and the commands of plug-ins, into a help text."""
-        write_entries(formatter, "Data sets", registry.entries("datasets"))
-        super().format_components(registry, formatter)
+    def format_entries(self, registry: Registry, formatter: click.HelpFormatter) -> None:
+        """Write the data sets and the commands of plug-ins into the help text."""
+        _write_section(formatter, "Data sets", registry.entries("datasets"))
+        super().format_entries(registry, formatter)
 
 
-def write_entries(formatter: click.HelpFormatter, title: str, entries: Sequence[Entry]) -> None:
-    """A section of a help text: a line for each name, with the plug-in it comes from."""
+def _write_section(formatter: click.HelpFormatter, title: str, entries: Sequence[Entry]) -> None:
+    """Write a section with each entry's name and distribution."""
     if entries:
         with formatter.section(title):
-            formatter.write_dl(
-                [
-                    (entry.name.rpartition(" ")[2], f"from {entry.plugin.origin}")
-                    for entry in entries
-                ]
-            )
+            formatter.write_dl([(_word(entry), f"from {entry.plugin.origin}") for entry in entries])
+
+
+def _word(entry: Entry) -> str:
+    """Return the last word of a command's name, without the names of its groups."""
+    return entry.name.rpartition(" ")[2]
 
 
 def _load(entry: Entry) -> click.Command:
-    command: Any = entry.load()
+    command: object = entry.load()
     if not isinstance(command, click.Command):
         raise PluginError(
-            f"command {entry.name} of plug-in {entry.plugin.name}: {entry.target} is not a click.Command but a {type(command).__name__}"
+            f"command {entry.name} of plug-in {entry.plugin.name}: {entry.target} is not a "
+            f"click.Command but a {type(command).__name__}"
         )
     return command

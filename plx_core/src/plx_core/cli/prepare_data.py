@@ -1,4 +1,4 @@
-"""Prepare a known data set, for `plx data`."""
+"""Prepare a known data set, for `plx data NAME`."""
 
 from __future__ import annotations
 
@@ -17,26 +17,30 @@ def prepare(
     """Call a component of the kind `datasets`.
 
     Args:
-        registry: where it is found.
-        name: its name.
-        output_dir: the folder to write.
-        source: a folder that holds the original files.
-        sets: `parameter=value` texts for its further parameters.
+        registry: the installed components.
+        name: the component's name.
+        output_dir: the directory to write.
+        source: a directory with the original files.
+        sets: `parameter=value` strings for its other parameters.
 
     Returns:
-        What was written, by name.
+        What it wrote, by name.
+
+    Raises:
+        ConfigError: there is no such component, or a parameter is wrong.
+        PluginError: the component did not return a mapping.
     """
-    given: dict[str, Any] = {"output_dir": output_dir} | (
-        {"source": source} if source is not None else {}
-    )
+    params: dict[str, Any] = {"output_dir": output_dir}
+    if source is not None:
+        params["source"] = source
     reader = Reader(registry)
-    component = reader.component("datasets", name, load_tree(given, sets), "data", None)
+    component = reader.component("datasets", name, load_tree(params, sets), "data", None)
     if component is None or reader.problems:
         raise ConfigError(reader.problems)
     reader.signatures.save()
-    written = component.build()
-    if not isinstance(written, Mapping):
+    result = component.build()
+    if not isinstance(result, Mapping):
         raise PluginError(
-            f"the data set {name} returned {type(written).__name__}, not a mapping of what it wrote"
+            f"the data set {name} returned {type(result).__name__}, not a mapping of what it wrote"
         )
-    return written
+    return result

@@ -1,19 +1,23 @@
-"""What a person sees while a run goes on: a bar on a terminal, now and then a line elsewhere."""
+"""Progress of a run: a bar in a terminal, a line every few seconds elsewhere."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from plx_core.callbacks.callback import Callback
 
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from plx_core.engine.trainer import Trainer
+
 SECONDS_BETWEEN_LINES = 5.0
-MOST_SHOWN = 4
-FIRST = ("episode_return", "exploration_rate", "loss")
-"""The metrics that are shown before others."""
-ASIDE = (
+MAX_METRICS = 4
+FIRST_METRICS = ("episode_return", "exploration_rate", "loss")
+HIDDEN_METRICS = (
     "learning_rate",
     "steps_per_second",
     "timesteps_per_second",
@@ -22,108 +26,93 @@ ASIDE = (
     "replay_ratio",
     "episode_length",
 )
-"""Those that are not shown."""
 
 
 class Progress(Callback):
-    """Shows the step, the rate and the latest metrics.
+    """Shows how far a run is, its speed, and its latest metrics.
 
     Args:
-        total: the step at which the run ends; None when that is not known.
-        unit: what is counted.
-        count: how far a run has come, of itself and its step.
+        total: the count at which the run ends; None if unknown.
+        unit: what is counted: `step` or `timestep`.
+        count: returns the current count, from the trainer and its step.
     """
 
     def __init__(
         self,
         total: int | None,
         unit: str = "step",
-        count: Callable[[Any, int], int] = lambda run, step: step,
+        count: Callable[[Trainer, int], int] = lambda run, step: step,
     ) -> None:
         self._total = total
-        self._unit, self._count = unit, count
-        self._bar: Any = None
-        self._task: Any = None
-        self._began = False
-        self._shown = 0.0
-        self._text = ""
+        self._unit = unit
+        self._count = count
+        self._bar: Bar | None = None
+        self._has_begun = False
+        self._last_line = 0.0
+        self._metrics = ""
 
-    def on_run_begin(self, run: Any, step: int) -> None:
-        """Start the bar."""
-        if not sys.stderr.isatty():
-            if self._began:
-                return  # training and evaluation alternate; it is one run
-            self._began = True
-            self._line(
-                f"training from {self._unit} {self._count(run, step)}{f' to {self._total}' if self._total else ''}"
-            )
-            return
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bar
+    def on_run_begin(self, run: Trainer, step: int) -> None:
+        """Start the bar, or write the first line."""
+        count = self._count(run, step)
+        if sys.stderr.isatty():
+            self._bar = _start_bar(self._total, count)
+        elif not self._has_begun:  # training restarts after each evaluation
+            self._has_begun = True
+            goal = f" to {self._total}" if self._total else ""
+            _write_line(f"training from {self._unit} {count}{goal}")
 
-        columns = [
-            TextColumn("training"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[metrics]}"),
-        ]
-        self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
-        self._bar.start()
-        self._task = self._bar.add_task(
-            "training", total=self._total, completed=self._count(run, step), metrics=""
-        )
-
-    def on_block(self, run: Any, step: int) -> None:
+    def on_block(self, run: Trainer, step: int) -> None:
         """Move the bar."""
         if self._bar is not None:
-            self._bar.update(self._task, completed=self._count(run, step), metrics=self._text)
+            task = self._bar.task_ids[0]
+            self._bar.update(task, completed=self._count(run, step), metrics=self._metrics)
 
-    def on_log(self, run: Any, step: int, metrics: Mapping[str, float]) -> None:
-        """Show the metrics."""
-        rate = metrics[f"{self._unit}s_per_second"]
-        first = [name for name in FIRST if name in metrics]
-        shown = [*first, *(name for name in metrics if name not in (*FIRST, *ASIDE))][:MOST_SHOWN]
-        self._text = "  ".join(
-            [f"{rate:,.1f} {self._unit}s/s", *(f"{name} {metrics[name]:.4g}" for name in shown)]
+    def on_log(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+        """Show the metrics, in the bar or in a line."""
+        speed = metrics[f"{self._unit}s_per_second"]
+        first = [name for name in FIRST_METRICS if name in metrics]
+        others = [name for name in metrics if name not in (*FIRST_METRICS, *HIDDEN_METRICS)]
+        self._metrics = "  ".join(
+            [
+                f"{speed:,.1f} {self._unit}s/s",
+                *(f"{name} {metrics[name]:.4g}" for name in [*first, *others][:MAX_METRICS]),
+            ]
         )
-        if self._bar is None and time.monotonic() - self._shown > SECONDS_BETWEEN_LINES:
-            self._shown = time.monotonic()
-            self._line(
-                f"{self._unit} {self._count(run, step)}{f' of {self._total}' if self._total else ''}  {self._text}"
-            )
+        if self._bar is None and time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+            self._last_line = time.monotonic()
+            goal = f" of {self._total}" if self._total else ""
+            _write_line(f"{self._unit} {self._count(run, step)}{goal}  {self._metrics}")
 
-    def on_run_end(self, run: Any, step: int) -> None:
-        """Take the bar away."""
+    def on_run_end(self, run: Trainer, step: int) -> None:
+        """Remove the bar."""
         self.close()
 
     def close(self) -> None:
-        """Give the terminal back."""
+        """Remove the bar, if there is one, and release the terminal."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
 
-    def _line(self, text: str) -> None:
-        sys.stderr.write(f"{text}\n")
-        sys.stderr.flush()
 
-
-def print_metrics(title: str, metrics: Mapping[str, float]) -> None:
-    """A table of metrics."""
+def _start_bar(total: int | None, completed: int) -> Bar:
     from rich.console import Console
-    from rich.table import Table
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
 
-    table = Table(title=title, title_justify="left")
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    for name, value in metrics.items():
-        table.add_row(
-            name,
-            f"{value:,.0f}"
-            if float(value).is_integer() and abs(value) < 1e15
-            else f"{value:.4f}"
-            if abs(value) >= 1e-3
-            else f"{value:.3e}",
-        )
-    Console().print(table)
+    bar = Bar(
+        TextColumn("training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[metrics]}"),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    bar.start()
+    bar.add_task("training", total=total, completed=completed, metrics="")
+    return bar
+
+
+def _write_line(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

@@ -1,1 +1,1 @@
-"""A component as data: its name, its signature as a schema, and its construction."""
+"""Components as data: their names, the schemas of their signatures, and their construction."""

@@ -1,22 +1,28 @@
-"""A component as data: a kind, a name and parameters, from which a fresh object is made each time it is asked for."""
+"""A component as data: a kind, a name and parameters, from which fresh objects are built."""
 
 from __future__ import annotations
 
 import contextvars
 import functools
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import attrs
 from attrs import evolve, field, frozen
 
 from plx_core.annotations import Of
-from plx_core.components.json_schema import is_mode, kind_by_name, type_hints
-from plx_core.errors import ComponentError, ConfigError, Place, PlxError, Problem, reason_of
+from plx_core.components.json_schema import Hint, is_mode, kind_by_name, type_hints
+from plx_core.errors import ComponentError, ConfigError, Place, Problem, reason_of
 from plx_core.plugins.discovery import load_plugins
 from plx_core.plugins.registry import SINGULAR, Entry, Registry
+from plx_core.types import Part
+
+if TYPE_CHECKING:
+    import cattrs
+
+T = TypeVar("T")
 
 _active: contextvars.ContextVar[Registry | None] = contextvars.ContextVar(
     "plx_registry", default=None
@@ -25,26 +31,26 @@ _active: contextvars.ContextVar[Registry | None] = contextvars.ContextVar(
 
 @functools.cache
 def default_registry() -> Registry:
-    """The registry of the installed plug-ins, collected once a process."""
+    """Return the registry of the installed plug-ins, which is collected once per process."""
     return Registry(load_plugins())
 
 
 def active_registry() -> Registry:
-    """The registry of the component that is being built, or the default one."""
+    """Return the registry of the component that is being built, or else the default one."""
     return _active.get() or default_registry()
 
 
 @frozen
 class Component:
-    """What a config says of one part; `build` makes it.
+    """The description of one component in a config; `build` makes the object.
 
     Args:
-        kind: one of `plx_core.KINDS`; empty when only the place where it is used can tell.
-        name: the component's name.
+        kind: one of `plx_core.KINDS`; empty if only the place of use decides it.
+        name: the name of the component.
         params: its parameters.
         place: where it was written.
         path: its path in the config.
-        registry: where it is found; the installed plug-ins when None.
+        registry: the registry that has it; the installed plug-ins if None.
     """
 
     kind: str
@@ -55,11 +61,11 @@ class Component:
     registry: Registry | None = field(default=None, eq=False, repr=False)
 
     @classmethod
-    def of(cls, kind: str, value: Any) -> Component:
-        """The component that a name, a one-pair mapping or a component stands for.
+    def of(cls, kind: str, value: object) -> Component:
+        """Convert a name, a mapping with one name, or a component of unknown kind to a component.
 
         Raises:
-            ComponentError: the value is none of these.
+            ComponentError: the value is none of these, or a component of another kind.
         """
         if isinstance(value, Component):
             if value.kind not in ("", kind):
@@ -74,107 +80,101 @@ class Component:
             if params is None or isinstance(params, Mapping):
                 return cls(kind, name, params or {})
         raise ComponentError(
-            f"expected a {SINGULAR[kind]}: a name, or a name with its parameters, {{Name: {{…}}}}; got {value!r}"
+            f"expected a {SINGULAR[kind]}: a name, or a name with its parameters, {{Name: {{…}}}}; "
+            f"got {value!r}"
         )
 
     @property
     def entry(self) -> Entry:
-        """Where the component is found."""
-        return (self.registry or active_registry()).find(self.kind, self.name)
+        """The registry's entry for the component."""
+        return self._registry.find(self.kind, self.name)
 
-    def build(self, **supplied: Any) -> Any:
-        """Make the object, after making the components among its parameters.
+    def build(self, **supplied: object) -> Part:
+        """Build the object, after building the components among its parameters.
 
         Args:
-            supplied: values such as `mode` or `seed` for the parameters of these names that the factory has and the config
-                leaves out.
+            supplied: values such as `mode` or `seed`, used for the parameters of these names that
+                the factory has and the config leaves out.
 
         Raises:
-            ConfigError: the factory refused the parameters; the message names the config's place where there is one.
+            ConfigError: the factory rejected the parameters.
         """
-        token = _active.set(self.registry or active_registry())
+        token = _active.set(self._registry)
         try:
             entry = self.entry
             factory = entry.load()
-            params = structure_params(factory, self._named_as_today(entry, factory), supplied)
+            params = structure_params(factory, self._renamed_params(entry, factory), supplied)
             if self.kind == "activations" and not inspect.isclass(factory):
-                return _bound(factory, params) if params else factory
-            return factory(**_missing(factory, params, supplied), **params)
+                return _bind(factory, params) if params else factory
+            return factory(**_choose_supplied(factory, params, supplied), **params)
         except (TypeError, ValueError) as error:
-            raise ConfigError(
-                [Problem(self.path or self.name, _first_line(error), self.place)]
-            ) from error
+            problem = Problem(self.path or self.name, reason_of(error), self.place)
+            raise ConfigError([problem]) from error
         finally:
             _active.reset(token)
 
-    def _named_as_today(self, entry: Entry, factory: Any) -> dict[str, Any]:
-        """The parameters, those of an older name by today's."""
+    @property
+    def _registry(self) -> Registry:
+        return self.registry or active_registry()
+
+    def _renamed_params(self, entry: Entry, factory: Callable[..., Part]) -> dict[str, Any]:
+        """Return the parameters with older names replaced by current ones."""
         names = parameter_names(factory)
-        older = (self.registry or active_registry()).older_parameters(entry)
         renamed = {
-            name: today
-            for name, today in older.items()
-            if name in self.params and name not in names and today in names
+            older: name
+            for older, name in self._registry.older_parameters(entry).items()
+            if older in self.params and older not in names and name in names
         }
-        if twice := [today for today in renamed.values() if today in self.params]:
-            raise ValueError(
-                f"{twice[0]} is given twice, also as {next(name for name in renamed if renamed[name] == twice[0])}"
-            )
+        for older, name in renamed.items():
+            if name in self.params:
+                raise ValueError(f"{name} is given twice, also as {older}")
         return {renamed.get(name, name): value for name, value in self.params.items()}
 
 
-def make(kind: str, value: Any, **supplied: Any) -> Any:
-    """The object that a value stands for: built if it is a name, a mapping or a component, else the value itself."""
+def make(kind: str, value: object, **supplied: object) -> Part:
+    """Build a name, a mapping or a component; return any other value unchanged."""
     if isinstance(value, (str, Mapping, Component)):
         return Component.of(kind, value).build(**supplied)
     return value
 
 
-def parameter_names(factory: Any) -> frozenset[str]:
-    """The names of a factory's parameters."""
+def parameter_names(factory: Callable[..., object]) -> frozenset[str]:
+    """Return the names of a factory's parameters."""
     return frozenset(parameter.name for parameter in _parameters(factory))
 
 
-def _parameters(factory: Any) -> tuple[inspect.Parameter, ...]:
+def _parameters(factory: Callable[..., object]) -> tuple[inspect.Parameter, ...]:
     try:
         return tuple(inspect.signature(factory).parameters.values())
     except (TypeError, ValueError):  # a few built-in callables have no signature
         return ()
 
 
-def _bound(function: Any, params: Mapping[str, Any]) -> Any:
+def _bind(function: Callable[..., Part], params: Mapping[str, Any]) -> Part:
     from plx_core.components.bound_activation import BoundActivation
 
     return BoundActivation(function, params)
 
 
-def _missing(
-    factory: Any, params: Mapping[str, Any], supplied: Mapping[str, Any]
-) -> dict[str, Any]:
-    wanted = {
+def _choose_supplied(
+    factory: Callable[..., Part], params: Mapping[str, Any], supplied: Mapping[str, object]
+) -> dict[str, object]:
+    """Return the supplied values that the factory takes and the parameters leave out."""
+    names = {
         parameter.name
         for parameter in _parameters(factory)
         if parameter.name != "mode" or is_mode(parameter)
     }
-    return {
-        name: value
-        for name, value in supplied.items()
-        if name in wanted and params.get(name) is None and name not in params
-    }
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, PlxError):
-        return str(error)
-    return reason_of(error)
+    return {name: value for name, value in supplied.items() if name in names and name not in params}
 
 
 def structure_params(
-    factory: Any, params: Mapping[str, Any], supplied: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The parameters as the factory's annotations want them.
+    factory: Callable[..., Part], params: Mapping[str, Any], supplied: Mapping[str, object]
+) -> dict[str, object]:
+    """Convert parameters to the types of the factory's annotations.
 
-    A component is built where the annotation says `Of(kind)` or says nothing; it stays data inside an attrs class.
+    A component is built where the annotation is `Of(kind)` or missing. In an attrs class it stays
+    data.
     """
     hints = type_hints(factory)
     return {
@@ -185,40 +185,38 @@ def structure_params(
     }
 
 
-def _hint_by_name(name: str, value: Any) -> Any:
-    """What Keras's parameters take goes by their names; a text is left to Keras, which knows its own."""
+def _hint_by_name(name: str, value: object) -> Hint:
+    """Infer the kind from the name, as Keras has no annotations; leave strings for Keras."""
     kind = kind_by_name(name) if isinstance(value, Mapping) else None
     return Annotated[Any, Of(kind)] if kind else Any
 
 
-def structure(data: Any, target: Any) -> Any:
-    """Plain data as an instance of `target`, without any coercion between types.
+def structure(data: object, target: type[T]) -> T:
+    """Convert plain data to an instance of `target`, without any coercion between types.
 
     Raises:
-        cattrs.BaseValidationError: the data does not fit; all misfits are in the group.
+        cattrs.BaseValidationError: the data does not fit; the group has every mistake.
     """
     return converter().structure(data, target)
 
 
-def _structure(value: Any, hint: Any, supplied: Mapping[str, Any]) -> Any:
+def _structure(value: object, hint: Hint, supplied: Mapping[str, object]) -> object:
     if isinstance(value, Component):
-        return value if _holds_data(hint) else value.build(**supplied)
+        return value if _is_data(hint) else value.build(**supplied)
     if value is None or hint is Any:
         return _build_all(value, supplied)
-    origin, arguments = get_origin(hint), get_args(hint)
+    origin: Hint = get_origin(hint)
+    arguments = get_args(hint)
     if origin is Annotated:
         kinds = [extra.kind for extra in hint.__metadata__ if isinstance(extra, Of)]
         if not kinds or not isinstance(value, (str, Mapping)):
             return _structure(value, arguments[0], supplied)
-        return (
-            Component.of(kinds[0], value)
-            if _holds_data(hint)
-            else make(kinds[0], value, **supplied)
-        )
+        component = Component.of(kinds[0], value)
+        return component if _is_data(hint) else component.build(**supplied)
     if origin in (Union, UnionType):
-        return _structure(value, _alternative(value, arguments), supplied)
+        return _structure(value, _choose_member(value, arguments), supplied)
     if attrs.has(hint) and isinstance(value, Mapping):
-        return converter().structure(value, hint)
+        return structure(value, hint)
     if isinstance(value, Mapping) and len(arguments) == 2:
         return {key: _structure(item, arguments[1], supplied) for key, item in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str) and arguments:
@@ -227,30 +225,38 @@ def _structure(value: Any, hint: Any, supplied: Mapping[str, Any]) -> Any:
     return _build_all(value, supplied)
 
 
-def _holds_data(hint: Any) -> bool:
+def _is_data(hint: Hint) -> bool:
+    """Return whether the factory wants the component itself and builds it later."""
     return hint is Component or Component in get_args(hint)
 
 
-def _alternative(value: Any, choices: tuple[Any, ...]) -> Any:
-    """Which member of a union a value was written for: a mapping for a class or mapping, a list for a list, else the first."""
-    for choice in choices:
-        origin = get_origin(choice) or choice
+def _choose_member(value: object, members: tuple[Hint, ...]) -> Hint:
+    """Return the member of a union that fits a value.
+
+    A mapping fits a class or mapping, and a list fits a list. Any other value fits the first
+    annotated member.
+    """
+    for member in members:
+        origin: Hint = get_origin(member)
+        if origin is None:
+            origin = member
+        is_class = inspect.isclass(origin)
         if isinstance(value, Mapping) and (
-            attrs.has(choice) or (inspect.isclass(origin) and issubclass(origin, Mapping))
+            attrs.has(member) or (is_class and issubclass(origin, Mapping))
         ):
-            return choice
+            return member
         if (
             isinstance(value, list)
-            and inspect.isclass(origin)
+            and is_class
             and issubclass(origin, Sequence)
             and origin is not str
         ):
-            return choice
-    annotated = [choice for choice in choices if get_origin(choice) is Annotated]
+            return member
+    annotated = [member for member in members if hasattr(member, "__metadata__")]
     return annotated[0] if annotated else Any
 
 
-def _build_all(value: Any, supplied: Mapping[str, Any]) -> Any:
+def _build_all(value: object, supplied: Mapping[str, object]) -> object:
     if isinstance(value, Component):
         return value.build(**supplied)
     if isinstance(value, Mapping):
@@ -261,10 +267,10 @@ def _build_all(value: Any, supplied: Mapping[str, Any]) -> Any:
 
 
 @functools.cache
-def converter() -> Any:
+def converter() -> cattrs.Converter:
     """Return the cattrs converter of configs, which keeps components as data.
 
-    It is built when it is first used, because importing cattrs takes some 90 ms.
+    It is built on first use, because importing cattrs takes about 90 ms.
     """
     from plx_core.components.strict_converter import strict_converter, unchanged
 

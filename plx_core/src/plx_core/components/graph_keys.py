@@ -1,6 +1,6 @@
-"""A list of layers, as a config writes it, to a Keras network."""
+"""The key that graphs add to the parameters of layers."""
 
 from __future__ import annotations
 
 INBOUND = "inbound_nodes"
-"""The parameter of any layer in a graph that names the layers its input comes from."""
+"""The parameter of every layer in a graph that names the layers its input comes from."""

@@ -1,7 +1,8 @@
-"""Annotations and signatures to JSON Schema: one description that reading, checking and editors share.
+"""Convert annotations and signatures to JSON Schema, for checking configs and for editors.
 
-Beyond draft-07, three keywords are our own: `x-component` (a component of that kind), `x-exists` (an existing file or
-folder) and `x-python` (given in Python only).
+Keywords of our own, beyond draft-07: `x-component` (a component of that kind), `x-exists` (an
+existing file or folder), `x-python` (can be passed in Python only), `x-class` (the attrs class) and
+`x-alias` (an older name).
 """
 
 from __future__ import annotations
@@ -22,9 +23,13 @@ from plx_core.annotations import Existing, Of, PythonOnly, Range
 from plx_core.state import Modes
 
 Schema: TypeAlias = dict[str, Any]
+"""A JSON Schema."""
+
+Hint: TypeAlias = Any
+"""A type annotation, evaluated: a class, a union, an `Annotated`, …"""
 
 SUPPLIED: Mapping[str, frozenset[str]] = {"trackers": frozenset({"directory"})}
-"""The parameters that core fills in and a config never writes, by kind; besides a `mode` that is one of `Modes`."""
+"""The parameters, by kind, that core supplies and no config has. Core also supplies `mode`."""
 
 SCALARS: Mapping[Any, str] = {
     bool: "boolean",
@@ -43,12 +48,13 @@ KERAS_NAMES: tuple[tuple[str, Schema], ...] = (
     (r"^((forward|backward)_)?layer$|^cell$", {"x-component": "layers"}),
     (r"^(cells|layers)$", {"type": "array", "items": {"x-component": "layers"}}),
 )
-"""What a parameter without an annotation takes, by its name: Keras annotates nothing and names its parameters alike."""
+"""Schemas of parameters without annotation by name: Keras has regular names instead."""
 
 
-def schema_of(annotation: Any) -> Schema:
-    """The schema of a type annotation; one that says nothing of a config's value gives `{}`, which admits all."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
+def schema_of(annotation: Hint) -> Schema:
+    """Return the schema of an annotation; `{}` (anything) if the annotation constrains nothing."""
+    origin: Hint = get_origin(annotation)
+    arguments = get_args(annotation)
     if annotation is Any or annotation is _Anything:
         return {}
     if annotation in SCALARS:
@@ -71,7 +77,7 @@ def schema_of(annotation: Any) -> Schema:
 
 
 def class_schema(cls: type) -> Schema:
-    """The schema of an attrs class that core owns: its fields, their types, defaults and what they mean."""
+    """Return the schema of an attrs class: the types, defaults, help and aliases of its fields."""
     hints = get_type_hints(cls, include_extras=True)
     properties: Schema = {}
     required = []
@@ -97,9 +103,14 @@ def class_schema(cls: type) -> Schema:
 
 
 def factory_schema(factory: Callable[..., Any], kind: str = "") -> Schema:
-    """The schema of a factory's parameters, read off its signature.
+    """Return the schema of a factory's parameters according to its signature.
 
-    A class that passes `**kwargs` on also has its parents' parameters, as Keras's layers do.
+    A class whose constructor takes `**kwargs` also has the parameters of its parents, as Keras
+    layers do.
+
+    Args:
+        factory: a class or function.
+        kind: the kind of component; decides which parameters core supplies.
     """
     properties: Schema = {}
     required = []
@@ -109,8 +120,9 @@ def factory_schema(factory: Callable[..., Any], kind: str = "") -> Schema:
         if parameter.kind is parameter.VAR_KEYWORD:
             is_open = not inspect.isclass(factory)
             continue
-        skip = kind == "activations" and position == 0
-        if skip or parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+            continue
+        if kind == "activations" and position == 0:  # the tensor
             continue
         if parameter.name in SUPPLIED.get(kind, ()) or is_mode(parameter):
             continue
@@ -129,56 +141,54 @@ def factory_schema(factory: Callable[..., Any], kind: str = "") -> Schema:
 
 
 def is_mode(parameter: inspect.Parameter) -> bool:
-    """Whether a parameter is what a model or a pipeline is built for; a `mode` of another meaning has a default that says so."""
+    """Return whether this is the run mode (one of `Modes`), not an unrelated `mode`."""
     return parameter.name == "mode" and parameter.default in (parameter.empty, *Modes)
 
 
 def type_hints(factory: Callable[..., Any]) -> dict[str, Any]:
-    """A factory's annotations as types; names that exist for type checkers only become `Any`."""
+    """Return the evaluated annotations of a factory by parameter.
+
+    Names that are imported for type checkers only become `Any`.
+    """
     callee: Any = factory if hasattr(factory, "__signature__") else inspect.unwrap(factory)
     if inspect.isclass(callee) and not attrs.has(callee):
         callee = callee.__init__
     elif not hasattr(callee, "__annotations__"):
         callee = type(callee).__call__
     owners = callee.__mro__ if inspect.isclass(callee) else (callee,)
-    known = (
-        {name for owner in owners for name in vars(sys.modules[owner.__module__])}
-        if hasattr(callee, "__module__")
-        else set()
-    )
+    names: set[str] = set()
+    if hasattr(callee, "__module__"):
+        names = {name for owner in owners for name in vars(sys.modules[owner.__module__])}
     try:
-        return get_type_hints(callee, localns=_Permissive(known), include_extras=True)
-    except (
-        TypeError,
-        AttributeError,
-    ):  # annotations that are not types say nothing of a config's value
+        return get_type_hints(callee, localns=_Permissive(names), include_extras=True)
+    except (TypeError, AttributeError):  # annotations that are not types constrain nothing
         return {}
 
 
 def _parameters(factory: Callable[..., Any]) -> list[inspect.Parameter]:
     if not inspect.isclass(factory) or hasattr(factory, "__signature__"):
         return list(_signature(factory))
-    found: dict[str, inspect.Parameter] = {}
-    named = False
+    parameters: dict[str, inspect.Parameter] = {}
+    has_names = False
     for cls in factory.__mro__:
         if "__init__" not in vars(cls):
             continue
         own = list(_signature(vars(cls)["__init__"]))[1:]
         for parameter in own:
-            # What a parent requires and a child with parameters of its own does not name, the child supplies itself.
+            # A child with named parameters supplies the required parameters of its parents itself.
             if (
                 parameter.default is not parameter.empty
                 or parameter.kind is parameter.VAR_KEYWORD
-                or not named
+                or not has_names
             ):
-                found.setdefault(parameter.name, parameter)
-        named = named or any(
+                parameters.setdefault(parameter.name, parameter)
+        has_names = has_names or any(
             parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
             for parameter in own
         )
         if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in own):
             break
-    return list(found.values())
+    return list(parameters.values())
 
 
 def _signature(callee: Callable[..., Any]) -> collections.abc.Iterable[inspect.Parameter]:
@@ -189,8 +199,10 @@ def _signature(callee: Callable[..., Any]) -> collections.abc.Iterable[inspect.P
 
 
 def _parameter_schema(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Schema:
-    annotated = parameter.name in hints
-    schema = dict(schema_of(hints[parameter.name]) if annotated else _guess(parameter))
+    if parameter.name in hints:
+        schema = schema_of(hints[parameter.name])
+    else:
+        schema = dict(_guess(parameter))
     if parameter.default is not parameter.empty and _is_plain(parameter.default):
         schema["default"] = parameter.default
         if parameter.default is None and schema and not allows_null(schema):
@@ -199,14 +211,12 @@ def _parameter_schema(parameter: inspect.Parameter, hints: Mapping[str, Any]) ->
 
 
 def kind_by_name(name: str) -> str | None:
-    """The kind of component that a parameter without an annotation takes, by its name."""
+    """Return the kind of component that a parameter of this name takes without an annotation."""
     schema = _by_name(name)
-    choices = [
-        choice["x-component"]
-        for choice in (schema, *schema.get("anyOf", ()))
-        if "x-component" in choice
-    ]
-    return choices[0] if choices else None
+    for choice in (schema, *schema.get("anyOf", ())):
+        if "x-component" in choice:
+            return str(choice["x-component"])
+    return None
 
 
 def _by_name(name: str) -> Schema:
@@ -244,25 +254,23 @@ def _annotated(schema: Schema, metadata: tuple[Any, ...]) -> Schema:
     return schema
 
 
-def _container(origin: Any, arguments: tuple[Any, ...]) -> Schema:
-    if not inspect.isclass(origin):
+def _container(origin: Hint, arguments: tuple[Hint, ...]) -> Schema:
+    if not inspect.isclass(origin) or issubclass(origin, (str, bytes)):
         return {}
     if issubclass(origin, collections.abc.Mapping):
         values = schema_of(arguments[1]) if len(arguments) == 2 else {}
         return {"type": "object"} | ({"additionalProperties": values} if values else {})
-    if issubclass(origin, (collections.abc.Sequence, collections.abc.Set)) and not issubclass(
-        origin, (str, bytes)
-    ):
-        if origin is tuple and arguments and arguments[-1] is not Ellipsis:
-            return {
-                "type": "array",
-                "items": _any_of([schema_of(argument) for argument in arguments]),
-                "minItems": len(arguments),
-                "maxItems": len(arguments),
-            }
-        items = schema_of(arguments[0]) if arguments else {}
-        return {"type": "array"} | ({"items": items} if items else {})
-    return {}
+    if not issubclass(origin, (collections.abc.Sequence, collections.abc.Set)):
+        return {}
+    if origin is tuple and arguments and arguments[-1] is not Ellipsis:
+        return {
+            "type": "array",
+            "items": _any_of([schema_of(argument) for argument in arguments]),
+            "minItems": len(arguments),
+            "maxItems": len(arguments),
+        }
+    items = schema_of(arguments[0]) if arguments else {}
+    return {"type": "array"} | ({"items": items} if items else {})
 
 
 def _any_of(schemas: list[Schema]) -> Schema:
@@ -278,7 +286,7 @@ def _any_of(schemas: list[Schema]) -> Schema:
 
 
 def allows_null(schema: Schema) -> bool:
-    """Whether null is a value that the schema admits."""
+    """Return whether null fits the schema."""
     return (
         not schema
         or schema.get("type") == "null"
@@ -287,31 +295,31 @@ def allows_null(schema: Schema) -> bool:
     )
 
 
-def _is_plain(value: Any) -> bool:
+def _is_plain(value: object) -> bool:
     if isinstance(value, (list, tuple)):
         return all(_is_plain(item) for item in value)
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-class _Unknown(type):
-    def __getattr__(cls, name: str) -> Any:
+class _AnythingType(type):
+    def __getattr__(cls, name: str) -> Hint:
         return Any
 
 
-class _Anything(metaclass=_Unknown):
-    """Stands for a name that only type checkers import."""
+class _Anything(metaclass=_AnythingType):
+    """Replaces a name that is imported for type checkers only, and its attributes."""
 
 
 class _Permissive(dict[str, Any]):
-    """Local names for evaluating annotations: whatever is not a global is `_Anything`."""
+    """Local names for evaluating annotations: every name that is not a global is `_Anything`."""
 
-    def __init__(self, known: collections.abc.Set[str]) -> None:
-        self._known = known
+    def __init__(self, global_names: collections.abc.Set[str]) -> None:
+        self._global_names = global_names
 
     def __contains__(self, name: object) -> bool:
-        return name not in self._known and not hasattr(builtins, str(name))
+        return name not in self._global_names and not hasattr(builtins, str(name))
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> Hint:
         if name in self:
             return _Anything
         raise KeyError(name)

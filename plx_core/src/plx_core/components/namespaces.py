@@ -1,14 +1,12 @@
-"""Registries as Python namespaces: `plx.layers.Dense` is the factory that a config calls `Dense`."""
+"""Registries as Python namespaces: `plx.layers.Dense` is the factory of the component `Dense`."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from attrs import frozen
 
 from plx_core.components.component import default_registry
 from plx_core.errors import UnknownComponent
-from plx_core.hookspecs import KINDS
+from plx_core.hookspecs import KINDS, Factory
 
 
 @frozen
@@ -17,7 +15,7 @@ class Namespace:
 
     _kind: str
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Factory:
         if name.startswith("__"):
             raise AttributeError(name)
         try:
@@ -34,7 +32,7 @@ class Namespace:
 
 @frozen
 class Kinds:
-    """The kinds of reinforcement learning under one name: `plx.rl.memories.Memory`."""
+    """The kinds of reinforcement learning in one namespace: `plx.rl.memories.Memory`."""
 
     def __getattr__(self, name: str) -> Namespace:
         if name not in KINDS:

@@ -1,20 +1,20 @@
-"""Keyword arguments by the names that polyaxon-lib had for them."""
+"""Keyword arguments under the names that polyaxon-lib had for them."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 def accept_older_names(**older: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Let a function take keyword arguments by older names too.
+    """Let a function also take keyword arguments under older names.
 
     Args:
-        older: the current name of each older one.
+        older: current names by older name.
 
     Example:
         >>> @accept_older_names(hooks="callbacks")
@@ -25,11 +25,11 @@ def accept_older_names(**older: str) -> Callable[[Callable[P, R]], Callable[P, R
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        call: Callable[..., R] = function
+
         @functools.wraps(function)
-        def renaming(*args: Any, **params: Any) -> R:
-            return function(
-                *args, **{older.get(name, name): value for name, value in params.items()}
-            )
+        def renaming(*args: P.args, **params: P.kwargs) -> R:
+            return call(*args, **{older.get(name, name): value for name, value in params.items()})
 
         return renaming
 

@@ -1,4 +1,4 @@
-"""What parameters each component takes, remembered on disk so that a second check imports no TensorFlow."""
+"""A cache on disk of component schemas, so that a second check does not import TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import inspect
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,121 +13,124 @@ from typing import Any
 import platformdirs
 from attrs import define, field
 
-from plx_core.components import json_schema as schema
+from plx_core.components import json_schema
 from plx_core.components.graph_keys import INBOUND
 from plx_core.components.json_schema import Schema, factory_schema
 from plx_core.plugins.registry import Entry
+from plx_core.runs.atomic import write_aside
+from plx_core.types import Part
 
 FORMAT = 4
-"""Raised when what is remembered changes its meaning."""
+"""The version of the cache file; a file of another version is ignored."""
 
-NAMES_OR_NAME: Schema = {
+INBOUND_SCHEMA: Schema = {
     "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "null"}],
     "default": None,
 }
 
 
 def cache_dir() -> Path:
-    """Where plx keeps what it can make again: `PLX_CACHE_DIR`, or the user's cache folder."""
+    """Return the folder of everything that plx can recreate.
+
+    It is `PLX_CACHE_DIR`, or else the user's cache folder.
+    """
     return Path(os.environ.get("PLX_CACHE_DIR") or platformdirs.user_cache_dir("plx"))
+
+
+def _default_path() -> Path:
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return cache_dir() / f"signatures-{version}.json"
 
 
 @define
 class Signatures:
-    """The parameters of components, by where their factory is defined.
+    """The schemas of components' parameters, by kind and the import path of the factory.
 
-    What is remembered is used only while every file that it was read from is unchanged (size and time).
+    A schema in the cache is used only while the files that it was read from are unchanged (in size
+    and modification time).
     """
 
-    path: Path = field(
-        factory=lambda: (
-            cache_dir() / f"signatures-{sys.version_info.major}.{sys.version_info.minor}.json"
-        )
-    )
-    _known: dict[str, Any] | None = field(default=None, init=False)
-    _changed: bool = field(default=False, init=False)
+    path: Path = field(factory=_default_path)
+    _cached: dict[str, Any] | None = field(default=None, init=False)
+    _has_changed: bool = field(default=False, init=False)
 
     def parameters(self, entry: Entry) -> Schema:
-        """The JSON Schema of a component's parameters.
+        """Return the schema of a component's parameters.
 
         Raises:
             PluginError: the component cannot be imported.
         """
         if not isinstance(entry.target, str):
-            return _with_graph_parameters(entry.kind, factory_schema(entry.target, entry.kind))
+            return _add_graph_parameters(factory_schema(entry.target, entry.kind), entry.kind)
+        cache = self._load()
         key = f"{entry.kind} {entry.target}"
-        known = self._load().get(key)
-        if known is None or not all(
-            stamp(Path(path)) == kept for path, kept in known["files"].items()
+        if key not in cache or any(
+            stamp(Path(path)) != old for path, old in cache[key]["files"].items()
         ):
             factory = entry.load()
-            known = {
+            item = {
                 "schema": factory_schema(factory, entry.kind),
                 "files": {path: stamp(Path(path)) for path in _sources(factory)},
             }
-            known = json.loads(
-                json.dumps(known)
-            )  # what is used now is exactly what will be read back
-            self._load()[key] = known
-            self._changed = True
-        return _with_graph_parameters(entry.kind, known["schema"])
+            # The round trip makes the first result the same as later ones from the file.
+            cache[key] = json.loads(json.dumps(item))
+            self._has_changed = True
+        return _add_graph_parameters(cache[key]["schema"], entry.kind)
 
     def sources(self, entry: Entry) -> list[str]:
-        """The files that a component whose parameters are known was defined in."""
+        """Return the source files of a component whose schema is in the cache."""
         return list(self._load().get(f"{entry.kind} {entry.target}", {}).get("files", ()))
 
     def save(self) -> None:
-        """Keep what was learnt; a cache that cannot be written costs time and nothing else."""
-        if not self._changed:
+        """Write the cache if it has changed. A failure to write is ignored: it only costs time."""
+        if not self._has_changed:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(
-                "w", dir=self.path.parent, delete=False, encoding="utf-8"
-            ) as file:
-                json.dump({"format": FORMAT, "components": self._known}, file)
-            Path(file.name).replace(self.path)
-            self._changed = False
+            with write_aside(self.path) as aside:
+                content = {"format": FORMAT, "components": self._cached}
+                aside.write_text(json.dumps(content), encoding="utf-8")
         except OSError:
             return
+        self._has_changed = False
 
     def _load(self) -> dict[str, Any]:
-        if self._known is None:
+        if self._cached is None:
             try:
-                stored = json.loads(self.path.read_text(encoding="utf-8"))
-                self._known = dict(stored["components"]) if stored["format"] == FORMAT else {}
+                content = json.loads(self.path.read_text(encoding="utf-8"))
+                self._cached = dict(content["components"]) if content["format"] == FORMAT else {}
             except (OSError, ValueError, KeyError, TypeError):
-                self._known = {}
-        return self._known
+                self._cached = {}
+        return self._cached
 
 
-def with_older_names(schema: Schema, older: Mapping[str, str]) -> Schema:
-    """A schema of parameters which admits those that had an older name by that too."""
+def add_older_names(schema: Schema, older: Mapping[str, str]) -> Schema:
+    """Return the schema with older names of its parameters as aliases.
+
+    Args:
+        schema: the schema of a component's parameters.
+        older: older names to current names; those that do not apply to this component are ignored.
+    """
     properties = schema["properties"]
-    known = {
-        today: name
-        for name, today in older.items()
-        if today in properties and name not in properties
+    aliases = {
+        name: {**properties[name], "x-alias": alias}
+        for alias, name in older.items()
+        if name in properties and alias not in properties
     }
-    return schema | {
-        "properties": properties
-        | {today: {**properties[today], "x-alias": name} for today, name in known.items()}
-    }
+    return schema | {"properties": properties | aliases}
 
 
-def _with_graph_parameters(kind: str, schema: Schema) -> Schema:
+def _add_graph_parameters(schema: Schema, kind: str) -> Schema:
     if kind != "layers":
         return schema
-    properties = schema["properties"]
-    extra = {INBOUND: NAMES_OR_NAME} | (
-        {}
-        if "name" in properties
-        else {"name": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}}
+    properties = schema["properties"] | {INBOUND: INBOUND_SCHEMA}
+    properties.setdefault(
+        "name", {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}
     )
-    return schema | {"properties": properties | extra}
+    return schema | {"properties": properties}
 
 
-def _sources(factory: Callable[..., Any]) -> list[str]:
+def _sources(factory: Callable[..., Part]) -> list[str]:
     unwrapped: Any = inspect.unwrap(factory)
     owners = unwrapped.__mro__ if inspect.isclass(unwrapped) else (unwrapped,)
     modules = {
@@ -136,16 +138,17 @@ def _sources(factory: Callable[..., Any]) -> list[str]:
         for owner in (*owners, factory)
         if hasattr(owner, "__module__")
     }
-    found = {
+    files = {
         str(module.__file__)
         for module in modules
         if module is not None and getattr(module, "__file__", None)
     }
-    return sorted({*found, str(schema.__file__)})  # what a signature means is said there
+    # A change to the conversion of signatures to schemas also invalidates the cache.
+    return sorted({*files, str(json_schema.__file__)})
 
 
 def stamp(path: Path) -> list[int]:
-    """A file's time and size, by which a change is noticed; nothing when there is no file."""
+    """Return a file's modification time and size, or an empty list if there is no file."""
     try:
         status = path.stat()
     except OSError:

@@ -1,1 +1,1 @@
-"""From a file to a checked experiment, with the place of every mistake."""
+"""Load and check experiment files, with the place of every mistake."""

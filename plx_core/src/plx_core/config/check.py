@@ -1,4 +1,4 @@
-"""Check a config: every mistake at once, without TensorFlow as far as the structure goes, then the shapes."""
+"""Check a config: report every mistake at once, without importing TensorFlow if possible."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from plx_core.config.load import Permissions, load_tree
 from plx_core.config.sections import ExperimentConfig
 from plx_core.config.validate import Reader, plain
 from plx_core.config.yaml_tree import ListNode, MapNode, ScalarNode
-from plx_core.errors import ConfigError, Place, PlxError, Problem
+from plx_core.errors import ComponentError, ConfigError, Place, PlxError, Problem
 from plx_core.plugins.discovery import add_module, load_plugins
 from plx_core.plugins.registry import Registry
 
 
 @frozen
 class CheckedConfig:
-    """A config without structural mistakes.
+    """A config whose structure is correct.
 
     Args:
         config: the sections.
-        resolved: the same as plain data, with every default.
-        registry: where its components were found.
+        resolved: the same as plain data, with all defaults.
+        registry: the registry that has its components.
         plugins: the plug-ins that it uses, with their versions.
         places: where each value was written, by path.
-        fingerprint: what its shapes depend on: the data's and the components' files, the versions, the values.
+        fingerprint: a hash of everything that the shapes depend on: the values, the files of data
+            and of components, and the versions.
     """
 
     config: ExperimentConfig
@@ -48,35 +49,35 @@ class CheckedConfig:
         return self.config.agent is not None or self.config.train.env is not None
 
     def locate(self, error: PlxError, component: Component) -> ConfigError:
-        """The same mistake, at the place of the part that it names, or else at the component's."""
-        about = getattr(error, "about", "")
-        problems = (
-            error.problems
-            if isinstance(error, ConfigError)
-            else [Problem(about if about in self.places else "", str(error))]
-        )
-        return ConfigError([self._located(problem, component) for problem in problems])
+        """Add places to an error of a component.
 
-    def _located(self, problem: Problem, component: Component) -> Problem:
+        The place is that of the value that the error names, or else that of the component.
+        """
+        if isinstance(error, ConfigError):
+            problems = error.problems
+        else:
+            about = error.about if isinstance(error, ComponentError) else ""
+            problems = (Problem(about if about in self.places else "", str(error)),)
+        return ConfigError([self._locate(problem, component) for problem in problems])
+
+    def _locate(self, problem: Problem, component: Component) -> Problem:
         if problem.place is not None:
             return problem
         if problem.path and problem.path in self.places:
             return evolve(problem, place=self.places[problem.path])
-        below = [
-            path
-            for path in self.places
-            if problem.path
-            and path.startswith(component.path)
-            and path.endswith(f".{problem.path}")
-        ]
-        path = (
-            below[0]
-            if below
-            else problem.path
-            if problem.path.startswith(component.path)
-            else ".".join(filter(None, (component.path, problem.path)))
-        )
+        path = self._path_below(component, problem.path)
         return Problem(path, problem.message, self.places.get(path, component.place))
+
+    def _path_below(self, component: Component, path: str) -> str:
+        """Return the full path of a path that may be relative to a component."""
+        if not path:
+            return component.path
+        for known in self.places:
+            if known.startswith(component.path) and known.endswith(f".{path}"):
+                return known
+        if path.startswith(component.path):
+            return path
+        return f"{component.path}.{path}"
 
 
 def check_config(
@@ -85,16 +86,18 @@ def check_config(
     allowed: Permissions | None = None,
     registry: Registry | None = None,
 ) -> CheckedConfig:
-    """Load, resolve and check a config; nothing is built, and TensorFlow is imported only to learn a component's parameters.
+    """Load, resolve and check a config; nothing is built.
+
+    TensorFlow is imported only if a component's parameters are not in the cache.
 
     Args:
-        config: a YAML or JSON file, or the same as a mapping.
-        sets: `a.b=value` texts, applied last.
+        config: a YAML or JSON file, or a mapping with the same content.
+        sets: `a.b=value` strings, applied last.
         allowed: what the config may read and load.
-        registry: where components are found; the installed plug-ins' when None.
+        registry: the registry of components; the installed plug-ins if None.
 
     Raises:
-        ConfigError: with every mistake that was found.
+        ConfigError: the config is wrong; has every mistake.
     """
     allowed = allowed or Permissions()
     tree = load_tree(config, sets, allowed)
@@ -106,18 +109,14 @@ def check_config(
     signatures.save()
     problems += reader.problems
     if not problems:
-        problems = _sections(values, reader.places)
+        problems = _check_sections(values, reader.places)
     if problems:
         raise ConfigError(sorted(problems, key=in_order))
-    checked = structure(values, ExperimentConfig)
-    resolved = plain(
-        converter().unstructure(structure({**values, "model": None}, ExperimentConfig))
-        | _components(checked),
-        signatures,
-    )
+    sections = structure(values, ExperimentConfig)
+    resolved = plain(converter().unstructure(sections) | {"model": sections.model}, signatures)
     signatures.save()
     return CheckedConfig(
-        checked,
+        sections,
         resolved,
         registry,
         dict(reader.used),
@@ -127,18 +126,17 @@ def check_config(
 
 
 def _load_named_plugins(tree: MapNode, registry: Registry, allowed: Permissions) -> list[Problem]:
-    """Load the plug-ins that the config names and the person running allows."""
+    """Load the plug-ins that the config names and the user allows."""
     node = tree.items.get("plugins")
     problems = []
     for item in node.items if isinstance(node, ListNode) else []:
-        if not isinstance(item, ScalarNode) or item.text in {
-            plugin.module for plugin in registry.plugins.plugins.values()
-        }:
+        loaded = {plugin.module for plugin in registry.plugins.plugins.values()}
+        if not isinstance(item, ScalarNode) or item.text in loaded:
             continue
         if item.text not in allowed.plugins:
             message = (
-                f"{item.text} is code from outside the installed plug-ins; to load it run with --plugin {item.text}, "
-                "or list it under [tool.plx] plugins in pyproject.toml"
+                f"{item.text} is code from outside the installed plug-ins; to load it run with "
+                f"--plugin {item.text}, or list it under [tool.plx] plugins in pyproject.toml"
             )
             problems.append(Problem("plugins", message, item.place))
             continue
@@ -149,59 +147,39 @@ def _load_named_plugins(tree: MapNode, registry: Registry, allowed: Permissions)
     return problems
 
 
-def _sections(values: Mapping[str, Any], places: Mapping[str, Place]) -> list[Problem]:
-    """Mistakes between sections that are each right by themselves."""
+def _check_sections(values: Mapping[str, Any], places: Mapping[str, Place]) -> list[Problem]:
+    """Return the mistakes between sections that are each correct."""
     train, evaluation = values.get("train", {}), values.get("eval", {})
     problems = []
     for name, section in (("train", train), ("eval", evaluation)):
         if section.get("data_pipeline") and section.get("env"):
-            problems.append(
-                Problem(
-                    name,
-                    "has both a data_pipeline and an env; supervised learning has the one, reinforcement learning the other",
-                    places.get(name),
-                )
+            message = (
+                "has both a data_pipeline, for supervised learning, and an env, for reinforcement "
+                "learning; remove one"
             )
-    if (
-        not train.get("data_pipeline")
-        and not train.get("env")
-        and not evaluation.get("data_pipeline")
-        and not evaluation.get("env")
+            problems.append(Problem(name, message, places.get(name)))
+    if not any(
+        section.get(key) for section in (train, evaluation) for key in ("data_pipeline", "env")
     ):
-        problems.append(
-            Problem(
-                "train",
-                "data_pipeline is missing (or env, for reinforcement learning)",
-                places.get("train", places.get("")),
-            )
+        message = "data_pipeline is missing (or env, for reinforcement learning)"
+        problems.append(Problem("train", message, places.get("train", places.get(""))))
+    goals = ("train_steps", "train_episodes", "train_timesteps")
+    if train.get("env") and not any(train.get(goal) for goal in goals):
+        message = (
+            "train_timesteps is missing (or train_steps, or train_episodes): an environment never "
+            "ends by itself"
         )
-    if train.get("env") and not any(
-        train.get(name) for name in ("train_steps", "train_episodes", "train_timesteps")
-    ):
-        message = "train_timesteps is missing (or train_steps, or train_episodes): an environment never ends by itself"
         problems.append(Problem("train", message, places.get("train")))
     if values.get("agent") and train.get("data_pipeline"):
-        problems.append(
-            Problem(
-                "agent",
-                "an agent learns from train.env, not from a data_pipeline",
-                places.get("agent"),
-            )
-        )
+        message = "an agent learns from train.env, not from a data_pipeline"
+        problems.append(Problem("agent", message, places.get("agent")))
     return problems
 
 
-def _components(config: ExperimentConfig) -> dict[str, Any]:
-    return {"model": config.model}
-
-
 def in_order(problem: Problem) -> tuple[str, int, int]:
-    """Where a mistake stands among the others: by its file, line and column."""
-    return (
-        (problem.place.source, problem.place.line, problem.place.column)
-        if problem.place
-        else ("", 0, 0)
-    )
+    """Return a sort key for problems: their file, line and column."""
+    place = problem.place
+    return (place.source, place.line, place.column) if place else ("", 0, 0)
 
 
 def _fingerprint(resolved: Mapping[str, Any], reader: Reader) -> str:

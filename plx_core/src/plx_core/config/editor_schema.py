@@ -1,28 +1,25 @@
-"""One JSON Schema (draft-07) of experiment files with every installed component, for editors."""
+"""The JSON Schema (draft-07) of experiment files with every installed component, for editors."""
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 from plx_core.components.json_schema import Schema, class_schema
-from plx_core.components.schema_cache import Signatures, with_older_names
+from plx_core.components.schema_cache import Signatures, add_older_names
 from plx_core.config.sections import ExperimentConfig
 from plx_core.errors import PlxError
 from plx_core.hookspecs import KINDS
-from plx_core.plugins.registry import SINGULAR, Entry, Registry
+from plx_core.plugins.registry import SINGULAR, Entry, Registry, snake_case
 
 OWN_KEYWORDS = ("x-exists", "x-python", "x-class", "x-alias", "x-component", "x-params")
 
 
 def editor_schema(registry: Registry, signatures: Signatures) -> Schema:
-    """The schema of experiment files, version 1; a component that cannot be loaded is left out."""
+    """Return the schema of experiment files; components that cannot be loaded are left out."""
     root = _portable(class_schema(ExperimentConfig))
     root["properties"]["extends"] = {
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
-        "description": "files that this one is laid on",
+        "description": "the files that this one is merged over",
     }
-    root["required"] = []  # what a file leaves out may be in one that it extends
+    root["required"] = []  # required keys may be in a file that this one extends
     definitions = {kind: _kind_schema(kind, registry, signatures) for kind in KINDS}
     signatures.save()
     return {
@@ -34,21 +31,19 @@ def editor_schema(registry: Registry, signatures: Signatures) -> Schema:
 
 
 def _kind_schema(kind: str, registry: Registry, signatures: Signatures) -> Schema:
-    names: list[str] = []
     properties: Schema = {}
     for entry in registry.entries(kind):
         try:
-            parameters = _portable(
-                with_older_names(signatures.parameters(entry), registry.older_parameters(entry))
-            )
+            parameters = signatures.parameters(entry)
         except PlxError:
             continue
+        schema = _portable(add_older_names(parameters, registry.older_parameters(entry)))
+        component: Schema = {"anyOf": [{"type": "null"}, schema]}
+        if "description" in schema:
+            component["description"] = schema["description"]
         for name in _spellings(entry, registry):
-            names.append(name)
-            properties[name] = {"anyOf": [{"type": "null"}, parameters]} | (
-                {"description": parameters["description"]} if "description" in parameters else {}
-            )
-    by_name = {"type": "string", "anyOf": [{"enum": sorted(set(names))}, {"pattern": "/"}]}
+            properties[name] = component
+    by_name = {"type": "string", "anyOf": [{"enum": sorted(properties)}, {"pattern": "/"}]}
     with_parameters = {
         "type": "object",
         "minProperties": 1,
@@ -61,44 +56,41 @@ def _kind_schema(kind: str, registry: Registry, signatures: Signatures) -> Schem
 
 
 def _spellings(entry: Entry, registry: Registry) -> list[str]:
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", entry.name).lower()
-    return list(
-        dict.fromkeys(
-            [entry.name, entry.qualified_name, entry.name.lower(), snake, *registry.aliases(entry)]
-        )
-    )
+    return [
+        entry.name,
+        entry.qualified_name,
+        entry.name.lower(),
+        snake_case(entry.name),
+        *registry.aliases(entry),
+    ]
 
 
-def _portable(schema: Any) -> Any:
-    """The schema without our own keywords, components as references to their kind."""
-    if isinstance(schema, list):
-        return [_portable(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
+def _portable(schema: Schema) -> Schema:
+    """Return the schema in draft-07, with components as references to their kind."""
     if "x-component" in schema:
         rest = {key: value for key, value in schema.items() if key in ("default", "description")}
         return {"allOf": [{"$ref": f"#/definitions/{schema['x-component']}"}], **rest}
     if "x-python" in schema:
         return {"not": {}}
-    portable = {
-        key: _portable(value)
+    result: Schema = {
+        key: _portable_value(value)
         for key, value in schema.items()
         if key not in OWN_KEYWORDS and key != "properties"
     }
     if "properties" in schema:
-        portable["properties"] = {
-            name: _portable(child) for name, child in schema["properties"].items()
-        }
-        aliases = {
-            child["x-alias"]: _portable(child)
-            for child in schema["properties"].values()
-            if "x-alias" in child
-        }
-        portable["properties"] |= aliases
-        # Draft-07 has no word for "this or that key" that an editor would complete from.
-        portable["required"] = [
-            name
-            for name in schema.get("required", ())
-            if "x-alias" not in schema["properties"][name]
+        children = schema["properties"]
+        result["properties"] = {name: _portable(child) for name, child in children.items()}
+        for name, child in children.items():
+            if "x-alias" in child:
+                result["properties"][child["x-alias"]] = result["properties"][name]
+        # Editors offer no completions for "this key or that one", so neither name is required.
+        result["required"] = [
+            name for name in schema.get("required", ()) if "x-alias" not in children[name]
         ]
-    return portable
+    return result
+
+
+def _portable_value(value: object) -> object:
+    if isinstance(value, list):
+        return [_portable_value(item) for item in value]
+    return _portable(value) if isinstance(value, dict) else value

@@ -1,4 +1,4 @@
-"""A config file to one tree: what it extends, the environment's variables, and what the command line sets."""
+"""Load a config file with `extends`, `--set` options and environment variables applied."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from attrs import frozen
 
+from plx_core.components.config_objects import takes_weights_of_2017
 from plx_core.components.json_schema import Schema, class_schema
-from plx_core.config.polyaxon_2017 import is_2017, translate, with_dropout_layers
 from plx_core.config.sections import ExperimentConfig
 from plx_core.config.yaml_tree import (
     ListNode,
@@ -23,21 +23,25 @@ from plx_core.config.yaml_tree import (
     from_python,
     parse,
     read_file,
-    scalars,
+    walk,
 )
 from plx_core.errors import ConfigError, Place, Problem
 
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
 MAX_EXTENDS = 10
+SECTIONS_OF_2017 = frozenset(
+    {"model_config", "train_input_data_config", "eval_input_data_config", "estimator_config"}
+)
+"""The sections that only polyaxon-lib's dialect of 2017 has."""
 
 
 @frozen
 class Permissions:
-    """What the person running lets a config do: the `[tool.plx]` table of their pyproject.toml, and the command line.
+    """The permissions of a config: from `[tool.plx]` in pyproject.toml, and the command line.
 
     Args:
-        env: patterns of environment variables that `${env:NAME}` may read; `PLX_*` always may.
-        plugins: modules and files from outside the installed plug-ins that are loaded.
+        env: patterns of environment variables that `${env:NAME}` may read, besides `PLX_*`.
+        plugins: modules and files that may be loaded besides the installed plug-ins.
     """
 
     env: tuple[str, ...] = ()
@@ -50,162 +54,186 @@ def load_tree(
     allowed: Permissions | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> MapNode:
-    """One tree for a config file or mapping.
+    """Load a config file or mapping.
 
     Args:
-        config: a YAML or JSON file, or the same as a mapping.
-        sets: `a.b=value` texts, applied last; a value is read as YAML.
+        config: a YAML or JSON file, or a mapping with the same content.
+        sets: `a.b=value` strings, applied last; the value is YAML.
         allowed: what the config may read.
-        environ: the environment's variables.
+        environ: the environment variables.
 
     Raises:
-        ConfigError: a file cannot be read, or a variable or a setting is wrong; all that are wrong at once.
+        ConfigError: a file cannot be read, or variables or settings are wrong (all at once).
     """
     root = from_python(config) if isinstance(config, Mapping) else _with_bases(Path(config), ())
     if not isinstance(root, MapNode):
-        raise ConfigError(
-            [Problem("", "a config is a mapping with `version`, `model`, `train`, …", root.place)]
-        )
-    if is_2017(root):
-        root = translate(root)
-    root = with_dropout_layers(root)
+        message = "a config is a mapping with `version`, `model`, `train`, …"
+        raise ConfigError([Problem("", message, root.place)])
+    root = _translate_2017(root)
     problems: list[Problem] = []
     for text in sets:
-        _apply_set(root, text, problems)
-    for scalar in scalars(root):
-        _fill_variables(scalar, (allowed or Permissions()).env, environ, problems)
+        try:
+            _apply_set(root, text)
+        except ConfigError as error:
+            problems.extend(error.problems)
+    patterns = (allowed or Permissions()).env
+    for node in walk(root):
+        if isinstance(node, ScalarNode):
+            _fill_variables(node, patterns, environ, problems)
     if problems:
         raise ConfigError(problems)
     return root
 
 
+def is_2017(tree: MapNode) -> bool:
+    """Return whether a tree is in polyaxon-lib's dialect of 2017."""
+    return not SECTIONS_OF_2017.isdisjoint(tree.items)
+
+
+def _translate_2017(root: MapNode) -> MapNode:
+    if is_2017(root):
+        from plx_core.config.polyaxon_2017 import translate
+
+        root = translate(root)
+    if any(_is_dense_with_dropout(node) for node in walk(root)):
+        from plx_core.config.polyaxon_2017 import split_dropout
+
+        root = split_dropout(root)
+    if any(_is_weighted_loss(node) for node in walk(root)):
+        from plx_core.config.polyaxon_2017 import with_weighted_losses
+
+        root = with_weighted_losses(root)
+    return root
+
+
+def _is_dense_with_dropout(node: Node) -> bool:
+    """Return whether a node is a `Dense` layer with a `dropout`, which only 2017's files have."""
+    params = node.items.get("Dense") if isinstance(node, MapNode) else None
+    return isinstance(params, MapNode) and "dropout" in params.items
+
+
+def _is_weighted_loss(node: Node) -> bool:
+    """Return whether a node is 2017's `MeanSquaredError` with weights, which Keras's has not."""
+    return isinstance(node, MapNode) and any(
+        isinstance(params, MapNode) and takes_weights_of_2017(name, params.items)
+        for name, params in node.items.items()
+    )
+
+
 def _with_bases(path: Path, chain: tuple[Path, ...]) -> Node:
+    """Read a file and merge it over the files that it extends.
+
+    Args:
+        path: the file.
+        chain: the files that extend this one.
+    """
     if path.resolve() in chain or len(chain) >= MAX_EXTENDS:
-        raise ConfigError(
-            [
-                Problem(
-                    "extends",
-                    f"goes round in a circle: {' → '.join(str(item) for item in (*chain, path.resolve()))}",
-                    Place(str(chain[-1])),
-                )
-            ]
-        )
+        files = " → ".join(str(item) for item in (*chain, path.resolve()))
+        raise ConfigError([Problem("extends", f"is circular: {files}", Place(str(chain[-1])))])
     root = read_file(path)
     if not isinstance(root, MapNode) or "extends" not in root.items:
         return root
     node = root.items.pop("extends")
-    names = node.items if isinstance(node, ListNode) else [node]
-    merged: Node = MapNode(place=root.place)
-    for name in names:
+    schema = class_schema(ExperimentConfig)
+    result: Node = MapNode(place=root.place)
+    for name in node.items if isinstance(node, ListNode) else [node]:
         if not isinstance(name, ScalarNode):
-            raise ConfigError(
-                [Problem("extends", "expected a file name or a list of file names", name.place)]
-            )
+            message = "expected a file name or a list of file names"
+            raise ConfigError([Problem("extends", message, name.place)])
         base = path.parent / name.text
         if not base.is_file():
             raise ConfigError([Problem("extends", f"there is no file {base}", name.place)])
-        merged = merge(
-            merged, _with_bases(base, (*chain, path.resolve())), class_schema(ExperimentConfig)
-        )
-    return merge(merged, root, class_schema(ExperimentConfig))
+        result = merge(result, _with_bases(base, (*chain, path.resolve())), schema)
+    return merge(result, root, schema)
 
 
 def merge(base: Node, over: Node, schema: Schema) -> Node:
-    """`over` laid on `base`: mappings are merged key by key, all else is replaced, and so is a component by one of another name."""
+    """Return `base` updated with `over`.
+
+    Mappings are merged key by key; lists, scalars and components of another name are replaced.
+    """
     if not (isinstance(base, MapNode) and isinstance(over, MapNode)):
         return over
-    is_component = "x-component" in schema or any(
-        "x-component" in choice for choice in schema.get("anyOf", ())
-    )
-    unknown = not schema.get("properties") and not schema.get("x-params")
-    if (
-        (is_component or unknown)
-        and len(base.items) == len(over.items) == 1
-        and set(base.items) != set(over.items)
-    ):
-        return over
-    merged = MapNode(dict(base.items), dict(base.key_places), over.place)
+    choices = (schema, *schema.get("anyOf", ()))
+    is_component = any("x-component" in choice for choice in choices)
+    is_unknown = not schema.get("properties") and not schema.get("x-params")
+    if is_component or is_unknown:
+        has_other_name = set(base.items) != set(over.items)
+        if len(base.items) == len(over.items) == 1 and has_other_name:
+            return over
+    result = MapNode(dict(base.items), dict(base.key_places), over.place)
     for key, value in over.items.items():
-        child = {"x-params": True} if is_component else schema.get("properties", {}).get(key, {})
-        merged.set(
-            key,
-            merge(base.items[key], value, child) if key in base.items else value,
-            over.key_places[key],
-        )
-    return merged
+        if key in base.items:
+            properties = schema.get("properties", {})
+            child = {"x-params": True} if is_component else properties.get(key, {})
+            value = merge(base.items[key], value, child)
+        result.set(key, value, over.key_places[key])
+    return result
 
 
-def _apply_set(root: MapNode, text: str, problems: list[Problem]) -> None:
+def _apply_set(root: MapNode, text: str) -> None:
+    """Apply one `a.b=value` string.
+
+    Raises:
+        ConfigError: the string is malformed, or has an index that is not in the list.
+    """
     place = Place(f"--set {text}")
     path, separator, value = text.partition("=")
     keys = [key for key in path.strip().split(".") if key]
     if not separator or not keys:
-        problems.append(Problem("", "expected a.b=value", place))
-        return
-    try:
-        node = (
-            parse(value, place.source) if value.strip() else ScalarNode("", plain=True, place=place)
-        )
-    except ConfigError as error:
-        problems.extend(error.problems)
-        return
-    _move(node, place)
-    current: Node = root
+        raise ConfigError([Problem("", "expected a.b=value", place)])
+    node = parse(value, place.source) if value.strip() else ScalarNode("", plain=True)
+    _set_place(node, place)
+    parent: MapNode | ListNode = root
     for key, following in itertools.pairwise(keys):
-        current = _step_into(current, key, following, place, problems, path)
-        if isinstance(current, ScalarNode):
-            return
-    _put(current, keys[-1], node, place, problems, path)
+        parent = _step_into(parent, key, following, path, place)
+    if isinstance(parent, MapNode):
+        parent.set(keys[-1], node, place)
+    else:
+        parent.items[_index(parent, keys[-1], path, place)] = node
 
 
 def _step_into(
-    current: Node, key: str, following: str, place: Place, problems: list[Problem], path: str
-) -> Node:
-    if isinstance(current, ListNode):
-        if key.isdigit() and int(key) < len(current.items):
-            return current.items[int(key)]
-        problems.append(
-            Problem(path, f"{key} is not an index into a list of {len(current.items)}", place)
-        )
-        return ScalarNode("", plain=True)
-    if not isinstance(current, MapNode):
-        problems.append(Problem(path, f"nothing can be set below {key}", place))
-        return ScalarNode("", plain=True)
-    child = current.items.get(key)
+    parent: MapNode | ListNode, key: str, following: str, path: str, place: Place
+) -> MapNode | ListNode:
+    """Return the mapping or list below a key; where there is none, put a mapping there.
+
+    Args:
+        parent: where the key is.
+        key: a key or an index.
+        following: the key after this one.
+        path: the whole path.
+        place: the place of the path.
+    """
+    if isinstance(parent, MapNode):
+        child = parent.items.get(key)
+    else:
+        child = parent.items[_index(parent, key, path, place)]
     if isinstance(child, (MapNode, ListNode)):
         return child
-    # `loss: Huber` and `loss:` both become mappings, so that `--set loss.Huber.delta=2` says what it means.
-    fresh = MapNode(place=place)
+    # `loss: Huber` and `loss:` both become mappings, so that `loss.Huber.delta=2` can be set.
+    mapping = MapNode(place=place)
     if isinstance(child, ScalarNode) and child.text == following:
-        fresh.set(following, MapNode(place=child.place), child.place)
-    current.set(key, fresh, current.key_places.get(key, place))
-    return fresh
-
-
-def _put(
-    current: Node, key: str, value: Node, place: Place, problems: list[Problem], path: str
-) -> None:
-    if isinstance(current, MapNode):
-        current.set(key, value, place)
-    elif isinstance(current, ListNode) and key.isdigit() and int(key) < len(current.items):
-        current.items[int(key)] = value
+        mapping.set(following, MapNode(place=child.place), child.place)
+    if isinstance(parent, MapNode):
+        parent.set(key, mapping, parent.key_places.get(key, place))
     else:
-        problems.append(Problem(path, f"{key} is neither a key nor an index there", place))
+        parent.items[int(key)] = mapping
+    return mapping
 
 
-def _move(node: Node, place: Place) -> None:
-    node.place = place
-    children = (
-        node.items
-        if isinstance(node, ListNode)
-        else list(node.items.values())
-        if isinstance(node, MapNode)
-        else []
-    )
-    for child in children:
-        _move(child, place)
-    if isinstance(node, MapNode):
-        node.key_places = dict.fromkeys(node.items, place)
+def _index(node: ListNode, key: str, path: str, place: Place) -> int:
+    if key.isdigit() and int(key) < len(node.items):
+        return int(key)
+    message = f"{key} is not an index into a list of {len(node.items)}"
+    raise ConfigError([Problem(path, message, place)])
+
+
+def _set_place(root: Node, place: Place) -> None:
+    for node in walk(root):
+        node.place = place
+        if isinstance(node, MapNode):
+            node.key_places = dict.fromkeys(node.items, place)
 
 
 def _fill_variables(
@@ -216,7 +244,10 @@ def _fill_variables(
         if source != "env" or not name:
             message = f"{match.group(0)} is not a variable; ${{env:NAME}} is the only form"
         elif not any(fnmatch.fnmatchcase(name, pattern) for pattern in ("PLX_*", *patterns)):
-            message = f'the environment variable {name} may not be read; allow it with `env = ["{name}"]` under [tool.plx] in pyproject.toml'
+            message = (
+                f"the environment variable {name} may not be read; allow it with "
+                f'`env = ["{name}"]` under [tool.plx] in pyproject.toml'
+            )
         elif name not in environ:
             message = f"the environment variable {name} is not set"
         else:

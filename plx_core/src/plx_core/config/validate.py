@@ -1,27 +1,28 @@
-"""Read a tree by a schema: typed values, components found by name, and every mistake at its place."""
+"""Validate a tree against a schema: typed values, components, and every mistake with its place."""
 
 from __future__ import annotations
 
 import glob
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from attrs import define, field
 
 from plx_core.components.component import Component
-from plx_core.components.json_schema import Schema, allows_null
-from plx_core.components.schema_cache import Signatures, with_older_names
+from plx_core.components.json_schema import Schema
+from plx_core.components.schema_cache import Signatures, add_older_names
 from plx_core.config.yaml_tree import (
     BOOLEAN,
     INTEGER,
-    NULL,
     NUMBER,
     ListNode,
     MapNode,
     Node,
     ObjectNode,
+    PlainData,
     ScalarNode,
     integer,
     number,
@@ -30,25 +31,28 @@ from plx_core.config.yaml_tree import (
 from plx_core.errors import Place, PlxError, Problem, did_you_mean
 from plx_core.plugins.registry import SINGULAR, Registry
 
+Value: TypeAlias = Any
+"""A value of a config: plain data or a component; None where it is wrong."""
+
 
 @define
 class Reader:
-    """Reads trees against schemas; `problems` gathers what is wrong, and nothing is built."""
+    """Reads trees by schemas. `problems` collects the mistakes, and nothing is built."""
 
     registry: Registry
     signatures: Signatures = field(factory=Signatures)
     problems: list[Problem] = field(factory=list, init=False)
     used: dict[str, str] = field(factory=dict, init=False)
-    """The plug-ins that components came from, with their versions."""
+    """The plug-ins that the components came from, with their versions."""
     places: dict[str, Place] = field(factory=dict, init=False)
     """Where each value was written, by path."""
     files: set[str] = field(factory=set, init=False)
     """The files and folders that the config names."""
     sources: set[str] = field(factory=set, init=False)
-    """The files that define the components."""
+    """The source files of the components."""
 
-    def read(self, node: Node, schema: Schema, path: str = "") -> Any:
-        """The value of a node; None where it is wrong, and then `problems` says so."""
+    def read(self, node: Node, schema: Schema, path: str = "") -> Value:
+        """Return the value of a node. If it is wrong, return None and add to `problems`."""
         if isinstance(node, ObjectNode):
             return node.value
         if node.place is not None:
@@ -68,10 +72,10 @@ class Reader:
     def component(
         self, kind: str, name: str, params: MapNode, path: str, place: Place | None
     ) -> Component | None:
-        """A component whose parameters fit its factory's signature."""
+        """Return a component with parameters that fit the signature of its factory."""
         try:
             entry = self.registry.find(kind, name)
-            schema = with_older_names(
+            schema = add_older_names(
                 self.signatures.parameters(entry), self.registry.older_parameters(entry)
             )
         except PlxError as error:
@@ -82,188 +86,161 @@ class Reader:
         values = self._map(params, schema | {"x-params": True}, f"{path}.{name}")
         return Component(kind, name, values or {}, place, f"{path}.{name}", self.registry)
 
-    def _any_of(self, node: Node, choices: Sequence[Schema], path: str) -> Any:
-        """The first choice that fits; when none does, the mistakes of the one the value was most likely meant for."""
-        attempts = []
-        for choice in _by_likelihood(node, choices):
-            trial = Reader(self.registry, self.signatures)
-            value = trial.read(node, choice, path)
-            if not trial.problems:
-                for name in ("used", "places", "files", "sources"):
-                    getattr(self, name).update(getattr(trial, name))
-                return value
-            attempts.append((choice, trial.problems))
-        meant = [problems for choice, problems in attempts if _fits_shape(node, choice)]
-        if len(meant) == 1 or (meant and not isinstance(node, ScalarNode)):
-            self.problems += meant[0]
-            return None
-        return self._fail(
-            node, path, f"expected {describe({'anyOf': list(choices)})}, got {_received(node)}"
-        )
+    def _any_of(self, node: Node, choices: Sequence[Schema], path: str) -> Value:
+        """Return the value by the first choice that fits.
 
-    def _component(self, node: Node, kind: str, path: str) -> Any:
+        If none fits, report the mistakes by the choice that was most likely intended.
+        """
+        likely: list[list[Problem]] = []
+        for choice in _by_likelihood(choices):
+            attempt = Reader(self.registry, self.signatures)
+            value = attempt.read(node, choice, path)
+            if not attempt.problems:
+                self.used.update(attempt.used)
+                self.places.update(attempt.places)
+                self.files.update(attempt.files)
+                self.sources.update(attempt.sources)
+                return value
+            if _fits_shape(node, choice):
+                likely.append(attempt.problems)
+        if len(likely) == 1 or (likely and not isinstance(node, ScalarNode)):
+            self.problems += likely[0]
+            return None
+        return self._fail_expecting({"anyOf": list(choices)}, node, path)
+
+    def _component(self, node: Node, kind: str, path: str) -> Value:
+        schema = {"x-component": kind}
         if isinstance(node, ScalarNode):
             if not node.text:
-                return self._fail(
-                    node, path, f"expected {describe({'x-component': kind})}, got nothing"
-                )
+                return self._fail(node, path, f"expected {describe(schema)}, got nothing")
             return self.component(kind, node.text, MapNode(place=node.place), path, node.place)
-        if not isinstance(node, MapNode) or len(node.items) != 1:
-            got = (
-                f"{len(node.items)} names: {', '.join(node.items)}"
-                if isinstance(node, MapNode)
-                else _received(node)
-            )
-            return self._fail(node, path, f"expected {describe({'x-component': kind})}, got {got}")
+        if not isinstance(node, MapNode):
+            return self._fail_expecting(schema, node, path)
+        if len(node.items) != 1:
+            names = f"{len(node.items)} names: {', '.join(node.items)}"
+            return self._fail(node, path, f"expected {describe(schema)}, got {names}")
         (name, params), *_ = node.items.items()
         place = node.key_places[name]
-        if isinstance(params, ScalarNode) and params.plain and NULL.match(params.text):
+        if isinstance(params, ScalarNode) and params.is_null:
             params = MapNode(place=place)
         if not isinstance(params, MapNode):
-            return self._fail(
-                params,
-                f"{path}.{name}",
-                f"expected the parameters of {name} as a mapping, got {_received(params)}",
+            message = (
+                f"expected the parameters of {name} as a mapping, got {_describe_node(params)}"
             )
+            return self._fail(params, f"{path}.{name}", message)
         return self.component(kind, name, params, path, place)
 
-    def _map(self, node: Node, schema: Schema, path: str) -> Any:
+    def _map(self, node: Node, schema: Schema, path: str) -> Value:
         if not isinstance(node, MapNode) or schema.get("type", "object") != "object":
-            return self._fail(node, path, f"expected {describe(schema)}, got {_received(node)}")
+            return self._fail_expecting(schema, node, path)
         properties, rest = schema.get("properties", {}), schema.get("additionalProperties", True)
         aliases = {
             child["x-alias"]: name for name, child in properties.items() if "x-alias" in child
         }
-        values: dict[str, Any] = {}
+        values: dict[str, Value] = {}
         written: dict[str, str] = {}
         for key, child in node.items.items():
-            name, where = aliases.get(key, key), f"{path}.{key}".lstrip(".")
+            name = aliases.get(key, key)
+            key_path = f"{path}.{key}".lstrip(".")
             if name in values:
-                self.problems.append(
-                    Problem(
-                        where,
-                        f"is given twice, as {written[name]} and as {key}",
-                        node.key_places[key],
-                    )
-                )
+                message = f"is given twice, as {written[name]} and as {key}"
+                self.problems.append(Problem(key_path, message, node.key_places[key]))
                 continue
             written[name] = key
             if name in properties:
-                values[name] = self.read(child, properties[name], where)
+                values[name] = self.read(child, properties[name], key_path)
             elif rest is False:
-                what = "parameter" if "x-params" in schema else "key"
-                hint = did_you_mean(key, properties) or (
-                    f"; the {what}s are {', '.join(properties)}"
-                    if properties
-                    else f"; there are no {what}s"
-                )
-                self.problems.append(Problem(where, f"unknown {what}{hint}", node.key_places[key]))
+                message = _unknown_key(key, schema)
+                self.problems.append(Problem(key_path, message, node.key_places[key]))
             else:
-                values[key] = self.read(child, rest if isinstance(rest, dict) else {}, where)
+                values[key] = self.read(child, rest if isinstance(rest, dict) else {}, key_path)
         for name in schema.get("required", ()):
             if name not in values:
-                self.problems.append(
-                    Problem(
-                        path,
-                        f"{name} is missing; expected {describe(properties[name])}",
-                        node.place,
-                    )
-                )
+                message = f"{name} is missing; expected {describe(properties[name])}"
+                self.problems.append(Problem(path, message, node.place))
         return values
 
-    def _list(self, node: ListNode, schema: Schema, path: str) -> Any:
+    def _list(self, node: ListNode, schema: Schema, path: str) -> Value:
         if schema.get("type", "array") != "array" or "enum" in schema:
-            return self._fail(node, path, f"expected {describe(schema)}, got {_received(node)}")
-        if len(node.items) < schema.get("minItems", 0) or len(node.items) > schema.get(
-            "maxItems", len(node.items)
-        ):
-            return self._fail(
-                node, path, f"expected {schema['minItems']} items, got {len(node.items)}"
-            )
+            return self._fail_expecting(schema, node, path)
+        count = len(node.items)
+        if not schema.get("minItems", 0) <= count <= schema.get("maxItems", count):
+            return self._fail(node, path, f"expected {schema['minItems']} items, got {count}")
         return [
             self.read(item, schema.get("items", {}), f"{path}[{index}]")
             for index, item in enumerate(node.items)
         ]
 
-    def _scalar(self, node: ScalarNode, schema: Schema, path: str) -> Any:
+    def _scalar(self, node: ScalarNode, schema: Schema, path: str) -> Value:
         kind, text = schema.get("type"), node.text
         if "enum" in schema:
-            value = next(
-                (
-                    choice
-                    for choice in schema["enum"]
-                    if choice == text
-                    or (not isinstance(choice, str) and choice == plain_value(node))
-                ),
-                _ABSENT,
-            )
-            choices = ", ".join(str(choice) for choice in schema["enum"])
-            hint = did_you_mean(
-                text, [choice for choice in schema["enum"] if isinstance(choice, str)]
-            )
-            return (
-                self._fail(node, path, f"expected one of {choices}, got {_received(node)}{hint}")
-                if value is _ABSENT
-                else value
-            )
+            return self._enum(node, schema["enum"], path)
         if kind is None:
             return plain_value(node)
-        if kind == "string" and not (node.plain and NULL.match(text)):
+        if kind == "string" and not node.is_null:
             return self._existing(node, path) if schema.get("x-exists") else text
-        if node.plain and kind == "null" and NULL.match(text):
+        if kind == "null" and node.is_null:
             return None
         if node.plain and kind == "boolean" and BOOLEAN.match(text):
             return text.lower() == "true"
-        if node.plain and kind == "integer" and INTEGER.match(text):
+        if node.plain and kind in ("integer", "number") and INTEGER.match(text):
             return self._bounded(integer(text), node, schema, path)
-        if node.plain and kind == "number" and (NUMBER.match(text) or INTEGER.match(text)):
-            return self._bounded(
-                integer(text) if INTEGER.match(text) else number(text), node, schema, path
-            )
-        hint = (
-            "; write true or false"
-            if kind == "boolean" and text.lower() in ("yes", "no", "on", "off")
-            else ""
+        if node.plain and kind == "number" and NUMBER.match(text):
+            return self._bounded(number(text), node, schema, path)
+        hint = ""
+        if kind == "boolean" and text.lower() in ("yes", "no", "on", "off"):
+            hint = "; write true or false"
+        return self._fail_expecting(schema, node, path, hint)
+
+    def _enum(self, node: ScalarNode, choices: Sequence[Value], path: str) -> Value:
+        for choice in choices:
+            if choice == node.text:
+                return choice
+            if not isinstance(choice, str) and choice == plain_value(node):
+                return choice
+        strings = [choice for choice in choices if isinstance(choice, str)]
+        return self._fail_expecting(
+            {"enum": list(choices)}, node, path, did_you_mean(node.text, strings)
         )
-        return self._fail(node, path, f"expected {describe(schema)}, got {_received(node)}{hint}")
 
     def _bounded(self, value: float, node: Node, schema: Schema, path: str) -> float | None:
-        fits = (
+        is_inside = (
             value >= schema.get("minimum", value)
             and value <= schema.get("maximum", value)
             and ("exclusiveMinimum" not in schema or value > schema["exclusiveMinimum"])
             and ("exclusiveMaximum" not in schema or value < schema["exclusiveMaximum"])
         )
-        return (
-            value
-            if fits or value != value
-            else self._fail(node, path, f"expected {describe(schema)}, got {value}")
-        )
-
-    def _existing(self, node: ScalarNode, path: str) -> Any:
-        text = os.path.expanduser(node.text)  # noqa: PTH111 (a pattern is not a path)
-        if matches := glob.glob(text) or ([text] if Path(text).exists() else []):  # noqa: PTH207 (a pattern is not a path)
-            self.files.update(matches)
-            return text
-        return self._fail(node, path, f"there is no file {node.text} (looked in {Path.cwd()})")
-
-    def _fail(self, node: Node, path: str, message: str) -> Any:
-        self.problems.append(Problem(path, message, node.place))
+        if is_inside or math.isnan(value):
+            return value
+        self._fail(node, path, f"expected {describe(schema)}, got {value}")
         return None
 
+    def _existing(self, node: ScalarNode, path: str) -> str | None:
+        pattern = os.path.expanduser(node.text)  # noqa: PTH111 (a pattern is not a path)
+        matches = glob.glob(pattern)  # noqa: PTH207 (a pattern is not a path)
+        if not matches and Path(pattern).exists():
+            matches = [pattern]
+        if matches:
+            self.files.update(matches)
+            return pattern
+        self._fail(node, path, f"there is no file {node.text} (looked in {Path.cwd()})")
+        return None
 
-_ABSENT = object()
+    def _fail_expecting(self, schema: Schema, node: Node, path: str, hint: str = "") -> None:
+        message = f"expected {describe(schema)}, got {_describe_node(node)}{hint}"
+        self._fail(node, path, message)
+
+    def _fail(self, node: Node, path: str, message: str) -> None:
+        self.problems.append(Problem(path, message, node.place))
 
 
 def describe(schema: Schema) -> str:
-    """What a schema admits, in words."""
+    """Describe the values that fit a schema, for example `a number above 0`."""
     if "anyOf" in schema:
         choices = list(dict.fromkeys(describe(choice) for choice in schema["anyOf"]))
-        return (
-            " or ".join(choices)
-            if len(choices) < 3
-            else f"{', '.join(choices[:-1])} or {choices[-1]}"
-        )
+        if len(choices) < 3:
+            return " or ".join(choices)
+        return f"{', '.join(choices[:-1])} or {choices[-1]}"
     if "enum" in schema:
         return f"one of {', '.join(str(choice) for choice in schema['enum'])}"
     if "x-component" in schema:
@@ -271,16 +248,14 @@ def describe(schema: Schema) -> str:
         return f"a{'n' if kind[0] in 'aeio' else ''} {kind} (a name, or {{Name: {{…}}}})"
     if schema.get("type") == "array":
         items = describe(schema["items"]) if schema.get("items") else ""
-        return (
-            f"a list of {items.removeprefix('an ').removeprefix('a ')}s"
-            if items and "(" not in items
-            else "a list"
-        )
+        if not items or "(" in items:
+            return "a list"
+        return f"a list of {items.removeprefix('an ').removeprefix('a ')}s"
     words = {
         "boolean": "true or false",
         "integer": "an integer",
         "number": "a number",
-        "string": "a text",
+        "string": "a string",
         "null": "null",
         "object": "a mapping",
     }
@@ -291,63 +266,69 @@ def describe(schema: Schema) -> str:
         "maximum": "at most",
         "exclusiveMaximum": "below",
     }
-    limits = " and ".join(
-        f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema
-    )
-    return f"{text} {limits}".strip()
+    limits = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
+    return f"{text} {' and '.join(limits)}".strip()
 
 
-def _received(node: Node) -> str:
+def _describe_node(node: Node) -> str:
     if isinstance(node, MapNode):
         return f"a mapping with {', '.join(node.items)}" if node.items else "an empty mapping"
     if isinstance(node, ListNode):
         return f"a list of {len(node.items)}"
     if isinstance(node, ObjectNode):
         return repr(node.value)
-    if node.plain and NULL.match(node.text):
+    if node.is_null:
         return "nothing"
     text = node.text if len(node.text) <= 60 else f"{node.text[:57]}…"
-    return text if node.plain else f'the text "{text}"'
+    return text if node.plain else f'the string "{text}"'
+
+
+def _unknown_key(key: str, schema: Schema) -> str:
+    word = "parameter" if "x-params" in schema else "key"
+    names = schema.get("properties", {})
+    if not names:
+        return f"unknown {word}; there are no {word}s"
+    hint = did_you_mean(key, names) or f"; the {word}s are {', '.join(names)}"
+    return f"unknown {word}{hint}"
 
 
 def _fits_shape(node: Node, schema: Schema) -> bool:
+    """Return whether a node may have been intended for a schema."""
     if "x-component" in schema:
-        return (isinstance(node, ScalarNode) and node.text.isidentifier()) or (
-            isinstance(node, MapNode) and len(node.items) == 1
-        )
-    if isinstance(node, ScalarNode):
-        kinds = {
-            "string": True,
-            "integer": bool(INTEGER.match(node.text)),
-            "number": bool(NUMBER.match(node.text)),
-        }
-        return "enum" in schema or kinds.get(schema.get("type", ""), False)
-    return schema.get("type") == ("array" if isinstance(node, ListNode) else "object")
+        is_name = isinstance(node, ScalarNode) and node.text.isidentifier()
+        return is_name or (isinstance(node, MapNode) and len(node.items) == 1)
+    kind = schema.get("type")
+    if isinstance(node, ListNode):
+        return bool(kind == "array")
+    if not isinstance(node, ScalarNode):
+        return bool(kind == "object")
+    if kind == "integer":
+        return INTEGER.match(node.text) is not None
+    if kind == "number":
+        return NUMBER.match(node.text) is not None
+    return "enum" in schema or kind == "string"
 
 
-def _by_likelihood(node: Node, choices: Sequence[Schema]) -> list[Schema]:
-    """Null first and texts last, so that `5` is a number where both are admitted."""
+def _by_likelihood(choices: Sequence[Schema]) -> list[Schema]:
+    """Return the choices with null first and strings last, so that `5` is a number if it can be."""
     order = {"null": 0, "boolean": 1, "integer": 2, "number": 3, "string": 9}
     return sorted(choices, key=lambda choice: order.get(choice.get("type", ""), 5))
 
 
 def with_defaults(component: Component, signatures: Signatures) -> dict[str, Any]:
-    """A component as plain data, with the value of each parameter that has a default."""
+    """Convert a component to plain data, with the defaults of its parameters."""
     schema = signatures.parameters(component.entry)
     defaults = {
         name: child["default"]
         for name, child in schema["properties"].items()
-        if child.get("default") is not None
+        if child.get("default") is not None and name not in component.params
     }
-    params = {
-        **{name: value for name, value in defaults.items() if name not in component.params},
-        **component.params,
-    }
+    params = {**defaults, **component.params}
     return {component.name: {name: plain(value, signatures) for name, value in params.items()}}
 
 
-def plain(value: Any, signatures: Signatures) -> Any:
-    """Components, and what holds them, as plain data with every default."""
+def plain(value: object, signatures: Signatures) -> PlainData:
+    """Convert components, and mappings and lists of them, to plain data with all defaults."""
     if isinstance(value, Component):
         return with_defaults(value, signatures)
     if isinstance(value, dict):
@@ -355,6 +336,3 @@ def plain(value: Any, signatures: Signatures) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(item, signatures) for item in value]
     return value if value is None or isinstance(value, (bool, int, float, str)) else repr(value)
-
-
-__all__ = ["Reader", "allows_null", "describe", "plain", "with_defaults"]

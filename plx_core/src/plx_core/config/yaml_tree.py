@@ -1,4 +1,7 @@
-"""YAML and JSON as a tree that knows where each part was written, and keeps scalars as text until their type is known."""
+"""Parse YAML and JSON to a tree with the place of every node, and scalars as strings.
+
+Scalars stay strings until a schema says their type.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
-from attrs import define, evolve, field
+from attrs import define, field
 
 from plx_core.errors import ConfigError, Place, Problem
 
@@ -21,20 +24,41 @@ CORE_TAGS = frozenset(
 )
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Mark: TypeAlias = Any
+"""A position: PyYAML has one class for its Python loader and one for its C loader."""
+
+NULL = re.compile(r"^(~|null|Null|NULL|)$")
+BOOLEAN = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
+INTEGER = re.compile(r"^[-+]?(?:[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+)$")
+NUMBER = re.compile(
+    r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$"
+    r"|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
+)
 
 
 @define
 class ScalarNode:
-    """A text, a number, true, false or null, as written; `plain` when it stood without quotes."""
+    """A string, a number, true, false or null.
+
+    Args:
+        text: the scalar as written.
+        plain: whether it was written without quotes.
+        place: where it was written.
+    """
 
     text: str
     plain: bool
     place: Place | None = None
 
+    @property
+    def is_null(self) -> bool:
+        """Whether it is null: `null`, `~` or nothing."""
+        return self.plain and NULL.match(self.text) is not None
+
 
 @define
 class ListNode:
-    """A sequence."""
+    """A list."""
 
     items: list[Node]
     place: Place | None = None
@@ -42,37 +66,43 @@ class ListNode:
 
 @define
 class MapNode:
-    """A mapping; each key comes with the place where it was written."""
+    """A mapping, with the place of each key."""
 
     items: dict[str, Node] = field(factory=dict)
     key_places: dict[str, Place | None] = field(factory=dict)
     place: Place | None = None
 
     def set(self, key: str, value: Node, place: Place | None) -> None:
-        """Put a value under a key."""
+        """Set the value of a key."""
         self.items[key] = value
         self.key_places[key] = place
 
 
 @define
 class ObjectNode:
-    """A Python object, from a config that was written in Python."""
+    """A Python object in a config that was passed as a Python mapping."""
 
-    value: Any
+    value: object
     place: Place | None = None
 
 
 Node: TypeAlias = ScalarNode | ListNode | MapNode | ObjectNode
 
+PlainData: TypeAlias = Any
+"""None, booleans, numbers, strings, and lists and mappings of these."""
+
 
 def parse(text: str, source: str) -> Node:
-    """The tree of a YAML or JSON text; JSON is read as the YAML that it is.
+    """Parse YAML, of which JSON is a subset.
+
+    Args:
+        text: the YAML.
+        source: the name of the file in messages.
 
     Raises:
-        ConfigError: the text is not YAML, is too large, too deep or repeats itself too often, has a tag that is not plain data,
-            or has a key twice (all of these at once).
+        ConfigError: the text is not YAML, is too deep, has too many aliases, has tags that are not
+            plain data, or has duplicate keys (all of these at once).
     """
-    problems: list[Problem] = []
     try:
         _check_events(text, source)
         root = yaml.compose(text, Loader=_Loader)
@@ -83,6 +113,7 @@ def parse(text: str, source: str) -> Node:
     if (size := _expanded_size(root, {})) > MAX_NODES:
         message = f"its aliases expand to {size:,} values; at most {MAX_NODES:,} are read"
         raise ConfigError([Problem("", message, Place(source))])
+    problems: list[Problem] = []
     tree = _convert(root, source, "", problems)
     if problems:
         raise ConfigError(problems)
@@ -90,43 +121,26 @@ def parse(text: str, source: str) -> Node:
 
 
 def read_file(path: Path) -> Node:
-    """The tree of a YAML or JSON file.
+    """Read a YAML or JSON file.
 
     Raises:
-        ConfigError: the file cannot be read, or as `parse`.
+        ConfigError: the file cannot be read or is too long; or as `parse`.
     """
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise ConfigError(
-                [
-                    Problem(
-                        "",
-                        f"is {size:,} bytes long; at most {MAX_BYTES:,} are read",
-                        Place(str(path)),
-                    )
-                ]
-            )
+            raise _error(path, f"is {size:,} bytes long; at most {MAX_BYTES:,} are read")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise ConfigError(
-            [Problem("", f"cannot be read: {error.strerror}", Place(str(path)))]
-        ) from None
+        raise _error(path, f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(
-            [
-                Problem(
-                    "",
-                    f"is not UTF-8 text: byte {error.start} is {error.object[error.start]:#04x}",
-                    Place(str(path)),
-                )
-            ]
-        ) from None
+        byte = error.object[error.start]
+        raise _error(path, f"is not UTF-8 text: byte {error.start} is {byte:#04x}") from None
     return parse(text, str(path))
 
 
-def from_python(value: Any) -> Node:
-    """The tree of plain Python data; any other object is kept as it is."""
+def from_python(value: object) -> Node:
+    """Convert plain Python data to a tree; any other object becomes an `ObjectNode`."""
     if isinstance(value, Mapping):
         node = MapNode()
         for key, item in value.items():
@@ -141,38 +155,42 @@ def from_python(value: Any) -> Node:
     if value is None:
         return ScalarNode("null", plain=True)
     if isinstance(value, (int, float)):
-        return ScalarNode(
-            {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(repr(value), repr(value)),
-            plain=True,
-        )
+        text = {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(repr(value), repr(value))
+        return ScalarNode(text, plain=True)
     return ObjectNode(value)
 
 
-def scalars(node: Node) -> Iterator[ScalarNode]:
-    """Every scalar in a tree."""
-    if isinstance(node, ScalarNode):
-        yield node
-    elif isinstance(node, ListNode):
+def to_python(node: Node) -> PlainData:
+    """Convert a tree to plain data, with scalars resolved by `plain_value`.
+
+    The object of an `ObjectNode` is left unchanged.
+    """
+    if isinstance(node, MapNode):
+        return {key: to_python(value) for key, value in node.items.items()}
+    if isinstance(node, ListNode):
+        return [to_python(item) for item in node.items]
+    return plain_value(node) if isinstance(node, ScalarNode) else node.value
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Yield a node and every node below it."""
+    yield node
+    if isinstance(node, ListNode):
         for item in node.items:
-            yield from scalars(item)
+            yield from walk(item)
     elif isinstance(node, MapNode):
         for item in node.items.values():
-            yield from scalars(item)
+            yield from walk(item)
 
 
-NULL = re.compile(r"^(~|null|Null|NULL|)$")
-BOOLEAN = re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$")
-INTEGER = re.compile(r"^[-+]?(?:[0-9]+|0x[0-9a-fA-F]+|0o[0-7]+)$")
-NUMBER = re.compile(
-    r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"
-)
+def plain_value(node: ScalarNode) -> str | bool | int | float | None:
+    """Resolve a scalar without a schema, by YAML 1.2's core schema.
 
-
-def plain_value(node: ScalarNode) -> Any:
-    """What a scalar stands for where no type is known: YAML 1.2's core schema, so `1e-3` is a number and `no` a text."""
+    `1e-3` is a number and `no` is a string.
+    """
     if not node.plain:
         return node.text
-    if NULL.match(node.text):
+    if node.is_null:
         return None
     if BOOLEAN.match(node.text):
         return node.text.lower() == "true"
@@ -184,66 +202,49 @@ def plain_value(node: ScalarNode) -> Any:
 
 
 def integer(text: str) -> int:
-    """The integer that a text matching `INTEGER` writes; a leading zero does not mean octal."""
+    """Convert a string that matches `INTEGER`; a leading zero does not mean octal."""
     digits = text.lstrip("+-").lower()
-    value = (
-        int(digits, 16)
-        if digits.startswith("0x")
-        else int(digits, 8)
-        if digits.startswith("0o")
-        else int(digits)
-    )
+    if digits.startswith("0x"):
+        value = int(digits, 16)
+    elif digits.startswith("0o"):
+        value = int(digits, 8)
+    else:
+        value = int(digits)
     return -value if text.startswith("-") else value
 
 
 def number(text: str) -> float:
-    """The number that a text matching `NUMBER` writes."""
-    return float(
-        text.replace(".inf", "inf")
-        .replace(".Inf", "inf")
-        .replace(".INF", "inf")
-        .replace(".nan", "nan")
-        .replace(".NaN", "nan")
-        .replace(".NAN", "nan")
-    )
+    """Convert a string that matches `NUMBER`."""
+    return float(re.sub(r"\.(inf|nan)$", r"\1", text.lower()))
+
+
+def _error(path: Path, message: str) -> ConfigError:
+    return ConfigError([Problem("", message, Place(str(path)))])
 
 
 def _check_events(text: str, source: str) -> None:
-    """Refuse what is too deep before anything recursive reads it, and tags that ask for more than plain data."""
+    """Reject tags, and nesting that is too deep for the recursive functions below."""
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
             depth += 1
-            if depth > MAX_DEPTH:
-                raise ConfigError(
-                    [
-                        Problem(
-                            "",
-                            f"is nested more than {MAX_DEPTH} deep",
-                            _place(event.start_mark, source),
-                        )
-                    ]
-                )
         elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
             depth -= 1
         tag = getattr(event, "tag", None)
-        if tag and tag != "!" and tag not in CORE_TAGS:
-            raise ConfigError(
-                [
-                    Problem(
-                        "",
-                        f"has the tag {tag}; a config is plain data and has no tags",
-                        _place(event.start_mark, source),
-                    )
-                ]
-            )
+        if depth > MAX_DEPTH:
+            message = f"is nested more than {MAX_DEPTH} deep"
+        elif tag and tag != "!" and tag not in CORE_TAGS:
+            message = f"has the tag {tag}; a config is plain data and has no tags"
+        else:
+            continue
+        raise ConfigError([Problem("", message, _place(event.start_mark, source))])
 
 
-def _expanded_size(node: Any, sizes: dict[int, int]) -> int:
+def _expanded_size(node: yaml.Node, sizes: dict[int, int]) -> int:
     if id(node) in sizes:
         return sizes[id(node)]
-    sizes[id(node)] = MAX_NODES + 1  # an alias to its own parent never ends
-    children: Sequence[Any] = ()
+    sizes[id(node)] = MAX_NODES + 1  # the size of an alias to its own parent is infinite
+    children: Sequence[yaml.Node] = ()
     if isinstance(node, yaml.SequenceNode):
         children = node.value
     elif isinstance(node, yaml.MappingNode):
@@ -252,72 +253,50 @@ def _expanded_size(node: Any, sizes: dict[int, int]) -> int:
     return sizes[id(node)]
 
 
-def _convert(node: Any, source: str, path: str, problems: list[Problem]) -> Node:
+def _convert(node: yaml.Node, source: str, path: str, problems: list[Problem]) -> Node:
     place = _place(node.start_mark, source)
     if isinstance(node, yaml.ScalarNode):
         return ScalarNode(node.value, not node.style, place)
     if isinstance(node, yaml.SequenceNode):
-        return ListNode(
-            [
-                _convert(item, source, f"{path}[{index}]", problems)
-                for index, item in enumerate(node.value)
-            ],
-            place,
-        )
-    converted = MapNode(place=place)
-    merged: list[MapNode] = []
+        items = [
+            _convert(item, source, f"{path}[{index}]", problems)
+            for index, item in enumerate(node.value)
+        ]
+        return ListNode(items, place)
+    result = MapNode(place=place)
+    merged: list[Node] = []
     for key_node, value_node in node.value:
         key_place = _place(key_node.start_mark, source)
         if not isinstance(key_node, yaml.ScalarNode):
-            problems.append(Problem(path, "a key is a text, not a list or a mapping", key_place))
+            message = "a key is a string, not a list or a mapping"
+            problems.append(Problem(path, message, key_place))
             continue
         key = key_node.value
-        value = _convert(value_node, source, f"{path}.{key}".lstrip("."), problems)
+        value_path = f"{path}.{key}".lstrip(".")
+        value = _convert(value_node, source, value_path, problems)
         if key == "<<" and not key_node.style:
-            merged += [
-                item
-                for item in (value.items if isinstance(value, ListNode) else [value])
-                if isinstance(item, MapNode)
-            ]
-        elif key in converted.items:
-            first = converted.key_places[key]
-            problems.append(
-                Problem(
-                    f"{path}.{key}".lstrip("."),
-                    f"is given twice; first at line {first.line if first else 0}",
-                    key_place,
-                )
-            )
+            merged += value.items if isinstance(value, ListNode) else [value]
+        elif key in result.items:
+            first = result.key_places[key]
+            message = f"is given twice; first at line {first.line if first else 0}"
+            problems.append(Problem(value_path, message, key_place))
         else:
-            converted.set(key, value, key_place)
+            result.set(key, value, key_place)
     for other in merged:
+        if not isinstance(other, MapNode):
+            continue
         for key, value in other.items.items():
-            if key not in converted.items:
-                converted.set(key, value, other.key_places[key])
-    return converted
+            if key not in result.items:
+                result.set(key, value, other.key_places[key])
+    return result
 
 
-def _place(mark: Any, source: str) -> Place:
+def _place(mark: _Mark, source: str) -> Place:
     return Place(source, mark.line + 1, mark.column + 1)
 
 
 def _syntax_problem(error: yaml.YAMLError, source: str) -> Problem:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    text = " ".join(
-        part for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part
-    ) or str(error)
+    parts = (getattr(error, "context", None), getattr(error, "problem", None))
+    text = " ".join(part for part in parts if part) or str(error)
     return Problem("", f"is not YAML: {text}", _place(mark, source) if mark else Place(source))
-
-
-def to_python(node: Node) -> Any:
-    """A tree as plain data, scalars read by the core schema."""
-    if isinstance(node, MapNode):
-        return {key: to_python(value) for key, value in node.items.items()}
-    if isinstance(node, ListNode):
-        return [to_python(item) for item in node.items]
-    return plain_value(node) if isinstance(node, ScalarNode) else node.value
-
-
-def with_text(node: ScalarNode, text: str) -> ScalarNode:
-    """The same scalar with another text."""
-    return evolve(node, text=text)

@@ -1,45 +1,40 @@
-"""The order in which examples are visited, batches in that order, and arrays as inputs.
-
-An order is a function: which examples make up batch number k follows from the seed, the size of the data and k alone.
-Nothing has to be remembered to go on from a batch but its number.
-"""
+"""Arrays in memory as a pipeline."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from plx_core.annotations import PositiveInt
-from plx_core.data.batches import Arrays, ElementSpec, Resident, batches, bytes_per_example
-from plx_core.data.feature_processors import Processors, processing
-from plx_core.data.order import make_order
-from plx_core.data.pipeline import Pipeline
+from plx_core.data.batches import Arrays, Resident
+from plx_core.data.indexed import IndexedPipeline
 from plx_core.networks.graph import Graph
 from plx_core.state import Modes
+from plx_core.types import Nested, Tensor
 
 
-class ArrayPipeline(Pipeline):
+class ArrayPipeline(IndexedPipeline):
     """Arrays in memory.
 
     Args:
-        x: features: arrays by name, or one array, which is called `features`; each with the examples along its first axis.
-        y: labels: an array, arrays by name, or None.
-        batch_size: examples in a batch.
-        num_epochs: how often the examples are gone through; None for without end in training, and once otherwise.
-        shuffle: whether each epoch has an order of its own; None for in training only.
-        drop_remainder: leave out the last batch if it is short.
-        feature_processors: layers applied to features, a graph for each feature by name.
-        seed: what the order and random layers follow from.
+        x: the features: arrays by name, or one array, which is called `features`; the first axis
+            counts the examples.
+        y: the labels: an array, arrays by name, or None.
+        batch_size: the number of examples in a batch.
+        num_epochs: the number of passes over the examples; when None, without end in training and
+            one otherwise.
+        shuffle: whether to reshuffle each epoch; when None, in training only.
+        drop_remainder: whether to leave out a short last batch.
+        feature_processors: layers to apply to features: a graph for each feature by name.
+        seed: the seed of the order and of random layers.
         mode: one of `Modes`.
 
     Example:
-        >>> pipeline = ArrayPipeline({"x": np.arange(6.0)}, np.arange(6), batch_size=4, num_epochs=1, shuffle=False)
+        >>> x, y = {"x": np.arange(6.0)}, np.arange(6)
+        >>> pipeline = ArrayPipeline(x, y, batch_size=4, num_epochs=1, shuffle=False)
         >>> [labels.tolist() for _, labels in pipeline.dataset().as_numpy_iterator()]
         [[0, 1, 2, 3], [4, 5]]
     """
@@ -57,83 +52,60 @@ class ArrayPipeline(Pipeline):
         mode: str = Modes.TRAIN,
     ) -> None:
         features = dict(x) if isinstance(x, Mapping) else {"features": x}
-        parts = (features, {} if y is None else dict(y) if isinstance(y, Mapping) else y)
-        self._order = make_order(
-            _count_rows(parts), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
-        )
+        labels = dict(y) if isinstance(y, Mapping) else y
+        parts = (features, {} if y is None else labels)
+        num_examples = _count_rows(parts)
         self._parts = tf.nest.map_structure(Resident, parts)
-        self._spec: ElementSpec = tf.nest.map_structure(lambda part: part.spec, self._parts)
-        self._processors = (
-            Processors(feature_processors, self._spec[0], mode, self._order.seed)
-            if feature_processors
-            else None
+        super().__init__(
+            num_examples,
+            tf.nest.map_structure(lambda part: part.spec, self._parts),
+            None,
+            batch_size=batch_size,
+            num_epochs=num_epochs,
+            shuffle=shuffle,
+            drop_remainder=drop_remainder,
+            feature_processors=feature_processors,
+            seed=seed,
+            mode=mode,
         )
 
-    @property
-    def element_spec(self) -> ElementSpec:
-        """The features by name, and the labels."""
-        return (self._processors.features if self._processors else self._spec[0]), self._spec[1]
+    def _prepare(self) -> bool:
+        return True
 
-    @property
-    def num_batches(self) -> int | None:
-        """How many batches there are in all epochs; None when they never end."""
-        return self._order.num_batches
-
-    def dataset(self, start: int = 0) -> tf.data.Dataset:
-        """The batches from number `start` on."""
-        process = processing(self._processors)
-        return batches(
-            self._order,
-            self._read,
-            start,
-            process=process,
-            parallel=process is not None,
-            example_bytes=bytes_per_example(self._spec),
-        )
-
-    def processing_network(self) -> keras.Model | None:
-        """The feature processors as a network."""
-        return self._processors.network() if self._processors else None
-
-    def shard(self, worker: int, num_workers: int) -> ArrayPipeline:
-        """The part of one of several workers; see `Pipeline.shard`."""
-        part = copy.copy(self)
-        part._order = self._order.shard(worker, num_workers)
-        return part
-
-    def _read(self, indices: tf.Tensor) -> Any:
-        return tf.nest.map_structure(lambda part: part.gather(indices), self._parts)
+    def _read(self, indices: Tensor) -> tuple[dict[str, Tensor], Nested]:
+        features, labels = tf.nest.map_structure(lambda part: part.gather(indices), self._parts)
+        return features, labels
 
 
 def numpy_input_fn(
-    x: Any,
-    y: Any = None,
+    x: Arrays,
+    y: Arrays = None,
     batch_size: int = 128,
     num_epochs: int | None = 1,
     shuffle: bool | None = None,
     seed: int | None = None,
 ) -> Callable[[], ArrayPipeline]:
-    """A function that feeds arrays to an `Estimator`.
+    """Return an input function that feeds arrays to an `Estimator`.
 
     Args:
-        x: features: arrays by name, or one array.
-        y: labels: an array, arrays by name, or None.
-        batch_size: examples in a batch.
-        num_epochs: how often the examples are gone through; None for without end.
-        shuffle: whether each epoch has an order of its own; it has to be said.
-        seed: what the order follows from.
+        x: the features: arrays by name, or one array.
+        y: the labels: an array, arrays by name, or None.
+        batch_size: the number of examples in a batch.
+        num_epochs: the number of passes over the examples; None for no end.
+        shuffle: whether to reshuffle each epoch; required.
+        seed: the seed of the order.
 
     Raises:
-        ValueError: `shuffle` was not said.
+        ValueError: `shuffle` is None.
     """
     if shuffle is None:
         raise ValueError(
-            "numpy_input_fn: shuffle has to be True (training) or False (evaluation, prediction)"
+            "numpy_input_fn: shuffle must be True (training) or False (evaluation, prediction)"
         )
     return cache(lambda: ArrayPipeline(x, y, batch_size, num_epochs, shuffle, seed=seed))
 
 
-def _count_rows(parts: Any) -> int:
+def _count_rows(parts: Nested) -> int:
     shapes = [np.shape(part) for part in tf.nest.flatten(parts)]
     if not shapes or any(len(shape) == 0 for shape in shapes):
         raise ValueError("x and y are arrays with the examples along their first axis")

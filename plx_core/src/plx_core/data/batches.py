@@ -17,6 +17,7 @@ from plx_core.data.order import ENDLESS, Order, mix_int
 
 Arrays: TypeAlias = Annotated[Any, PythonOnly()]
 ElementSpec: TypeAlias = tuple[dict[str, tf.TensorSpec], Any]
+"""The `tf.TensorSpec`s of a batch: (features by name, labels)."""
 Read: TypeAlias = Callable[[tf.Tensor], Any]
 """Indices of examples, int64 [b], to (features, labels) with a leading axis of b."""
 

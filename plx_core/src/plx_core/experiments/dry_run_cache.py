@@ -6,6 +6,7 @@ import json
 
 from plx_core.components.schema_cache import cache_dir
 from plx_core.config.check import CheckedConfig
+from plx_core.runs.atomic import write_aside
 
 MAX_VERDICTS = 500
 """The number of verdicts to keep."""
@@ -35,10 +36,10 @@ def _verdicts() -> list[str]:
 
 def _store(fingerprint: str) -> None:
     path = cache_dir() / "checked.json"
-    aside = path.with_suffix(f".{fingerprint[:8]}")
+    verdicts = [*_verdicts(), fingerprint][-MAX_VERDICTS:]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_text(json.dumps([*_verdicts(), fingerprint][-MAX_VERDICTS:]), encoding="utf-8")
-        aside.replace(path)
+        with write_aside(path) as aside:
+            aside.write_text(json.dumps(verdicts), encoding="utf-8")
     except OSError:  # without the cache, the next check builds again
         return

@@ -71,6 +71,7 @@ class BaseExperiment(ABC):
     train_steps_per_iteration: int | None = None
     delay_workers_by_global_step: bool = False
     export_strategies: list[Exporter] = field(factory=list, converter=_exporters)
+    _checked: set[int] = field(factory=set, init=False, repr=False)
 
     @property
     @abstractmethod
@@ -83,7 +84,7 @@ class BaseExperiment(ABC):
         """Whether training is over for another reason than its number of steps."""
 
     @abstractmethod
-    def _train_to(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
+    def _fit(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
         """Train to a global step."""
 
     @abstractmethod
@@ -117,8 +118,10 @@ class BaseExperiment(ABC):
     def progress(self) -> tuple[int | None, str, Callable[[Any, int], int]]:
         """The goal of training, its unit, and the count as a function of trainer and step."""
 
-    def check_callbacks(self, locate: Callable[[int, Callable[[], None]], None]) -> None:
-        """Ask each callback that overrides `check` whether it fits what is trained.
+    def check_callbacks(
+        self, locate: Callable[[int, Callable[[], None]], None] = lambda index, check: check()
+    ) -> None:
+        """Ask each callback that overrides `check`, once, whether it fits what is trained.
 
         Args:
             locate: called with a callback's index, among those of training and then of evaluation,
@@ -127,15 +130,20 @@ class BaseExperiment(ABC):
         Raises:
             ComponentError: a callback does not fit.
         """
-        checks = {
+        unchecked = {
             index: callback
             for index, callback in enumerate((*self.train_callbacks, *self.eval_callbacks))
-            if type(callback).check is not Callback.check
+            if type(callback).check is not Callback.check and id(callback) not in self._checked
         }
-        spec = self._build_spec() if checks else None
+        spec = self._build_spec() if unchecked else None
         if spec is not None:
-            for index, callback in checks.items():
+            for index, callback in unchecked.items():
                 locate(index, functools.partial(callback.check, spec))
+                self._checked.add(id(callback))
+
+    def _train_to(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
+        self.check_callbacks()
+        self._fit(max_steps, callbacks)
 
     def train(self, delay_secs: float | None = None) -> Trainer:
         """Train to the end.

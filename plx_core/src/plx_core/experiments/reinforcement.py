@@ -92,7 +92,7 @@ class RLExperiment(BaseExperiment):
         mode = Modes.EVAL if self.env is None else Modes.TRAIN
         return self.agent.build(mode, make("environments", env, mode=mode, seed=0))
 
-    def _train_to(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
+    def _fit(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
         self.agent.train(
             require_source(self.env, "train", "env"),
             self.first_update,

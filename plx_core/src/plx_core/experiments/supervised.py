@@ -45,7 +45,7 @@ class Experiment(BaseExperiment):
     def _has_ended(self) -> bool:
         return self.estimator.is_out_of_data
 
-    def _train_to(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
+    def _fit(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
         input_fn = require_source(self.train_input_fn, "train")
         self.estimator.train(input_fn, max_steps=max_steps, callbacks=callbacks)
 

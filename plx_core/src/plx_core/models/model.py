@@ -1,10 +1,10 @@
-"""A model joins a graph to what it is trained with; calling it gives a specification that an estimator can run."""
+"""The base class of models: call one with features and labels to get its specification."""
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
@@ -14,35 +14,39 @@ from plx_core.components.component import make, parameter_names
 from plx_core.errors import ComponentError, did_you_mean
 from plx_core.models.spec import DEFAULT_SUMMARIES, SUMMARIES, EstimatorSpec, Summary
 from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn
-from plx_core.networks.variable_names import snake_case
+from plx_core.plugins.registry import snake_case
 from plx_core.state import Modes
+from plx_core.types import Labels, Metric, Nested
 
 if TYPE_CHECKING:
     import keras
 
+    from plx_core.config.sections import RunConfig
 
-def _summaries(value: Any) -> frozenset[str]:
-    words = [value] if isinstance(value, str) else list(value or ())
-    for word in words:
-        if word not in ("all", *SUMMARIES):
+
+def _summaries(value: str | Sequence[str] | None) -> frozenset[str]:
+    names = [value] if isinstance(value, str) else list(value or ())
+    for name in names:
+        if name not in ("all", *SUMMARIES):
             raise ComponentError(
-                f"there is no summary called {word}{did_you_mean(word, SUMMARIES)}; there are all, {', '.join(SUMMARIES)}"
+                f"there is no summary called {name}{did_you_mean(name, SUMMARIES)} "
+                f"(there are all, {', '.join(SUMMARIES)})"
             )
-    return frozenset(SUMMARIES if "all" in words else words)
+    return frozenset(SUMMARIES if "all" in names else names)
 
 
 @define
 class Trainable:
-    """What every model is trained with; called with features and labels, it makes a specification.
+    """The base of every model; call it with features and labels to get a specification.
 
     Args:
         mode: one of `Modes`.
         optimizer: updates the weights.
-        metrics: what is measured besides the loss, in training and in evaluation.
-        summaries: what is written to TensorBoard.
-        clip_gradients: the largest global norm of the gradients, over all of them together.
-        clip_embed_gradients: the largest norm of each embedding's gradient.
-        name: the network's name.
+        metrics: metrics of training and evaluation, besides the loss.
+        summaries: what to write to TensorBoard.
+        clip_gradients: the largest global norm of the gradients.
+        clip_embed_gradients: the largest norm of the gradient of each embedding.
+        name: the name of the network.
     """
 
     mode: str = Modes.TRAIN
@@ -56,23 +60,27 @@ class Trainable:
     name: str = field(default="model", kw_only=True)
 
     def __call__(
-        self, features: Any, labels: Any = None, params: Any = None, config: Any = None
+        self,
+        features: Nested,
+        labels: Labels = None,
+        params: Mapping[str, Any] | None = None,
+        config: RunConfig | None = None,
     ) -> EstimatorSpec:
-        """The specification of this model on symbolic features and labels.
+        """Return the specification of this model.
 
         Args:
-            features: a Keras input, or a mapping of names to them.
-            labels: the `tf.TensorSpec`s of the labels; for an agent's model, the space of actions.
-            params: as a `model_fn` receives it; unused by the models of plx.
-            config: as a `model_fn` receives it; unused by the models of plx.
+            features: a Keras input, or a mapping of names to Keras inputs.
+            labels: the `tf.TensorSpec`s of the labels; the action space for an agent's model.
+            params: an argument of every `model_fn`; unused by the models of plx.
+            config: an argument of every `model_fn`; unused by the models of plx.
         """
         raise NotImplementedError(f"{type(self).__name__} has to define __call__")
 
-    def _metrics(self) -> dict[str, Any]:
-        return _named([make("metrics", metric) for metric in self.metrics])
+    def _metrics(self) -> dict[str, Metric]:
+        return _by_name([make("metrics", metric) for metric in self.metrics])
 
-    def _common(self, network: keras.Model, metrics: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields of a specification that every model fills in alike."""
+    def _common(self, network: keras.Model, metrics: Mapping[str, Metric]) -> dict[str, Any]:
+        """Return the fields of the specification that are the same for every model."""
         return {
             "mode": self.mode,
             "network": network,
@@ -86,77 +94,87 @@ class Trainable:
 
 @define
 class Model(Trainable):
-    """What a model's name in a config makes, where the model has one graph: call it with features and labels.
+    """The base of models with one graph.
 
     Args:
-        graph: the network as data; or give `graph_fn`.
-        graph_fn: a function of (mode, features) that returns the network's outputs.
+        graph: the network as data; or pass `graph_fn`.
+        graph_fn: a function of (mode, features) that returns the outputs of the network.
     """
 
     graph: Graph | None = field(default=None, kw_only=True)
     graph_fn: GraphFn | None = field(default=None, kw_only=True)
 
     def __call__(
-        self, features: Any, labels: Any = None, params: Any = None, config: Any = None
+        self,
+        features: Nested,
+        labels: Labels = None,
+        params: Mapping[str, Any] | None = None,
+        config: RunConfig | None = None,
     ) -> EstimatorSpec:
-        """The specification of this model on symbolic features and labels; see `Trainable`."""
-        return self.attach(
-            features, call_graph_fn(self._graph_fn(), self.mode, features, labels), labels
-        )
+        """Return the specification of this model; see `Trainable`."""
+        outputs = call_graph_fn(self._graph_fn(), self.mode, features, labels)
+        return self.attach(features, outputs, labels)
 
-    def attach(self, features: Any, outputs: Any, labels: Any = None) -> EstimatorSpec:
-        """The specification of this model on the outputs of a graph, which need not be its own."""
+    def attach(self, features: Nested, outputs: Nested, labels: Labels = None) -> EstimatorSpec:
+        """Return the specification of this model for the outputs of any graph."""
         import keras
 
         self._check(outputs, labels)
         return self._spec(keras.Model(features, outputs, name=self.name), self._metrics())
 
-    def _graph_fn(self) -> Callable[..., Any]:
-        if (self.graph is None) == (self.graph_fn is None):
-            given = "both" if self.graph is not None else "neither"
-            raise ComponentError(
-                f"{type(self).__name__} takes a graph or a graph_fn, and got {given}"
-            )
-        return as_graph_fn(self.graph if self.graph is not None else self.graph_fn)
+    def _graph_fn(self) -> GraphFn:
+        if self.graph is None and self.graph_fn is None:
+            problem = "neither"
+        elif self.graph is not None and self.graph_fn is not None:
+            problem = "both"
+        else:
+            return as_graph_fn(self.graph_fn if self.graph is None else self.graph)
+        raise ComponentError(
+            f"{type(self).__name__} takes a graph or a graph_fn, and got {problem}"
+        )
 
-    def _spec(self, network: keras.Model, metrics: Mapping[str, Any]) -> EstimatorSpec:
-        """The specification around a network; to be overridden, unless `__call__` is."""
+    def _spec(self, network: keras.Model, metrics: Mapping[str, Metric]) -> EstimatorSpec:
+        """Return the specification for a network. Subclasses define this or `__call__`."""
         raise NotImplementedError(f"{type(self).__name__} has to define _spec or __call__")
 
-    def _check(self, outputs: Any, labels: Any) -> None:
-        """Refuse outputs that do not fit the labels, with both shapes and both names."""
+    def _check(self, outputs: Nested, labels: Labels) -> None:
+        """Raise a `ComponentError` if the outputs do not fit the labels."""
 
 
 OLDER_NAMES = {"eval_metrics_config": "metrics"}
-"""What the parameters of polyaxon-lib's models are called now; besides these, `loss_config` is `loss`, and so on."""
+"""Current names of polyaxon-lib's parameters, where the older name is not NAME_config for NAME."""
 
 
 def with_older_names(cls: type) -> type:
-    """Let a model's class take its parameters by the names that polyaxon-lib had for them too, such as `optimizer_config`."""
+    """Let a model also take its parameters under polyaxon-lib's names, such as `loss_config`."""
     init = cls.__init__  # type: ignore[misc]
     names = parameter_names(cls)
 
     @functools.wraps(init)
-    def renaming(self: Any, *args: Any, **params: Any) -> None:
-        renamed = {
-            name: OLDER_NAMES.get(name, name.removesuffix("_config"))
-            for name in params
-            if name not in names
+    def renaming(self: object, *args: object, **params: object) -> None:
+        current = {
+            name if name in names else OLDER_NAMES.get(name, name.removesuffix("_config")): value
+            for name, value in params.items()
         }
-        init(self, *args, **{renamed.get(name, name): value for name, value in params.items()})
+        init(self, *args, **current)
 
     cls.__init__ = renaming  # type: ignore[misc]
     return cls
 
 
-def _named(metrics: list[Any]) -> dict[str, Any]:
-    """Metrics by names that do not depend on what else the process has built: Keras numbers those that it names itself."""
-    named: dict[str, Any] = {}
+def _by_name(metrics: list[Metric]) -> dict[str, Metric]:
+    """Return metrics by unique names that do not depend on what else the process has built.
+
+    Keras adds a number to the default name of a metric; here it is removed.
+    """
+    result: dict[str, Metric] = {}
     for metric in metrics:
-        own = snake_case(type(metric).__name__)
-        stem = own if re.fullmatch(rf"{re.escape(own)}_\d+", metric.name) else metric.name
-        name, count = stem, 1
-        while name in named:
-            name, count = f"{stem}_{count}", count + 1
-        named[name] = metric
-    return named
+        default = snake_case(type(metric).__name__)
+        is_numbered = re.fullmatch(rf"{re.escape(default)}_\d+", metric.name)
+        name = unique_name = default if is_numbered else metric.name
+        count = 1
+        while unique_name in result:
+            unique_name = f"{name}_{count}"
+            count += 1
+        result[unique_name] = metric
+    return result

@@ -1,14 +1,14 @@
-"""A model joins a graph to what it is trained with; calling it gives a specification that an estimator can run."""
+"""The specification that a model returns and an estimator runs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from attrs import field, frozen
 
 from plx_core.models.bridge import SampleFn
-from plx_core.types import Optimizer
+from plx_core.types import Features, Labels, Metric, Nested, Optimizer, Tensor
 
 if TYPE_CHECKING:
     import keras
@@ -23,48 +23,47 @@ Summary: TypeAlias = Literal[
     "image_input",
     "image_result",
 ]
-SUMMARIES: tuple[str, ...] = (
-    "activations",
-    "loss",
-    "learning_rate",
-    "variables",
-    "gradients",
-    "image_input",
-    "image_result",
-)
+SUMMARIES: tuple[str, ...] = get_args(Summary)[1:]
 DEFAULT_SUMMARIES = ("loss", "learning_rate")
+"""The summaries that a model writes by default."""
+
+
+def _no_update(features: Features, labels: Labels, outputs: Nested) -> None:
+    """Update no metric."""
+
+
+def _outputs_by_name(features: Features, outputs: Nested) -> Mapping[str, Nested]:
+    return outputs if isinstance(outputs, Mapping) else {"results": outputs}
 
 
 @frozen(kw_only=True)
 class EstimatorSpec:
-    """What an estimator runs: the network, and pure functions of (features, labels, outputs).
+    """A network, and pure functions of (features, labels, outputs) to train and use it.
 
     Args:
         mode: one of `Modes`.
-        network: takes a mapping of features, gives the outputs.
-        loss_fn: (features, labels, outputs) to a scalar, or to scalars by name that are added up; the penalties of
-            regularizers are added by the estimator.
-        optimizer: updates the network's trainable variables.
+        network: takes a mapping of features and returns the outputs.
+        loss_fn: converts (features, labels, outputs) to a scalar, or to scalars by name that are
+            summed. The estimator adds the penalties of regularizers.
+        optimizer: updates the trainable variables of the network.
         metrics: Keras metrics by name.
-        update_metrics: (features, labels, outputs) to nothing; updates each metric.
-        predict_fn: (features, outputs) to the predictions by name.
-        decode_fn: latents to predictions by name, of a model that generates.
-        sample_fn: how many and a generator of random numbers to latents, of a model that draws them.
+        update_metrics: updates each metric with (features, labels, outputs).
+        predict_fn: converts (features, outputs) to predictions by name.
+        decode_fn: converts latents to predictions by name, for generative models.
+        sample_fn: draws latents, for generative models.
         clip_gradients: the largest global norm of the gradients.
-        clip_embed_gradients: the largest norm of each embedding's gradient.
-        summaries: what is written to TensorBoard; any of `SUMMARIES`.
+        clip_embed_gradients: the largest norm of the gradient of each embedding.
+        summaries: what to write to TensorBoard; any of `SUMMARIES`.
     """
 
     mode: str
     network: keras.Model
-    loss_fn: Callable[[Any, Any, Any], Any] | None = None
-    optimizer: Any = None
-    metrics: Mapping[str, Any] = field(factory=dict)
-    update_metrics: Callable[[Any, Any, Any], None] = lambda features, labels, outputs: None
-    predict_fn: Callable[[Any, Any], Mapping[str, Any]] = lambda features, outputs: (
-        outputs if isinstance(outputs, Mapping) else {"results": outputs}
-    )
-    decode_fn: Callable[[Any], Mapping[str, Any]] | None = None
+    loss_fn: Callable[[Features, Labels, Nested], Tensor | Mapping[str, Tensor]] | None = None
+    optimizer: Optimizer = None
+    metrics: Mapping[str, Metric] = field(factory=dict)
+    update_metrics: Callable[[Features, Labels, Nested], None] = _no_update
+    predict_fn: Callable[[Features, Nested], Mapping[str, Nested]] = _outputs_by_name
+    decode_fn: Callable[[Nested], Mapping[str, Nested]] | None = None
     sample_fn: SampleFn | None = None
     clip_gradients: float | None = None
     clip_embed_gradients: float | None = None
@@ -82,7 +81,7 @@ class EstimatorSpec:
 
 
 def follows_schedule(optimizer: Optimizer) -> bool:
-    """Whether the learning rate of an optimizer follows a schedule, so that it cannot be set."""
+    """Return whether an optimizer's learning rate follows a schedule, so that it cannot be set."""
     import keras
 
     rate = getattr(optimizer, "_learning_rate", None)

@@ -1,1 +1,1 @@
-"""From layers to a Keras network, and back from disk."""
+"""Build Keras networks from layers, and load them from disk."""

@@ -1,34 +1,35 @@
-"""Read `.keras` files again, whichever plug-ins their layers came from."""
+"""Load `.keras` files with layers of any plug-in."""
 
 from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from plx_core.components.bound_activation import BoundActivation
 from plx_core.components.component import default_registry
 from plx_core.errors import ComponentError, DataError, PluginError, reason_of
+from plx_core.hookspecs import Factory
 from plx_core.plugins.registry import Registry
 
 SAVED_KINDS = (
-    "layers", "bridges", "losses", "metrics", "optimizers", "schedules", "initializers", "regularizers", "constraints", "activations",
+    "layers", "bridges", "losses", "metrics", "optimizers", "schedules", "initializers",
+    "regularizers", "constraints", "activations",
 )  # fmt: skip
-"""The kinds of component that a saved network may hold, or whose modules define what it holds."""
+"""The kinds of component that a saved network may contain, or whose modules define its parts."""
 
 
-def custom_objects(registry: Registry | None = None) -> dict[str, Any]:
-    """The classes and functions of plug-ins that a saved network may hold, by the names under which Keras saves them.
+def custom_objects(registry: Registry | None = None) -> dict[str, Factory]:
+    """Return the plug-ins' classes and functions for saved networks, by the names that Keras saves.
 
-    A class needs no decorator of Keras's to be among them. Where two plug-ins have one of the same name, it is left out: Keras's
-    `register_keras_serializable` gives each a package of its own.
+    Classes need no decorator of Keras. A name that two plug-ins use is left out: use Keras's
+    `register_keras_serializable`, which adds the name of a package.
 
     Args:
-        registry: where components are found; the installed plug-ins' when None.
+        registry: the registry of components; the installed plug-ins if None.
     """
-    found: dict[str, set[Any]] = {
+    objects: dict[str, set[Factory]] = {
         keras.saving.get_registered_name(BoundActivation): {BoundActivation}
     }
     for kind in SAVED_KINDS:
@@ -37,25 +38,25 @@ def custom_objects(registry: Registry | None = None) -> dict[str, Any]:
                 continue
             try:
                 factory = entry.load()
-            except (
-                PluginError
-            ):  # a plug-in that cannot be imported harms only a network that needs it
+            except PluginError:  # affects only networks that need this component
                 continue
             if inspect.isclass(factory) or kind == "activations":
-                found.setdefault(keras.saving.get_registered_name(factory), set()).add(factory)
-    return {name: next(iter(factories)) for name, factories in found.items() if len(factories) == 1}
+                objects.setdefault(keras.saving.get_registered_name(factory), set()).add(factory)
+    return {
+        name: next(iter(factories)) for name, factories in objects.items() if len(factories) == 1
+    }
 
 
 def load_model(path: str | Path, registry: Registry | None = None) -> keras.Model:
-    """The network of a `.keras` file, such as an exporter writes.
+    """Load the network of a `.keras` file, for example of an export.
 
     Args:
         path: the file.
-        registry: where components are found; the installed plug-ins' when None.
+        registry: the registry of components; the installed plug-ins if None.
 
     Raises:
         DataError: there is no such file.
-        ComponentError: it is no network, or holds a class that no installed plug-in offers.
+        ComponentError: it is not a network, or has a class that no installed plug-in offers.
     """
     if not Path(path).is_file():
         raise DataError(f"there is no file {path}")

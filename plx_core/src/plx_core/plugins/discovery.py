@@ -1,4 +1,4 @@
-"""Find plug-ins, import each by itself, and say plainly which of them cannot be used."""
+"""Find plug-ins, import each on its own, and record which of them cannot be used and why."""
 
 import importlib
 import importlib.util
@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import importlib_metadata
 import pluggy
@@ -20,13 +19,22 @@ from plx_core.errors import PluginError, did_you_mean
 GROUP = "plx"
 DISABLE_VARIABLE = "PLX_DISABLE_PLUGINS"
 SLOW_SECONDS = 0.5
-"""A plug-in whose import takes longer is said to be slow; one that only names its parts takes a thousandth of it."""
+"""A plug-in whose import takes longer is reported as slow; most take about a millisecond."""
 HOOKS = (*(f"provide_{kind}" for kind in hookspecs.KINDS), *hookspecs.FURTHER)
 
 
 @frozen
 class Plugin:
-    """One plug-in: its name, where it comes from, what is wrong with it, if anything, and how long its import took."""
+    """An installed or requested plug-in.
+
+    Args:
+        name: the name of its entry point, or of its module or file.
+        module: the module or file that has its hooks.
+        distribution: the distribution that declares the entry point; empty if there is none.
+        version: the version of the distribution.
+        error: why the plug-in cannot be used; empty if it can.
+        import_seconds: the duration of its import.
+    """
 
     name: str
     module: str
@@ -37,18 +45,18 @@ class Plugin:
 
     @property
     def is_slow(self) -> bool:
-        """Whether every start of plx waits for it noticeably."""
+        """Whether its import slows down every start of plx noticeably."""
         return self.import_seconds > SLOW_SECONDS
 
     @property
     def origin(self) -> str:
-        """The distribution and version, or the module where there is no distribution."""
+        """The distribution and version, or else the module."""
         return f"{self.distribution} {self.version}".strip() or self.module
 
 
 @define
 class Plugins:
-    """The plug-ins of one process; build as many as you like, none is global."""
+    """A set of plug-ins; none is global, so a process may have several sets."""
 
     manager: pluggy.PluginManager = field(factory=lambda: _manager())
     plugins: dict[str, Plugin] = field(factory=dict)
@@ -59,20 +67,24 @@ class Plugins:
         return [plugin for plugin in self.plugins.values() if plugin.error]
 
     def add(self, plugin: Plugin, module: ModuleType) -> None:
-        """Register an imported module, or record why it cannot be."""
-        error = _fault(module, self.manager)
+        """Register an imported module, or record why it cannot be used.
+
+        Raises:
+            PluginError: another plug-in has the same name.
+        """
         if plugin.name in self.plugins:
             raise PluginError(
-                f"two plug-ins are called {plugin.name}: {self.plugins[plugin.name].origin} and {plugin.origin}; "
-                f"uninstall one, or name it in {DISABLE_VARIABLE}"
+                f"two plug-ins are called {plugin.name}: {self.plugins[plugin.name].origin} and "
+                f"{plugin.origin}; uninstall one, or name it in {DISABLE_VARIABLE}"
             )
-        self.plugins[plugin.name] = _with_error(plugin, error)
+        error = _fault(module, self.manager)
+        self.plugins[plugin.name] = evolve(plugin, error=error)
         if not error:
             self.manager.register(module, plugin.name)
 
     def mark_broken(self, name: str, error: str) -> None:
-        """Record a fault that came to light after the import, such as a hook that raises."""
-        self.plugins[name] = _with_error(self.plugins[name], error)
+        """Record an error that occurred after the import, such as a hook that raises."""
+        self.plugins[name] = evolve(self.plugins[name], error=error)
 
 
 def load_plugins(
@@ -81,44 +93,45 @@ def load_plugins(
     entry_points: bool = True,
     environ: Mapping[str, str] = os.environ,
 ) -> Plugins:
-    """Import the installed plug-ins and the given modules or files.
+    """Import the installed plug-ins, then the requested modules and files.
 
     Args:
-        modules: modules (`"acme.plugin"`) or files (`"my_parts.py"`) that the person running asked for.
-        entry_points: whether installed distributions are searched.
-        environ: where `PLX_DISABLE_PLUGINS` is read: names separated by commas, or `1` for all installed ones.
+        modules: modules (`"acme.plugin"`) or files (`"my_parts.py"`) that the user requested.
+        entry_points: whether to load the plug-ins of installed distributions.
+        environ: the environment variables. `PLX_DISABLE_PLUGINS` holds names separated by commas,
+            or `1` to disable all installed plug-ins.
 
     Raises:
-        PluginError: a module or file that was asked for cannot be used. An installed one that cannot is recorded.
+        PluginError: a requested module or file cannot be used. An installed plug-in that cannot be
+            used is only recorded.
     """
-    found = Plugins()
-    disabled = {
-        name.strip() for name in environ.get(DISABLE_VARIABLE, "").split(",") if name.strip()
-    }
+    plugins = Plugins()
+    names = environ.get(DISABLE_VARIABLE, "").split(",")
+    disabled = {name.strip() for name in names if name.strip()}
     if entry_points and disabled.isdisjoint({"1", "all"}):
-        for point in sorted(
-            importlib_metadata.entry_points(group=GROUP), key=lambda point: point.name
-        ):
+        points = importlib_metadata.entry_points(group=GROUP)
+        for point in sorted(points, key=lambda point: point.name):
             if point.name not in disabled:
-                _add_entry_point(found, point)
+                _add_entry_point(plugins, point)
     for module in modules:
-        add_module(found, module)
-    return found
+        add_module(plugins, module)
+    return plugins
 
 
 def add_module(plugins: Plugins, source: str) -> None:
-    """Import a module or file that the person running asked for, and register it."""
+    """Import a module or file that the user requested, and register it.
+
+    Raises:
+        PluginError: it cannot be imported or used.
+    """
     name = Path(source).stem if _is_file(source) else source
     if name in plugins.plugins:
         return
-    plugin = Plugin(name, source)
     try:
         module = _import_file(Path(source)) if _is_file(source) else importlib.import_module(source)
-    except (
-        Exception
-    ) as error:  # whatever a stranger's module raises on import is its fault to report, not ours
+    except Exception as error:  # the import runs foreign code, which may raise anything
         raise PluginError(f"plug-in {source} cannot be imported: {_describe(error)}") from error
-    plugins.add(plugin, module)
+    plugins.add(Plugin(name, source), module)
     if plugins.plugins[name].error:
         raise PluginError(f"plug-in {source}: {plugins.plugins[name].error}")
 
@@ -130,29 +143,26 @@ def _manager() -> pluggy.PluginManager:
 
 
 def _add_entry_point(plugins: Plugins, point: importlib_metadata.EntryPoint) -> None:
-    metadata: Any = point.dist.metadata if point.dist else {}
-    plugin = Plugin(
-        point.name,
-        point.value,
-        metadata["Name"] if metadata else "",
-        metadata["Version"] if metadata else "",
-    )
-    began = time.perf_counter()
+    plugin = Plugin(point.name, point.value)
+    start = time.perf_counter()
     try:
+        if point.dist is not None:
+            plugin = evolve(plugin, distribution=point.dist.name, version=point.dist.version)
         module = point.load()
-        plugins.add(evolve(plugin, import_seconds=time.perf_counter() - began), module)
+        plugins.add(evolve(plugin, import_seconds=time.perf_counter() - start), module)
     except PluginError as error:
-        plugins.plugins[f"{point.name} ({plugin.origin})"] = _with_error(plugin, str(error))
-    except Exception as error:  # one plug-in that cannot be imported must not harm the others
-        plugins.plugins[point.name] = _with_error(plugin, f"cannot be imported: {_describe(error)}")
+        plugins.plugins[f"{point.name} ({plugin.origin})"] = evolve(plugin, error=str(error))
+    except Exception as error:  # one broken plug-in must not affect the others
+        message = f"cannot be imported: {_describe(error)}"
+        plugins.plugins[point.name] = evolve(plugin, error=message)
 
 
 def _fault(module: ModuleType, manager: pluggy.PluginManager) -> str:
-    wanted = getattr(module, "PLX_API_VERSION", hookspecs.API_VERSION)
-    if wanted != hookspecs.API_VERSION:
+    version = getattr(module, "PLX_API_VERSION", hookspecs.API_VERSION)
+    if version != hookspecs.API_VERSION:
         return (
-            f"was written for version {wanted} of the hooks; this plx_core has version {hookspecs.API_VERSION}: "
-            f"install a version of it for these, or a plx-core for those"
+            f"was written for version {version} of the hooks; this plx_core has version "
+            f"{hookspecs.API_VERSION}: install versions of the two that match"
         )
     for name in dir(module):
         if name not in HOOKS and manager.parse_hookimpl_opts(module, name) is not None:
@@ -174,10 +184,6 @@ def _import_file(path: Path) -> ModuleType:
     sys.modules[path.stem] = module
     spec.loader.exec_module(module)
     return module
-
-
-def _with_error(plugin: Plugin, error: str) -> Plugin:
-    return evolve(plugin, error=error)
 
 
 def _describe(error: BaseException) -> str:

@@ -1,6 +1,7 @@
-"""Find components by kind and name among the plug-ins, and say what was searched when there is none."""
+"""Find components by kind and name among the plug-ins, and explain which plug-ins were searched."""
 
 import importlib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -16,17 +17,24 @@ SINGULAR = (
     | {"commands": "command", "dynamics": "dynamics"}
 )
 INSTALL_HINTS = {
-    "plx-layers": ("layers", "losses", "optimizers", "metrics", "schedules", "initializers", "regularizers", "constraints",
-                   "activations", "models", "bridges"),
+    "plx-layers": ("layers", "losses", "optimizers", "metrics", "schedules", "initializers",
+                   "regularizers", "constraints", "activations", "models", "bridges"),
     "plx-rl": ("explorations", "memories", "environments", "dynamics", "wrappers", "agents"),
     "plx-pipelines": ("pipelines", "datasets"),
 }  # fmt: skip
-"""Which of our own distributions offers a kind: the hint for someone who installed the core alone."""
+"""The kinds that each of our own distributions offers, for users who installed only the core."""
 
 
 @frozen
 class Entry:
-    """A component that a plug-in offers."""
+    """A component that a plug-in offers.
+
+    Args:
+        kind: the kind of component.
+        name: the name under which the plug-in offers it.
+        plugin: the plug-in.
+        target: the factory, or the string `"module:attribute"` that says where it is.
+    """
 
     kind: str
     name: str
@@ -35,7 +43,7 @@ class Entry:
 
     @property
     def qualified_name(self) -> str:
-        """The name that no other plug-in can claim."""
+        """The unambiguous name, `plugin/Name`."""
         return f"{self.plugin.name}/{self.name}"
 
     def load(self) -> Factory:
@@ -48,22 +56,24 @@ class Entry:
             return self.target
         module, _, attribute = self.target.partition(":")
         try:
-            factory = getattr(importlib.import_module(module), attribute)
-        except Exception as error:  # the import runs a stranger's code: name whose it is
+            factory: Factory = getattr(importlib.import_module(module), attribute)
+        except Exception as error:  # the import runs foreign code: say whose
             raise PluginError(
-                f"{SINGULAR[self.kind]} {self.name} of plug-in {self.plugin.name} ({self.plugin.origin}) "
-                f"cannot be loaded from {self.target}: {type(error).__name__}: {error}"
+                f"{SINGULAR[self.kind]} {self.name} of plug-in {self.plugin.name} "
+                f"({self.plugin.origin}) cannot be loaded from {self.target}: "
+                f"{type(error).__name__}: {error}"
             ) from error
         if not callable(factory):
             raise PluginError(
-                f"{SINGULAR[self.kind]} {self.name} of plug-in {self.plugin.name}: {self.target} is not callable"
+                f"{SINGULAR[self.kind]} {self.name} of plug-in {self.plugin.name}: "
+                f"{self.target} is not callable"
             )
-        return factory  # type: ignore[no-any-return]
+        return factory
 
 
 @define
 class Registry:
-    """The components that a set of plug-ins offers; collected kind by kind, on first use."""
+    """The components of a set of plug-ins, collected kind by kind on first use."""
 
     plugins: Plugins
     _entries: dict[str, list[Entry]] = field(factory=dict, init=False)
@@ -73,10 +83,10 @@ class Registry:
     )
 
     def entries(self, kind: str) -> list[Entry]:
-        """Every component of a kind, sorted by name."""
+        """Return every component of a kind, sorted by name."""
         if kind not in KINDS:
             raise UnknownComponent(
-                f"there is no kind {kind}{did_you_mean(kind, KINDS)}; the kinds are {', '.join(KINDS)}"
+                f"there is no kind {kind}{did_you_mean(kind, KINDS)} (there are {', '.join(KINDS)})"
             )
         if kind not in self._entries:
             self._entries[kind] = sorted(
@@ -85,21 +95,17 @@ class Registry:
         return self._entries[kind]
 
     def find(self, kind: str, name: str) -> Entry:
-        """The component of this kind and name.
+        """Return the component of this kind and name.
 
-        The name is tried exactly, then through the aliases of each plug-in, then ignoring case and underscores.
-        `plugin/Name` asks one plug-in only.
+        The name is matched exactly, then against the aliases of each plug-in, then ignoring case
+        and underscores. `plugin/Name` searches only one plug-in.
 
         Raises:
-            UnknownComponent: there is none.
+            UnknownComponent: no plug-in offers it.
             AmbiguousComponent: two plug-ins offer it.
         """
         plugin, _, bare = name.rpartition("/")
-        entries = [
-            entry
-            for entry in self.entries(kind)
-            if plugin in ("", entry.plugin.name, entry.plugin.distribution)
-        ]
+        entries = _offered_by(plugin, self.entries(kind))
         folded = _fold(bare)
         tests: tuple[Callable[[Entry], bool], ...] = (
             lambda entry: entry.name == bare,
@@ -119,24 +125,25 @@ class Registry:
         raise UnknownComponent(self._unknown(kind, name))
 
     def commands(self, group: str = "") -> list[Entry]:
-        """What plug-ins add to a group of the command line: `""` is `plx` itself, `"data"` is `plx data`; sorted by name."""
-        found = [
-            entry for entry in self._collect("commands") if entry.name.rpartition(" ")[0] == group
-        ]
-        return sorted(found, key=lambda entry: (entry.name, entry.plugin.name))
+        """Return the commands that plug-ins add to a group, sorted by name.
+
+        Args:
+            group: `""` is `plx` itself, `"data"` is `plx data`.
+        """
+        entries = self._collect("commands")
+        return sorted(
+            (entry for entry in entries if entry.name.rpartition(" ")[0] == group),
+            key=lambda entry: (entry.name, entry.plugin.name),
+        )
 
     def find_command(self, group: str, name: str) -> Entry | None:
-        """The command of this name in a group; `plugin/name` asks one plug-in only.
+        """Return the command of this name in a group; `plugin/name` searches only one plug-in.
 
         Raises:
             AmbiguousComponent: two plug-ins offer it.
         """
         plugin, _, bare = name.rpartition("/")
-        entries = [
-            entry
-            for entry in self.commands(group)
-            if plugin in ("", entry.plugin.name, entry.plugin.distribution)
-        ]
+        entries = _offered_by(plugin, self.commands(group))
         matches = [entry for entry in entries if entry.name.rpartition(" ")[2] == bare]
         if len(matches) > 1:
             raise AmbiguousComponent(
@@ -145,31 +152,29 @@ class Registry:
         return matches[0] if matches else None
 
     def aliases(self, entry: Entry) -> list[str]:
-        """The further names of a component."""
-        return sorted(
-            alias for alias, name in self._aliases_of(entry).items() if name == entry.name
-        )
+        """Return the aliases of a component."""
+        aliases = self._aliases_of(entry)
+        return sorted(alias for alias, name in aliases.items() if name == entry.name)
 
     def older_parameters(self, entry: Entry) -> dict[str, str]:
-        """What a component's parameters were called, with what they are called now, whether or not it has them."""
+        """Return a mapping of older names of parameters to their current names.
+
+        It covers every component of the kind, so this one need not have all of the parameters.
+        """
         if self._parameters is None:
             self._parameters = {
                 plugin.name: mapping
                 for plugin, mapping in self._call_hook("provide_parameter_aliases")
             }
-        of_kind = self._parameters.get(entry.plugin.name, {}).get(entry.kind, {})
-        return {**of_kind.get("*", {}), **of_kind.get(entry.name, {})}
+        names = self._parameters.get(entry.plugin.name, {}).get(entry.kind, {})
+        return {**names.get("*", {}), **names.get(entry.name, {})}
 
     def examples(self, plugin: str) -> Mapping[str, Mapping[str, Any]]:
-        """What a plug-in says of how its parts are tried, by kind and name."""
-        return next(
-            (
-                mapping
-                for source, mapping in self._call_hook("provide_examples")
-                if source.name == plugin
-            ),
-            {},
-        )
+        """Return how the conformance checks try the components of a plug-in, by kind and name."""
+        for source, mapping in self._call_hook("provide_examples"):
+            if source.name == plugin:
+                return mapping
+        return {}
 
     def _aliases_of(self, entry: Entry) -> Mapping[str, str]:
         if self._aliases is None:
@@ -184,14 +189,16 @@ class Registry:
                 yield Entry(kind, name, plugin, target)
 
     def _call_hook(self, hook: str) -> Iterator[tuple[Plugin, Mapping[str, Any]]]:
-        # One by one, where pluggy would call all in a chain, so that a hook that raises is named and harms no other.
+        # pluggy would call all implementations in one chain. Called one by one, a hook that raises
+        # is reported and does not affect the other plug-ins.
         for implementation in getattr(self.plugins.manager.hook, hook).get_hookimpls():
             plugin = self.plugins.plugins[implementation.plugin_name]
             try:
                 mapping = implementation.function()
                 if not isinstance(mapping, Mapping):
                     raise TypeError(
-                        f"a hook returns a mapping of names, this one returned {type(mapping).__name__}"
+                        "a hook returns a mapping of names, this one returned "
+                        f"{type(mapping).__name__}"
                     )
             except Exception as error:
                 self.plugins.mark_broken(
@@ -202,24 +209,39 @@ class Registry:
 
     def _unknown(self, kind: str, name: str) -> str:
         names = [entry.name for entry in self.entries(kind)]
-        searched = [plugin.name for plugin in self.plugins.plugins.values() if not plugin.error]
-        parts = [f"there is no {SINGULAR[kind]} called {name}{did_you_mean(name, names)}"]
-        parts.append(
+        plugins = self.plugins.plugins.values()
+        searched = [plugin.name for plugin in plugins if not plugin.error]
+        distributions = {plugin.distribution for plugin in plugins}
+        details = [
             f"searched the plug-ins {', '.join(searched)}"
             if searched
-            else "no plug-in is installed"
-        )
-        parts += [
-            f"plug-in {plugin.name} ({plugin.origin}) is broken: {plugin.error}"
-            for plugin in self.plugins.broken
+            else "no plug-in is installed",
+            *(
+                f"plug-in {plugin.name} ({plugin.origin}) is broken: {plugin.error}"
+                for plugin in self.plugins.broken
+            ),
+            *(
+                f"pip install {package} offers {kind}"
+                for package, kinds in INSTALL_HINTS.items()
+                if kind in kinds and package not in distributions
+            ),
         ]
-        installed = {plugin.distribution for plugin in self.plugins.plugins.values()}
-        parts += [
-            f"pip install {package} offers {kind}"
-            for package, kinds in INSTALL_HINTS.items()
-            if kind in kinds and package not in installed
-        ]
-        return "; ".join(parts)
+        hint = did_you_mean(name, names)
+        return f"there is no {SINGULAR[kind]} called {name}{hint} ({'; '.join(details)})"
+
+
+def snake_case(name: str) -> str:
+    """Return `max_pooling2d` for `MaxPooling2D`, as Keras does."""
+    name = re.sub(r"\W+", "", name)
+    name = re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _offered_by(plugin: str, entries: list[Entry]) -> list[Entry]:
+    """Return the entries of a plug-in or distribution, or all of them if the name is empty."""
+    return [
+        entry for entry in entries if plugin in ("", entry.plugin.name, entry.plugin.distribution)
+    ]
 
 
 def _fold(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Write files and folders atomically: they appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pathlib import Path
 def write_aside(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, and rename it to `path` when the body succeeds.
 
-    A file is flushed to disk before the rename, so that after a crash `path` holds either its old
-    content or all of the new. A folder can only take the place of an empty one. When the body
-    raises, what was written is removed and `path` stays as it was.
+    A file is flushed to disk before the rename, so that after a crash `path` has either its old
+    content or all of the new content. A folder can only replace an empty folder. If the body
+    raises, the temporary file or folder is removed and `path` is unchanged.
 
     Args:
-        path: where the file or folder is to appear. Its parent must exist.
+        path: where the file or folder appears. Its parent must exist.
 
     Example:
         >>> with write_aside(Path("runs/a/notes.txt")) as aside:            # doctest: +SKIP

@@ -1,7 +1,8 @@
-"""Checkpoints that are whole or not there: written aside, synced, renamed, with a manifest of hashes.
+"""Save checkpoints atomically, with a manifest of hashes.
 
-A checkpoint is a folder `checkpoints/000001000` with `state.json` (numbers, texts and the shape of the state), `state.safetensors`
-(its arrays) and `manifest.json` (size and SHA-256 of the other two). A torn one is skipped and left where it is.
+A checkpoint is a folder `checkpoints/000001000` with `state.json` (numbers, strings and the
+structure of the state), `state.safetensors` (its arrays) and `manifest.json` (size and SHA-256 of
+the other two). A torn checkpoint is skipped but not deleted.
 """
 
 from __future__ import annotations
@@ -16,12 +17,13 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import define, field
 
 from plx_core.errors import CheckpointError
+from plx_core.runs.atomic import sync, write_aside
 from plx_core.state import State
 
 logger = logging.getLogger(__name__)
@@ -48,7 +50,10 @@ DTYPES = frozenset(
     )
 )
 FOREVER = 10_000.0
-"""A number of hours that stands for never, as it did in `tf.estimator`."""
+"""A number of hours that means never, as in `tf.estimator`."""
+
+_Json: TypeAlias = Any
+"""A value of `state.json`, with references instead of arrays."""
 
 
 @define
@@ -56,86 +61,87 @@ class Checkpoints:
     """The checkpoints of one run.
 
     Args:
-        directory: the folder that holds them.
-        keep_max: how many of the newest are kept; all when None.
-        keep_every_n_hours: besides those, one for each such number of hours is kept.
+        directory: the folder of the checkpoints.
+        keep_max: how many of the newest to keep; None keeps all.
+        keep_every_n_hours: besides those, keep one checkpoint per this many hours.
     """
 
     directory: Path = field(converter=Path)
     keep_max: int | None = 5
     keep_every_n_hours: float = FOREVER
-    _verified: dict[Path, bool] = field(factory=dict, init=False)
+    _is_whole: dict[Path, bool] = field(factory=dict, init=False)
 
     def save(self, step: int, state: State) -> Path:
-        """Write a state, then remove what need not be kept.
+        """Write a state, then delete the checkpoints that need not be kept.
+
+        Returns:
+            The path of the checkpoint.
 
         Raises:
-            CheckpointError: it cannot be written (a full disk, a folder that is read-only); earlier ones are untouched.
+            CheckpointError: it cannot be written, for example because the disk is full. Earlier
+                checkpoints are untouched.
         """
         target = self.directory / f"{step:09d}"
-        aside = self.directory / f".{target.name}-{secrets.token_hex(4)}"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            _write(aside, step, state)
-            if target.exists():  # the same step again, after a rollback
-                target.rename(self._name_for_replaced(target))
-            aside.rename(target)
-            _sync(self.directory)
+            with write_aside(target) as aside:
+                _write(aside, step, state)
+                if target.exists():  # the same step again, after a rollback
+                    target.rename(self._name_for_replaced(target))
+            sync(self.directory)
         except OSError as error:
-            shutil.rmtree(aside, ignore_errors=True)
             raise CheckpointError(
-                f"cannot write checkpoint {target}: {error.strerror or error}; earlier checkpoints are untouched"
+                f"cannot write checkpoint {target}: {error.strerror or error}; earlier checkpoints "
+                "are untouched"
             ) from error
-        self._verified[target] = True
+        self._is_whole[target] = True
         self._prune()
         return target
 
     def paths(self) -> list[Path]:
-        """The checkpoints, oldest first; they may be torn."""
+        """Return the checkpoints, oldest first, including torn ones."""
         if not self.directory.is_dir():
             return []
-        return sorted(
-            (path for path in self.directory.iterdir() if NAME.match(path.name)), key=step_of
-        )
+        paths = [path for path in self.directory.iterdir() if NAME.match(path.name)]
+        return sorted(paths, key=step_of)
 
     def latest(self) -> Path | None:
-        """The newest whole checkpoint; a torn one is skipped with a warning."""
+        """Return the newest whole checkpoint; skip torn ones with a warning."""
         for path in reversed(self.paths()):
-            if path not in self._verified:
+            if path not in self._is_whole:
                 fault = verify(path)
-                self._verified[path] = not fault
+                self._is_whole[path] = not fault
                 if fault:
                     logger.warning("checkpoint %s is not whole and is skipped: %s", path, fault)
-            if self._verified[path]:
+            if self._is_whole[path]:
                 return path
         return None
 
     def _name_for_replaced(self, target: Path) -> Path:
-        """A hidden name, which is swept up later, for a whole checkpoint; one that people see for a torn one."""
+        """Return a hidden name, which `_prune` deletes, or a visible name if the target is torn."""
         token = secrets.token_hex(4)
-        return target.with_name(
-            f"{target.name}.torn-{token}" if verify(target) else f".{target.name}-old-{token}"
-        )
+        if verify(target):
+            return target.with_name(f"{target.name}.torn-{token}")
+        return target.with_name(f".{target.name}-old-{token}")
 
     def _prune(self) -> None:
         for leftover in self.directory.glob(".*-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        self.latest()  # finds out which of the newest are torn: they are a person's to judge, and do not count
-        whole = [path for path in self.paths() if self._verified.get(path) is not False]
-        kept_at = -float("inf")
-        for path in whole[: -self.keep_max] if self.keep_max is not None else []:
-            written = _written_at(path)
-            if (
-                self.keep_every_n_hours < FOREVER
-                and written - kept_at >= self.keep_every_n_hours * 3600
-            ):
-                kept_at = written
-                continue
-            shutil.rmtree(path, ignore_errors=True)
+        # Verifies the newest: torn checkpoints are left for the user and not counted.
+        self.latest()
+        paths = [path for path in self.paths() if self._is_whole.get(path, True)]
+        last_time = -float("inf")
+        for path in paths[: -self.keep_max] if self.keep_max is not None else []:
+            written = _time_of(path)
+            is_due = written - last_time >= self.keep_every_n_hours * 3600
+            if self.keep_every_n_hours < FOREVER and is_due:
+                last_time = written
+            else:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def step_of(path: Path) -> int:
-    """The global step of a checkpoint.
+    """Return the global step of a checkpoint.
 
     Raises:
         CheckpointError: the path is not a checkpoint's.
@@ -148,7 +154,7 @@ def step_of(path: Path) -> int:
 
 
 def verify(path: Path) -> str:
-    """What is wrong with a checkpoint; an empty text when it is whole."""
+    """Return why a checkpoint is not whole, or an empty string if it is."""
     try:
         _read(path)
     except CheckpointError as error:
@@ -157,10 +163,10 @@ def verify(path: Path) -> str:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """The state in a checkpoint.
+    """Return the state in a checkpoint.
 
     Raises:
-        CheckpointError: it is not whole.
+        CheckpointError: the checkpoint is not whole, or has another format.
     """
     from safetensors.numpy import load as load_arrays
 
@@ -177,24 +183,27 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> dict[str, bytes]:
-    """The files of a checkpoint; what is hashed is what is used."""
+    """Return the content of a checkpoint's files, verified in memory.
+
+    Raises:
+        CheckpointError: a file is missing or corrupt.
+    """
     files = {}
     try:
-        expected = json.loads((path / MANIFEST).read_bytes())["files"]
+        manifest = json.loads((path / MANIFEST).read_bytes())["files"]
         for name in (STATE, ARRAYS):
-            files[name] = (path / name).read_bytes()
-            if len(files[name]) != expected[name]["bytes"]:
-                raise CheckpointError(
-                    f"{name} has {len(files[name])} bytes, not {expected[name]['bytes']}"
-                )
-            if hashlib.sha256(files[name]).hexdigest() != expected[name]["sha256"]:
-                raise CheckpointError(f"{name} is not what was written")
+            content = (path / name).read_bytes()
+            size = manifest[name]["bytes"]
+            if len(content) != size:
+                raise CheckpointError(f"{name} has {len(content)} bytes, not {size}")
+            if hashlib.sha256(content).hexdigest() != manifest[name]["sha256"]:
+                raise CheckpointError(f"{name} is corrupt")
+            files[name] = content
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no {Path(error.filename).name}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"its manifest is not what was written: {type(error).__name__}: {error}"
-        ) from error
+        message = f"its manifest is corrupt: {type(error).__name__}: {error}"
+        raise CheckpointError(message) from error
     return files
 
 
@@ -206,18 +215,19 @@ def _write(directory: Path, step: int, state: State) -> None:
     stored = json.dumps({"format": FORMAT, "step": step, "state": skeleton}).encode()
     directory.mkdir()
     files = {
-        name: _write_file(directory / name, content)
-        for name, content in ((ARRAYS, save_arrays(arrays)), (STATE, stored))
+        ARRAYS: _write_file(directory / ARRAYS, save_arrays(arrays)),
+        STATE: _write_file(directory / STATE, stored),
     }
-    _write_file(
-        directory / MANIFEST,
-        json.dumps({"step": step, "time": time.time(), "files": files}).encode(),
-    )
-    _sync(directory)
+    manifest = {"step": step, "time": time.time(), "files": files}
+    _write_file(directory / MANIFEST, json.dumps(manifest).encode())
+    sync(directory)
 
 
 def _write_file(path: Path, content: bytes) -> dict[str, Any]:
-    """Write a file through to the disk; its entry in the manifest, made of what was to be written."""
+    """Write a file, flush it to disk, and return its entry in the manifest.
+
+    The entry has the hash of the content in memory, so that a wrong write is noticed.
+    """
     with path.open("wb") as file:
         file.write(content)
         file.flush()
@@ -225,13 +235,13 @@ def _write_file(path: Path, content: bytes) -> dict[str, Any]:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def _take_arrays(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
-    """The state with a reference where an array was; the arrays go into `arrays`."""
+def _take_arrays(value: object, path: str, arrays: dict[str, np.ndarray]) -> _Json:
+    """Copy the arrays of a state to `arrays`, and return the state with references to them."""
     if isinstance(value, Mapping):
         for name in value:
             if not isinstance(name, str) or name == ARRAY_KEY:
                 raise CheckpointError(
-                    f"the names in a state are texts other than {ARRAY_KEY}; {path} has {name!r}"
+                    f"the names in a state are strings other than {ARRAY_KEY}; {path} has {name!r}"
                 )
         return {
             str(name): _take_arrays(item, f"{path}/{name}" if path else str(name), arrays)
@@ -244,21 +254,20 @@ def _take_arrays(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
             raise CheckpointError(
                 f"a checkpoint holds arrays of numbers; {path} has dtype {value.dtype}"
             )
-        is_free = (
-            path not in arrays and path != "__metadata__"
-        )  # "a/b" may be one name, or two; the other is safetensors' own
+        # "a/b" may be one name or two, and safetensors uses "__metadata__" itself.
+        is_free = path not in arrays and path != "__metadata__"
         key = path if is_free else f"{path}#{len(arrays)}"
-        # A copy in C order: safetensors writes the buffer as it lies.
+        # A copy in C order: safetensors writes the buffer in its memory order.
         arrays[key] = np.array(value, order="C", copy=True)
         return {ARRAY_KEY: key}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise CheckpointError(
-        f"a state holds arrays, numbers and texts; {path} is a {type(value).__name__}"
+        f"a state holds arrays, numbers and strings; {path} is a {type(value).__name__}"
     )
 
 
-def _restore_arrays(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+def _restore_arrays(value: _Json, arrays: Mapping[str, np.ndarray]) -> _Json:
     if isinstance(value, dict):
         if set(value) == {ARRAY_KEY}:
             return arrays[value[ARRAY_KEY]]
@@ -268,16 +277,8 @@ def _restore_arrays(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
     return value
 
 
-def _written_at(path: Path) -> float:
+def _time_of(path: Path) -> float:
     try:
         return float(json.loads((path / MANIFEST).read_bytes())["time"])
     except (OSError, ValueError, KeyError, TypeError):
         return 0.0
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,16 +1,16 @@
-"""Look at run directories: a line each, and two side by side."""
+"""Summaries of run directories, and comparisons of two runs."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 from attrs import frozen
 
 from plx_core.errors import RunDirectoryError
+from plx_core.runs.plot import figure_with_plots
 from plx_core.runs.run_directory import METRICS, RESOLVED, RunDirectory
 
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -19,64 +19,71 @@ CURVE_WIDTH = 40
 
 @frozen
 class Run:
-    """What is seen of a run from outside."""
+    """A summary of a run directory.
+
+    Args:
+        path: the run directory.
+        step: the last global step with metrics.
+        changed: when metrics were last written.
+        metrics: those of the newest evaluation, or else the newest training metrics.
+    """
 
     path: Path
     step: int
     changed: datetime.datetime
     metrics: Mapping[str, float]
-    """The newest evaluation's, or else the newest training metrics."""
 
 
 @frozen
 class Comparison:
-    """Two runs side by side.
+    """A comparison of two runs.
 
     Args:
-        config: where the resolved configs differ: path, first value, second value.
-        metrics: the newest value of each metric in each run; None where a run does not have it.
-        curves: for each split and metric that both have, the (step, value) pairs of both.
+        config: the differences between the resolved configs: (path, first value, second value).
+        metrics: (name, newest value in the first run, newest value in the second run); None if a
+            run does not have the metric.
+        curves: the (step, value) pairs of both runs, by split and metric, if both have them.
     """
 
-    config: list[tuple[str, Any, Any]]
+    config: list[tuple[str, object, object]]
     metrics: list[tuple[str, float | None, float | None]]
     curves: Mapping[str, tuple[list[tuple[int, float]], list[tuple[int, float]]]]
 
 
 def find_runs(directory: Path) -> list[Run]:
-    """The runs below a folder, the one changed last first."""
-    found = [read_run(path.parent) for path in directory.glob(f"**/{METRICS}")]
-    return sorted(found, key=lambda run: run.changed, reverse=True)
+    """Return the runs below a folder, the last changed first."""
+    runs = [read_run(path.parent) for path in directory.glob(f"**/{METRICS}")]
+    return sorted(runs, key=lambda run: run.changed, reverse=True)
 
 
 def read_run(path: Path) -> Run:
-    """A run.
+    """Return the summary of a run.
 
     Raises:
-        RunDirectoryError: the folder is not a run's.
+        RunDirectoryError: the folder is not a run directory.
     """
-    metrics = path / METRICS
-    if not metrics.is_file():
+    file = path / METRICS
+    if not file.is_file():
         raise RunDirectoryError(f"{path} is not a run directory: it has no {METRICS}")
     lines = RunDirectory(path).read_metrics()
-    shown = next(
-        (line for line in reversed(lines) if line["split"] == "eval"),
-        lines[-1] if lines else {"metrics": {}},
-    )
-    changed = datetime.datetime.fromtimestamp(metrics.stat().st_mtime, datetime.UTC)
+    evaluations = [line for line in lines if line["split"] == "eval"]
+    newest = (evaluations or lines)[-1:]
     return Run(
-        path, max((line["step"] for line in lines), default=0), changed, _numbers(shown["metrics"])
+        path,
+        max((line["step"] for line in lines), default=0),
+        datetime.datetime.fromtimestamp(file.stat().st_mtime, datetime.UTC),
+        _numbers(newest[0]["metrics"]) if newest else {},
     )
 
 
 def compare(first: Path, second: Path) -> Comparison:
-    """Two runs side by side.
+    """Compare two runs.
 
     Raises:
-        RunDirectoryError: a folder is not a run's.
+        RunDirectoryError: a folder is not a run directory.
     """
     runs = [read_run(first), read_run(second)]
-    configs = [_flat(_resolved(run.path)) for run in runs]
+    configs = [_flatten(_resolved(run.path)) for run in runs]
     paths = dict.fromkeys([*configs[0], *configs[1]])
     config = [
         (path, configs[0].get(path), configs[1].get(path))
@@ -94,27 +101,23 @@ def compare(first: Path, second: Path) -> Comparison:
 
 
 def draw_curves(comparison: Comparison, names: Sequence[str], path: Path) -> None:
-    """Write the curves of two runs as a PNG, a plot for each metric.
+    """Draw the curves of two runs in a PNG, a plot for each metric.
 
     Args:
         comparison: the runs.
-        names: what they are called.
+        names: the names of the runs in the legend.
         path: the file to write.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    shown = [
-        name
-        for name, curves in comparison.curves.items()
+    Raises:
+        PlxError: matplotlib is not installed.
+    """
+    metrics = [
+        metric
+        for metric, curves in comparison.curves.items()
         if any(len(curve) > 1 for curve in curves)
     ] or list(comparison.curves)
-    columns = min(3, max(len(shown), 1))
-    rows = -(-max(len(shown), 1) // columns)
-    figure = Figure(figsize=(5 * columns, 3.2 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
-    for index, metric in enumerate(shown):
-        axes = figure.add_subplot(rows, columns, index + 1)
+    figure, plots = figure_with_plots(len(metrics), 5, 3.2)
+    for index, (metric, axes) in enumerate(zip(metrics, plots, strict=True)):
         for name, curve in zip(names, comparison.curves[metric], strict=True):
             axes.plot(
                 [step for step, _ in curve],
@@ -125,48 +128,52 @@ def draw_curves(comparison: Comparison, names: Sequence[str], path: Path) -> Non
             )
         axes.set_title(metric, fontsize=10)
         axes.set_xlabel("step", fontsize=9)
-        axes.grid(alpha=0.3)
-        axes.spines[["top", "right"]].set_visible(False)
         if index == 0:
             axes.legend(frameon=False, fontsize=9)
     figure.savefig(path, dpi=120)
 
 
 def sparkline(values: Sequence[float], low: float, high: float, width: int = CURVE_WIDTH) -> str:
-    """A curve in one line of text: means of equal parts of the values, as blocks of a height between `low` and `high`."""
-    if not values:
-        return ""
+    """Draw a curve in one line of text.
+
+    Each character is a block whose height is the mean of an equal part of the values.
+
+    Args:
+        values: the curve.
+        low: the value of the lowest block.
+        high: the value of the highest block.
+        width: the largest number of characters.
+    """
     width = min(width, len(values))
-    parts = [
-        values[index * len(values) // width : (index + 1) * len(values) // width]
-        for index in range(width)
-    ]
     span = high - low or 1.0
-    return "".join(
-        BLOCKS[min(int((sum(part) / len(part) - low) / span * len(BLOCKS)), len(BLOCKS) - 1)]
-        for part in parts
-    )
+    blocks = []
+    for index in range(width):
+        start, end = index * len(values) // width, (index + 1) * len(values) // width
+        mean = sum(values[start:end]) / (end - start)
+        height = int((mean - low) / span * len(BLOCKS))
+        blocks.append(BLOCKS[min(height, len(BLOCKS) - 1)])
+    return "".join(blocks)
 
 
-def _resolved(path: Path) -> Any:
+def _resolved(path: Path) -> object:
     file = path / RESOLVED
     return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def _flat(value: Any, path: str = "") -> dict[str, Any]:
-    if isinstance(value, dict) and value:
-        return {
-            name: item
-            for key, child in value.items()
-            for name, item in _flat(child, f"{path}.{key}".lstrip(".")).items()
-        }
-    if isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
-        return {
-            name: item
-            for index, child in enumerate(value)
-            for name, item in _flat(child, f"{path}[{index}]").items()
-        }
-    return {path: value}
+def _flatten(value: object, path: str = "") -> dict[str, object]:
+    """Return the plain values below a value by path; lists without mappings or lists are plain."""
+    children: dict[str, object] = {}
+    if isinstance(value, dict):
+        children = {f"{path}.{key}".lstrip("."): child for key, child in value.items()}
+    elif isinstance(value, list) and any(isinstance(item, (dict, list)) for item in value):
+        children = {f"{path}[{index}]": child for index, child in enumerate(value)}
+    if not children:
+        return {path: value}
+    return {
+        name: item
+        for child_path, child in children.items()
+        for name, item in _flatten(child, child_path).items()
+    }
 
 
 def _curves(path: Path) -> dict[str, list[tuple[int, float]]]:
@@ -177,11 +184,9 @@ def _curves(path: Path) -> dict[str, list[tuple[int, float]]]:
     return curves
 
 
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    return dict(_each_number(metrics))
-
-
-def _each_number(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
-    for name, value in metrics.items():
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield name, float(value)
+def _numbers(metrics: Mapping[str, object]) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in metrics.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }

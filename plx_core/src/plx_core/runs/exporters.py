@@ -1,30 +1,34 @@
-"""Export strategies: the newest models, the best one, the last one."""
+"""Export strategies: the newest models, the best models, or the final model."""
 
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from plx_core.annotations import PositiveInt
+from plx_core.runs.atomic import write_aside
 from plx_core.runs.interfaces import Exporter
 from plx_core.runs.metrics import metric_value
 from plx_core.runs.run_directory import EXPORT
+from plx_core.types import Source
+
+if TYPE_CHECKING:
+    from plx_core.engine.trainer import Trainer
 
 Format = Literal["saved_model", "keras", "onnx", "litert"]
 ABOUT = "export.json"
 
 
 class LatestExporter(Exporter):
-    """Keeps the models of the newest evaluated checkpoints, each in `export/NAME/STEP`.
+    """Exports the models of the newest evaluated checkpoints, each to `export/NAME/STEP`.
 
     Args:
-        name: the folder's name.
-        format: SavedModel, a `.keras` file, or ONNX or LiteRT where Keras exports them.
-        exports_to_keep: how many; all when None.
+        name: the name of the folder.
+        format: SavedModel, a `.keras` file, or ONNX or LiteRT if Keras can export them.
+        exports_to_keep: the number of exports to keep; None keeps all.
     """
 
     def __init__(
@@ -33,46 +37,59 @@ class LatestExporter(Exporter):
         format: Format = "saved_model",
         exports_to_keep: PositiveInt | None = 5,
     ) -> None:
-        self._name, self._format, self._keep = name, format, exports_to_keep
+        self._name = name
+        self._format = format
+        self._keep = exports_to_keep
 
     def export(
-        self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool
+        self,
+        run: Trainer,
+        source: Source,
+        step: int,
+        metrics: Mapping[str, float],
+        *,
+        is_final: bool,
     ) -> Path | None:
-        """Write the model."""
-        return write_export(run, input_fn, step, metrics, self._name, self._format, self._keep)
+        """Export the model."""
+        return write_export(run, source, step, metrics, self._name, self._format, self._keep)
 
 
 class FinalExporter(Exporter):
-    """Keeps the model of the last checkpoint, in `export/NAME/STEP`.
+    """Exports the model of the last checkpoint to `export/NAME/STEP`.
 
     Args:
-        name: the folder's name.
-        format: SavedModel, a `.keras` file, or ONNX or LiteRT where Keras exports them.
+        name: the name of the folder.
+        format: SavedModel, a `.keras` file, or ONNX or LiteRT if Keras can export them.
     """
 
     def __init__(self, name: str = "final", format: Format = "saved_model") -> None:
-        self._name, self._format = name, format
+        self._name = name
+        self._format = format
 
     def export(
-        self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool
+        self,
+        run: Trainer,
+        source: Source,
+        step: int,
+        metrics: Mapping[str, float],
+        *,
+        is_final: bool,
     ) -> Path | None:
-        """Write the model, if training has ended."""
-        return (
-            write_export(run, input_fn, step, metrics, self._name, self._format, 1)
-            if is_final
-            else None
-        )
+        """Export the model if training has ended."""
+        if not is_final:
+            return None
+        return write_export(run, source, step, metrics, self._name, self._format, keep=1)
 
 
 class BestExporter(Exporter):
-    """Keeps the models of the checkpoints that were best when they were evaluated, in `export/NAME/STEP`.
+    """Exports the models of the checkpoints with the best evaluations to `export/NAME/STEP`.
 
     Args:
-        name: the folder's name.
-        metric: by which metric of the evaluation.
-        higher_is_better: whether more of it is better.
-        format: SavedModel, a `.keras` file, or ONNX or LiteRT where Keras exports them.
-        exports_to_keep: how many; all when None.
+        name: the name of the folder.
+        metric: the metric to compare.
+        higher_is_better: whether a higher value of the metric is better.
+        format: SavedModel, a `.keras` file, or ONNX or LiteRT if Keras can export them.
+        exports_to_keep: the number of exports to keep; None keeps all.
     """
 
     def __init__(
@@ -83,70 +100,88 @@ class BestExporter(Exporter):
         format: Format = "saved_model",
         exports_to_keep: PositiveInt | None = 1,
     ) -> None:
-        self._name, self._metric, self._format, self._keep = name, metric, format, exports_to_keep
-        self._sign = -1.0 if higher_is_better else 1.0
+        self._name = name
+        self._metric = metric
+        self._higher_is_better = higher_is_better
+        self._format = format
+        self._keep = exports_to_keep
 
     def export(
-        self, run: Any, input_fn: Any, step: int, metrics: Mapping[str, float], *, is_final: bool
+        self,
+        run: Trainer,
+        source: Source,
+        step: int,
+        metrics: Mapping[str, float],
+        *,
+        is_final: bool,
     ) -> Path | None:
-        """Write the model, if it is better than those written before."""
+        """Export the model if it is better than all earlier exports."""
         value = metric_value(metrics, self._metric)
         earlier = [
             about["metrics"][self._metric]
-            for about in _written(_folder(run, self._name)).values()
+            for about in _exports(_folder(run, self._name)).values()
             if about["step"] != step
         ]
-        if any(self._sign * (before - value) <= 0 for before in earlier):
-            return None
-        return write_export(run, input_fn, step, metrics, self._name, self._format, self._keep)
+        for other in earlier:
+            if other >= value if self._higher_is_better else other <= value:
+                return None
+        return write_export(run, source, step, metrics, self._name, self._format, self._keep)
 
 
 def write_export(
-    run: Any,
-    input_fn: Any,
+    run: Trainer,
+    source: Source,
     step: int,
     metrics: Mapping[str, float],
     name: str,
-    format: str,
+    format: Format,
     keep: int | None,
 ) -> Path:
-    """Write the model of a checkpoint aside, rename it into `export/NAME/STEP`, and remove what need not be kept."""
+    """Export the model of a checkpoint to `export/NAME/STEP`, and delete old exports.
+
+    Args:
+        run: the estimator or agent.
+        source: the `input_fn` or environment with the features that the exported model takes.
+        step: the global step of the checkpoint.
+        metrics: the metrics of the checkpoint, which are stored with the export.
+        name: the name of the folder.
+        format: the format of the model.
+        keep: the number of exports to keep; None keeps all.
+
+    Returns:
+        The path of the export.
+    """
     folder = _folder(run, name)
     target = folder / f"{step:09d}"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        aside = folder / f".{target.name}-{secrets.token_hex(4)}"
-        run.export(
-            aside,
-            input_fn,
-            checkpoint_path=run.checkpoints.directory / f"{step:09d}",
-            format=format,
-        )
         about = {
             "step": step,
             "format": format,
             "metrics": {key: float(value) for key, value in metrics.items()},
         }
-        (aside / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
-        aside.rename(target)
+        with write_aside(target) as aside:
+            checkpoint = run.checkpoints.directory / f"{step:09d}"
+            run.export(aside, source, checkpoint_path=checkpoint, format=format)
+            (aside / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
     for leftover in folder.glob(".*-*"):
         shutil.rmtree(leftover, ignore_errors=True)
-    written = sorted(_written(folder))
-    for path in written[: max(len(written) - keep, 0)] if keep is not None else []:
+    exports = sorted(_exports(folder))
+    for path in exports[: max(len(exports) - keep, 0)] if keep is not None else []:
         shutil.rmtree(path, ignore_errors=True)
     return target
 
 
-def _folder(run: Any, name: str) -> Path:
-    return Path(run.model_dir) / EXPORT / name
+def _folder(run: Trainer, name: str) -> Path:
+    return run.model_dir / EXPORT / name
 
 
-def _written(folder: Path) -> dict[Path, dict[str, Any]]:
-    """What a folder of exports holds, by path."""
-    found = {}
+def _exports(folder: Path) -> dict[Path, dict[str, Any]]:
+    """Return the content of `export.json` of each export in a folder, by path."""
+    exports = {}
     for path in folder.glob("[0-9]*") if folder.is_dir() else ():
         try:
-            found[path] = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+            exports[path] = json.loads((path / ABOUT).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-    return found
+    return exports

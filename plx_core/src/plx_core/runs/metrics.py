@@ -1,4 +1,4 @@
-"""Callbacks that come with the core: the hooks of polyaxon-lib and of `tf.estimator` in today's form, and Keras's two favourites."""
+"""Look up metrics by name."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from plx_core.errors import ComponentError, did_you_mean
 
 
 def metric_value(metrics: Mapping[str, float], name: str) -> float:
-    """The value of a metric.
+    """Return the value of a metric.
 
     Raises:
-        ComponentError: there is none of this name.
+        ComponentError: there is no metric of this name.
     """
     if name not in metrics:
         raise ComponentError(
-            f"there is no metric called {name}{did_you_mean(name, metrics)}; there are {', '.join(metrics)}"
+            f"there is no metric called {name}{did_you_mean(name, metrics)} "
+            f"(there are {', '.join(metrics)})"
         )
     return metrics[name]

@@ -1,16 +1,25 @@
-"""The curves of a run as a picture."""
+"""Draw the curves of a run."""
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from plx_core.errors import PlxError
 from plx_core.runs.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+logger = logging.getLogger(__name__)
 
 CURVES = "curves.png"
 FIRST = ("episode_return", "loss")
-"""What is drawn first."""
+"""The metrics that are drawn first."""
 NOT_DRAWN = frozenset(
     (
         "global_timestep",
@@ -23,38 +32,35 @@ NOT_DRAWN = frozenset(
     )
 )
 MOST_DRAWN = 6
+MOST_COLUMNS = 3
 COLOURS = {"train": "#4c72b0", "eval": "#dd8452"}
 
 Curve = list[tuple[float, float]]
 
 
 def draw_run(run: RunDirectory) -> Path | None:
-    """Write the curves of a run's metrics as `curves.png`, a plot for each of the most telling ones.
+    """Draw the most important metrics of a run in `curves.png`, a plot for each.
 
-    What is learnt in an environment is drawn over the actions taken, all else over global steps. A band shows by how much the returns
-    of an evaluation's episodes differ: one standard deviation.
+    The x axis has actions for reinforcement learning, else global steps. A band shows one standard
+    deviation of the returns of an evaluation's episodes.
 
     Returns:
-        What was written; None when there are no metrics yet.
+        The path of the picture; None if there are no metrics or matplotlib is not installed.
     """
     lines = run.read_metrics()
     curves = curves_of(lines)
-    names = [name for name in FIRST if name in curves] + [
-        name for name in curves if name not in FIRST and not name.endswith("_std")
-    ]
+    names = [name for name in FIRST if name in curves]
+    names += [name for name in curves if name not in FIRST and not name.endswith("_std")]
+    names = names[:MOST_DRAWN]
     if not names:
         return None
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    shown = names[:MOST_DRAWN]
-    columns = min(3, len(shown))
-    rows = -(-len(shown) // columns)
-    figure = Figure(figsize=(4.6 * columns, 3.1 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    try:
+        figure, plots = figure_with_plots(len(names), 4.6, 3.1)
+    except PlxError as error:
+        logger.info("the curves are not drawn: %s", error)
+        return None
     is_acting = any("global_timestep" in line["metrics"] for line in lines)
-    for index, name in enumerate(shown):
-        axes = figure.add_subplot(rows, columns, index + 1)
+    for index, (name, axes) in enumerate(zip(names, plots, strict=True)):
         _draw(axes, curves[name], curves.get(f"{name}_std", {}))
         axes.set_title(name.replace("_", " "), fontsize=10)
         axes.set_xlabel("actions" if is_acting else "step", fontsize=9)
@@ -66,7 +72,7 @@ def draw_run(run: RunDirectory) -> Path | None:
 
 
 def curves_of(lines: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Curve]]:
-    """The curves in the lines of `metrics.jsonl`: by metric, then by split."""
+    """Return the curves in lines of `metrics.jsonl`, by metric and then by split."""
     curves: dict[str, dict[str, Curve]] = {}
     timesteps: dict[int, float] = {}
     for line in lines:
@@ -75,15 +81,44 @@ def curves_of(lines: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Curve]]
             timesteps[step] = metrics["global_timestep"]
         for name, value in metrics.items():
             if isinstance(value, (int, float)) and name not in NOT_DRAWN:
-                curves.setdefault(name, {}).setdefault(line["split"], []).append(
-                    (timesteps.get(step, step), value)
-                )
+                point = (timesteps.get(step, step), value)
+                curves.setdefault(name, {}).setdefault(line["split"], []).append(point)
     return curves
 
 
-def _draw(axes: Any, splits: Mapping[str, Curve], deviations: Mapping[str, Curve]) -> None:
+def figure_with_plots(count: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """Return a figure with empty plots in up to three columns.
+
+    Args:
+        count: the number of plots.
+        width: the width of a plot in inches.
+        height: the height of a plot in inches.
+
+    Raises:
+        PlxError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise PlxError(
+            "matplotlib is not installed; pip install plx-core[plots] installs it"
+        ) from error
+    columns = min(MOST_COLUMNS, max(count, 1))
+    rows = math.ceil(max(count, 1) / columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    FigureCanvasAgg(figure)
+    plots = [figure.add_subplot(rows, columns, index + 1) for index in range(count)]
+    for axes in plots:
+        axes.grid(alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, plots
+
+
+def _draw(axes: Axes, splits: Mapping[str, Curve], deviations: Mapping[str, Curve]) -> None:
     for split, curve in splits.items():
-        x, y = [point[0] for point in curve], [point[1] for point in curve]
+        x = [point[0] for point in curve]
+        y = [point[1] for point in curve]
         colour = COLOURS.get(split)
         axes.plot(
             x,
@@ -94,15 +129,12 @@ def _draw(axes: Any, splits: Mapping[str, Curve], deviations: Mapping[str, Curve
             marker="o" if len(x) == 1 or split != "train" else None,
             markersize=4,
         )
-        if split in deviations and len(deviations[split]) == len(y):
-            spread = [point[1] for point in deviations[split]]
-            low, high = (
-                [value + sign * width for value, width in zip(y, spread, strict=True)]
-                for sign in (-1, 1)
-            )
-            if len(x) == 1:
-                axes.errorbar(x, y, yerr=spread, color=colour, capsize=3)
-            else:
-                axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+        spread = [point[1] for point in deviations.get(split, ())]
+        if not spread or len(spread) != len(y):
+            continue
+        if len(x) == 1:
+            axes.errorbar(x, y, yerr=spread, color=colour, capsize=3)
+        else:
+            low = [value - width for value, width in zip(y, spread, strict=True)]
+            high = [value + width for value, width in zip(y, spread, strict=True)]
+            axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)

@@ -1,12 +1,12 @@
-"""The run directory is the run: what it was given, what it wrote, and one writer at a time."""
+"""The run directory: the config, metrics and versions of a run, with one writer at a time."""
 
 from __future__ import annotations
 
 import datetime
 import json
+import math
 import os
 import platform
-import secrets
 import socket
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -19,37 +19,37 @@ import yaml
 from attrs import define, field
 
 from plx_core.errors import RunDirectoryError
+from plx_core.runs.atomic import write_aside
 
-CONFIG, RESOLVED, MANIFEST, METRICS, CHECKPOINTS, EXPORT = (
-    "config.yml",
-    "resolved.yml",
-    "manifest.json",
-    "metrics.jsonl",
-    "checkpoints",
-    "export",
-)
-LOCK, WRITER = ".lock", ".writer.json"
+CONFIG = "config.yml"
+RESOLVED = "resolved.yml"
+MANIFEST = "manifest.json"
+METRICS = "metrics.jsonl"
+CHECKPOINTS = "checkpoints"
+EXPORT = "export"
+LOCK = ".lock"
+WRITER = ".writer.json"
 
 
 @define
 class RunDirectory:
-    """A folder that holds one run."""
+    """The folder of one run."""
 
     path: Path = field(converter=Path)
 
     @property
     def checkpoints(self) -> Path:
-        """Where checkpoints are."""
+        """The folder of checkpoints."""
         return self.path / CHECKPOINTS
 
     @property
     def metrics(self) -> Path:
-        """The file with a line of JSON for each time that metrics were logged."""
+        """The file of metrics, with a line of JSON for each time that they were logged."""
         return self.path / METRICS
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the run's lock, which the operating system lets go when the process ends, however it ends.
+        """Hold the lock of the run. The operating system releases it when the process ends.
 
         Raises:
             RunDirectoryError: another process writes to this run, or the folder cannot be written.
@@ -67,42 +67,43 @@ class RunDirectory:
                 f"the run directory {self.path} cannot be written: {error.strerror}"
             ) from error
         try:
-            write_text(
-                self.path / WRITER, json.dumps({"pid": os.getpid(), "host": socket.gethostname()})
-            )
+            writer = {"pid": os.getpid(), "host": socket.gethostname()}
+            write_text(self.path / WRITER, json.dumps(writer))
             yield
         finally:
             (self.path / WRITER).unlink(missing_ok=True)
             lock.release()
 
     def append_metrics(
-        self, step: int, split: str, metrics: Mapping[str, Any], **extra: Any
+        self, step: int, split: str, metrics: Mapping[str, object], **extra: object
     ) -> None:
-        """Add a line to `metrics.jsonl`."""
-        line = json.dumps(
-            {
-                "step": step,
-                "split": split,
-                "metrics": {name: as_json(value) for name, value in metrics.items()},
-            }
-            | extra
-        )
+        """Add a line to `metrics.jsonl`.
+
+        Args:
+            step: the global step.
+            split: `train` or `eval`.
+            metrics: values by name.
+            extra: further fields of the line.
+
+        Raises:
+            RunDirectoryError: the file cannot be written.
+        """
+        values = {name: as_json(value) for name, value in metrics.items()}
+        line = json.dumps({"step": step, "split": split, "metrics": values, **extra}).encode()
         try:
             with self.metrics.open("a+b") as file:
                 size = file.seek(0, os.SEEK_END)
                 file.seek(max(size - 1, 0))
-                is_torn = file.read(1) not in (
-                    b"",
-                    b"\n",
-                )  # by a crash; what follows must not be lost with it
-                file.write(b"\n" * is_torn + line.encode() + b"\n")
+                if file.read(1) not in (b"", b"\n"):  # a crash tore the last line: end it
+                    line = b"\n" + line
+                file.write(line + b"\n")
         except OSError as error:
             raise RunDirectoryError(
                 f"{self.metrics} cannot be written: {error.strerror}"
             ) from error
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """The lines of `metrics.jsonl`; one that a crash tore is left out."""
+        """Return the lines of `metrics.jsonl` without those that a crash tore."""
         if not self.metrics.exists():
             return []
         lines = []
@@ -116,22 +117,25 @@ class RunDirectory:
         return lines
 
     def forget_after(self, step: int) -> None:
-        """Drop the metrics of steps after `step`, which a run that resumes there will write again."""
-        lines = self.read_metrics()
-        kept = [line for line in lines if line["step"] <= step]
+        """Remove the metrics after a step; a run that resumes there writes them again."""
         if self.metrics.exists():
-            write_text(self.metrics, "".join(json.dumps(line) + "\n" for line in kept))
+            lines = [line for line in self.read_metrics() if line["step"] <= step]
+            write_text(self.metrics, "".join(json.dumps(line) + "\n" for line in lines))
 
     def write_config(self, given: str, resolved: Mapping[str, Any]) -> None:
-        """Keep the config as it was given, and with every default.
+        """Write `config.yml` and `resolved.yml`.
+
+        Args:
+            given: the config as text.
+            resolved: the config with all defaults.
 
         Raises:
-            RunDirectoryError: the folder holds a run of another model or data.
+            RunDirectoryError: the folder has a run of another model or data.
         """
         if differences := self.differences(resolved):
             raise RunDirectoryError(
                 f"{self.path} holds a run whose config differs at {', '.join(differences)}; "
-                "give another --output-dir, or set these back to go on with that run"
+                "give another --output-dir, or undo these changes to resume that run"
             )
         self.path.mkdir(parents=True, exist_ok=True)
         write_text(self.path / CONFIG, given)
@@ -141,16 +145,15 @@ class RunDirectory:
         )
 
     def differences(self, resolved: Mapping[str, Any]) -> list[str]:
-        """The paths at which a resolved config differs from the one kept here in what the weights depend on."""
-        kept = self.path / RESOLVED
-        if not kept.exists():
+        """Return the paths of values that affect the weights and differ from the run's config."""
+        file = self.path / RESOLVED
+        if not file.exists():
             return []
-        return _differences(
-            _identity(yaml.safe_load(kept.read_text(encoding="utf-8"))), _identity(resolved), ""
-        )
+        earlier = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return _differences(_identity(earlier), _identity(resolved), "")
 
     def write_manifest(self, seed: int, plugins: Mapping[str, str]) -> None:
-        """Note versions, commit, seed and machine."""
+        """Write `manifest.json`: the versions, the git commit, the seed and the machine."""
         from importlib_metadata import PackageNotFoundError, version
 
         def version_of(package: str) -> str:
@@ -179,7 +182,7 @@ class RunDirectory:
         write_text(self.path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
 
     def note_data(self, split: str, counters: Mapping[str, int]) -> None:
-        """Add to the manifest what was counted while a split was read, such as records that were left out; nothing where there is none."""
+        """Add counts of a split's data, such as records that were skipped, to the manifest."""
         path = self.path / MANIFEST
         if counters and path.exists():
             manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -195,74 +198,63 @@ class RunDirectory:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file aside, and rename it into its place.
+    """Write a file atomically.
 
     Raises:
-        RunDirectoryError: it cannot be written; what was there before is untouched.
+        RunDirectoryError: it cannot be written; the old file is unchanged.
     """
-    aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        with aside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
+        with write_aside(path) as aside:
+            aside.write_text(text, encoding="utf-8")
     except OSError as error:
-        aside.unlink(missing_ok=True)
         raise RunDirectoryError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _identity(resolved: Any) -> dict[str, Any]:
-    """The part of a config that decides the weights: a longer run, or another way to log it, is the same run."""
-    train = {
-        key: value
-        for key, value in (resolved.get("train") or {}).items()
-        if key in ("data_pipeline", "env", "first_update", "update_frequency")
-    }
-    environment = {
-        key: value
-        for key, value in (resolved.get("environment") or {}).items()
-        if key in ("seed", "mixed_precision")
-    }
+def _identity(resolved: Mapping[str, Any]) -> dict[str, object]:
+    """Return the part of a config that affects the weights.
+
+    The length of a run and its logging may change when it is resumed.
+    """
+    train = resolved.get("train") or {}
+    environment = resolved.get("environment") or {}
+    train_keys = ("data_pipeline", "env", "first_update", "update_frequency")
     return {
         "model": resolved.get("model"),
         "agent": resolved.get("agent"),
-        "train": train,
-        "environment": environment,
+        "train": {key: train[key] for key in train_keys if key in train},
+        "environment": {
+            key: environment[key] for key in ("seed", "mixed_precision") if key in environment
+        },
     }
 
 
-def _differences(old: Any, new: Any, path: str) -> list[str]:
+def _differences(old: object, new: object, path: str) -> list[str]:
     if isinstance(old, dict) and isinstance(new, dict):
-        names = list(dict.fromkeys([*old, *new]))
-        return [
-            difference
-            for name in names
-            for difference in _differences(
-                old.get(name), new.get(name), f"{path}.{name}".lstrip(".")
-            )
+        children = [
+            (old.get(name), new.get(name), f"{path}.{name}".lstrip("."))
+            for name in dict.fromkeys([*old, *new])
         ]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [
-            difference
-            for index, pair in enumerate(zip(old, new, strict=True))
-            for difference in _differences(*pair, f"{path}[{index}]")
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        children = [
+            (*pair, f"{path}[{index}]") for index, pair in enumerate(zip(old, new, strict=True))
         ]
-    return [] if old == new else [path]
+    else:
+        return [] if old == new else [path]
+    return [difference for child in children for difference in _differences(*child)]
 
 
-def as_json(value: Any) -> Any:
-    """JSON has no NaN and no infinity; they are written as texts."""
-    if isinstance(value, float) and (value != value or value in (float("inf"), -float("inf"))):
+def as_json(value: object) -> object:
+    """Return the value with NaN and infinity, which JSON has not, as strings."""
+    if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
 
 
 def _git_commit() -> str | None:
     try:
-        answer = subprocess.run(
+        result = subprocess.run(
             ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip()
+    return result.stdout.strip()

@@ -1,1 +1,1 @@
-"""Bridges: what joins a generator's encoder to its decoder."""
+"""Bridges from a generator's encoder to its decoder."""

@@ -1,19 +1,18 @@
-"""Nothing between encoder and decoder."""
+"""A bridge that changes nothing."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from plx_core import Bridge, BridgeOutput
+from plx_core.types import Nested
 
 
 class NoOpBridge(Bridge):
-    """Hands the encoding to the decoder as it is: float [batch, …] to the same.
+    """Pass the encoding to the decoder unchanged: float [batch, …] to the same.
 
     Args:
         mode: one of `Modes`.
     """
 
-    def cross(self, encoding: Any) -> BridgeOutput:
-        """The encoding."""
+    def cross(self, encoding: Nested) -> BridgeOutput:
+        """Return the encoding."""
         return BridgeOutput(latent=encoding, code=encoding)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
 from plx_core.annotations import ActivationLike
@@ -12,20 +10,24 @@ from plx_layers.activations import activated_shape
 
 @keras.saving.register_keras_serializable("plx_layers")
 class Activation(keras.layers.Activation):
-    """Apply an activation to a tensor, whose shape stays, but for `crelu`, which doubles the last axis.
+    """Keras's `Activation`, with `crelu` too, which doubles the last axis; others keep the shape.
 
     Args:
-        activation: what is applied.
+        activation: the activation.
+        trainable: unused: the layer has no weights.
+        dtype: the dtype of the computation.
         name: the layer's name.
     """
 
-    def __init__(self, activation: ActivationLike, name: str | None = None) -> None:
-        super().__init__(activation, name=name)
+    def __init__(
+        self,
+        activation: ActivationLike,
+        trainable: bool = True,
+        dtype: str | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(activation, trainable=trainable, dtype=dtype, name=name)
 
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        """The activation's shape."""
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return the shape of the activation's output."""
         return activated_shape(self.activation, tuple(input_shape))
-
-    def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        return {"activation": keras.activations.serialize(self.activation), "name": self.name}

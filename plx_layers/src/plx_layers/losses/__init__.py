@@ -1,1 +1,1 @@
-"""Losses, each with a weight and weights of classes among its parameters."""
+"""Losses that Keras does not have, and weights for any loss."""

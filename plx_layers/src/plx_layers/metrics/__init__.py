@@ -1,1 +1,1 @@
-"""Metrics that Keras lacks, or measures otherwise than TensorFlow 1 did; each is updated inside the training program."""
+"""Metrics that Keras does not have, or computes differently from TensorFlow 1."""

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import tensorflow as tf
 
+from plx_core.types import Tensor
+
 
 class ComomentMetric(keras.metrics.Metric):
-    """The parent of the metrics here: means of labels and outputs, and the sums of products of their deviations.
+    """Base class of the metrics here: means, and sums of products of the deviations from them.
 
-    A batch's sums are joined to those before it without ever subtracting large numbers from each other.
-    Source: Chan, Golub and LeVeque 1979, Updating Formulae and a Pairwise Algorithm for Computing Sample Variances.
+    A batch's sums are merged with the earlier ones without subtracting large numbers from each
+    other.
+    Source: Chan, Golub and LeVeque 1979, Updating Formulae and a Pairwise Algorithm for Computing
+        Sample
+    Variances.
 
     Args:
         name: the metric's name.
@@ -25,22 +28,30 @@ class ComomentMetric(keras.metrics.Metric):
         self.means = self.add_variable((2,), "zeros", name="means")
         self.comoments = self.add_variable((2, 2), "zeros", name="comoments")
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
         """Add a batch of labels and outputs, float of the same shape."""
         values = tf.stack(
             [tf.reshape(tf.cast(value, self.dtype), [-1]) for value in (y_true, y_pred)]
         )
         weights = tf.ones_like(values[0])
         if sample_weight is not None:
-            given = tf.cast(sample_weight, self.dtype)
+            sample_weight = tf.cast(sample_weight, self.dtype)
             shape = tf.concat(
-                [tf.shape(given), tf.ones([tf.rank(y_pred) - tf.rank(given)], tf.int32)], 0
+                [
+                    tf.shape(sample_weight),
+                    tf.ones([tf.rank(y_pred) - tf.rank(sample_weight)], tf.int32),
+                ],
+                0,
             )
-            weights *= tf.reshape(tf.broadcast_to(tf.reshape(given, shape), tf.shape(y_pred)), [-1])
+            expanded = tf.broadcast_to(tf.reshape(sample_weight, shape), tf.shape(y_pred))
+            weights *= tf.reshape(expanded, [-1])
         count = tf.reduce_sum(weights)
         means = tf.math.divide_no_nan(tf.linalg.matvec(values, weights), count)
         deviations = values - means[:, None]
-        shift, total = means - self.means, self.count + count
+        shift = means - self.means
+        total = self.count + count
         share = tf.math.divide_no_nan(count, total)
         within = tf.matmul(deviations * weights, deviations, transpose_b=True)
         self.comoments.assign_add(within + self.count * share * shift[:, None] * shift[None, :])
@@ -52,7 +63,8 @@ class ComomentMetric(keras.metrics.Metric):
 class Covariance(ComomentMetric):
     """Σ (yᵢ − ȳ)(ŷᵢ − mean of ŷ) / (n − 1), over all elements of all batches.
 
-    Labels y and outputs ŷ are float of the same shape; the result is a scalar, and 0 for fewer than two elements.
+    Labels y and outputs ŷ are float of the same shape. The result is a scalar, and 0 for fewer than
+    two elements.
 
     Args:
         name: the metric's name.
@@ -60,18 +72,19 @@ class Covariance(ComomentMetric):
     """
 
     def result(self) -> tf.Tensor:
-        """The covariance: a float scalar."""
+        """Return the covariance, a float scalar."""
         return tf.math.divide_no_nan(
             tf.convert_to_tensor(self.comoments)[0, 1], tf.maximum(self.count - 1.0, 0.0)
         )
 
 
 @keras.saving.register_keras_serializable("plx_layers")
-class PearsonCorrelation(ComomentMetric):
+class StreamingPearsonCorrelation(ComomentMetric):
     """Pearson's correlation of labels and outputs, over all elements of all batches.
 
-    Labels and outputs are float of the same shape; the result is a scalar, and 0 where one of them is constant. (Keras's metric of this
-    name is another: the mean over examples of each one's correlation along its last axis.)
+    Labels and outputs are float of the same shape. The result is a scalar, and 0 where one of them
+    is constant. Keras's `PearsonCorrelation` is the mean over examples of the correlation along an
+    axis.
 
     Args:
         name: the metric's name.
@@ -79,6 +92,6 @@ class PearsonCorrelation(ComomentMetric):
     """
 
     def result(self) -> tf.Tensor:
-        """The correlation: a float scalar from −1 to 1."""
+        """Return the correlation, a float scalar from −1 to 1."""
         comoments = tf.convert_to_tensor(self.comoments)
         return tf.math.divide_no_nan(comoments[0, 1], tf.sqrt(comoments[0, 0] * comoments[1, 1]))

@@ -1,4 +1,4 @@
-"""Precision and recall of decisions made by thresholds, or by rank."""
+"""Precision and recall of decisions by thresholds, or by rank."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from plx_core.annotations import Fraction, NonNegativeInt, PositiveInt
 
 @keras.saving.register_keras_serializable("plx_layers")
 class PrecisionAtThresholds(keras.metrics.Precision):
-    """The share of positives among what has a probability above each threshold.
+    """The precision of the decisions at each threshold.
 
-    Labels are 0 and 1, probabilities float, both of the same shape, [batch] or [batch, classes]; the result is float [thresholds].
+    Labels are 0 and 1, probabilities float, both [batch] or [batch, classes]; the result is float
+    [thresholds].
 
     Args:
-        thresholds: the probabilities that decide.
-        class_id: the only column of labels and probabilities that counts; all of them together when left out.
+        thresholds: the probabilities above which the decision is positive.
+        class_id: the only column of labels and probabilities to use; all columns when omitted.
         name: the metric's name.
         dtype: the dtype of the result.
     """
@@ -32,19 +33,20 @@ class PrecisionAtThresholds(keras.metrics.Precision):
         super().__init__(list(thresholds), None, class_id, name or "precision_at_thresholds", dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return _without(super().get_config(), "top_k")
 
 
 @keras.saving.register_keras_serializable("plx_layers")
 class RecallAtThresholds(keras.metrics.Recall):
-    """The share of the positives that has a probability above each threshold.
+    """The recall of the decisions at each threshold.
 
-    Labels are 0 and 1, probabilities float, both of the same shape, [batch] or [batch, classes]; the result is float [thresholds].
+    Labels are 0 and 1, probabilities float, both [batch] or [batch, classes]; the result is float
+    [thresholds].
 
     Args:
-        thresholds: the probabilities that decide.
-        class_id: the only column of labels and probabilities that counts; all of them together when left out.
+        thresholds: the probabilities above which the decision is positive.
+        class_id: the only column of labels and probabilities to use; all columns when omitted.
         name: the metric's name.
         dtype: the dtype of the result.
     """
@@ -59,19 +61,19 @@ class RecallAtThresholds(keras.metrics.Recall):
         super().__init__(list(thresholds), None, class_id, name or "recall_at_thresholds", dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return _without(super().get_config(), "top_k")
 
 
 @keras.saving.register_keras_serializable("plx_layers")
 class PrecisionAtK(keras.metrics.Precision):
-    """The share of true classes among the k most probable ones of each example; with one true class it is at most 1/k.
+    """The share of true classes among the k most probable classes; at most 1/k with one true class.
 
     Labels are 0 and 1, probabilities float, both [batch, classes]; the result is a scalar.
 
     Args:
-        k: how many classes are taken.
-        class_id: the only class that counts; all of them together when left out.
+        k: the number of classes.
+        class_id: the only class to use; all classes when omitted.
         name: the metric's name.
         dtype: the dtype of the result.
     """
@@ -86,19 +88,19 @@ class PrecisionAtK(keras.metrics.Precision):
         super().__init__(None, k, class_id, name or "precision_at_k", dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return _without(super().get_config(), "top_k", "thresholds") | {"k": self.top_k}
 
 
 @keras.saving.register_keras_serializable("plx_layers")
 class RecallAtK(keras.metrics.Recall):
-    """The share of true classes that is among the k most probable ones of its example.
+    """The share of the true classes that are among the k most probable classes of their example.
 
     Labels are 0 and 1, probabilities float, both [batch, classes]; the result is a scalar.
 
     Args:
-        k: how many classes are taken.
-        class_id: the only class that counts; all of them together when left out.
+        k: the number of classes.
+        class_id: the only class to use; all classes when omitted.
         name: the metric's name.
         dtype: the dtype of the result.
     """
@@ -113,7 +115,7 @@ class RecallAtK(keras.metrics.Recall):
         super().__init__(None, k, class_id, name or "recall_at_k", dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return _without(super().get_config(), "top_k", "thresholds") | {"k": self.top_k}
 
 

@@ -1,1 +1,1 @@
-"""Models: a graph joined to a loss, an optimizer and metrics."""
+"""Models of supervised learning."""

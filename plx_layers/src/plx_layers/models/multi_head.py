@@ -1,9 +1,8 @@
-"""Several tasks learnt by one graph."""
+"""Several tasks learned by one graph."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import attrs
 import keras
@@ -13,9 +12,10 @@ from keras import ops
 from plx_core import DEFAULT_SUMMARIES, EstimatorSpec, Model, with_older_names
 from plx_core.annotations import ModelLike, NonNegativeFloat
 from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
-from plx_layers.labels import LABEL
+from plx_core.types import Features, Labels, Metric, Network, Tensor
+from plx_layers.models.labels import LABEL
 
-OF_THE_WHOLE = (
+NOT_FOR_HEADS = (
     "graph",
     "graph_fn",
     "optimizer",
@@ -23,30 +23,34 @@ OF_THE_WHOLE = (
     "clip_gradients",
     "clip_embed_gradients",
 )
-"""What a head cannot have for itself."""
+"""The parameters of the MultiHead that a head cannot have."""
 
 
 @with_older_names
 @define
 class MultiHead(Model):
-    """Learns several things at once: each output of the graph has a model, its head, with a loss, metrics and a label of its own.
+    """Learn several tasks at once: each output of the graph has a model, its head.
 
-    The graph's outputs are float [batch, …] by name, its `output_layers`; each is what its head says of its graph's output. The loss
-    is the sum of the heads' losses, each times its weight.
+    The graph's outputs, its `output_layers`, are float [batch, …] by name; each has the shape that
+    its head expects of its graph's output. The loss is the weighted sum of the heads' losses.
 
-    A head's losses and metrics are reported as `HEAD/loss`, before its weight, and `HEAD/METRIC`; predictions are `HEAD/PREDICTION`.
+    The loss and metrics of a head are reported as `HEAD/loss`, before its weight, and
+    `HEAD/METRIC`; predictions are `HEAD/PREDICTION`.
 
     Args:
-        heads: a model without a graph for each output, by the output's name: `{digit: {Classifier: {metrics: [Accuracy]}}}`. A head
-            learns the label that its `label` names, or else the one of its own name, if there is one.
-        loss_weights: what heads' losses are multiplied by, by the head's name; 1 where left out.
+        heads: a model without a graph for each output, by the output's name:
+            `{digit: {Classifier: {metrics: [Accuracy]}}}`. A head learns the label that its `label`
+            names, or else the one with the head's name, if there is one.
+        loss_weights: the factors of the heads' losses, by the head's name; 1 where omitted.
     """
 
     heads: dict[str, ModelLike] = field(kw_only=True)
     loss_weights: dict[str, NonNegativeFloat] = field(factory=dict, kw_only=True)
 
-    def attach(self, features: Any, outputs: Any, labels: Any = None) -> EstimatorSpec:
-        """The specification of this model on the outputs of a graph, a mapping."""
+    def attach(
+        self, features: Features, outputs: Mapping[str, Tensor], labels: Labels = None
+    ) -> EstimatorSpec:
+        """Build the specification of this model on the outputs of a graph, by name."""
         self._check(outputs, labels)
         specs = {
             name: self._head(name, head, features, outputs[name], labels)
@@ -54,16 +58,18 @@ class MultiHead(Model):
         }
         return self._joined(keras.Model(features, outputs, name=self.name), specs)
 
-    def _check(self, outputs: Any, labels: Any) -> None:
+    def _check(self, outputs: Mapping[str, Tensor] | Tensor, labels: Labels) -> None:
         names = list(outputs) if isinstance(outputs, Mapping) else []
+        heads = ", ".join(self.heads)
         if not names:
             raise ComponentError(
-                f"the graph of a MultiHead names its output_layers, two or more; its heads are {', '.join(self.heads)}"
+                f"the graph of a MultiHead names two or more output_layers; its heads are {heads}"
             )
         problems = [
             Problem(
                 f"heads.{name}",
-                f"the graph has no such output{did_you_mean(name, names)}; its output_layers are {', '.join(names)}",
+                f"the graph has no such output{did_you_mean(name, names)}; "
+                f"its output_layers are {', '.join(names)}",
             )
             for name in self.heads
             if name not in names
@@ -76,7 +82,7 @@ class MultiHead(Model):
         problems += [
             Problem(
                 f"loss_weights.{name}",
-                f"there is no such head{did_you_mean(name, self.heads)}; there are {', '.join(self.heads)}",
+                f"there is no such head{did_you_mean(name, self.heads)}; there are {heads}",
             )
             for name in self.loss_weights
             if name not in self.heads
@@ -84,53 +90,59 @@ class MultiHead(Model):
         if problems:
             raise ConfigError(problems)
 
-    def _head(self, name: str, head: Any, features: Any, output: Any, labels: Any) -> EstimatorSpec:
-        where = f"heads.{name}"
+    def _head(
+        self, name: str, head: Model, features: Features, output: Tensor, labels: Labels
+    ) -> EstimatorSpec:
+        path = f"heads.{name}"
         if not isinstance(head, Model):
-            message = f"a {type(head).__name__} cannot be a head: a head has one output, such as that of a Classifier or a Regressor"
-            raise ConfigError([Problem(where, message)])
-        if own := _own_settings(head):
-            raise ConfigError(
-                [Problem(where, f"{', '.join(own)} cannot be a head's; give it to the MultiHead")]
+            message = (
+                f"a {type(head).__name__} cannot be a head: a head has one output, "
+                "such as that of a Classifier or a Regressor"
             )
+            raise ConfigError([Problem(path, message)])
+        if misplaced := _misplaced_parameters(head):
+            message = f"a head takes no {', '.join(misplaced)}: set it on the MultiHead"
+            raise ConfigError([Problem(path, message)])
         try:
             return head.attach(features, output, _labels_of(name, head, labels))
         except ComponentError as error:
-            raise ConfigError([Problem(where, str(error))]) from error
+            raise ConfigError([Problem(path, str(error))]) from error
 
-    def _joined(self, network: keras.Model, specs: Mapping[str, EstimatorSpec]) -> EstimatorSpec:
+    def _joined(self, network: Network, specs: Mapping[str, EstimatorSpec]) -> EstimatorSpec:
         losses = {name: keras.metrics.Mean(name=f"{name}/loss") for name in specs}
-        metrics: dict[str, Any] = {}
+        metrics: dict[str, Metric] = {}
         for name, spec in specs.items():
-            metrics |= {f"{name}/loss": losses[name]} | {
-                f"{name}/{key}": metric for key, metric in spec.metrics.items()
-            }
+            metrics[f"{name}/loss"] = losses[name]
+            metrics |= {f"{name}/{key}": metric for key, metric in spec.metrics.items()}
 
-        def loss_of(name: str, features: Any, labels: Any, outputs: Any) -> Any:
+        def loss_of(
+            name: str, features: Features, labels: Labels, outputs: Mapping[str, Tensor]
+        ) -> Tensor:
             loss_fn = specs[name].loss_fn
-            return (
-                0.0
-                if loss_fn is None
-                else loss_fn(features, _labels_of(name, self.heads[name], labels), outputs[name])
-            )
+            if loss_fn is None:
+                return 0.0
+            return loss_fn(features, _labels_of(name, self.heads[name], labels), outputs[name])
 
-        def loss_fn(features: Any, labels: Any, outputs: Any) -> Mapping[str, Any]:
+        def loss_fn(
+            features: Features, labels: Labels, outputs: Mapping[str, Tensor]
+        ) -> Mapping[str, Tensor]:
             return {
                 name: self.loss_weights.get(name, 1.0) * loss_of(name, features, labels, outputs)
                 for name in specs
             }
 
-        def update_metrics(features: Any, labels: Any, outputs: Any) -> None:
+        def update_metrics(
+            features: Features, labels: Labels, outputs: Mapping[str, Tensor]
+        ) -> None:
             for name, spec in specs.items():
-                spec.update_metrics(
-                    features, _labels_of(name, self.heads[name], labels), outputs[name]
-                )
+                own_labels = _labels_of(name, self.heads[name], labels)
+                spec.update_metrics(features, own_labels, outputs[name])
                 losses[name].update_state(
                     loss_of(name, features, labels, outputs),
                     sample_weight=ops.shape(outputs[name])[0],
                 )
 
-        def predict_fn(features: Any, outputs: Any) -> Mapping[str, Any]:
+        def predict_fn(features: Features, outputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
             return {
                 f"{name}/{key}": value
                 for name, spec in specs.items()
@@ -145,15 +157,13 @@ class MultiHead(Model):
         )
 
 
-def _labels_of(name: str, head: Any, labels: Any) -> Any:
-    """What a head chooses its label from: the one of its own name, or all where it names one or there is none."""
+def _labels_of(name: str, head: Model, labels: Labels) -> Labels:
+    """Return the label with the head's name, or all if the head names one or there is none."""
     is_own = isinstance(labels, Mapping) and name in labels and getattr(head, "label", None) is None
     return {LABEL: labels[name]} if is_own else labels
 
 
-def _own_settings(head: Model) -> list[str]:
-    """The settings of the whole that a head was given."""
-    defaults = {attribute.name: attribute.default for attribute in attrs.fields(type(head))} | {
-        "summaries": frozenset(DEFAULT_SUMMARIES)
-    }
-    return [name for name in OF_THE_WHOLE if getattr(head, name) != defaults[name]]
+def _misplaced_parameters(head: Model) -> list[str]:
+    defaults = {attribute.name: attribute.default for attribute in attrs.fields(type(head))}
+    defaults["summaries"] = frozenset(DEFAULT_SUMMARIES)
+    return [name for name in NOT_FOR_HEADS if getattr(head, name) != defaults[name]]

@@ -3,68 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-import keras
 from attrs import define, field
 from keras import ops
 
 from plx_core import EstimatorSpec, Model, make, with_older_names
 from plx_core.annotations import LossLike
 from plx_core.errors import ComponentError
-from plx_layers.labels import single_label, single_output
+from plx_core.types import Features, Labels, Metric, Nested, Network, Tensor
+from plx_layers.models.labels import require_single_output, shapes_agree, single_label
 
 
 @with_older_names
 @define
 class Regressor(Model):
-    """Estimates numbers.
+    """Predict numbers.
 
-    The graph's output and the labels are float [batch, …] of the same shape; a label [batch] fits an output [batch, 1].
-
-    Its predictions are `results`.
+    The graph's output and the labels are float [batch, …] of the same shape; a label [batch] also
+    fits an output [batch, 1]. Its predictions are `results`.
 
     Args:
-        loss: what is minimised.
-        label: which label is learnt; the only one, or the one called `label`, when left out.
+        loss: the loss to minimise.
+        label: the label to learn; the only one, or the one called `label`, when omitted.
     """
 
     loss: LossLike = field(default="MeanSquaredError", kw_only=True)
     label: str | None = field(default=None, kw_only=True)
 
-    def _check(self, outputs: Any, labels: Any) -> None:
-        single_output(outputs, "Regressor")
-        shape = getattr(self._label(labels), "shape", None)
-        if (
-            shape is not None
-            and len(shape) == len(outputs.shape)
-            and any(
-                None not in pair and pair[0] != pair[1]
-                for pair in zip(tuple(shape)[1:], tuple(outputs.shape)[1:], strict=True)
-            )
-        ):
+    def _check(self, outputs: Nested, labels: Labels) -> None:
+        require_single_output(outputs, "Regressor")
+        shape = tuple(outputs.shape)
+        labels_shape = tuple(getattr(self._label(labels), "shape", None) or ())
+        if len(labels_shape) == len(shape) and not shapes_agree(labels_shape[1:], shape[1:]):
             raise ComponentError(
-                f"the graph's last layer gives {tuple(outputs.shape)}, and the labels have shape {tuple(shape)}"
+                f"the graph's output has shape {shape}, and the labels have shape {labels_shape}"
             )
 
-    def _label(self, labels: Any) -> Any:
+    def _label(self, labels: Labels) -> Tensor | None:
         return single_label(labels, "Regressor", self.label)
 
-    def _spec(self, network: keras.Model, metrics: Mapping[str, Any]) -> EstimatorSpec:
+    def _spec(self, network: Network, metrics: Mapping[str, Metric]) -> EstimatorSpec:
         loss = make("losses", self.loss)
 
-        def shaped(labels: Any, outputs: Any) -> Any:
+        def shaped(labels: Labels, outputs: Tensor) -> Tensor:
             labels = ops.cast(self._label(labels), outputs.dtype)
-            return (
-                ops.expand_dims(labels, -1)
-                if len(labels.shape) == len(outputs.shape) - 1 and outputs.shape[-1] == 1
-                else labels
-            )
+            if len(labels.shape) == len(outputs.shape) - 1 and outputs.shape[-1] == 1:
+                return ops.expand_dims(labels, -1)
+            return labels
 
-        def loss_fn(features: Any, labels: Any, outputs: Any) -> Any:
+        def loss_fn(features: Features, labels: Labels, outputs: Tensor) -> Tensor:
             return loss(shaped(labels, outputs), outputs)
 
-        def update_metrics(features: Any, labels: Any, outputs: Any) -> None:
+        def update_metrics(features: Features, labels: Labels, outputs: Tensor) -> None:
             for metric in metrics.values():
                 metric.update_state(shaped(labels, outputs), outputs)
 

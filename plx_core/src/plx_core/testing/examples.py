@@ -1,4 +1,4 @@
-"""How those parts of the core are tried that take what only Python can give."""
+"""Examples for the checks of plx_core's own parts that need Python objects."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 
 
 def array_pipeline(folder: Path) -> Mapping[str, Any]:
-    """Ten rows of two features."""
+    """Return ten rows of two features."""
     x = np.arange(20, dtype="float32").reshape(10, 2)
     return {"params": {"x": {"x": x}, "y": x[:, :1]}}
 
 
 def final_ops(folder: Path) -> Mapping[str, Any]:
-    """A function of the run and the step."""
+    """Return a function of the run and the step."""
     return {"params": {"function": lambda run, step: step}}

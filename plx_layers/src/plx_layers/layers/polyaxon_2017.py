@@ -1,6 +1,6 @@
-"""The layers of polyaxon-lib's JSON dialect, with the parameters that they had: `FullyConnected`, `Conv2d`, `MaxPool2d` and siblings.
+"""The layers of polyaxon-lib's JSON dialect by name, with its parameters.
 
-Each can also be called as polyaxon-lib did, with the mode first: `FullyConnected(mode, num_units=512)(x)`.
+As in polyaxon-lib, the mode may come first: `FullyConnected(mode, num_units=512)(x)`.
 """
 
 from __future__ import annotations
@@ -18,26 +18,40 @@ from plx_core.annotations import (
     PositiveInt,
     RegularizerLike,
 )
+from plx_core.types import Tensor
 from plx_layers.activations import activated_shape
 
 Size: TypeAlias = PositiveInt | list[PositiveInt]
 Padding: TypeAlias = Literal["SAME", "VALID", "same", "valid"]
 
 
+NAMES_OF_2017 = {
+    "units": "num_units",
+    "activation": "activation",
+    "use_bias": "bias",
+    "kernel_initializer": "weights_init",
+    "bias_initializer": "bias_init",
+    "kernel_regularizer": "regularizer",
+    "trainable": "trainable",
+    "name": "name",
+}
+"""The parameters of Keras's `Dense`, with polyaxon-lib's names for them."""
+
+
 @keras.saving.register_keras_serializable("plx_layers")
 class FullyConnected(keras.layers.Dense):
-    """A dense layer that flattens what it is given: [batch, …] to [batch, num_units].
+    """A dense layer that flattens its inputs: [batch, …] to [batch, num_units].
 
     Args:
-        mode: unused; polyaxon-lib gave it first.
-        num_units: how many outputs.
-        activation: what is applied to them.
-        bias: whether a bias is added.
+        mode: unused; the first parameter in polyaxon-lib.
+        num_units: the number of outputs.
+        activation: the activation of the outputs.
+        bias: whether to add a bias.
         weights_init: the initial weights.
         bias_init: the initial bias.
         regularizer: the penalty on the weights.
-        dropout: the share of the inputs that is dropped in training.
-        trainable: whether the weights are updated.
+        dropout: the share of the inputs to drop in training.
+        trainable: whether to update the weights.
         name: the layer's name.
     """
 
@@ -69,53 +83,41 @@ class FullyConnected(keras.layers.Dense):
         self._dropout = keras.layers.Dropout(dropout) if dropout else None
         self.input_spec = None
 
-    def build(self, input_shape: Any) -> None:
-        """Make the weights for the flattened inputs."""
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Create the weights for the flattened inputs."""
         super().build(self._flatten.compute_output_shape(input_shape))
         self.input_spec = None
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """Float [batch, num_units]."""
-        flat = self._flatten(inputs)
-        return super().call(
-            self._dropout(flat, training=training) if self._dropout is not None else flat
-        )
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        """Return the outputs, float [batch, num_units]."""
+        inputs = self._flatten(inputs)
+        if self._dropout is not None:
+            inputs = self._dropout(inputs, training=training)
+        return super().call(inputs)
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[Any, ...]:
-        """[batch, num_units]."""
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Return [batch, num_units]."""
         return activated_shape(self.activation, (input_shape[0], self.units))
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
-        parent = super().get_config()
-        names = {
-            "units": "num_units",
-            "activation": "activation",
-            "use_bias": "bias",
-            "kernel_initializer": "weights_init",
-        }
-        names |= {
-            "bias_initializer": "bias_init",
-            "kernel_regularizer": "regularizer",
-            "trainable": "trainable",
-            "name": "name",
-        }
-        return {new: parent[old] for old, new in names.items()} | {
-            "dropout": self._dropout.rate if self._dropout is not None else None
-        }
+        """Return the constructor's arguments."""
+        keras_config = super().get_config()
+        config = {new: keras_config[old] for old, new in NAMES_OF_2017.items()}
+        config["dropout"] = None if self._dropout is None else self._dropout.rate
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> FullyConnected:
-        """The layer of a configuration."""
-        objects = {
+        """Build a layer from its configuration."""
+        modules = {
             "activation": keras.activations,
             "weights_init": keras.initializers,
             "bias_init": keras.initializers,
+            "regularizer": keras.regularizers,
         }
-        objects["regularizer"] = keras.regularizers
         return cls(
             **{
-                name: objects[name].get(value) if name in objects else value
+                name: modules[name].get(value) if name in modules else value
                 for name, value in config.items()
             }
         )
@@ -124,12 +126,12 @@ class FullyConnected(keras.layers.Dense):
 CONVOLUTION_ARGS = """
 
 Args:
-    num_filter: how many filters, which are the channels of the output.
-    filter_size: the size of a filter along each axis, or along all.
-    strides: how far apart the filter's places are.
-    padding: `same` keeps places at the edge by padding with zeros, `valid` leaves them out.
-    activation: what is applied to the outputs.
-    bias: whether a bias is added.
+    num_filter: the number of filters, which are the channels of the output.
+    filter_size: the size of a filter, along each axis or along all.
+    strides: the distance between two positions of the filter.
+    padding: `same` pads the input with zeros, `valid` keeps the filter within the input.
+    activation: the activation of the outputs.
+    bias: whether to add a bias.
     weights_init: the initial weights.
     bias_init: the initial bias.
     regularizer: the penalty on the weights.
@@ -137,13 +139,15 @@ Args:
 POOLING_ARGS = """
 
 Args:
-    kernel_size: the size of a window along each axis, or along all.
-    strides: how far apart windows are; as far as they are large when left out.
-    padding: `same` keeps windows that reach over the edge, `valid` leaves them out.
+    kernel_size: the size of a window, along each axis or along all.
+    strides: the distance between two windows; the size of a window when omitted.
+    padding: `same` keeps windows that reach over the edge, `valid` drops them.
 """
 
 
-def _convolution(layer: Callable[..., Any], shapes: str) -> Callable[..., Any]:
+def _convolution(
+    layer: Callable[..., keras.layers.Layer], shapes: str
+) -> Callable[..., keras.layers.Layer]:
     def convolve(
         mode: str = Modes.TRAIN,
         *,
@@ -158,7 +162,7 @@ def _convolution(layer: Callable[..., Any], shapes: str) -> Callable[..., Any]:
         regularizer: RegularizerLike | None = None,
         trainable: bool = True,
         name: str | None = None,
-    ) -> Any:
+    ) -> keras.layers.Layer:
         return layer(
             num_filter,
             filter_size,
@@ -173,13 +177,13 @@ def _convolution(layer: Callable[..., Any], shapes: str) -> Callable[..., Any]:
             name=name,
         )
 
-    convolve.__doc__ = (
-        f"A convolution of `num_filter` filters of size `filter_size`: {shapes}.{CONVOLUTION_ARGS}"
-    )
+    convolve.__doc__ = f"Convolve with `num_filter` filters: {shapes}.{CONVOLUTION_ARGS}"
     return convolve
 
 
-def _pooling(layer: Callable[..., Any], what: str, shapes: str) -> Callable[..., Any]:
+def _pooling(
+    layer: Callable[..., keras.layers.Layer], statistic: str, shapes: str
+) -> Callable[..., keras.layers.Layer]:
     def pool(
         mode: str = Modes.TRAIN,
         *,
@@ -187,16 +191,19 @@ def _pooling(layer: Callable[..., Any], what: str, shapes: str) -> Callable[...,
         strides: Size | None = None,
         padding: Padding = "SAME",
         name: str | None = None,
-    ) -> Any:
+    ) -> keras.layers.Layer:
         return layer(kernel_size, strides=strides, padding=padding.lower(), name=name)
 
-    pool.__doc__ = f"The {what} of each window of size `kernel_size`: {shapes}.{POOLING_ARGS}"
+    pool.__doc__ = f"Take the {statistic} of each window: {shapes}.{POOLING_ARGS}"
     return pool
 
 
 _LENGTHS = "[batch, length, channels] to [batch, length / strides, {}]"
 _IMAGES = "[batch, height, width, channels] to [batch, height / strides, width / strides, {}]"
-_VOLUMES = "[batch, depth, height, width, channels] to [batch, depth / strides, height / strides, width / strides, {}]"
+_VOLUMES = (
+    "[batch, depth, height, width, channels] to "
+    "[batch, depth / strides, height / strides, width / strides, {}]"
+)
 
 Conv1d = _convolution(keras.layers.Conv1D, _LENGTHS.format("num_filter"))
 Conv2d = _convolution(keras.layers.Conv2D, _IMAGES.format("num_filter"))
@@ -205,20 +212,25 @@ Conv2dTranspose = _convolution(
     keras.layers.Conv2DTranspose,
     "[batch, height, width, channels] to [batch, height · strides, width · strides, num_filter]",
 )
-MaxPool1d = _pooling(keras.layers.MaxPooling1D, "largest value", _LENGTHS.format("channels"))
-MaxPool2d = _pooling(keras.layers.MaxPooling2D, "largest value", _IMAGES.format("channels"))
-MaxPool3d = _pooling(keras.layers.MaxPooling3D, "largest value", _VOLUMES.format("channels"))
+MaxPool1d = _pooling(keras.layers.MaxPooling1D, "maximum", _LENGTHS.format("channels"))
+MaxPool2d = _pooling(keras.layers.MaxPooling2D, "maximum", _IMAGES.format("channels"))
+MaxPool3d = _pooling(keras.layers.MaxPooling3D, "maximum", _VOLUMES.format("channels"))
 AvgPool1d = _pooling(keras.layers.AveragePooling1D, "mean", _LENGTHS.format("channels"))
 AvgPool2d = _pooling(keras.layers.AveragePooling2D, "mean", _IMAGES.format("channels"))
 AvgPool3d = _pooling(keras.layers.AveragePooling3D, "mean", _VOLUMES.format("channels"))
 
 
-def Upsample2d(mode: str = Modes.TRAIN, *, kernel_size: Size, name: str | None = None) -> Any:  # noqa: N802 (a layer's name)
-    """Repeat rows and columns: [batch, height, width, channels] to [batch, height · kernel_size, width · kernel_size, channels].
+def Upsample2d(  # noqa: N802 (a layer's name)
+    mode: str = Modes.TRAIN, *, kernel_size: Size, name: str | None = None
+) -> keras.layers.Layer:
+    """Repeat rows and columns.
+
+    [batch, height, width, channels] to [batch, height · kernel_size, width · kernel_size,
+    channels].
 
     Args:
-        mode: unused; polyaxon-lib gave it first.
-        kernel_size: how often, along each of the two axes or along both.
+        mode: unused; the first parameter in polyaxon-lib.
+        kernel_size: the number of repeats, along each of the two axes or along both.
         name: the layer's name.
     """
     return keras.layers.UpSampling2D(kernel_size, name=name)

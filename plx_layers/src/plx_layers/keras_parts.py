@@ -1,4 +1,7 @@
-"""What Keras offers, by name, read off its public modules' text so that Keras itself stays unimported."""
+"""Keras's own components by name, read from the source of its public modules.
+
+Nothing here imports Keras.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,24 @@ from pathlib import Path
 
 NOT_COMPONENTS = frozenset(
     {
-        # The abstract parents of their kinds.
-        "Layer", "Loss", "Metric", "Optimizer", "LearningRateSchedule", "Initializer", "Regularizer", "Constraint", "Wrapper",
-        # What is not a layer, and what would carry code or a saved model in a config.
-        "Input", "InputLayer", "InputSpec", "Lambda", "TFSMLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer",
-        # Takes metric functions, or optimizers of layers, from Python only.
+        # Abstract base classes.
+        "Layer", "Loss", "Metric", "Optimizer", "LearningRateSchedule", "Initializer",
+        "Regularizer", "Constraint", "Wrapper",
+        # Not layers, or they would carry code or a saved model in a config.
+        "Input", "InputLayer", "InputSpec", "Lambda", "TFSMLayer", "TorchModuleWrapper",
+        "JaxLayer", "FlaxLayer",
+        # They take functions or optimizers that only Python can give.
         "MeanMetricWrapper", "LossScaleOptimizer", "MultiOptimizer", "OptimizerMap",
+        # Metrics of a single value: they would average the labels, weighted by the outputs.
+        "Mean", "Sum",
     }
 )  # fmt: skip
 
 
 @cache
 def public_names(module: str) -> tuple[str, ...]:
-    """The names that a public module of Keras, such as `layers` or `optimizers.schedules`, exports."""
-    spec = importlib.util.find_spec("keras")  # finds the package without running it
+    """Return the names in a public module of Keras, such as `layers` or `optimizers.schedules`."""
+    spec = importlib.util.find_spec("keras")  # find the package without running it
     if spec is None or not spec.submodule_search_locations:
         return ()
     path = Path(spec.submodule_search_locations[0], *module.split("."), "__init__.py")
@@ -35,7 +42,7 @@ def public_names(module: str) -> tuple[str, ...]:
 
 
 def classes(module: str) -> Mapping[str, str]:
-    """The classes of a public module of Keras, each as `"keras.module:Name"`."""
+    """Return the classes of a public module of Keras, each as `"keras.module:Name"`."""
     names = (
         name for name in public_names(module) if name[0].isupper() and name not in NOT_COMPONENTS
     )
@@ -43,7 +50,7 @@ def classes(module: str) -> Mapping[str, str]:
 
 
 def functions(module: str) -> Mapping[str, str]:
-    """The functions of a public module of Keras, each as `"keras.module:name"`."""
+    """Return the functions of a public module of Keras, each as `"keras.module:name"`."""
     names = (
         name
         for name in public_names(module)

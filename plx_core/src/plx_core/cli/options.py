@@ -1,0 +1,134 @@
+"""What commands share: options, the user's project settings, and the experiment that is run."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from attrs import frozen
+
+if TYPE_CHECKING:
+    from plx_core.config.check import CheckedConfig
+    from plx_core.experiments.reinforcement import RLExperiment
+    from plx_core.experiments.supervised import Experiment
+    from plx_core.plugins.registry import Registry
+
+FILE = click.argument("file", type=click.Path(dir_okay=False))
+OUTPUT_DIR = click.option(
+    "--output-dir",
+    metavar="DIR",
+    help="Run directory.  [default: the file's settings.output_dir, or runs/NAME]",
+)
+SETS = click.option(
+    "--set",
+    "sets",
+    multiple=True,
+    metavar="A.B=VALUE",
+    help="Override a value of FILE. Repeatable.",
+)
+PLUGINS = click.option(
+    "--plugin",
+    "plugins",
+    multiple=True,
+    metavar="MODULE_OR_FILE",
+    help="Load a plug-in that is not installed; this runs its code. Repeatable.",
+)
+CHECKPOINT = click.option(
+    "--checkpoint", metavar="DIR", help="Checkpoint directory.  [default: the newest]"
+)
+
+
+@frozen
+class Request:
+    """An experiment file with the options that every command on experiments takes."""
+
+    file: str
+    output_dir: str | None
+    sets: Sequence[str]
+    plugins: Sequence[str]
+
+    def create_experiment(self, *, keep: bool = False) -> Experiment | RLExperiment:
+        """Check the file and build its experiment.
+
+        Args:
+            keep: write the config to the run directory.
+
+        Raises:
+            ConfigError: with every mistake in the file.
+        """
+        checked = check_file(self.file, self.sets, self.plugins)
+        _configure_logging(checked.config.settings.logging.level)
+        from plx_core.experiments.from_config import create_experiment
+
+        text = Path(self.file).read_text(encoding="utf-8")
+        return create_experiment(checked, self.output_dir, text=text, keep=keep)
+
+
+def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the arguments of every command on experiments; the command gets them as a `Request`."""
+
+    @functools.wraps(command)
+    def with_request(
+        file: str,
+        output_dir: str | None,
+        sets: Sequence[str],
+        plugins: Sequence[str],
+        **options: object,
+    ) -> None:
+        command(Request(file, output_dir, sets, plugins), **options)
+
+    for option in (PLUGINS, SETS, OUTPUT_DIR, FILE):
+        with_request = option(with_request)
+    return with_request
+
+
+def check_file(file: str, sets: Sequence[str], plugins: Sequence[str]) -> CheckedConfig:
+    """Load and check an experiment file.
+
+    Raises:
+        ConfigError: with every mistake in the file.
+    """
+    from plx_core.config.check import check_config
+    from plx_core.config.load import Permissions
+
+    allowed = Permissions(tuple(project_settings().get("env", ())), _allowed_plugins(plugins))
+    return check_config(file, sets, allowed)
+
+
+def create_registry(plugins: Sequence[str] = ()) -> Registry:
+    """Return the components of the installed plug-ins, of the project's, and of these."""
+    from plx_core.plugins.discovery import load_plugins
+    from plx_core.plugins.registry import Registry
+
+    return Registry(load_plugins(_allowed_plugins(plugins)))
+
+
+def _allowed_plugins(plugins: Sequence[str]) -> tuple[str, ...]:
+    return (*project_settings().get("plugins", ()), *plugins)
+
+
+@functools.cache
+def project_settings() -> dict[str, Any]:
+    """Return the `[tool.plx]` table of the pyproject.toml in the current directory.
+
+    It lists the plug-ins and environment variables that the user allows.
+    """
+    import tomllib
+
+    try:
+        project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    table = project.get("tool", {}).get("plx", {})
+    return table if isinstance(table, dict) else {}
+
+
+def _configure_logging(level: str) -> None:
+    import logging
+
+    logging.basicConfig(level=level, format="%(message)s")
+    for name in ("absl", "tensorflow", "h5py"):
+        logging.getLogger(name).setLevel("ERROR")

@@ -1,0 +1,188 @@
+"""The base of pipelines that can read any example by its index."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import re
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, Self, TypedDict, get_type_hints
+
+import tensorflow as tf
+
+from plx_core.annotations import PositiveInt
+from plx_core.data.batches import ElementSpec, Resident, batches, bytes_per_example
+from plx_core.data.feature_processors import Processors, processing
+from plx_core.data.order import make_order
+from plx_core.data.pipeline import Pipeline
+from plx_core.errors import CorruptData
+from plx_core.networks.graph import Graph
+from plx_core.state import Modes
+from plx_core.types import Array, Dataset, Nested, Network, Tensor
+
+BLOCK = 256
+"""The number of examples that are tried at once when looking for one that cannot be read."""
+TRACE = re.compile(r"\s*\[(\[\{\{|Op:).*|\{\{[^}]*\}\}\s*", re.DOTALL)
+"""What TensorFlow adds to its messages."""
+
+
+class BatchOptions(TypedDict, total=False):
+    """The options that all indexed pipelines share; see `IndexedPipeline`."""
+
+    batch_size: PositiveInt
+    num_epochs: PositiveInt | None
+    shuffle: bool | None
+    drop_remainder: bool
+    feature_processors: dict[str, Graph] | None
+    seed: int | None
+    mode: str
+
+
+class IndexedPipeline(Pipeline):
+    """A pipeline over examples that are read by their index, in any order.
+
+    A subclass passes `**options: Unpack[BatchOptions]` on to this constructor. Its own signature,
+    which is the schema of its config, then lists each option.
+
+    Args:
+        num_examples: the number of examples.
+        spec: the features and labels before processing.
+        lengths: the length of each example, int64 [n], to batch examples of similar lengths; None
+            for no such bucketing.
+        batch_size: the number of examples in a batch.
+        num_epochs: the number of passes over the examples; when None, without end in training and
+            one otherwise.
+        shuffle: whether to reshuffle each epoch; when None, in training only.
+        drop_remainder: whether to leave out a short last batch.
+        feature_processors: layers to apply to features: a graph for each feature by name.
+        seed: the seed of the order and of random layers.
+        mode: one of `Modes`.
+    """
+
+    def __init__(
+        self,
+        num_examples: int,
+        spec: ElementSpec,
+        lengths: Array | None,
+        *,
+        batch_size: PositiveInt = 64,
+        num_epochs: PositiveInt | None = None,
+        shuffle: bool | None = None,
+        drop_remainder: bool = False,
+        feature_processors: dict[str, Graph] | None = None,
+        seed: int | None = None,
+        mode: str = Modes.TRAIN,
+    ) -> None:
+        self._order = make_order(
+            num_examples, batch_size, num_epochs, shuffle, drop_remainder, seed, mode
+        )
+        self._spec = spec
+        self._lengths = None if lengths is None else Resident(lengths)
+        self._processors: Processors | None = None
+        if feature_processors:
+            self._processors = Processors(feature_processors, spec[0], mode, self._order.seed)
+
+    def __init_subclass__(cls, **params: Any) -> None:
+        """List the inherited options in the signature of a subclass's constructor."""
+        super().__init_subclass__(**params)
+        if "__init__" in vars(cls):
+            _spell_out_options(cls)
+
+    @abstractmethod
+    def _read(self, indices: Tensor) -> tuple[dict[str, Tensor], Nested]:
+        """Return the (features, labels) of examples, int64 [b]; traced into a graph."""
+
+    def _prepare(self) -> bool:
+        """Load what is to be in memory; return whether reading only gathers rows from there."""
+        return False
+
+    @property
+    def element_spec(self) -> ElementSpec:
+        """The features by name, and the labels."""
+        return (self._processors.features if self._processors else self._spec[0]), self._spec[1]
+
+    @property
+    def num_batches(self) -> int | None:
+        """The number of batches in all epochs; None when they never end."""
+        return self._order.num_batches
+
+    def dataset(self, start: int = 0) -> Dataset:
+        """Return the batches from number `start` on."""
+        try:
+            gathers = self._prepare()
+        except tf.errors.OpError as error:
+            raise self.failure() or error from error
+        process = processing(self._processors)
+        return batches(
+            self._order,
+            self._read,
+            start,
+            process=process,
+            parallel=not gathers or process is not None,
+            lengths=self._lengths,
+            example_bytes=bytes_per_example(self._spec) if gathers else None,
+        )
+
+    def shard(self, worker: int, num_workers: int) -> Self:
+        """Return the part of one of several workers; see `Pipeline.shard`."""
+        part = copy.copy(self)
+        part._order = self._order.shard(worker, num_workers)
+        return part
+
+    def failure(self) -> Exception | None:
+        """Find the first example that cannot be read, after reading has failed."""
+        read = tf.function(self._read, input_signature=[tf.TensorSpec([None], tf.int64)])
+        count = self._order.num_examples
+        for first in range(0, count, BLOCK):
+            end = min(first + BLOCK, count)
+            if _error(read, first, end) is None:
+                continue
+            for index in range(first, end):
+                error = _error(read, index, index + 1)
+                if error is not None:
+                    return CorruptData(f"{self._locate(index)}: {error}")
+        return None
+
+    def _locate(self, index: int) -> str:
+        """Describe where an example comes from."""
+        return f"example {index}"
+
+    def processing_network(self) -> Network | None:
+        """Return the feature processors as a network."""
+        return self._processors.network() if self._processors else None
+
+
+def _error(read: Callable[[Tensor], Nested], first: int, end: int) -> str | None:
+    """Return TensorFlow's error for examples `first` to `end`; None if they can be read."""
+    try:
+        read(tf.range(first, end, dtype=tf.int64))
+    except tf.errors.OpError as error:
+        return TRACE.sub("", error.message).rpartition("\n")[2].strip()
+    return None
+
+
+def _spell_out_options(cls: type) -> None:
+    """Replace the `**options` of a constructor's signature by the options of its parent."""
+    init: Any = cls.__init__  # type: ignore[misc]
+    signature = inspect.signature(init)
+    own = [
+        parameter
+        for parameter in signature.parameters.values()
+        if parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    if len(own) == len(signature.parameters):
+        return
+    parent: Any = next(
+        vars(base)["__init__"] for base in cls.__mro__[1:] if "__init__" in vars(base)
+    )
+    hints: Mapping[str, Any] = get_type_hints(parent, include_extras=True)
+    options = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(parent).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in signature.parameters
+    ]
+    init.__signature__ = signature.replace(parameters=[*own, *options])
+    variadic = next(name for name in signature.parameters if name not in [p.name for p in own])
+    init.__annotations__.pop(variadic, None)
+    init.__annotations__ |= {option.name: option.annotation for option in options}

@@ -1,0 +1,1 @@
+"""Keras's optimizers and those of TensorFlow 1."""
