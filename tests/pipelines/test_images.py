@@ -282,7 +282,7 @@ def example(**features):
         ),
         (
             example(image__encoded=b"x", image__format=b"tiff", image__class__label=1),
-            "is 'tiff'; it may be raw, png",
+            "is 'tiff'; expected one of raw, png",
         ),
     ],
     ids=["no example", "no label", "another format"],
