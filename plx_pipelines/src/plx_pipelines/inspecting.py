@@ -124,8 +124,8 @@ def show(
     if sheet is not None:
         _write_sheet(Path(sheet), [features for features, _ in examples], reader, columns, rows)
     faults = [fault for index in indexes for fault in index.faults]
-    features = {name: _summarize(descriptions) for name, descriptions in kinds.items()}
-    return Summary(len(reader), features, examined, faults)
+    summaries = {name: _summarize(descriptions) for name, descriptions in kinds.items()}
+    return Summary(len(reader), summaries, examined, faults)
 
 
 def contact_sheet(images: Sequence[Image.Image], columns: int) -> Image.Image:
