@@ -87,7 +87,7 @@ docs: $(READY) ## Build the docs in docs/_build/html; warnings are errors
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
 .PHONY: bench
-bench: $(READY) .venv-peers/.ready ## Compare plx with its peers, in half an hour: benchmarks/RESULTS.md
+bench: $(READY) .venv-peers/.ready ## Compare plx with its peers, for half an hour: RESULTS.md
 	$(BIN)/python benchmarks/run.py
 
 .PHONY: bench-quick
@@ -123,9 +123,11 @@ clean: ## Remove .venv, caches and build output; keep data and runs
 # The build backend comes first, so that the four packages are built with the pinned version of it,
 # and not each in an isolated environment.
 $(READY): constraints.txt requirements-dev.txt $(wildcard plx_*/pyproject.toml)
-	@test -n "$(PYTHON)" || { echo "plx needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
+	@test -n "$(PYTHON)" \
+	|| { echo "plx needs Python 3.11 or newer; name one with make PYTHON=..." >&2; exit 1; }
 	@echo "setting up $(VENV) (a few minutes when TensorFlow has to be downloaded)"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/pip install --quiet --constraint constraints.txt hatchling editables setuptools
-	@$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation -r requirements-dev.txt
+	@$(BIN)/pip install --quiet --constraint constraints.txt --no-build-isolation \
+		-r requirements-dev.txt
 	@touch $@

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from pathlib import Path
+from unittest.mock import patch
 
 from click.testing import CliRunner
 
@@ -27,8 +28,13 @@ def plx(*words):
 
 
 def run_file(name, *settings, folder=EXAMPLES):
-    """Run an experiment file with some `--set`, and return its last evaluation."""
-    plx("run", folder / f"{name}.yml", *(word for item in settings for word in ("--set", item)))
+    """Run an experiment file with some `--set`, and return its last evaluation.
+
+    The curves are not drawn: that takes as long as a few steps of training.
+    """
+    words = [word for item in settings for word in ("--set", item)]
+    with patch("plx_core.runs.plot.draw_run", return_value=None):
+        plx("run", folder / f"{name}.yml", *words)
     return evaluations(name)[-1]
 
 

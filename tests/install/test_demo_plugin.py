@@ -119,7 +119,7 @@ def test_a_name_that_two_claim_must_be_written_in_full(with_all, tmp_path):
     )
     for plugin in ("plx_layers", "rival"):
         answer = with_all.plx("components", "layers", f"{plugin}/Dense", cwd=tmp_path)
-        assert answer.stdout.startswith(f"layer Dense, of plug-in {plugin} ")
+        assert answer.stdout.startswith(f"layer Dense from {plugin} ")
     (tmp_path / "acme.yml").write_text(CONFIG.replace("- Dense:", "- rival/Dense:"))
     answer = with_all.plx("check", "acme.yml", cwd=tmp_path)
     assert answer.returncode == 0, answer.stderr
@@ -130,4 +130,4 @@ def test_plugins_can_be_turned_off(with_all, tmp_path, monkeypatch):
     assert with_all.plx(*words, cwd=tmp_path).returncode == 2
     monkeypatch.setitem(with_all.variables, "PLX_DISABLE_PLUGINS", "rival,broken")
     answer = with_all.plx(*words, cwd=tmp_path)
-    assert answer.stdout.startswith("layer Dense, of plug-in plx_layers ")
+    assert answer.stdout.startswith("layer Dense from plx_layers ")

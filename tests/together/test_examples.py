@@ -66,7 +66,7 @@ def images_of(folder):
 def test_lenet_digits(digits):
     Path("data/digits").symlink_to(digits)
     result = plx("run", EXAMPLES / "lenet_digits.yml", "--set", "train.train_steps=60")
-    assert "run directory: runs/lenet_digits" in result.output
+    assert "run directory: runs/lenet_digits (curves in curves.png)" in result.output
     (line,) = evaluations("lenet_digits")
     assert line["metrics"]["accuracy"] > 0.9
 

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from plx_core.data.order import Order, make_order
     from plx_core.data.pipeline import Pipeline
     from plx_core.engine.gradients import clip_gradients
-    from plx_core.engine.trainer import Trainer
     from plx_core.engine.variables import assign_variables
     from plx_core.experiments.from_config import create_experiment, create_rl_experiment
     from plx_core.experiments.reinforcement import RLExperiment
@@ -72,6 +71,7 @@ if TYPE_CHECKING:
     from plx_core.runs.atomic import write_aside
     from plx_core.runs.interfaces import Exporter, Tracker
     from plx_core.runs.metrics import metric_value
+    from plx_core.runs.run import Run
     from plx_core.state import Modes, Seedable, State, Stateful
     from plx_core.supervised.estimator import Estimator
 
@@ -90,6 +90,7 @@ _EXPORTS = {
     "plx_core.config.check": ("check_config",),
     "plx_core.config.sections": (
         "EnvironmentConfig",
+        "Run",
         "RunConfig",
     ),
     "plx_core.data.arrays": (
@@ -114,7 +115,6 @@ _EXPORTS = {
     ),
     "plx_core.data.pipeline": ("Pipeline",),
     "plx_core.engine.gradients": ("clip_gradients",),
-    "plx_core.engine.trainer": ("Trainer",),
     "plx_core.engine.variables": ("assign_variables",),
     "plx_core.experiments.from_config": (
         "create_experiment",
@@ -165,6 +165,7 @@ _EXPORTS = {
         "Exporter",
         "Tracker",
     ),
+    "plx_core.runs.run": ("Run",),
     "plx_core.runs.metrics": ("metric_value",),
     "plx_core.state": (
         "Modes",
@@ -227,6 +228,7 @@ __all__ = [
     "Processors",
     "RLExperiment",
     "Resident",
+    "Run",
     "RunConfig",
     "SampleFn",
     "Seedable",
@@ -235,7 +237,6 @@ __all__ = [
     "Step",
     "Tracker",
     "Trainable",
-    "Trainer",
     "UpdateResult",
     "as_features",
     "as_graph_fn",

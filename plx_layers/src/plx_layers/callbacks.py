@@ -15,7 +15,7 @@ from plx_core import (
     Estimator,
     EstimatorSpec,
     Modes,
-    Trainer,
+    Run,
     as_pipeline,
     numpy_input_fn,
 )
@@ -58,7 +58,7 @@ class ReconstructionImages(Callback):
         _image_feature({tensor.name: tensor for tensor in spec.network.inputs}, self._feature)
 
     def on_evaluate(
-        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+        self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
         """Draw the images."""
         estimator = _estimator(run)
@@ -98,7 +98,7 @@ class GeneratedImages(Callback):
         _require_latents(spec)
 
     def on_evaluate(
-        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+        self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
         """Draw the images."""
         estimator = _estimator(run)
@@ -132,7 +132,7 @@ class LatentTraversal(Callback):
         _require_latents(spec)
 
     def on_evaluate(
-        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+        self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
         """Draw the images."""
         estimator = _estimator(run)
@@ -189,7 +189,7 @@ def tile(images: Array, low: float = 0.0, high: float = 1.0) -> Array:
     return framed.swapaxes(1, 2).reshape(rows * height, columns * width, channels)[:-2, :-2]
 
 
-def _estimator(run: Trainer) -> Estimator:
+def _estimator(run: Run) -> Estimator:
     """Return the estimator that evaluated a generator."""
     if not isinstance(run, Estimator) or run.evaluated_on is None:
         raise ComponentError(
@@ -244,12 +244,12 @@ def _results(rows: Iterable[Mapping[str, Any]]) -> Array:
     return results
 
 
-def _checkpoint(run: Trainer, step: int) -> Path:
+def _checkpoint(run: Run, step: int) -> Path:
     return Path(run.checkpoints.directory) / f"{step:09d}"
 
 
 def _write(
-    run: Trainer, step: int, name: str, images: Array, low: float = 0.0, high: float = 1.0
+    run: Run, step: int, name: str, images: Array, low: float = 0.0, high: float = 1.0
 ) -> None:
     path = Path(run.model_dir) / FOLDER / f"{step:09d}_{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from plx_core.types import Array
 from plx_rl.wrappers.record_video import write_gif
 
 if TYPE_CHECKING:
-    from plx_core import Agent, Environment, Trainer
+    from plx_core import Agent, Environment, Run
 
 
 class BestVideo(Exporter):
@@ -50,7 +50,7 @@ class BestVideo(Exporter):
 
     def export(
         self,
-        run: Trainer,
+        run: Run,
         source: Environment,
         step: int,
         metrics: Mapping[str, float],

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from plx_core.state import State
 
 if TYPE_CHECKING:
-    from plx_core.engine.trainer import Trainer
     from plx_core.models.spec import EstimatorSpec
+    from plx_core.runs.run import Run
 
 
 class Callback:
@@ -33,43 +33,43 @@ class Callback:
         Called by `plx check` and before training, for estimators and agents alike.
         """
 
-    def on_config(self, run: Trainer, config: Mapping[str, Any]) -> None:
+    def on_config(self, run: Run, config: Mapping[str, Any]) -> None:
         """Handle the creation of an experiment from a config, which includes every default."""
 
-    def on_run_begin(self, run: Trainer, step: int) -> None:
+    def on_run_begin(self, run: Run, step: int) -> None:
         """Handle the start of training at `step`, new or resumed."""
 
-    def on_block(self, run: Trainer, step: int) -> None:
+    def on_block(self, run: Run, step: int) -> None:
         """Handle the return of one TensorFlow call; there are several a second."""
 
-    def on_log(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+    def on_log(self, run: Run, step: int, metrics: Mapping[str, float]) -> None:
         """Handle a log of metrics: means since the last one, and `steps_per_second`."""
 
-    def on_steps(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+    def on_steps(self, run: Run, step: int, metrics: Mapping[str, float]) -> None:
         """Handle a multiple of `every_n_steps`, with the means since the last log."""
 
-    def on_checkpoint(self, run: Trainer, step: int, path: str) -> None:
+    def on_checkpoint(self, run: Run, step: int, path: str) -> None:
         """Handle a new checkpoint."""
 
     def on_evaluate(
-        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+        self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
         """Handle an evaluation of the checkpoint of `step`.
 
         `split` is "eval", or "eval_NAME" for a named evaluation.
         """
 
-    def on_episode(self, run: Trainer, episode: Mapping[str, float]) -> None:
+    def on_episode(self, run: Run, episode: Mapping[str, float]) -> None:
         """Handle the end of an agent's episode.
 
         `episode` holds its `return` and `length`, and the counters `global_step`,
         `global_timestep` and `global_episode`.
         """
 
-    def on_run_end(self, run: Trainer, step: int) -> None:
+    def on_run_end(self, run: Run, step: int) -> None:
         """Handle the end of training without an error."""
 
-    def on_failure(self, run: Trainer, error: BaseException) -> None:
+    def on_failure(self, run: Run, error: BaseException) -> None:
         """Handle an error that ended training, or a signal that stopped it."""
 
     def state(self) -> State:

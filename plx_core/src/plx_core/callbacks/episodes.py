@@ -13,8 +13,8 @@ from plx_core.errors import ComponentError
 from plx_core.state import State
 
 if TYPE_CHECKING:
-    from plx_core.engine.trainer import Trainer
     from plx_core.models.spec import EstimatorSpec
+    from plx_core.runs.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class StopAtEpisode(EpisodeCallback):
         self._last = last_episode
         self._num_episodes = num_episodes
 
-    def on_episode(self, run: Trainer, episode: Mapping[str, float]) -> None:
+    def on_episode(self, run: Run, episode: Mapping[str, float]) -> None:
         """Stop if this episode is the last."""
         number = int(episode["global_episode"])
         if self._last is None:
@@ -105,7 +105,7 @@ class EpisodeLogging(EpisodeCallback):
     ) -> None:
         self._timer = EpisodeTimer(every_n_episodes, every_secs)
 
-    def on_episode(self, run: Trainer, episode: Mapping[str, float]) -> None:
+    def on_episode(self, run: Run, episode: Mapping[str, float]) -> None:
         """Write a line."""
         number = int(episode["global_episode"])
         if self._timer.is_due(number):
@@ -126,7 +126,7 @@ class EpisodeCounter(EpisodeCallback):
         self._timer = EpisodeTimer(every_n_episodes)
         self._last: tuple[int, float] | None = None
 
-    def on_episode(self, run: Trainer, episode: Mapping[str, float]) -> None:
+    def on_episode(self, run: Run, episode: Mapping[str, float]) -> None:
         """Measure the rate."""
         number, now = int(episode["global_episode"]), time.perf_counter()
         if not self._timer.is_due(number):
@@ -159,7 +159,7 @@ class EpisodeSummarySaver(EpisodeCallback):
         self._timer = EpisodeTimer(every_n_episodes, every_secs)
         self._split = split
 
-    def on_episode(self, run: Trainer, episode: Mapping[str, float]) -> None:
+    def on_episode(self, run: Run, episode: Mapping[str, float]) -> None:
         """Write a line."""
         if self._timer.is_due(int(episode["global_episode"])):
             run.run_directory.append_metrics(int(episode["global_step"]), self._split, episode)
@@ -178,7 +178,7 @@ class EpisodeCheckpointSaver(EpisodeCallback):
     ) -> None:
         self._timer = EpisodeTimer(every_n_episodes, every_secs)
 
-    def on_episode(self, run: Trainer, episode: Mapping[str, float]) -> None:
+    def on_episode(self, run: Run, episode: Mapping[str, float]) -> None:
         """Request a checkpoint."""
         if self._timer.is_due(int(episode["global_episode"])):
             run.save_checkpoint()

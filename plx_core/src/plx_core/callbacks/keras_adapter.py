@@ -12,11 +12,11 @@ from plx_core.components.component import make
 from plx_core.errors import ComponentError
 from plx_core.state import State
 
+if TYPE_CHECKING:
+    from plx_core.runs.run import Run
+
 KerasObject: TypeAlias = Any
 """A `keras.callbacks.Callback`."""
-
-if TYPE_CHECKING:
-    from plx_core.engine.trainer import Trainer
 
 
 class KerasCallback(Callback):
@@ -62,13 +62,13 @@ class KerasCallback(Callback):
         self._callback = callback
         self._epoch = 0
 
-    def on_run_begin(self, run: Trainer, step: int) -> None:
+    def on_run_begin(self, run: Run, step: int) -> None:
         """Give the callback the network."""
         self._callback.set_model(run.training_model)
         self._callback.on_train_begin({})
 
     def on_evaluate(
-        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+        self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
         """End an epoch."""
         logs = {**metrics, **{f"val_{name}": value for name, value in metrics.items()}}
@@ -77,7 +77,7 @@ class KerasCallback(Callback):
         self._epoch += 1
         self.stop_training = bool(getattr(run.training_model, "stop_training", False))
 
-    def on_run_end(self, run: Trainer, step: int) -> None:
+    def on_run_end(self, run: Run, step: int) -> None:
         """End the training."""
         self._callback.on_train_end({})
 

@@ -12,7 +12,7 @@ from plx_core.hookspecs import Factories, Factory
 from plx_core.plugins.discovery import Plugins
 
 if TYPE_CHECKING:
-    from plx_core.engine.trainer import Trainer
+    from plx_core.runs.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -48,41 +48,41 @@ class Observers(Callback):
                 del self._active[label]
                 _report(label, event, error)
 
-    def on_config(self, run: Trainer, config: Mapping[str, Any]) -> None:
+    def on_config(self, run: Run, config: Mapping[str, Any]) -> None:
         """Pass the event on."""
         self._tell("on_config", run, config)
 
-    def on_run_begin(self, run: Trainer, step: int) -> None:
+    def on_run_begin(self, run: Run, step: int) -> None:
         """Pass the event on."""
         self._tell("on_run_begin", run, step)
 
-    def on_block(self, run: Trainer, step: int) -> None:
+    def on_block(self, run: Run, step: int) -> None:
         """Pass the event on."""
         self._tell("on_block", run, step)
 
-    def on_log(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+    def on_log(self, run: Run, step: int, metrics: Mapping[str, float]) -> None:
         """Pass the event on."""
         self._tell("on_log", run, step, metrics)
 
-    def on_checkpoint(self, run: Trainer, step: int, path: str) -> None:
+    def on_checkpoint(self, run: Run, step: int, path: str) -> None:
         """Pass the event on."""
         self._tell("on_checkpoint", run, step, path)
 
     def on_evaluate(
-        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+        self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
         """Pass the event on."""
         self._tell("on_evaluate", run, step, metrics, split)
 
-    def on_episode(self, run: Trainer, episode: Mapping[str, float]) -> None:
+    def on_episode(self, run: Run, episode: Mapping[str, float]) -> None:
         """Pass the event on."""
         self._tell("on_episode", run, episode)
 
-    def on_run_end(self, run: Trainer, step: int) -> None:
+    def on_run_end(self, run: Run, step: int) -> None:
         """Pass the event on."""
         self._tell("on_run_end", run, step)
 
-    def on_failure(self, run: Trainer, error: BaseException) -> None:
+    def on_failure(self, run: Run, error: BaseException) -> None:
         """Pass the event on."""
         self._tell("on_failure", run, error)
 

@@ -16,8 +16,8 @@ from plx_core.runs.metrics import metric_value
 from plx_core.state import State
 
 if TYPE_CHECKING:
-    from plx_core.engine.trainer import Trainer
     from plx_core.models.spec import EstimatorSpec
+    from plx_core.runs.run import Run
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class StopAtStep(Callback):
         self.last_step = last_step
         self._num_steps = num_steps
 
-    def on_run_begin(self, run: Trainer, step: int) -> None:
+    def on_run_begin(self, run: Run, step: int) -> None:
         """Set the step to stop at."""
         if self.last_step is None:
             self.last_step = step + (self._num_steps or 0)
@@ -64,7 +64,7 @@ class StepLogging(Callback):
         self.every_n_steps = every_n_steps
         self._names = metrics
 
-    def on_steps(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+    def on_steps(self, run: Run, step: int, metrics: Mapping[str, float]) -> None:
         """Write a line."""
         chosen = (
             {name: metric_value(metrics, name) for name in self._names} if self._names else metrics
@@ -85,7 +85,7 @@ class StepCounter(Callback):
         self.every_n_steps = every_n_steps
         self._last: tuple[int, float] | None = None
 
-    def on_steps(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+    def on_steps(self, run: Run, step: int, metrics: Mapping[str, float]) -> None:
         """Measure the rate."""
         now = time.perf_counter()
         if self._last is not None:
@@ -105,7 +105,7 @@ class CheckpointSaver(Callback):
     def __init__(self, save_steps: PositiveInt) -> None:
         self.every_n_steps = save_steps
 
-    def on_steps(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+    def on_steps(self, run: Run, step: int, metrics: Mapping[str, float]) -> None:
         """Request a checkpoint."""
         run.save_checkpoint()
 
@@ -122,7 +122,7 @@ class SummarySaver(Callback):
         self.every_n_steps = save_steps
         self._split = split
 
-    def on_steps(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+    def on_steps(self, run: Run, step: int, metrics: Mapping[str, float]) -> None:
         """Write a line."""
         run.run_directory.append_metrics(step, self._split, metrics)
 
@@ -143,7 +143,7 @@ class NanGuard(Callback):
         self._fail = fail
         self.every_n_steps = every_n_steps
 
-    def on_steps(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+    def on_steps(self, run: Run, step: int, metrics: Mapping[str, float]) -> None:
         """Check the metric."""
         value = metric_value(metrics, self._metric)
         if math.isfinite(value):
@@ -173,7 +173,7 @@ class GlobalStepWaiter(Callback):
         self._run_dir = run_dir
         self._poll_secs = poll_secs
 
-    def on_run_begin(self, run: Trainer, step: int) -> None:
+    def on_run_begin(self, run: Run, step: int) -> None:
         """Wait for the step."""
         from plx_core.runs.checkpoints import Checkpoints, step_of
         from plx_core.runs.run_directory import CHECKPOINTS
@@ -197,7 +197,7 @@ class FinalOps(Callback):
         self._function = function
         self.result: Any = None
 
-    def on_run_end(self, run: Trainer, step: int) -> None:
+    def on_run_end(self, run: Run, step: int) -> None:
         """Call the function, and keep what it returns in `result`."""
         self.result = self._function(run, step)
 
@@ -213,7 +213,7 @@ class StopAfterNEvals(Callback):
         self._left = num_evals
 
     def on_evaluate(
-        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+        self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
         """Count the evaluation."""
         self._left -= 1
@@ -242,7 +242,7 @@ class Profiler(Callback):
         self._running = False
         self.every_n_steps = num_steps
 
-    def on_block(self, run: Trainer, step: int) -> None:
+    def on_block(self, run: Run, step: int) -> None:
         """Start or stop recording."""
         import tensorflow as tf
 
@@ -252,7 +252,7 @@ class Profiler(Callback):
         elif self._running and step >= self._stop:
             self._end()
 
-    def on_run_end(self, run: Trainer, step: int) -> None:
+    def on_run_end(self, run: Run, step: int) -> None:
         """Stop recording, if the run was shorter."""
         self._end()
 
@@ -305,7 +305,7 @@ class EarlyStopping(Callback):
         self._patience = patience
 
     def on_evaluate(
-        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+        self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
         """Stop if the metric has not improved for too long."""
         improved = self._watcher.update(metrics)
@@ -368,7 +368,7 @@ class ReduceLROnPlateau(Callback):
             )
 
     def on_evaluate(
-        self, run: Trainer, step: int, metrics: Mapping[str, float], split: str = "eval"
+        self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
         """Lower the rate if the metric has not improved for too long."""
         if self._watcher.update(metrics) or self._watcher.waited <= self._patience:

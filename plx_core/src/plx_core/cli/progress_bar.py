@@ -12,7 +12,7 @@ from plx_core.callbacks.callback import Callback
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
-    from plx_core.engine.trainer import Trainer
+    from plx_core.runs.run import Run
 
 SECONDS_BETWEEN_LINES = 5.0
 MAX_METRICS = 4
@@ -41,7 +41,7 @@ class Progress(Callback):
         self,
         total: int | None,
         unit: str = "step",
-        count: Callable[[Trainer, int], int] = lambda run, step: step,
+        count: Callable[[Run, int], int] = lambda run, step: step,
     ) -> None:
         self._total = total
         self._unit = unit
@@ -51,7 +51,7 @@ class Progress(Callback):
         self._last_line = 0.0
         self._metrics = ""
 
-    def on_run_begin(self, run: Trainer, step: int) -> None:
+    def on_run_begin(self, run: Run, step: int) -> None:
         """Start the bar, or write the first line."""
         count = self._count(run, step)
         if sys.stderr.isatty():
@@ -61,13 +61,13 @@ class Progress(Callback):
             goal = f" to {self._total}" if self._total else ""
             _write_line(f"training from {self._unit} {count}{goal}")
 
-    def on_block(self, run: Trainer, step: int) -> None:
+    def on_block(self, run: Run, step: int) -> None:
         """Move the bar."""
         if self._bar is not None:
             task = self._bar.task_ids[0]
             self._bar.update(task, completed=self._count(run, step), metrics=self._metrics)
 
-    def on_log(self, run: Trainer, step: int, metrics: Mapping[str, float]) -> None:
+    def on_log(self, run: Run, step: int, metrics: Mapping[str, float]) -> None:
         """Show the metrics, in the bar or in a line."""
         speed = metrics[f"{self._unit}s_per_second"]
         first = [name for name in FIRST_METRICS if name in metrics]
@@ -83,7 +83,7 @@ class Progress(Callback):
             goal = f" of {self._total}" if self._total else ""
             _write_line(f"{self._unit} {self._count(run, step)}{goal}  {self._metrics}")
 
-    def on_run_end(self, run: Trainer, step: int) -> None:
+    def on_run_end(self, run: Run, step: int) -> None:
         """Remove the bar."""
         self.close()
 

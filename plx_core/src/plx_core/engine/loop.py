@@ -6,22 +6,21 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from attrs import evolve, frozen
 
 from plx_core.callbacks.callback import Callback
+from plx_core.config.sections import RunConfig
 from plx_core.engine.pacing import Clock
 from plx_core.engine.signals import Interrupted, StopRequest, stop_on_signals
 from plx_core.errors import NonFiniteLoss
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.variable_names import variables_by_name
 from plx_core.runs.interfaces import Tracker
+from plx_core.runs.run import Run
 from plx_core.types import Array
-
-if TYPE_CHECKING:
-    from plx_core.engine.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -44,21 +43,26 @@ class TrainingLoop(ABC):
     Subclasses define how training advances and what its state is.
 
     Args:
-        trainer: the estimator or agent that is trained.
+        run: the estimator or agent that is trained.
+        config: when to save, log and summarise.
         callbacks: called at each event, in this order.
         trackers: where summaries go.
     """
 
     def __init__(
-        self, trainer: Trainer, callbacks: Sequence[Callback], trackers: Sequence[Tracker]
+        self,
+        run: Run,
+        config: RunConfig,
+        callbacks: Sequence[Callback],
+        trackers: Sequence[Tracker],
     ) -> None:
-        self.trainer = trainer
+        self.trainer = run
         self.callbacks = callbacks
         self.trackers = trackers
         self._is_running = False
         self._save_requested = False
         self.goals = Goals()
-        self._periods = trainer.config.run_config
+        self._periods = config
         seconds = self._periods.save_checkpoints_secs
         if self._periods.save_checkpoints_steps is None and seconds is None:
             seconds = DEFAULT_CHECKPOINT_SECS

@@ -163,7 +163,9 @@ class Agent(Trainer):
         )
         with self.run_directory.writing(), self.observed(active):
             training = self._acting = self._prepare(env, active)
-            self._loop = AgentLoop(self, training, active, self.make_trackers(), schedule)
+            self._loop = AgentLoop(
+                self, self.config, training, active, self.make_trackers(), schedule
+            )
             # If this call fails, memory is ahead of every checkpoint: the next one starts from one.
             self._training = None
             goals = Goals(

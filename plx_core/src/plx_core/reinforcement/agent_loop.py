@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from attrs import frozen
 
 from plx_core.callbacks.callback import Callback
+from plx_core.config.sections import EnvironmentConfig
 from plx_core.engine.loop import TrainingLoop
 from plx_core.engine.pacing import Clock
 from plx_core.errors import ComponentError
@@ -17,10 +18,8 @@ from plx_core.reinforcement.agent_spec import AgentSpec
 from plx_core.reinforcement.agent_state import AgentState
 from plx_core.reinforcement.interfaces import Memory, Step, UpdateResult
 from plx_core.runs.interfaces import Tracker
+from plx_core.runs.run import Run
 from plx_core.types import Batch, Nested
-
-if TYPE_CHECKING:
-    from plx_core.reinforcement.agent import Agent
 
 PRETRAINING_BLOCK = 50
 """The number of updates in one call before the first action."""
@@ -73,13 +72,14 @@ class AgentLoop(TrainingLoop):
 
     def __init__(
         self,
-        agent: Agent,
+        run: Run,
+        config: EnvironmentConfig,
         training: AgentState,
         callbacks: Sequence[Callback],
         trackers: Sequence[Tracker],
         schedule: UpdateSchedule,
     ) -> None:
-        super().__init__(agent, callbacks, trackers)
+        super().__init__(run, config.run_config, callbacks, trackers)
         self.training = training
         self._schedule = schedule
         self._on_policy = training.spec.on_policy

@@ -16,7 +16,7 @@ from plx_core.runs.run_directory import EXPORT
 from plx_core.types import Source
 
 if TYPE_CHECKING:
-    from plx_core.engine.trainer import Trainer
+    from plx_core.runs.run import Run
 
 Format = Literal["saved_model", "keras", "onnx", "litert"]
 ABOUT = "export.json"
@@ -43,7 +43,7 @@ class LatestExporter(Exporter):
 
     def export(
         self,
-        run: Trainer,
+        run: Run,
         source: Source,
         step: int,
         metrics: Mapping[str, float],
@@ -68,7 +68,7 @@ class FinalExporter(Exporter):
 
     def export(
         self,
-        run: Trainer,
+        run: Run,
         source: Source,
         step: int,
         metrics: Mapping[str, float],
@@ -108,7 +108,7 @@ class BestExporter(Exporter):
 
     def export(
         self,
-        run: Trainer,
+        run: Run,
         source: Source,
         step: int,
         metrics: Mapping[str, float],
@@ -129,7 +129,7 @@ class BestExporter(Exporter):
 
 
 def write_export(
-    run: Trainer,
+    run: Run,
     source: Source,
     step: int,
     metrics: Mapping[str, float],
@@ -172,7 +172,7 @@ def write_export(
     return target
 
 
-def _folder(run: Trainer, name: str) -> Path:
+def _folder(run: Run, name: str) -> Path:
     return run.model_dir / EXPORT / name
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from plx_core.types import Array, Source
 
 if TYPE_CHECKING:
-    from plx_core.engine.trainer import Trainer
+    from plx_core.runs.run import Run
 
 
 class Exporter(ABC):
@@ -19,7 +19,7 @@ class Exporter(ABC):
     @abstractmethod
     def export(
         self,
-        run: Trainer,
+        run: Run,
         source: Source,
         step: int,
         metrics: Mapping[str, float],

@@ -79,7 +79,7 @@ class Estimator(Trainer):
         active = as_callbacks(callbacks)
         with self.run_directory.writing(), self.observed(active):
             training = self._prepare(input_fn, active)
-            self._loop = EstimatorLoop(self, training, active, self.make_trackers())
+            self._loop = EstimatorLoop(self, self.config, training, active, self.make_trackers())
             # If this call fails, memory is ahead of every checkpoint: the next one starts from one.
             self._training = None
             if steps is not None:

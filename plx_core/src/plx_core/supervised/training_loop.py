@@ -5,23 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import tensorflow as tf
 from attrs import define
 
 from plx_core.callbacks.callback import Callback
+from plx_core.config.sections import EnvironmentConfig
 from plx_core.data.input_fn import explained
 from plx_core.data.pipeline import Pipeline
 from plx_core.engine.loop import Goals, TrainingLoop, crosses
 from plx_core.engine.pacing import BlockSize
 from plx_core.models.spec import EstimatorSpec
 from plx_core.runs.interfaces import Tracker
+from plx_core.runs.run import Run
 from plx_core.supervised.training_program import FINITE, TrainingProgram
 from plx_core.types import Array
-
-if TYPE_CHECKING:
-    from plx_core.supervised.estimator import Estimator
 
 logger = logging.getLogger(__name__)
 
@@ -59,15 +58,16 @@ class EstimatorLoop(TrainingLoop):
 
     def __init__(
         self,
-        estimator: Estimator,
+        run: Run,
+        config: EnvironmentConfig,
         training: TrainingState,
         callbacks: Sequence[Callback],
         trackers: Sequence[Tracker],
     ) -> None:
-        super().__init__(estimator, callbacks, trackers)
+        super().__init__(run, config.run_config, callbacks, trackers)
         self.training = training
         self.program = training.program
-        self._block = BlockSize(estimator.config.steps_per_call)
+        self._block = BlockSize(config.steps_per_call)
         self._is_out_of_data = False
         self._summary_tensors: dict[str, Array] = {}
 
