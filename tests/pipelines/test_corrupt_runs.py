@@ -49,7 +49,7 @@ def test_a_bad_length_costs_the_rest_of_its_file_and_says_how_much(damaged):
     ):
         TFRecordImagePipeline(files, metadata)
     pipeline = TFRecordImagePipeline(
-        files, metadata, 4, on_corrupt="skip", num_epochs=2, shuffle=True, seed=1
+        files, metadata, batch_size=4, on_corrupt="skip", num_epochs=2, shuffle=True, seed=1
     )
     check_resumes(pipeline)
     labels = np.concatenate([found["label"] for _, found in batches_of(pipeline)])

@@ -59,41 +59,41 @@ def _feature(data: bytes) -> Values:
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
-    place = 0
-    while place < len(data):
-        key, place = _varint(data, place)
+    offset = 0
+    while offset < len(data):
+        key, offset = _varint(data, offset)
         wire = key & 7
         if wire == _VARINT:
-            value, place = _varint(data, place)
+            value, offset = _varint(data, offset)
             yield key >> 3, wire, value
             continue
         size = {_FIXED64: 8, _FIXED32: 4}.get(wire)
         if wire == _BYTES:
-            size, place = _varint(data, place)
-        if size is None or place + size > len(data):
+            size, offset = _varint(data, offset)
+        if size is None or offset + size > len(data):
             raise ValueError(f"its field {key >> 3} runs past the end of the record")
-        content = data[place : place + size]
-        place += size
+        content = data[offset : offset + size]
+        offset += size
         yield key >> 3, wire, content if wire == _BYTES else int.from_bytes(content, "little")
 
 
 def _varints(data: bytes) -> list[int]:
     values = []
-    place = 0
-    while place < len(data):
-        value, place = _varint(data, place)
+    offset = 0
+    while offset < len(data):
+        value, offset = _varint(data, offset)
         values.append(value)
     return values
 
 
-def _varint(data: bytes, place: int) -> tuple[int, int]:
+def _varint(data: bytes, offset: int) -> tuple[int, int]:
     value = shift = 0
     while True:
-        byte = data[place]
-        place += 1
+        byte = data[offset]
+        offset += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, place
+            return value & 0xFFFFFFFFFFFFFFFF, offset
         shift += 7
         if shift > 63:
             raise ValueError("an integer has more than 64 bits")

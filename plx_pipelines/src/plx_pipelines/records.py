@@ -142,18 +142,17 @@ def load_index(path: str | os.PathLike[str], *, verify: bool = False) -> Index:
 
     The index is stored beside the file or, if that is not possible, in the user's cache folder.
     """
-    places = _index_places(Path(path))
+    index_paths = _index_paths(Path(path))
     status = Path(path).stat()
     stamp = (status.st_size, status.st_mtime_ns)
-    for place in places:
-        index = _read_index(place, os.fspath(path), stamp)
+    for index_path in index_paths:
+        index = _read_index(index_path, os.fspath(path), stamp)
         if index is not None and (index.verified or not verify):
             return index
     index = scan(path, verify=verify)
-    for place in places:
+    for index_path in index_paths:
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            _write_index(place, index, stamp)
+            _write_index(index_path, index, stamp)
             break
         except OSError:
             continue  # without a stored index, the next start only has to scan the file again
@@ -265,12 +264,12 @@ def _is_intact(block: bytes) -> bool:
     )
 
 
-def _index_places(path: Path) -> list[Path]:
+def _index_paths(path: Path) -> list[Path]:
     digest = sha256(os.fsencode(path.resolve())).hexdigest()[:24]
     return [path.with_name(f".{path.name}.index"), cache_dir() / "indexes" / f"{digest}.index"]
 
 
-def _write_index(place: Path, index: Index, stamp: tuple[int, int]) -> None:
+def _write_index(index_path: Path, index: Index, stamp: tuple[int, int]) -> None:
     faults = [(fault.record, fault.offset, fault.lost_bytes) for fault in index.faults]
     buffer = io.BytesIO()
     np.savez(
@@ -280,13 +279,13 @@ def _write_index(place: Path, index: Index, stamp: tuple[int, int]) -> None:
         faults=np.array(faults, np.int64).reshape(-1, 3),
         reasons=np.array([fault.reason for fault in index.faults], np.str_),
     )
-    with writing(place) as file:
+    with writing(index_path) as file:
         file.write(buffer.getvalue() + struct.pack("<I", masked_crc(buffer.getvalue())))
 
 
-def _read_index(place: Path, path: str, stamp: tuple[int, int]) -> Index | None:
+def _read_index(index_path: Path, path: str, stamp: tuple[int, int]) -> Index | None:
     try:
-        content = place.read_bytes()
+        content = index_path.read_bytes()
     except OSError:
         return None
     if not _is_intact(content):
