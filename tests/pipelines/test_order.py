@@ -200,5 +200,5 @@ def test_numpy_input_fn():
     )
     assert [labels.tolist() for _, labels in batches_of(input_fn())] == [[0, 1, 2, 3], [4, 5]]
     assert numpy_input_fn(np.arange(6), num_epochs=None, shuffle=True)().num_batches is None
-    with pytest.raises(ValueError, match="shuffle has to be"):
+    with pytest.raises(ValueError, match="shuffle must be"):
         numpy_input_fn(np.arange(3))
