@@ -146,12 +146,12 @@ def test_flowers17(prepared):
 @pytest.mark.parametrize(
     "dataset, files, message",
     [
-        (cifar10, {}, r"has no file whose path ends like .*cifar-10-binary\.tar\.gz has them"),
+        (cifar10, {}, r"has no file with a path like .*cifar-10-binary\.tar\.gz has such files"),
         (cifar10, {"test_batch.bin": b"\0" * 3073}, r"has no data_batch_1\.bin"),
         (
             cifar10,
             {"test_batch.bin": b"\0" * 3072},
-            "has 3072 bytes; it must be a multiple of 3073",
+            "has 3072 bytes; expected a multiple of 3073",
         ),
         (cifar10, {"test_batch.bin": b"\x0a" * 3073}, "has the label 10; there are 10 classes"),
         (imdb, {"train/pos/1_1.txt": b"good"}, "has no reviews such as test/pos"),

@@ -43,11 +43,11 @@ def test_verify_what_is_damaged(files, tmp_path):
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert lines[0].endswith("14 records, all intact")
-    assert lines[1].startswith(f"{tmp_path / 'damaged'}: 8 records, 1 unreadable places")
+    assert lines[1].startswith(f"{tmp_path / 'damaged'}: 8 records, 1 corrupt (")
     assert lines[2].startswith("  record 0 at byte 0: the data does not match its checksum")
     result = plx("data", "show", tmp_path / "damaged")
     assert result.exit_code == 1
-    assert result.stdout.startswith("8 records, 1 unreadable places\n")
+    assert result.stdout.startswith("8 records, 1 corrupt\n")
     assert "plx data verify" in result.stderr
 
 
@@ -65,7 +65,7 @@ def test_show(files, tmp_path):
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "23 records",
-        "seen in all of them:",
+        "features of all records:",
         "  image/class/label: int64",
         "  image/encoded: PNG of 6 x 5 x 3",
         "  image/format: 3 bytes",

@@ -83,7 +83,7 @@ def test_images_are_resized_held_out_and_made_grey(folder, tmp_path):
 
 def test_images_of_several_sizes_and_files_that_are_none(folder, tmp_path):
     Image.new("RGB", (9, 9)).save(folder / "bee" / "9.png")
-    with pytest.raises(DataError, match=r"9\.png is 9 x 9 and .*0\.png 4 x 5; give a size"):
+    with pytest.raises(DataError, match=r"9\.png is 9 x 9 and .*0\.png is 4 x 5; give a size"):
         convert_images(folder, tmp_path / "out")
     (folder / "bee" / "9.png").write_bytes(b"nothing")
     with pytest.raises(CorruptData, match=r"9\.png is not an image"):
@@ -130,11 +130,11 @@ def test_arrays_of_anything(tmp_path):
     [
         (
             {"x": np.zeros((3, 2)), "y": np.zeros(4)},
-            r"as many each; these have x \(3, 2\), y \(4,\)",
+            r"of the same size; the shapes are x \(3, 2\), y \(4,\)",
         ),
-        ({"x": np.zeros(3, complex)}, "the array x has the type complex128"),
+        ({"x": np.zeros(3, complex)}, "the array x has the dtype complex128"),
         ({"x": np.zeros(0)}, "no examples"),
-        ({"x": np.zeros(())}, "along their first axis"),
+        ({"x": np.zeros(())}, "first axis of the same size"),
     ],
 )
 def test_arrays_that_are_refused(tmp_path, arrays, message):
@@ -265,7 +265,7 @@ def test_the_command(folder, tmp_path):
     "arguments, message",
     [
         (["--size", "3"], "expected height x width"),
-        (["--lowercase"], "--lowercase is not for images, which the source is"),
+        (["--lowercase"], "--lowercase is not for images, and the source has images"),
         (["--label", "y"], "--label is not for images"),
         (["--eval-every", "5"], "eval_every: 5 leaves 7 of 7 examples"),
     ],
@@ -280,5 +280,5 @@ def test_the_command_explains(folder, tmp_path, arguments, message):
 def test_what_cannot_be_converted(tmp_path):
     (tmp_path / "x.csv").write_text("a,b")
     for source in (tmp_path, tmp_path / "x.csv"):
-        with pytest.raises(DataError, match="nothing that can be converted"):
+        with pytest.raises(DataError, match="cannot be converted; expected"):
             find_form(Path(source))

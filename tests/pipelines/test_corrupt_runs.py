@@ -45,11 +45,11 @@ def test_a_bad_length_costs_the_rest_of_its_file_and_says_how_much(damaged):
     files, metadata, kept = damaged
     with pytest.raises(
         CorruptData,
-        match=r"part-0\.tfrecord: record 5 at byte 925: the length .*, which costs 740 bytes",
+        match=r"part-0\.tfrecord: record 5 at byte 925: the length .* \(740 bytes lost\)",
     ):
         TFRecordImagePipeline(files, metadata)
     pipeline = TFRecordImagePipeline(
-        files, metadata, 4, on_corrupt="skip", num_epochs=2, shuffle=True, seed=1
+        files, metadata, batch_size=4, on_corrupt="skip", num_epochs=2, shuffle=True, seed=1
     )
     check_resumes(pipeline)
     labels = np.concatenate([found["label"] for _, found in batches_of(pipeline)])

@@ -48,7 +48,9 @@ def write_idx(folder, part, count, compress):
 
 def read(written, split):
     found = batches_of(
-        TFRecordImagePipeline(written["files"][split], written["meta_data_file"], 50, mode="eval")
+        TFRecordImagePipeline(
+            written["files"][split], written["meta_data_file"], batch_size=50, mode="eval"
+        )
     )
     return np.concatenate([features["image"] for features, _ in found]), np.concatenate(
         [labels["label"] for _, labels in found]
@@ -187,7 +189,7 @@ WORKER = """
 import sys
 from plx_pipelines.images import TFRecordImagePipeline
 files, metadata, epochs, worker = sys.argv[1:]
-pipeline = TFRecordImagePipeline(files, metadata, 4, int(epochs), shuffle=True, seed=1).shard(int(worker), 2)
+pipeline = TFRecordImagePipeline(files, metadata, batch_size=4, num_epochs=int(epochs), shuffle=True, seed=1).shard(int(worker), 2)
 print(pipeline.num_batches, *(int(label) for _, labels in pipeline.dataset().as_numpy_iterator() for label in labels["label"]))
 """
 

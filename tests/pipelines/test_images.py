@@ -110,7 +110,11 @@ def test_random_processors_differ_per_example(tmp_path):
     write_records(tmp_path / "same", [encode_labelled_image(image, 0, "raw")] * 16)
     write_metadata(tmp_path, {"height": 8, "width": 8, "channels": 1})
     pipeline = TFRecordImagePipeline(
-        str(tmp_path / "same"), str(tmp_path / "meta_data.json"), 16, 1, feature_processors=RANDOM
+        str(tmp_path / "same"),
+        str(tmp_path / "meta_data.json"),
+        batch_size=16,
+        num_epochs=1,
+        feature_processors=RANDOM,
     )
     ((features, _),) = batches_of(pipeline)
     assert len({example.tobytes() for example in features["image"]}) == 16
@@ -211,7 +215,9 @@ def test_an_intact_record_that_holds_no_such_image_is_named(tmp_path, kind, cach
     }[kind]
     write_records(tmp_path / "x", records)
     path = str(write_metadata(tmp_path, {"height": 4, "width": 4, "channels": 1}))
-    pipeline = TFRecordImagePipeline(str(tmp_path / "x"), path, 16, cache=cache, mode="eval")
+    pipeline = TFRecordImagePipeline(
+        str(tmp_path / "x"), path, batch_size=16, cache=cache, mode="eval"
+    )
     with pytest.raises(
         (tf.errors.OpError, CorruptData)
     ):  # what is cached is read before the first batch
@@ -282,7 +288,7 @@ def example(**features):
         ),
         (
             example(image__encoded=b"x", image__format=b"tiff", image__class__label=1),
-            "is 'tiff'; it may be raw, png",
+            "is 'tiff'; expected one of raw, png",
         ),
     ],
     ids=["no example", "no label", "another format"],

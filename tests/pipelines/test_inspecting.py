@@ -77,7 +77,7 @@ def test_verify_names_record_and_offset(images, tmp_path):
     assert report.exit_code == 1
     assert next((fault.record, fault.offset) for fault in report.faults) == (0, 0)
     head, first, last = report.lines()
-    assert head.startswith(f"{damaged}: 7 records, 2 unreadable places that cost")
+    assert head.startswith(f"{damaged}: 7 records, 2 corrupt (")
     assert first.startswith("  record 0 at byte 0: the data does not match its checksum (")
     assert last.startswith("  record 8 at byte ")
     assert "the file ends 1 bytes before the record does" in last
@@ -88,7 +88,7 @@ def test_show_images(images, tmp_path, encoding):
     parameters, pixels, _ = images(encoding)
     sheet = tmp_path / "sheet.png"
     summary = show(parameters["data_files"], sheet, columns=5, rows=3)
-    assert summary.lines()[:2] == ["23 records", "seen in all of them:"]
+    assert summary.lines()[:2] == ["23 records", "features of all records:"]
     assert summary.features["image/class/label"] == "int64"
     picture = Image.open(sheet)
     assert picture.size == (50, 30)
@@ -137,7 +137,7 @@ def test_a_sheet_names_the_image_that_cannot_be_decoded(images, tmp_path):
     write_records(tmp_path / "x", [whole, damaged])
     assert (
         show(str(tmp_path / "x")).features["image/encoded"]
-        == "PNG of 6 x 5 x 3, PNG that cannot be read"
+        == "PNG of 6 x 5 x 3, PNG that cannot be decoded"
     )
     with pytest.raises(DataError, match=r"x: record 1: its image cannot be decoded"):
         show(str(tmp_path / "x"), tmp_path / "sheet.png")

@@ -14,7 +14,7 @@ def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
 folder, cache = sys.argv[1], {"None": None, "True": True, "False": False}[sys.argv[2]]
-pipeline = TFRecordImagePipeline(folder + "/digits_train.tfrecord", folder + "/meta_data.json", 103, 200, shuffle=True, cache=cache)
+pipeline = TFRecordImagePipeline(folder + "/digits_train.tfrecord", folder + "/meta_data.json", batch_size=103, num_epochs=200, shuffle=True, cache=cache)
 for number, _ in enumerate(pipeline.dataset()):
     if number in (20 * 14, 200 * 14 - 1):
         print(resident())

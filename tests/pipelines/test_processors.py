@@ -247,7 +247,7 @@ def test_crops_come_from_the_image():
     "make, message",
     [
         (lambda: geometry.CentralCrop(0.0), "above 0"),
-        (lambda: geometry.ExtractGlimpse([3], [0, 0]), "a pair each"),
+        (lambda: geometry.ExtractGlimpse([3], [0, 0]), "two values each"),
         (
             lambda: colours.AdjustContrast(0.5, is_random=True),
             r"contrast_factor_max must be above contrast_factor \(0.5\), not None",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import Unpack
 
 import tensorflow as tf
 
 from plx_core import BatchOptions, Order, batches
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
+from plx_core.types import Batch, Labels
 from plx_pipelines.encoding import FORMAT, IMAGE
 from plx_pipelines.images import MOST_UNROLLED, decode_images, decode_raw_images
 from plx_pipelines.metadata import read_metadata
@@ -23,22 +24,25 @@ CAPTION_IDS = "image/caption_ids"
 class ImageCaptioningPipeline(RecordPipeline):
     """Images and captions from TFRecord files of `tf.train.SequenceExample`s.
 
-    A record has an image (PNG, JPEG, or the pixels themselves) and `image/format` in its context, and in its feature lists the numbers
-    of a caption's tokens, from its start mark to its stop mark. A batch is `{"image": uint8 [batch, height, width, channels],
-    "caption_token": int64 [batch, longest], "caption_len": int64 [batch]}` and `{"label": int64 [batch, longest]}`: what a decoder
-    reads, without the last token, and what it has to say, without the first; padded with zeros.
+    A record has an image (PNG, JPEG or raw pixels) and `image/format` in its context, and in its
+    feature lists the token ids of a caption, including the start and stop tokens. The features are
+    `{"image": uint8 [batch, height, width, channels], "caption_token": int64 [batch, longest],
+    "caption_len": int64 [batch]}`, the labels are `{"label": int64 [batch, longest]}`.
+    `caption_token` is the decoder's input, without the last token. `label` is its target, without
+    the first token. Both are padded with zeros.
 
     Args:
         data_files: the record files, or patterns.
         meta_data_file: a JSON file with `height`, `width` and `channels`.
-        image_field: the feature of a record that holds the image.
-        caption_ids_field: the feature list that holds the numbers.
-        dynamic_pad: pad to the longest caption of the batch; else to `max_length`.
-        max_length: how many tokens of a caption are kept.
-        bucket_by_length: whether a batch holds captions of like lengths; all records are read for that beforehand.
-        cache: whether the records are kept in memory; None for when they take less than 256 MiB.
-        on_corrupt: whether a damaged record is an error, or left out and counted.
-        corrupt_budget: with `skip`, how many damaged places are put up with.
+        image_field: the context feature of the image.
+        caption_ids_field: the feature list of the token ids.
+        dynamic_pad: pad to the longest caption of the batch; otherwise to `max_length`.
+        max_length: the number of tokens after which captions are cut off.
+        bucket_by_length: batch captions of similar lengths; this reads all records before the
+            first batch.
+        cache: whether to keep the records in memory; when None, if they take at most 256 MiB.
+        on_corrupt: raise an error at a corrupt record, or skip and count it.
+        corrupt_budget: with `skip`, how many corrupt records are tolerated.
         options: see `plx_core.IndexedPipeline`.
     """
 
@@ -60,8 +64,10 @@ class ImageCaptioningPipeline(RecordPipeline):
             meta_data_file, {"height": int, "width": int, "channels": int}
         )
         self._shape = tuple(self.meta_data[key] for key in ("height", "width", "channels"))
-        self._max_length, self._width = max_length, padded_width(dynamic_pad, max_length)
-        self._image, self._caption_ids = image_field, caption_ids_field
+        self._max_length = max_length
+        self._width = padded_width(dynamic_pad, max_length)
+        self._image = image_field
+        self._caption_ids = caption_ids_field
         source = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
         tokens = tf.TensorSpec([None, self._width], tf.int64)
         features = {
@@ -72,22 +78,23 @@ class ImageCaptioningPipeline(RecordPipeline):
         lengths = read_caption_lengths(source, caption_ids_field) if bucket_by_length else None
         super().__init__(source, (features, {"label": tokens}), lengths, **options)
 
-    def _read(self, indices: tf.Tensor) -> Any:
+    def _read(self, indices: tf.Tensor) -> tuple[dict[str, tf.Tensor], Labels]:
         contexts = {name: tf.io.FixedLenFeature((), tf.string) for name in (self._image, FORMAT)}
         context, ids, lengths = parse_captions(
             self._source.read(indices), self._caption_ids, contexts
         )
-        said = tf.maximum(lengths - 1, 0)
-        kept = said if self._max_length is None else tf.minimum(said, self._max_length)
-        heard = tf.sequence_mask(kept, tf.maximum(tf.shape(ids)[1] - 1, 0), tf.int64)
-        read, label = (
-            fit_width(values * heard, self._max_length, self._width)
+        lengths = tf.maximum(lengths - 1, 0)
+        if self._max_length is not None:
+            lengths = tf.minimum(lengths, self._max_length)
+        mask = tf.sequence_mask(lengths, tf.maximum(tf.shape(ids)[1] - 1, 0), tf.int64)
+        tokens, label = (
+            fit_width(values * mask, self._max_length, self._width)
             for values in (ids[:, :-1], ids[:, 1:])
         )
         features = {
             "image": self._images(context[self._image], context[FORMAT]),
-            CAPTION + TOKEN: read,
-            CAPTION + LENGTH: kept,
+            CAPTION + TOKEN: tokens,
+            CAPTION + LENGTH: lengths,
         }
         return features, {"label": label}
 
@@ -102,16 +109,22 @@ class ImageCaptioningPipeline(RecordPipeline):
 
 
 def parse_captions(
-    records: tf.Tensor, field: str, contexts: Mapping[str, Any] | None = None
-) -> tuple[Any, tf.Tensor, tf.Tensor]:
-    """What records, string [b], hold: the context, the captions' numbers, int64 [b, longest], and their lengths, int64 [b]."""
-    sequences = {field: tf.io.FixedLenSequenceFeature((), tf.int64)}
-    context, found, lengths = tf.io.parse_sequence_example(records, contexts, sequences)
-    return context, found[field], lengths[field]
+    records: tf.Tensor,
+    field: str,
+    contexts: Mapping[str, tf.io.FixedLenFeature] | None = None,
+) -> tuple[Batch, tf.Tensor, tf.Tensor]:
+    """Parse records, string [b].
+
+    Returns:
+        The context, the token ids, int64 [b, longest], and their lengths, int64 [b].
+    """
+    features = {field: tf.io.FixedLenSequenceFeature((), tf.int64)}
+    context, sequences, lengths = tf.io.parse_sequence_example(records, contexts, features)
+    return context, sequences[field], lengths[field]
 
 
 def read_caption_lengths(source: RecordSource, field: str) -> tf.Tensor:
-    """How many tokens the caption of each record has: int64 [n]."""
+    """Return the number of tokens in the caption of each record: int64 [n]."""
     once = Order(len(source), min(len(source), 1024), 1)
     parts = batches(once, lambda indices: parse_captions(source.read(indices), field)[2])
     return tf.concat(list(parts), axis=0)

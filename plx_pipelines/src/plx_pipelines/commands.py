@@ -18,8 +18,9 @@ FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def verify(files: Sequence[str]) -> None:
     """Check every record of TFRecord files against its checksums.
 
-    What cannot be read is listed with the record's number, its place in bytes, and how many bytes are lost with it; the exit code is
-    1 then. FILE may be a pattern such as 'data/*.tfrecord'.
+    For each corrupt record, this prints its number, its byte offset, and the number of bytes that
+    are lost with it. The exit code is 1 if there is one. FILE may be a pattern such as
+    'data/*.tfrecord'.
     """
     from plx_pipelines import inspecting
 
@@ -30,25 +31,27 @@ def verify(files: Sequence[str]) -> None:
 
 @click.command()
 @FILES
-@click.option("--png", metavar="FILE", help="Draw the first images there, beside each other.")
+@click.option(
+    "--png", metavar="FILE", help="Write a contact sheet of the first images to this file."
+)
 @click.option(
     "--columns",
     default=8,
     show_default=True,
     type=click.IntRange(1),
-    help="How many images stand beside each other.",
+    help="The number of columns of the contact sheet.",
 )
 @click.option(
     "--rows",
     default=4,
     show_default=True,
     type=click.IntRange(1),
-    help="How many lines of images there are.",
+    help="The number of rows of the contact sheet.",
 )
 def show(files: Sequence[str], png: str | None, columns: int, rows: int) -> None:
-    """Say what is in TFRecord files: how many records, their features, types and shapes.
+    """Describe TFRecord files: the number of records, and their features, types and shapes.
 
-    The exit code is 1 where a record cannot be read.
+    The exit code is 1 if a record is corrupt.
     """
     from plx_pipelines import inspecting
 
@@ -57,7 +60,7 @@ def show(files: Sequence[str], png: str | None, columns: int, rows: int) -> None
     if png:
         click.echo(f"images: {png}")
     if summary.faults:
-        click.echo("plx data verify tells which records cannot be read", err=True)
+        click.echo("plx data verify lists the corrupt records", err=True)
         sys.exit(1)
 
 
@@ -78,26 +81,26 @@ def _size(
 @click.option(
     "--target",
     type=click.Path(exists=True, dir_okay=False),
-    help="The text file whose lines belong to those of SOURCE.",
+    help="The text file with the targets, one for each line of SOURCE.",
 )
-@click.option("--name", help="What the files' names begin with; that of SOURCE when left out.")
+@click.option("--name", help="The prefix of the files' names; by default, the name of SOURCE.")
 @click.option(
     "--eval-every",
     metavar="N",
     type=click.IntRange(2),
-    help="Hold every N-th example of each class out as eval.",
+    help="Hold out every N-th example of each class as eval.",
 )
 @click.option(
     "--shards",
     default=1,
     show_default=True,
     type=click.IntRange(1),
-    help="Over how many files each split is spread.",
+    help="The number of files for each split.",
 )
 @click.option(
     "--encoding",
     type=click.Choice(["png", "jpeg", "raw"]),
-    help="How images are kept; png when left out.",
+    help="How to encode images; by default, png.",
 )
 @click.option(
     "--size", metavar="HxW", callback=_size, help="Resize images to this height and width."
@@ -105,48 +108,48 @@ def _size(
 @click.option(
     "--channels",
     type=click.Choice(["1", "3", "4"]),
-    help="How many channels images have; those of the first when left out.",
+    help="The number of channels; by default, that of the first image.",
 )
 @click.option(
     "--label",
     "labels",
     multiple=True,
     metavar="NAME",
-    help="An array that is a label; may be given several times.",
+    help="The name of an array that is a label; may be repeated.",
 )
 @click.option(
     "--vocabulary-size",
     metavar="N",
     type=click.IntRange(5),
-    help="How many tokens are kept; all when left out.",
+    help="The largest number of tokens in the vocabulary; by default, all.",
 )
 @click.option(
     "--delimiter",
-    help="What stands between tokens; white space when left out, and '' splits into characters.",
+    help="The separator of tokens; by default, white space; '' splits into characters.",
 )
-@click.option("--lowercase", is_flag=True, default=None, help="Make letters small.")
+@click.option("--lowercase", is_flag=True, default=None, help="Convert to lower case.")
 @click.option(
     "--split-punctuation",
     is_flag=True,
     default=None,
-    help="Make each punctuation mark a token of its own.",
+    help="Make each punctuation mark a separate token.",
 )
-def convert(source: str, output_dir: str, target: str | None, **given: Any) -> None:
-    """Write data of your own as TFRecord files and meta_data.json into OUTPUT_DIR.
+def convert(source: str, output_dir: str, target: str | None, **flags: Any) -> None:
+    """Convert your own data to TFRecord files and meta_data.json in OUTPUT_DIR.
 
     \b
     SOURCE is one of these:
       a folder with a folder of images for each class
       a folder with a folder of .txt files, or a .txt file of lines, for each class
       a .npz file of arrays with the examples along their first axis
-      a text file, with --target for the text that belongs to each of its lines
+      a text file, with --target for the file with the target of each line
     """  # noqa: D301 (click reads \b)
     from plx_pipelines import converting
 
     form = converting.find_form(source, target)
-    options = _options(form, given)
+    options = _options(form, flags)
     sources = (source, target) if target else (source,)
-    written = getattr(converting, f"convert_{form}")(*sources, output_dir, **options)
+    metadata = getattr(converting, f"convert_{form}")(*sources, output_dir, **options)
     for key in (
         "pipeline",
         "num_samples",
@@ -156,13 +159,13 @@ def convert(source: str, output_dir: str, target: str | None, **given: Any) -> N
         "source_vocabulary",
         "target_vocabulary",
     ):
-        if key in written:
-            click.echo(f"{key}: {written[key]}")
+        if key in metadata:
+            click.echo(f"{key}: {metadata[key]}")
 
 
 _COMMON = ("name", "eval_every", "shards")
 _TEXT = ("vocabulary_size", "delimiter", "lowercase", "split_punctuation")
-_TAKEN = {
+_BY_FORM = {
     "images": ("encoding", "size", "channels"),
     "arrays": ("encoding", "labels"),
     "texts": _TEXT,
@@ -170,13 +173,13 @@ _TAKEN = {
 }
 
 
-def _options(form: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given, as the function that converts this form takes them."""
-    options = {name: value for name, value in given.items() if value not in (None, ())}
+def _options(form: str, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the flags of the command line as arguments of the function for this form."""
+    options = {name: value for name, value in flags.items() if value not in (None, ())}
     for name in options:
-        if name not in (*_COMMON, *_TAKEN[form]):
-            flag = f"--{name.removesuffix('s') if name == 'labels' else name.replace('_', '-')}"
-            raise DataError(f"{flag} is not for {form}, which the source is")
+        if name not in (*_COMMON, *_BY_FORM[form]):
+            flag = "label" if name == "labels" else name.replace("_", "-")
+            raise DataError(f"--{flag} is not for {form}, and the source has {form}")
     if "channels" in options:
         options["channels"] = int(options["channels"])
     split: dict[str, Any] = {name: options.pop(name) for name in _TEXT[1:] if name in options}

@@ -1,9 +1,9 @@
-"""Data of your own to sharded record files and `meta_data.json`: folders of images or texts, arrays, and pairs of text files."""
+"""Convert images, texts and arrays to sharded record files and `meta_data.json`."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -18,9 +18,9 @@ from plx_pipelines.encoding import (
     encode_sequence_example,
     float_feature,
     int64_feature,
-)  # fmt: skip
+)
 from plx_pipelines.image_files import SUFFIXES, find_classes, find_images, read_image
-from plx_pipelines.metadata import META_DATA
+from plx_pipelines.metadata import META_DATA, Metadata
 
 if TYPE_CHECKING:
     from plx_pipelines.text import Tokenizer
@@ -37,10 +37,10 @@ _FEATURES = {
 
 
 def find_form(source: str | os.PathLike[str], target: str | os.PathLike[str] | None = None) -> Form:
-    """Which of the forms that can be converted a file or folder has.
+    """Return the form of a file or folder, by its content.
 
     Raises:
-        DataError: it has none of them.
+        DataError: it has none of the forms that can be converted.
     """
     path = Path(source)
     if target is not None:
@@ -62,8 +62,9 @@ def find_form(source: str | os.PathLike[str], target: str | os.PathLike[str] | N
     elif path.suffix == ".npz" and path.is_file():
         return "arrays"
     raise DataError(
-        f"{source} is nothing that can be converted: that is a folder with a folder of {', '.join(SUFFIXES)} images for each class, one "
-        "with a folder of .txt files or a .txt file of lines for each class, a .npz file of arrays, or a text file and its target"
+        f"{source} cannot be converted; expected a folder with a folder of {', '.join(SUFFIXES)} "
+        "images for each class, a folder with a folder of .txt files or a .txt file of lines for "
+        "each class, a .npz file of arrays, or a text file and its target"
     )
 
 
@@ -77,27 +78,28 @@ def convert_images(
     encoding: Encoding = "png",
     size: tuple[int, int] | None = None,
     channels: int | None = None,
-) -> Mapping[str, Any]:
+) -> Metadata:
     """Write the images of a folder that has a folder for each class, for `TFRecordImagePipeline`.
 
     Args:
         source: the folder.
-        output_dir: where the files go.
-        name: what their names begin with; the folder's name when left out.
-        eval_every: every so many-th image of each class is held out as `eval`; none when left out.
-        shards: over how many files each split is spread.
-        encoding: how images are kept.
-        size: height and width to resize to; when left out the images must have one size.
-        channels: how many they are to have; those of the first image when left out.
+        output_dir: the folder to write to.
+        name: the prefix of the files' names; by default, the folder's name.
+        eval_every: hold out every n-th image of each class as `eval`; None for no `eval`.
+        shards: the number of files for each split.
+        encoding: how to encode images.
+        size: the height and width to resize to; if None, all images must have one size.
+        channels: the number of channels; None for that of the first image.
 
     Returns:
         The metadata, and the `files` by split.
 
     Raises:
-        DataError: the folder is not like that, images differ in size, or the place is taken.
-        CorruptData: a file is no image.
+        DataError: there is no folder or no image in one, images differ in size, or `output_dir`
+            holds a data set.
+        CorruptData: a file is not an image.
     """
-    _check_place(output_dir)
+    _check_output_dir(output_dir)
     classes = find_classes(source)
     files = [
         (path, label)
@@ -107,18 +109,19 @@ def convert_images(
     shape = read_image(files[0][0], size, channels).shape
     splits = _split(np.array([label for _, label in files]), eval_every)
 
-    def encode(places: np.ndarray) -> Iterator[bytes]:
-        for place in places:
-            path, label = files[place]
+    def encode(indices: np.ndarray) -> Iterator[bytes]:
+        for index in indices:
+            path, label = files[index]
             image = read_image(path, size, shape[2])
             if image.shape != shape:
                 raise DataError(
-                    f"{path} is {image.shape[0]} x {image.shape[1]} and {files[0][0]} {shape[0]} x {shape[1]}; give a size to resize to"
+                    f"{path} is {image.shape[0]} x {image.shape[1]} and {files[0][0]} is "
+                    f"{shape[0]} x {shape[1]}; give a size to resize to"
                 )
             yield encode_labelled_image(image, label, encoding)
 
     metadata = {"pipeline": "TFRecordImagePipeline", **image_metadata(shape, encoding, classes)}
-    records = {split: encode(places) for split, places in splits.items()}
+    records = {split: encode(indices) for split, indices in splits.items()}
     return write_splits(output_dir, name or Path(source).resolve().name, records, metadata, shards)
 
 
@@ -131,71 +134,69 @@ def convert_arrays(
     eval_every: int | None = None,
     shards: int = 1,
     encoding: Encoding = "png",
-) -> Mapping[str, Any]:
-    """Write arrays with the examples along their first axis; whole numbers become int64, others float32.
+) -> Metadata:
+    """Write arrays with the examples along their first axis.
 
-    One array of images, uint8 [n, height, width] or [n, height, width, 1 or 3 or 4], and one of class indices, int [n], make records
-    for `TFRecordImagePipeline`; anything else makes records for `TFRecordSequencePipeline`, a feature for each array.
+    One array of images, uint8 [n, height, width] or [n, height, width, 1, 3 or 4], and one of class
+    indices, int [n], become records for `TFRecordImagePipeline`. All other arrays become records
+    for `TFRecordSequencePipeline`, with a feature for each array: integers as int64, other numbers
+    as float32.
 
     Args:
         source: a `.npz` file, or arrays by name.
-        output_dir: where the files go.
-        name: what their names begin with; the file's name, or `arrays`, when left out.
-        labels: the arrays that are labels; those called `label`, `labels`, `y` or `target` when left out.
-        eval_every: every so many-th example is held out as `eval`, of each class where there are classes; none when left out.
-        shards: over how many files each split is spread.
-        encoding: how images are kept.
+        output_dir: the folder to write to.
+        name: the prefix of the files' names; by default, the file's name, or `arrays`.
+        labels: the names of the labels; by default, `label`, `labels`, `y` and `target`.
+        eval_every: hold out every n-th example (of each class, if there are classes) as `eval`;
+            None for no `eval`.
+        shards: the number of files for each split.
+        encoding: how to encode images.
 
     Returns:
         The metadata, and the `files` by split.
 
     Raises:
-        DataError: the file cannot be read, arrays differ in length or have another type, or the place is taken.
+        DataError: the file cannot be read, arrays differ in length or have a type that cannot be
+            written, or `output_dir` holds a data set.
     """
-    _check_place(output_dir)
+    _check_output_dir(output_dir)
     arrays = dict(source) if isinstance(source, Mapping) else _load_arrays(source)
     name = name or ("arrays" if isinstance(source, Mapping) else Path(source).stem)
     names = [key for key in arrays if key in LABEL_NAMES] if labels is None else list(labels)
     _check_arrays(arrays, names)
-    indices = [key for key in names if arrays[key].ndim == 1 and arrays[key].dtype.kind in "iu"]
-    splits = _split(
-        arrays[indices[0]] if indices else np.zeros(len(next(iter(arrays.values()))), int),
-        eval_every,
-    )
-    images = [key for key in arrays if key not in names and _is_images(arrays[key])]
-    if len(arrays) == 2 and len(images) == len(indices) == 1:
-        pixels, classes = arrays[images[0]], arrays[indices[0]]
-        pixels = pixels[..., None] if pixels.ndim == 3 else pixels
+    class_keys = [key for key in names if arrays[key].ndim == 1 and arrays[key].dtype.kind in "iu"]
+    image_keys = [key for key in arrays if key not in names and _is_images(arrays[key])]
+    classes = np.zeros(len(next(iter(arrays.values()))), int)
+    if class_keys:
+        classes = arrays[class_keys[0]]
+    splits = _split(classes, eval_every)
+    if len(arrays) == 2 and len(image_keys) == len(class_keys) == 1:
+        images = arrays[image_keys[0]]
+        images = images[..., None] if images.ndim == 3 else images
         records = {
             split: (
-                encode_labelled_image(pixels[place], int(classes[place]), encoding)
-                for place in places
+                encode_labelled_image(images[index], int(classes[index]), encoding)
+                for index in indices
             )
-            for split, places in splits.items()
+            for split, indices in splits.items()
         }
-        known = [str(label) for label in range(int(classes.max()) + 1)]
+        class_names = [str(label) for label in range(int(classes.max()) + 1)]
         metadata = {
             "pipeline": "TFRecordImagePipeline",
-            **image_metadata(pixels.shape[1:], encoding, known),
+            **image_metadata(images.shape[1:], encoding, class_names),
         }
         return write_splits(output_dir, name, records, metadata, shards)
-    described = {
-        key: {"dtype": _feature(array)[0], "shape": list(array.shape[1:])}
-        for key, array in arrays.items()
-    }
     metadata = {
         "pipeline": "TFRecordSequencePipeline",
-        "context_features": described,
+        "context_features": {
+            key: {"dtype": _feature(array)[0], "shape": list(array.shape[1:])}
+            for key, array in arrays.items()
+        },
         "sequence_features": {},
         "labels": names,
     }
-    return write_splits(
-        output_dir,
-        name,
-        {split: _encode_rows(arrays, places) for split, places in splits.items()},
-        metadata,
-        shards,
-    )
+    rows = {split: _encode_rows(arrays, indices) for split, indices in splits.items()}
+    return write_splits(output_dir, name, rows, metadata, shards)
 
 
 def convert_texts(
@@ -207,50 +208,52 @@ def convert_texts(
     shards: int = 1,
     tokenizer: Tokenizer | None = None,
     vocabulary_size: int | None = None,
-) -> Mapping[str, Any]:
-    """Write texts of several classes as sequences of numbers, for `TFRecordSequencePipeline`, and their vocabulary.
+) -> Metadata:
+    """Write texts of several classes as token ids, and their vocabulary.
+
+    The records are for `TFRecordSequencePipeline`.
 
     Args:
-        source: a folder with a folder of `.txt` files for each class, or with a `.txt` or `.txt.gz` file for each class, in which
-            each line is a text.
-        output_dir: where the files go.
-        name: what their names begin with; the folder's name when left out.
-        eval_every: every so many-th text of each class is held out as `eval`; none when left out.
-        shards: over how many files each split is spread.
-        tokenizer: how texts are split; at white space when left out.
-        vocabulary_size: how many tokens are kept, the special ones among them; all when left out.
+        source: a folder that has for each class a folder of `.txt` files, or a `.txt` or `.txt.gz`
+            file in which each line is a text.
+        output_dir: the folder to write to.
+        name: the prefix of the files' names; by default, the folder's name.
+        eval_every: hold out every n-th text of each class as `eval`; None for no `eval`.
+        shards: the number of files for each split.
+        tokenizer: splits texts into tokens; by default, at white space.
+        vocabulary_size: the number of tokens, including the special ones; None for all.
 
     Returns:
         The metadata, and the `files` by split.
 
     Raises:
-        DataError: the folder is not like that, a file is not UTF-8, or the place is taken.
+        DataError: there are no texts, a file is not UTF-8, or `output_dir` holds a data set.
     """
     from plx_pipelines.datasets.texts import write_texts
     from plx_pipelines.text import Tokenizer, read_folder, read_lines
 
-    _check_place(output_dir)
-    found = [path for path in sorted(Path(source).iterdir()) if not path.name.startswith(".")]
-    folders, files = (
-        [path for path in found if path.is_dir()],
-        [path for path in found if path.name.endswith(TEXT_SUFFIXES)],
-    )
-    classes = [path.name for path in folders] or [
-        path.name.removesuffix(".gz").removesuffix(".txt") for path in files
-    ]
-    texts = [read_folder(path) for path in folders] or [
-        [line for line in read_lines([str(path)]) if line.strip()] for path in files
-    ]
-    labels = np.repeat(np.arange(len(classes)), [len(some) for some in texts])
-    together = [text for some in texts for text in some]
-    parts = {
-        split: ([together[place] for place in places], labels[places].tolist())
-        for split, places in _split(labels, eval_every).items()
+    _check_output_dir(output_dir)
+    paths = [path for path in sorted(Path(source).iterdir()) if not path.name.startswith(".")]
+    folders = [path for path in paths if path.is_dir()]
+    if folders:
+        classes = [path.name for path in folders]
+        texts_by_class = [read_folder(path) for path in folders]
+    else:
+        files = [path for path in paths if path.name.endswith(TEXT_SUFFIXES)]
+        classes = [path.name.removesuffix(".gz").removesuffix(".txt") for path in files]
+        texts_by_class = [
+            [line for line in read_lines([str(path)]) if line.strip()] for path in files
+        ]
+    labels = np.repeat(np.arange(len(classes)), [len(texts) for texts in texts_by_class])
+    texts = [text for texts in texts_by_class for text in texts]
+    splits = {
+        split: ([texts[index] for index in indices], labels[indices].tolist())
+        for split, indices in _split(labels, eval_every).items()
     }
     return write_texts(
         output_dir,
         name or Path(source).resolve().name,
-        parts,
+        splits,
         classes,
         tokenizer or Tokenizer(),
         vocabulary_size,
@@ -268,33 +271,37 @@ def convert_pairs(
     shards: int = 1,
     tokenizer: Tokenizer | None = None,
     vocabulary_size: int | None = None,
-) -> Mapping[str, Any]:
-    """Write two text files whose lines belong together, for `TFRecordSourceSequencePipeline`, and their vocabularies.
+) -> Metadata:
+    """Write two text files with corresponding lines, and a vocabulary of each.
+
+    The records are for `TFRecordSourceSequencePipeline`.
 
     Args:
         source: a text file, `.gz` or not.
-        target: the other one, with as many lines.
-        output_dir: where the files go.
-        name: what their names begin with; the source's name when left out.
-        eval_every: every so many-th pair is held out as `eval`; none when left out.
-        shards: over how many files each split is spread.
-        tokenizer: how texts are split for the vocabularies; at white space when left out.
-        vocabulary_size: how many tokens of each side are kept, the special ones among them; all when left out.
+        target: the other text file, with the same number of lines.
+        output_dir: the folder to write to.
+        name: the prefix of the files' names; by default, the source's name.
+        eval_every: hold out every n-th pair as `eval`; None for no `eval`.
+        shards: the number of files for each split.
+        tokenizer: splits texts into the tokens of the vocabularies; by default, at white space.
+        vocabulary_size: the number of tokens of each side, including the special ones; None for
+            all.
 
     Returns:
         The metadata, and the `files` by split.
 
     Raises:
-        DataError: a file cannot be read, the files differ in length, or the place is taken.
+        DataError: a file cannot be read, the files differ in their numbers of lines, or
+            `output_dir` holds a data set.
     """
     from plx_pipelines.datasets.texts import write_pairs
     from plx_pipelines.text import Tokenizer, read_pairs
 
-    _check_place(output_dir)
-    first, second = read_pairs(source, target)
+    _check_output_dir(output_dir)
+    sources, targets = read_pairs(source, target)
     splits = {
-        split: ([first[place] for place in places], [second[place] for place in places])
-        for split, places in _split(np.zeros(len(first), int), eval_every).items()
+        split: ([sources[index] for index in indices], [targets[index] for index in indices])
+        for split, indices in _split(np.zeros(len(sources), int), eval_every).items()
     }
     return write_pairs(
         output_dir,
@@ -306,10 +313,11 @@ def convert_pairs(
     )
 
 
-def _check_place(output_dir: str | os.PathLike[str]) -> None:
+def _check_output_dir(output_dir: str | os.PathLike[str]) -> None:
     if (Path(output_dir) / META_DATA).exists():
         raise DataError(
-            f"{output_dir} holds a data set already; choose another folder, or delete its {META_DATA}"
+            f"{output_dir} holds a data set already; "
+            f"choose another folder, or delete its {META_DATA}"
         )
 
 
@@ -321,7 +329,8 @@ def _split(labels: np.ndarray, eval_every: int | None) -> dict[str, np.ndarray]:
     train, held_out = interleave_split(labels, eval_every)
     if not len(train) or not len(held_out):
         raise DataError(
-            f"eval_every: {eval_every} leaves {len(train)} of {len(labels)} examples to train on and holds {len(held_out)} out"
+            f"eval_every: {eval_every} leaves {len(train)} of {len(labels)} examples for training "
+            f"and holds out {len(held_out)}"
         )
     return {"train": train, "eval": held_out}
 
@@ -340,18 +349,14 @@ def _check_arrays(arrays: Mapping[str, np.ndarray], labels: Sequence[str]) -> No
         raise DataError(
             f"there is no array {', '.join(unknown)}; there are {', '.join(arrays) or 'none'}"
         )
-    if (
-        any(array.ndim == 0 for array in arrays.values())
-        or len({len(array) for array in arrays.values()}) > 1
-    ):
+    first_axes = {array.shape[:1] for array in arrays.values()}
+    if () in first_axes or len(first_axes) > 1:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise DataError(
-            f"arrays have the examples along their first axis, as many each; these have {shapes}"
-        )
+        raise DataError(f"arrays must have a first axis of the same size; the shapes are {shapes}")
     for name, array in arrays.items():
         if array.dtype.kind not in "iubfSU":
             raise DataError(
-                f"the array {name} has the type {array.dtype}; numbers and texts can be written"
+                f"the array {name} has the dtype {array.dtype}; expected numbers or strings"
             )
 
 
@@ -361,20 +366,18 @@ def _is_images(array: np.ndarray) -> bool:
     )
 
 
-def _feature(array: np.ndarray) -> tuple[str, Any]:
+def _feature(array: np.ndarray) -> tuple[str, Callable[[list[Any]], bytes]]:
     return _FEATURES.get(array.dtype.kind, ("string", bytes_feature))
 
 
-def _encode_rows(arrays: Mapping[str, np.ndarray], places: np.ndarray) -> Iterator[bytes]:
-    texts = {
+def _encode_rows(arrays: Mapping[str, np.ndarray], indices: np.ndarray) -> Iterator[bytes]:
+    encoded = {
         name: np.strings.encode(array, "utf-8") if array.dtype.kind == "U" else array
         for name, array in arrays.items()
     }
-    for place in places:
-        yield encode_sequence_example(
-            {
-                name: _feature(array)[1](array[place].ravel().tolist())
-                for name, array in texts.items()
-            },
-            {},
-        )
+    for index in indices:
+        context = {
+            name: _feature(array)[1](array[index].ravel().tolist())
+            for name, array in encoded.items()
+        }
+        yield encode_sequence_example(context, {})

@@ -1,4 +1,4 @@
-"""Serialized `tf.train.Example`s and `tf.train.SequenceExample`s to values, without TensorFlow."""
+"""Decode `tf.train.Example` and `tf.train.SequenceExample` without TensorFlow."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy as np
 from plx_core.errors import DataError
 
 Values: TypeAlias = list[bytes] | np.ndarray
-"""Bytes, or float32 or int64 of one axis."""
+"""A list of bytes, or a float32 or int64 array [n]."""
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 def decode_example(data: bytes) -> tuple[dict[str, Values], dict[str, list[Values]]]:
-    """The features of an example, and the lists of features of a sequence example, by name.
+    """Decode an example: its features, and the feature lists of a sequence example, by name.
 
     Raises:
-        DataError: the bytes are no such message.
+        DataError: the bytes are not such a message.
     """
     features: dict[str, Values] = {}
     sequences: dict[str, list[Values]] = {}
@@ -51,50 +51,49 @@ def _feature(data: bytes) -> Values:
             )
             return np.frombuffer(b"".join(packed), "<f4")
         if kind == 3:
-            numbers = [
-                n
-                for _, wire, value in _fields(content)
-                for n in (_varints(value) if wire == _BYTES else [value])
-            ]
+            numbers: list[int] = []
+            for _, wire, value in _fields(content):
+                numbers += _varints(value) if wire == _BYTES else [value]
             return np.array(numbers, np.uint64).view(np.int64)
     return []
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int, Any]]:
-    place = 0
-    while place < len(data):
-        key, place = _varint(data, place)
+    offset = 0
+    while offset < len(data):
+        key, offset = _varint(data, offset)
         wire = key & 7
         if wire == _VARINT:
-            value, place = _varint(data, place)
+            value, offset = _varint(data, offset)
             yield key >> 3, wire, value
             continue
         size = {_FIXED64: 8, _FIXED32: 4}.get(wire)
         if wire == _BYTES:
-            size, place = _varint(data, place)
-        if size is None or place + size > len(data):
-            raise ValueError(f"its field {key >> 3} does not end where the record does")
-        content = data[place : place + size]
-        place += size
+            size, offset = _varint(data, offset)
+        if size is None or offset + size > len(data):
+            raise ValueError(f"its field {key >> 3} runs past the end of the record")
+        content = data[offset : offset + size]
+        offset += size
         yield key >> 3, wire, content if wire == _BYTES else int.from_bytes(content, "little")
 
 
 def _varints(data: bytes) -> list[int]:
-    found, place = [], 0
-    while place < len(data):
-        value, place = _varint(data, place)
-        found.append(value)
-    return found
+    values = []
+    offset = 0
+    while offset < len(data):
+        value, offset = _varint(data, offset)
+        values.append(value)
+    return values
 
 
-def _varint(data: bytes, place: int) -> tuple[int, int]:
+def _varint(data: bytes, offset: int) -> tuple[int, int]:
     value = shift = 0
     while True:
-        byte = data[place]
-        place += 1
+        byte = data[offset]
+        offset += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
-            return value & 0xFFFFFFFFFFFFFFFF, place
+            return value & 0xFFFFFFFFFFFFFFFF, offset
         shift += 7
         if shift > 63:
-            raise ValueError("a number has more than 64 bits")
+            raise ValueError("an integer has more than 64 bits")

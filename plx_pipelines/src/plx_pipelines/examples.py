@@ -1,11 +1,11 @@
-"""How pipelines are tried: small files in a folder, and the parameters that read them."""
+"""Examples for the conformance checks of pipelines: small files, and the parameters for them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -20,11 +20,14 @@ from plx_pipelines.encoding import (
 from plx_pipelines.metadata import write_metadata
 from plx_pipelines.records import write_records
 
+Example: TypeAlias = Mapping[str, Any]
+"""An example of a component; see `plx_core.hookspecs.provide_examples`."""
+
 ROWS = 10
 
 
-def table(folder: Path) -> Mapping[str, Any]:
-    """Rows of numbers."""
+def table(folder: Path) -> Example:
+    """Write a table of numbers."""
     rows = "".join(f"{number},{number / 10},{number % 3}\n" for number in range(ROWS))
     (folder / "rows.csv").write_text(f"a,b,c\n{rows}", encoding="utf-8")
     return {
@@ -36,8 +39,8 @@ def table(folder: Path) -> Mapping[str, Any]:
     }
 
 
-def texts(folder: Path) -> Mapping[str, Any]:
-    """Pairs of lines, each longer than the one before."""
+def texts(folder: Path) -> Example:
+    """Write pairs of lines of increasing length."""
     for name, word in (("source", "tree"), ("target", "Baum")):
         (folder / name).write_text(
             "".join(f"{word} {'x ' * number}\n" for number in range(ROWS)), encoding="utf-8"
@@ -47,8 +50,8 @@ def texts(folder: Path) -> Mapping[str, Any]:
     }
 
 
-def image_folder(folder: Path) -> Mapping[str, Any]:
-    """Images of one colour, in two classes."""
+def image_folder(folder: Path) -> Example:
+    """Write images of one colour, in two classes."""
     for number in range(ROWS):
         path = folder / f"class{number % 2}" / f"{number}.png"
         path.parent.mkdir(exist_ok=True)
@@ -56,8 +59,8 @@ def image_folder(folder: Path) -> Mapping[str, Any]:
     return {"params": {"data_dir": str(folder), "height": 6, "width": 6}}
 
 
-def image_records(folder: Path) -> Mapping[str, Any]:
-    """Images of noise, with a label each."""
+def image_records(folder: Path) -> Example:
+    """Write images of noise, with labels."""
     pixels = np.random.default_rng(1).integers(0, 256, (ROWS, 4, 4, 3), np.uint8)
     write_records(
         folder / "images.tfrecord",
@@ -67,8 +70,8 @@ def image_records(folder: Path) -> Mapping[str, Any]:
     return {"params": _records(folder)}
 
 
-def sequence_records(folder: Path) -> Mapping[str, Any]:
-    """Sequences of points, of several lengths, with a label each."""
+def sequence_records(folder: Path) -> Example:
+    """Write sequences of points, of several lengths, with labels."""
     records = (
         encode_sequence_example(
             {"label": int64_feature([number])},
@@ -86,8 +89,8 @@ def sequence_records(folder: Path) -> Mapping[str, Any]:
     return {"params": _records(folder)}
 
 
-def dataset(folder: Path) -> Mapping[str, Any]:
-    """A `tf.data.Dataset` of numbers."""
+def dataset(folder: Path) -> Example:
+    """Return a `tf.data.Dataset` of numbers."""
     return {"params": {"dataset": tf.data.Dataset.range(ROWS).map(lambda number: {"x": number})}}
 
 

@@ -1,4 +1,4 @@
-"""Image files in folders, one folder for each class, without TensorFlow."""
+"""Find and read image files, in one folder for each class, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from plx_core.errors import CorruptData, DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
-"""Pillow's name for so many channels."""
+"""Pillow's mode for a number of channels."""
 
 
 def find_classes(folder: str | os.PathLike[str]) -> list[str]:
-    """The names of the folders in a folder, in alphabetical order; hidden ones are passed over.
+    """Return the names of the sub-folders that are not hidden, in alphabetical order.
 
     Raises:
-        DataError: there is none.
+        DataError: there are none.
     """
     names = sorted(
         path.name
@@ -35,25 +35,25 @@ def find_classes(folder: str | os.PathLike[str]) -> list[str]:
 
 
 def find_images(folder: Path) -> list[str]:
-    """The image files in a folder, in alphabetical order.
+    """Return the image files in a folder, in alphabetical order.
 
     Raises:
         DataError: there is no such folder, or no image in it.
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}")
-    found = sorted(
+    files = sorted(
         os.fspath(path)
         for path in folder.iterdir()
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
     )
-    if not found:
+    if not files:
         raise DataError(f"{folder} has no image; a file's name must end with {', '.join(SUFFIXES)}")
-    return found
+    return files
 
 
 def find_faults(paths: Sequence[str], most: int | None = None) -> dict[str, str]:
-    """The files that are no images, or cut off, and what is wrong with each."""
+    """Return the files that are not complete images, each with an error message."""
     faults: dict[str, str] = {}
     for path in paths:
         try:
@@ -69,15 +69,15 @@ def find_faults(paths: Sequence[str], most: int | None = None) -> dict[str, str]
 def read_image(
     path: str, size: tuple[int, int] | None = None, channels: int | None = None
 ) -> np.ndarray:
-    """An image file as uint8 [height, width, channels].
+    """Read an image file as uint8 [height, width, channels].
 
     Args:
         path: the file.
-        size: height and width to resize to; the file's own when left out.
-        channels: 1 for grey levels, 3 for colours, 4 with transparency; the file's own when left out.
+        size: the height and width to resize to; None keeps the file's.
+        channels: 1 for greyscale, 3 for RGB, 4 for RGB with transparency; None keeps the file's.
 
     Raises:
-        CorruptData: the file is no image, or cut off.
+        CorruptData: the file is not an image, or is truncated.
     """
     return _decode(path, path, size, channels)
 
@@ -85,7 +85,7 @@ def read_image(
 def decode_image(
     content: bytes, name: str, size: tuple[int, int] | None = None, channels: int | None = None
 ) -> np.ndarray:
-    """The same for the content of a file, which messages call `name`."""
+    """Decode the content of a file as `read_image` does; error messages call it `name`."""
     return _decode(io.BytesIO(content), name, size, channels)
 
 

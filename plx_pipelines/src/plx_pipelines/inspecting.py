@@ -1,4 +1,4 @@
-"""What is in record files, and whether it is what was written: `plx data verify` and `plx data show`, without TensorFlow."""
+"""Verify and describe record files without TensorFlow: `plx data verify` and `plx data show`."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ from PIL import Image
 
 from plx_core.errors import DataError
 from plx_pipelines.decoding import Values, decode_example
+from plx_pipelines.metadata import META_DATA, read_metadata
 from plx_pipelines.records import Fault, Index, RecordReader, find_files, scan, writing
 
-_MOST_EXAMINED = 1_000
+_MAX_EXAMINED = 1_000
 
 
 @frozen
 class Report:
-    """What a walk through record files found.
+    """Result of verifying record files.
 
     Attributes:
-        records: readable records by file.
-        faults: what cannot be read.
+        records: the number of intact records by file.
+        faults: the corrupt records.
     """
 
     records: Mapping[str, int]
@@ -33,22 +34,22 @@ class Report:
 
     @property
     def exit_code(self) -> int:
-        """0 when everything can be read, else 1."""
+        """0 if all records are intact, else 1."""
         return 1 if self.faults else 0
 
     def lines(self) -> list[str]:
-        """The report as a person reads it."""
+        """Return the report as lines of text."""
         lines = []
         for path, count in self.records.items():
             faults = [fault for fault in self.faults if fault.path == path]
-            lost = (
-                f", {len(faults)} unreadable places that cost {sum(fault.lost_bytes for fault in faults)} bytes"
-                if faults
-                else ", all intact"
-            )
-            lines.append(f"{path}: {count} records{lost}")
+            state = "all intact"
+            if faults:
+                lost_bytes = sum(fault.lost_bytes for fault in faults)
+                state = f"{len(faults)} corrupt ({lost_bytes} bytes lost)"
+            lines.append(f"{path}: {count} records, {state}")
             lines += [
-                f"  record {fault.record} at byte {fault.offset}: {fault.reason} ({fault.lost_bytes} bytes)"
+                f"  record {fault.record} at byte {fault.offset}: {fault.reason} "
+                f"({fault.lost_bytes} bytes lost)"
                 for fault in faults
             ]
         return lines
@@ -56,13 +57,13 @@ class Report:
 
 @frozen
 class Summary:
-    """What the records of some files hold.
+    """Summary of the records of some files.
 
     Attributes:
-        records: how many there are.
-        features: what was seen of each feature: its type and shape, or range of lengths.
-        examined: how many records were looked into.
-        faults: what cannot be read.
+        records: the number of intact records.
+        features: a description of each feature: its type and shape, or range of lengths.
+        examined: the number of records that were decoded for it.
+        faults: the corrupt records.
     """
 
     records: int
@@ -71,24 +72,19 @@ class Summary:
     faults: Sequence[Fault] = field(factory=tuple)
 
     def lines(self) -> list[str]:
-        """The summary as a person reads it."""
-        head = f"{self.records} records" + (
-            f", {len(self.faults)} unreadable places" if self.faults else ""
-        )
-        seen = (
-            f"seen in {'all' if self.examined == self.records else f'the first {self.examined}'} of them:"
-            if self.examined
-            else ""
-        )
-        return [
-            head,
-            *([seen] if seen else []),
-            *(f"  {name}: {text}" for name, text in self.features.items()),
-        ]
+        """Return the summary as lines of text."""
+        lines = [f"{self.records} records"]
+        if self.faults:
+            lines[0] += f", {len(self.faults)} corrupt"
+        if self.examined:
+            examined = "all" if self.examined == self.records else f"the first {self.examined}"
+            lines.append(f"features of {examined} records:")
+        lines += [f"  {name}: {text}" for name, text in self.features.items()]
+        return lines
 
 
 def verify(paths: str | Sequence[str]) -> Report:
-    """Walk the lengths and data of every record, and check them against their checksums."""
+    """Check the length and data of every record against their checksums."""
     indexes = _scan(paths)
     return Report(
         {index.path: len(index) for index in indexes},
@@ -102,20 +98,20 @@ def show(
     columns: int = 8,
     rows: int = 4,
 ) -> Summary:
-    """Sum up what files hold; and write a contact sheet of the first images, where there are any.
+    """Describe the records of files, and write a contact sheet of the first images if requested.
 
     Args:
         paths: files or patterns.
-        sheet: a PNG file to write.
-        columns: images beside each other.
-        rows: lines of images.
+        sheet: the PNG file of the contact sheet; None for none.
+        columns: the number of columns of the sheet.
+        rows: the largest number of rows of the sheet.
 
     Raises:
-        DataError: a record is not an example, or a sheet is wanted and there is no image.
+        DataError: a record is not an example, or there is no image for the sheet.
     """
     indexes = _scan(paths)
     reader = RecordReader(indexes)
-    examined = min(len(reader), _MOST_EXAMINED)
+    examined = min(len(reader), _MAX_EXAMINED)
     examples = [decode_example(data) for data in reader.read(np.arange(examined))]
     kinds: dict[str, list[str]] = {}
     for features, sequences in examples:
@@ -128,21 +124,19 @@ def show(
     if sheet is not None:
         _write_sheet(Path(sheet), [features for features, _ in examples], reader, columns, rows)
     faults = [fault for index in indexes for fault in index.faults]
-    return Summary(
-        len(reader), {name: _sum_up(seen) for name, seen in kinds.items()}, examined, faults
-    )
+    summaries = {name: _summarize(descriptions) for name, descriptions in kinds.items()}
+    return Summary(len(reader), summaries, examined, faults)
 
 
 def contact_sheet(images: Sequence[Image.Image], columns: int) -> Image.Image:
-    """Images in lines beside each other, each in the middle of a square."""
+    """Arrange images in a grid, each in the middle of a square cell."""
     side = max(max(image.size) for image in images) + 4
     sheet = Image.new("RGB", (side * columns, side * math.ceil(len(images) / columns)), "white")
-    for place, image in enumerate(images):
-        row, column = divmod(place, columns)
-        sheet.paste(
-            image.convert("RGB"),
-            (column * side + (side - image.width) // 2, row * side + (side - image.height) // 2),
-        )
+    for number, image in enumerate(images):
+        row, column = divmod(number, columns)
+        left = column * side + (side - image.width) // 2
+        top = row * side + (side - image.height) // 2
+        sheet.paste(image.convert("RGB"), (left, top))
     return sheet
 
 
@@ -165,20 +159,21 @@ def _describe(values: Values) -> str:
 
 
 def _describe_image(data: bytes) -> str:
-    kind = (
-        "PNG" if data.startswith(b"\x89PNG") else "JPEG" if data.startswith(b"\xff\xd8\xff") else ""
-    )
-    if not kind:
+    if data.startswith(b"\x89PNG"):
+        kind = "PNG"
+    elif data.startswith(b"\xff\xd8\xff"):
+        kind = "JPEG"
+    else:
         return ""
     try:
         with Image.open(io.BytesIO(data)) as image:
             return f"{kind} of {image.height} x {image.width} x {len(image.getbands())}"
     except (OSError, SyntaxError, ValueError):
-        return f"{kind} that cannot be read"
+        return f"{kind} that cannot be decoded"
 
 
-def _sum_up(seen: Sequence[str]) -> str:
-    distinct = sorted(set(seen))
+def _summarize(descriptions: Sequence[str]) -> str:
+    distinct = sorted(set(descriptions))
     if len(distinct) <= 3:
         return ", ".join(distinct)
     steps = [text.rpartition(" x ") for text in distinct]
@@ -186,11 +181,9 @@ def _sum_up(seen: Sequence[str]) -> str:
         counts = [int(count) for _, _, count in steps]
         return f"{steps[0][0]} x {min(counts)} to {max(counts)}"
     sizes = [int(text.removesuffix(" bytes")) for text in distinct if text.endswith(" bytes")]
-    return (
-        f"{min(sizes)} to {max(sizes)} bytes"
-        if len(sizes) == len(distinct)
-        else f"{len(distinct)} different shapes"
-    )
+    if len(sizes) == len(distinct):
+        return f"{min(sizes)} to {max(sizes)} bytes"
+    return f"{len(distinct)} different shapes"
 
 
 def _write_sheet(
@@ -207,14 +200,13 @@ def _write_sheet(
             try:
                 images.append(_open(features["image/encoded"][0], folder))
             except (OSError, SyntaxError, ValueError) as error:
-                index, place = reader.locate(number)
+                index, row = reader.locate(number)
                 raise DataError(
-                    f"{index.path}: record {index.numbers[place]}: its image cannot be decoded: {error}"
+                    f"{index.path}: record {index.numbers[row]}: "
+                    f"its image cannot be decoded: {error}"
                 ) from error
     if not images:
-        raise DataError(
-            "there is no image/encoded in the records, so there is nothing for a contact sheet"
-        )
+        raise DataError("no image/encoded in the records, so no contact sheet can be written")
     buffer = io.BytesIO()
     contact_sheet(images, columns).save(buffer, "png")
     with writing(path) as file:
@@ -226,13 +218,12 @@ def _open(data: bytes, folder: Path) -> Image.Image:
         image = Image.open(io.BytesIO(data))
         image.load()
         return image
-    from plx_pipelines.metadata import META_DATA, read_metadata
-
     size = read_metadata(folder / META_DATA, {"height": int, "width": int, "channels": int})
     height, width, channels = (size[key] for key in ("height", "width", "channels"))
     if len(data) != height * width * channels:
         raise DataError(
-            f"an image of {len(data)} bytes is neither PNG nor JPEG, nor the pixels of {height} x {width} x {channels}"
+            f"an image of {len(data)} bytes is neither PNG nor JPEG, "
+            f"nor the raw pixels of {height} x {width} x {channels}"
         )
     pixels = np.frombuffer(data, np.uint8).reshape(height, width, channels)
     return Image.fromarray(pixels[..., 0] if channels == 1 else pixels)

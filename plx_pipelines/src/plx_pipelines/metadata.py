@@ -1,4 +1,4 @@
-"""The `meta_data.json` beside record files, which says what they hold."""
+"""The `meta_data.json` beside record files, which describes their content."""
 
 from __future__ import annotations
 
@@ -6,42 +6,45 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from plx_core.errors import DataError
 from plx_pipelines.records import writing
 
 META_DATA = "meta_data.json"
 
+Metadata: TypeAlias = Mapping[str, Any]
+"""The content of a metadata file; functions that write data sets add the `files` by split."""
 
-def read_metadata(path: str | os.PathLike[str], required: Mapping[str, type]) -> dict[str, Any]:
-    """The content of a metadata file.
+
+def read_metadata(path: str | os.PathLike[str], required: Mapping[str, type]) -> Metadata:
+    """Return the content of a metadata file.
 
     Args:
         path: the file.
-        required: the keys that must be there, and their types.
+        required: the required keys, and their types.
 
     Raises:
-        DataError: there is no such file, it is not a JSON object, or a key is missing or of another type.
+        DataError: there is no such file, it is not a JSON object, or a key is missing or has the
+            wrong type.
     """
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        content: Metadata = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise DataError(f"the metadata {path} cannot be read: {error.strerror}") from error
     except ValueError as error:
         raise DataError(f"the metadata {path} is not JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise DataError(f"the metadata {path} must be a JSON object, not {type(found).__name__}")
+    if not isinstance(content, dict):
+        raise DataError(f"the metadata {path} must be a JSON object, not {type(content).__name__}")
     for key, kind in required.items():
-        if not isinstance(found.get(key), kind) or isinstance(found[key], bool):
-            raise DataError(
-                f"the metadata {path} needs {key}: {kind.__name__}; got {found.get(key)!r}"
-            )
-    return found
+        value = content.get(key)
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise DataError(f"the metadata {path} needs {key}: {kind.__name__}; got {value!r}")
+    return content
 
 
-def write_metadata(folder: str | os.PathLike[str], content: Mapping[str, Any]) -> Path:
-    """Write `meta_data.json` in a folder, where it appears complete or not at all."""
+def write_metadata(folder: str | os.PathLike[str], content: Metadata) -> Path:
+    """Write `meta_data.json` into a folder, atomically."""
     path = Path(folder) / META_DATA
     with writing(path) as file:
         file.write(json.dumps(content, indent=2).encode() + b"\n")

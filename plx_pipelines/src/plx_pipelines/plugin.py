@@ -1,4 +1,4 @@
-"""What plx_pipelines offers, by the names that a config uses."""
+"""The components of plx_pipelines, by the names that a config uses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from plx_core.hookspecs import Factories, hookimpl
 
 @hookimpl
 def provide_pipelines() -> Factories:
-    """Inputs from record files, text files, tables and folders of images."""
+    """Provide pipelines for record files, text files, tables and folders of images."""
     return {
         "ImageCaptioningPipeline": "plx_pipelines.captions:ImageCaptioningPipeline",
         "ImageFolderPipeline": "plx_pipelines.folders:ImageFolderPipeline",
@@ -24,7 +24,7 @@ def provide_pipelines() -> Factories:
 
 @hookimpl
 def provide_datasets() -> Factories:
-    """Known data sets."""
+    """Provide well-known data sets."""
     names = ("cifar10", "digits", "fashion_mnist", "flowers17", "imdb", "mnist", "shapes")
     return {
         "text-pairs": "plx_pipelines.datasets.text_pairs:prepare",
@@ -34,19 +34,36 @@ def provide_datasets() -> Factories:
 
 @hookimpl
 def provide_aliases() -> Mapping[str, Mapping[str, str]]:
-    """Other ways to write a name."""
+    """Provide other names of data sets."""
     return {"datasets": {"text_pairs": "text-pairs", "multi30k": "text-pairs"}}
 
 
 @hookimpl
 def provide_layers() -> Factories:
-    """Layers that process images, in a pipeline's `feature_processors` or in a model."""
+    """Provide layers that process images, in `feature_processors` or in a model."""
     modules = {
-        "colours": ("AdjustBrightness", "AdjustContrast", "AdjustGamma", "AdjustHue", "AdjustSaturation", "ConvertColorSpace",
-                    "ConvertImagesDtype", "Standardization"),
-        "geometry": ("CentralCrop", "ExtractGlimpse", "Flip", "RandomImageCrop", "Resize", "Rotate90", "ToBoundingBox", "Transpose"),
+        "colours": (
+            "AdjustBrightness",
+            "AdjustContrast",
+            "AdjustGamma",
+            "AdjustHue",
+            "AdjustSaturation",
+            "ConvertColorSpace",
+            "ConvertImagesDtype",
+            "Standardization",
+        ),
+        "geometry": (
+            "CentralCrop",
+            "ExtractGlimpse",
+            "Flip",
+            "RandomImageCrop",
+            "Resize",
+            "Rotate90",
+            "ToBoundingBox",
+            "Transpose",
+        ),
         "measures": ("DrawBoundingBoxes", "TotalVariation"),
-    }  # fmt: skip
+    }
     return {
         name: f"plx_pipelines.processors.{module}:{name}"
         for module, names in modules.items()
@@ -56,7 +73,7 @@ def provide_layers() -> Factories:
 
 @hookimpl
 def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]:
-    """What polyaxon-lib called the files of two pipelines."""
+    """Provide the names of parameters that polyaxon-lib used."""
     return {
         "pipelines": {
             name: {"files": "data_files"}
@@ -67,7 +84,7 @@ def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]
 
 @hookimpl
 def provide_commands() -> Mapping[str, str]:
-    """Commands that make record files and look into them."""
+    """Provide commands that write and inspect record files."""
     return {
         f"data {name}": f"plx_pipelines.commands:{name}" for name in ("convert", "show", "verify")
     }
@@ -75,7 +92,7 @@ def provide_commands() -> Mapping[str, str]:
 
 @hookimpl
 def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
-    """How those are tried that need files, or an image."""
+    """Provide examples of the pipelines and layers that need files, or an image, as input."""
     image = (8, 8, 3)
     box = {"offset_height": 1, "offset_width": 1, "target_height": 12, "target_width": 12}
     pipelines = {

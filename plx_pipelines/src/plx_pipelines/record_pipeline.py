@@ -16,7 +16,7 @@ class RecordPipeline(IndexedPipeline):
     Args:
         source: the records.
         spec: the features and labels before processing.
-        lengths: see `plx_core.IndexedPipeline`, as for the options.
+        lengths: see `plx_core.IndexedPipeline`.
         options: see `plx_core.IndexedPipeline`.
     """
 
@@ -31,11 +31,11 @@ class RecordPipeline(IndexedPipeline):
         self._source = source
 
     def counters(self) -> Mapping[str, int]:
-        """Return the number of corrupt places that were skipped, and of their bytes."""
+        """Return the number of corrupt records that were skipped, and of their bytes."""
         return self._source.counters()
 
     def failure(self) -> Exception | None:
-        """Find the corrupt record, or else the first one with other content than expected."""
+        """Find the corrupt record, or the first one that cannot be parsed or decoded."""
         return self._source.failure or super().failure()
 
     def _prepare(self) -> bool:

@@ -1,6 +1,7 @@
-"""TFRecord files in plain Python: write, index, verify, and read at any place.
+"""TFRecord files in plain Python: write, index, verify, and read in any order.
 
-A record is a little-endian uint64 length, a masked CRC32C of those 8 bytes, the data, and a masked CRC32C of the data
+A record is a little-endian uint64 length, a masked CRC32C of those 8 bytes, the data, and a masked
+CRC32C of the data
 (https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details).
 """
 
@@ -9,7 +10,6 @@ from __future__ import annotations
 import io
 import os
 import struct
-import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,18 +21,19 @@ import google_crc32c
 import numpy as np
 from attrs import field, frozen
 
-from plx_core import cache_dir
+from plx_core import cache_dir, write_aside
 from plx_core.errors import CorruptData, DataError
 
 HEADER = 12
 FOOTER = 4
 INDEX_FORMAT = 1
+BAD_DATA = "the data does not match its checksum"
 _CRC_DELTA = 0xA282EAD8
 
 
 @frozen
 class Fault:
-    """A record that cannot be read, and how many bytes of the file are lost with it."""
+    """A corrupt record, and the number of bytes of the file that are lost with it."""
 
     path: str
     record: int
@@ -46,13 +47,15 @@ class Fault:
 
 @frozen(eq=False)
 class Index:
-    """Where the readable records of one file are.
+    """The positions of the intact records of one file.
 
     Attributes:
+        path: the file.
         offsets: int64 [n], the first byte of each record's data.
-        lengths: int64 [n], the bytes of each record's data.
-        numbers: int64 [n], the place of each record in the file, counted from 0; unreadable ones leave gaps.
-        faults: what cannot be read.
+        lengths: int64 [n], the number of bytes of each record's data.
+        numbers: int64 [n], the number of each record in the file, from 0; corrupt records leave
+            gaps.
+        faults: the corrupt records.
         verified: whether the data was checked, not only the lengths.
     """
 
@@ -68,7 +71,7 @@ class Index:
 
 
 def masked_crc(data: bytes) -> int:
-    """The checksum that a TFRecord file holds of these bytes."""
+    """Return the checksum of these bytes, as a TFRecord file stores it."""
     crc: int = google_crc32c.value(data)
     return ((crc >> 15 | crc << 17) + _CRC_DELTA) & 0xFFFFFFFF
 
@@ -82,7 +85,7 @@ def write_record(file: IO[bytes], data: bytes) -> None:
 
 
 def write_records(path: str | os.PathLike[str], records: Iterable[bytes]) -> int:
-    """Write a file, which appears under its name only when it is complete; how many records there were."""
+    """Write a file, which appears only when it is complete, and return the number of records."""
     count = 0
     with writing(Path(path)) as file:
         for data in records:
@@ -93,34 +96,25 @@ def write_records(path: str | os.PathLike[str], records: Iterable[bytes]) -> int
 
 @contextmanager
 def writing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name, synced to the disk, only when the block ends without an error."""
+    """Open a file that appears at `path` only when the block succeeds; create its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        dir=path.parent, prefix=f".{path.name}.", delete=False
-    ) as file:
-        try:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(path)
-        except BaseException:
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    with write_aside(path) as aside, aside.open("wb") as file:
+        yield file
 
 
 def scan(path: str | os.PathLike[str], *, verify: bool = True) -> Index:
-    """Walk a file from its start to its end.
+    """Index a file by reading it from start to end.
 
     Args:
         path: the file.
-        verify: check the data of each record too; else only the lengths are read and checked.
+        verify: also check the data of each record; otherwise only read and check the lengths.
 
     Returns:
-        The readable records, and the faults. After a wrong length nothing more can be found, so the rest of the file is lost.
+        The intact records, and the faults. After a corrupt length the next record cannot be
+        located, so the rest of the file is lost.
     """
     name = os.fspath(path)
-    found: list[tuple[int, int, int]] = []
+    rows: list[tuple[int, int, int]] = []
     faults: list[Fault] = []
     with Path(path).open("rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -134,47 +128,42 @@ def scan(path: str | os.PathLike[str], *, verify: bool = True) -> Index:
             (length,) = struct.unpack_from("<Q", header)
             end = offset + HEADER + length + FOOTER
             if verify and not _is_intact(file.read(length + FOOTER)):
-                faults.append(
-                    Fault(
-                        name, number, offset, "the data does not match its checksum", end - offset
-                    )
-                )
+                faults.append(Fault(name, number, offset, BAD_DATA, end - offset))
             else:
-                found.append((offset + HEADER, length, number))
+                rows.append((offset + HEADER, length, number))
             file.seek(end)
             offset, number = end, number + 1
-    columns = np.array(found, np.int64).reshape(-1, 3).T
+    columns = np.array(rows, np.int64).reshape(-1, 3).T
     return Index(name, columns[0], columns[1], columns[2], tuple(faults), verify)
 
 
 def load_index(path: str | os.PathLike[str], *, verify: bool = False) -> Index:
-    """The index of a file: remembered from an earlier scan where the file's size and time are the same, else made.
+    """Return the index of a file: a stored one if the file's size and time match, else a new one.
 
-    It is kept beside the file, or in the user's cache folder where that is not possible.
+    The index is stored beside the file or, if that is not possible, in the user's cache folder.
     """
-    places = _index_places(Path(path))
+    index_paths = _index_paths(Path(path))
     status = Path(path).stat()
     stamp = (status.st_size, status.st_mtime_ns)
-    for place in places:
-        index = _read_index(place, os.fspath(path), stamp)
+    for index_path in index_paths:
+        index = _read_index(index_path, os.fspath(path), stamp)
         if index is not None and (index.verified or not verify):
             return index
     index = scan(path, verify=verify)
-    for place in places:
+    for index_path in index_paths:
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
-            _write_index(place, index, stamp)
+            _write_index(index_path, index, stamp)
             break
         except OSError:
-            continue  # an index that cannot be kept costs the next start a scan and nothing else
+            continue  # without a stored index, the next start only has to scan the file again
     return index
 
 
 class RecordReader:
-    """Records of several files by number, in any order; each is checked against its checksum every time.
+    """Records of several files by number, in any order; each read verifies the checksum.
 
-    Files are read with `pread`: it lets other threads go on meanwhile, and a file that shrinks is an error, where a
-    memory map would end the process.
+    Files are read with `pread`: it does not block other threads, and a file that was truncated
+    raises an error, while a memory map would crash the process.
     """
 
     def __init__(self, indexes: Sequence[Index]) -> None:
@@ -195,19 +184,20 @@ class RecordReader:
 
     @property
     def lengths(self) -> np.ndarray:
-        """The bytes of data of each record: int64 [n]."""
+        """The number of bytes of data of each record: int64 [n]."""
         return self._lengths
 
     @property
     def num_bytes(self) -> int:
-        """How many bytes of data the records hold."""
+        """The number of bytes of data in all records."""
         return int(self._lengths.sum())
 
     def read(self, numbers: np.ndarray) -> list[bytes]:
-        """The data of the records of these numbers, int64 [b].
+        """Return the data of the records with these numbers, int64 [b].
 
         Raises:
-            CorruptData: a record is not what was written; file, record and byte offset are named.
+            CorruptData: a record does not match its checksum; the message names the file, the
+                record and the byte offset.
         """
         columns = (
             self._descriptors[numbers].tolist(),
@@ -223,11 +213,11 @@ class RecordReader:
         return records
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Close the files."""
         self._close()
 
     def locate(self, number: int) -> tuple[Index, int]:
-        """The file of a record, and the record's place in the file's index."""
+        """Return the index of the file of a record, and the row of the record in it."""
         for index in self._indexes:
             if number < len(index):
                 return index, number
@@ -236,27 +226,16 @@ class RecordReader:
 
     def _explain(self, numbers: np.ndarray, blocks: Sequence[bytes]) -> None:
         for number, block in zip(numbers.tolist(), blocks, strict=True):
-            wanted = int(self._lengths[number]) + FOOTER
-            if _is_intact(block) and len(block) == wanted:
+            size = int(self._lengths[number]) + FOOTER
+            if _is_intact(block) and len(block) == size:
                 continue
             index, row = self.locate(number)
-            short = (
-                f"the file ends {wanted - len(block)} bytes before the record does"
-                if len(block) < wanted
-                else ""
-            )
-            reason = short or "the data does not match its checksum"
-            raise CorruptData(
-                str(
-                    Fault(
-                        index.path,
-                        int(index.numbers[row]),
-                        int(index.offsets[row]) - HEADER,
-                        reason,
-                        wanted,
-                    )
-                )
-            )
+            reason = BAD_DATA
+            if len(block) < size:
+                reason = f"the file ends {size - len(block)} bytes before the record does"
+            offset = int(index.offsets[row]) - HEADER
+            fault = Fault(index.path, int(index.numbers[row]), offset, reason, size)
+            raise CorruptData(str(fault))
 
 
 def _close_all(descriptors: Sequence[int]) -> None:
@@ -266,17 +245,16 @@ def _close_all(descriptors: Sequence[int]) -> None:
 
 def _header_fault(header: bytes, left: int) -> str:
     if len(header) < HEADER:
-        return f"the file ends after {len(header)} of the {HEADER} bytes that a record begins with"
+        return f"the file ends after {len(header)} of the {HEADER} bytes of a record's header"
     length, crc = struct.unpack("<QI", header)
     if crc != masked_crc(header[:8]):
-        compressed = (
-            "; the file is compressed with gzip: decompress it first"
-            if header.startswith(b"\x1f\x8b")
-            else ""
-        )
-        return f"the length does not match its checksum{compressed}"
-    if HEADER + length + FOOTER > left:
-        return f"the file ends {HEADER + length + FOOTER - left} bytes before the record does"
+        reason = "the length does not match its checksum"
+        if header.startswith(b"\x1f\x8b"):
+            reason += "; the file is compressed with gzip: decompress it first"
+        return reason
+    missing = HEADER + length + FOOTER - left
+    if missing > 0:
+        return f"the file ends {missing} bytes before the record does"
     return ""
 
 
@@ -286,12 +264,12 @@ def _is_intact(block: bytes) -> bool:
     )
 
 
-def _index_places(path: Path) -> list[Path]:
+def _index_paths(path: Path) -> list[Path]:
     digest = sha256(os.fsencode(path.resolve())).hexdigest()[:24]
     return [path.with_name(f".{path.name}.index"), cache_dir() / "indexes" / f"{digest}.index"]
 
 
-def _write_index(place: Path, index: Index, stamp: tuple[int, int]) -> None:
+def _write_index(index_path: Path, index: Index, stamp: tuple[int, int]) -> None:
     faults = [(fault.record, fault.offset, fault.lost_bytes) for fault in index.faults]
     buffer = io.BytesIO()
     np.savez(
@@ -301,17 +279,17 @@ def _write_index(place: Path, index: Index, stamp: tuple[int, int]) -> None:
         faults=np.array(faults, np.int64).reshape(-1, 3),
         reasons=np.array([fault.reason for fault in index.faults], np.str_),
     )
-    with writing(place) as file:
+    with writing(index_path) as file:
         file.write(buffer.getvalue() + struct.pack("<I", masked_crc(buffer.getvalue())))
 
 
-def _read_index(place: Path, path: str, stamp: tuple[int, int]) -> Index | None:
+def _read_index(index_path: Path, path: str, stamp: tuple[int, int]) -> Index | None:
     try:
-        content = place.read_bytes()
+        content = index_path.read_bytes()
     except OSError:
         return None
     if not _is_intact(content):
-        return None  # it can be made again
+        return None  # the caller scans the file again
     with np.load(io.BytesIO(content[:-FOOTER]), allow_pickle=False) as stored:
         number, *stored_stamp, verified = stored["header"].tolist()
         if number != INDEX_FORMAT or tuple(stored_stamp) != stamp:
@@ -325,20 +303,18 @@ def _read_index(place: Path, path: str, stamp: tuple[int, int]) -> Index | None:
 
 
 def find_files(patterns: str | Sequence[str]) -> list[str]:
-    """The files that paths and patterns (`*`, `?`) name, each once, in a fixed order.
+    """Return the files that match paths and patterns (`*`, `?`), each once, in a fixed order.
 
     Raises:
-        DataError: a path or pattern names no file.
+        DataError: a path or pattern matches no file.
     """
-    found: dict[str, None] = {}
+    files: dict[str, None] = {}
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         path = Path(pattern).expanduser()
-        matches = (
-            [path]
-            if path.is_file()
-            else sorted(match for match in path.parent.glob(path.name) if match.is_file())
-        )
+        matches = [path]
+        if not path.is_file():
+            matches = sorted(match for match in path.parent.glob(path.name) if match.is_file())
         if not matches:
             raise DataError(f"there is no file {pattern}")
-        found.update({os.fspath(match): None for match in matches})
-    return list(found)
+        files.update({os.fspath(match): None for match in matches})
+    return list(files)

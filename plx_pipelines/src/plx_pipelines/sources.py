@@ -1,4 +1,4 @@
-"""Serialized records, in memory or on disk, as TensorFlow reads them: any of them, in any order."""
+"""Read serialized records by index within a TensorFlow graph, from memory or from disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from plx_pipelines.records import HEADER, Fault, RecordReader, find_files, load_
 OnCorrupt: TypeAlias = Literal["error", "skip"]
 
 RESIDENT_BYTES = 256 * 2**20
-"""Records that take no more than this are kept in memory unless the pipeline is told otherwise."""
+"""By default, records of at most this size in total are kept in memory."""
 
 
 class RecordSource:
@@ -23,13 +23,14 @@ class RecordSource:
 
     Args:
         data_files: files or patterns.
-        on_corrupt: `error` stops at the first record that is not what was written; `skip` leaves such records out. To keep the
-            order a plain function, they are looked for before the first batch, which reads every file once.
-        corrupt_budget: with `skip`, how many unreadable places are put up with.
-        resident: whether the records' bytes are kept in memory; None for when they take less than 256 MiB.
+        on_corrupt: `error` stops at the first corrupt record; `skip` leaves corrupt records out.
+            For that it verifies every file once before the first batch, so that the order of
+            batches stays a function of the seed.
+        corrupt_budget: with `skip`, how many corrupt records are tolerated.
+        resident: whether to keep the records in memory; when None, if they take at most 256 MiB.
 
     Raises:
-        CorruptData: a file is damaged, or damaged beyond the budget.
+        CorruptData: a file is corrupt, or has more corrupt records than the budget.
         DataError: there is no such file, or no record in any of them.
     """
 
@@ -44,7 +45,7 @@ class RecordSource:
         indexes = [load_index(path, verify=on_corrupt == "skip") for path in self.files]
         self._skips = on_corrupt == "skip"
         self.faults = [fault for index in indexes for fault in index.faults]
-        _judge(self.faults, corrupt_budget if self._skips else 0, self._skips)
+        _check_budget(self.faults, corrupt_budget if self._skips else 0, self._skips)
         self._reader = RecordReader(indexes)
         if not len(self._reader):
             raise DataError(f"there is no record in {', '.join(self.files)}")
@@ -57,11 +58,11 @@ class RecordSource:
 
     @property
     def lengths(self) -> np.ndarray:
-        """The bytes of each record: int64 [n]."""
+        """The number of bytes of each record: int64 [n]."""
         return self._reader.lengths
 
     def counters(self) -> Mapping[str, int]:
-        """How many places were left out as unreadable, and how many bytes with them."""
+        """Return the number of corrupt records that were skipped, and of their bytes."""
         if not self._skips:
             return {}
         return {
@@ -70,23 +71,21 @@ class RecordSource:
         }
 
     def locate(self, number: int) -> str:
-        """The file, the record's place in it, and its first byte."""
-        index, place = self._reader.locate(number)
-        return (
-            f"{index.path}: record {index.numbers[place]} at byte {index.offsets[place] - HEADER}"
-        )
+        """Describe a record by its file, its number in the file, and its first byte."""
+        index, row = self._reader.locate(number)
+        return f"{index.path}: record {index.numbers[row]} at byte {index.offsets[row] - HEADER}"
 
     def first(self) -> bytes:
-        """The first record."""
+        """Return the first record."""
         return self._reader.read(np.zeros(1, np.int64))[0]
 
     def load(self) -> None:
-        """Read all records into memory, if they are to be kept there."""
+        """Read all records into memory, if the source keeps them there."""
         if self._keep and self._resident is None:
             self._resident = Resident(self._reader.read(np.arange(len(self))))
 
     def read(self, indices: tf.Tensor) -> tf.Tensor:
-        """The records at int64 [b] indices: string [b]."""
+        """Return the records, string [b], at these indices, int64 [b]."""
         if self._resident is not None:
             return self._resident.gather(indices)
         records = tf.numpy_function(self._read, [indices], tf.string, stateful=False)
@@ -97,17 +96,16 @@ class RecordSource:
         try:
             return np.array(self._reader.read(indices), object)
         except Exception as error:
-            self.failure = error  # TensorFlow hands on no more than the text of what was raised
+            self.failure = error  # TensorFlow passes on only the message
             raise
 
 
-def _judge(faults: Sequence[Fault], budget: int, skips: bool) -> None:
+def _check_budget(faults: Sequence[Fault], budget: int, skips: bool) -> None:
     if len(faults) <= budget:
         return
-    more = f", and {len(faults) - 1} more like it" if len(faults) > 1 else ""
-    hint = (
-        f"; {len(faults)} are more than corrupt_budget: {budget}"
-        if skips
-        else "; on_corrupt: skip would leave it out"
-    )
-    raise CorruptData(f"{faults[0]}, which costs {faults[0].lost_bytes} bytes{more}{hint}")
+    message = f"{faults[0]} ({faults[0].lost_bytes} bytes lost)"
+    if len(faults) > 1:
+        message += f", the first of {len(faults)} corrupt records"
+    if skips:
+        raise CorruptData(f"{message}; {len(faults)} are more than corrupt_budget: {budget}")
+    raise CorruptData(f"{message}; set on_corrupt: skip to leave out corrupt records")

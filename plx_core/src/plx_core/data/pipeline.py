@@ -1,16 +1,13 @@
-"""What a plug-in implements: small abstract classes, which core calls and nothing else.
-
-What changes over time has `state()` and `restore()`: a mapping of names to NumPy arrays, numbers, texts, and mappings
-of these. A checkpoint is those states, so a part that returns all that it would miss resumes exactly.
-"""
+"""The interface of a data pipeline."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plx_core.errors import DataError
+from plx_core.types import Dataset, Nested
 
 if TYPE_CHECKING:
     import keras
@@ -18,33 +15,39 @@ if TYPE_CHECKING:
 
 
 class Pipeline(ABC):
-    """Batches of features and labels, in an order that is a function of (seed, epoch, position).
+    """Batches of features and labels, in an order that depends only on (seed, epoch, position).
 
-    `dataset(start)` yields the batches numbered `start`, `start + 1`, … of one fixed sequence: a position is a number,
-    and resuming is exact without any buffer being saved. A factory may take `mode` (one of `Modes`) and `seed`; core
-    fills both in where a config leaves them out.
+    The batches form one fixed sequence, and `dataset(start)` yields those numbered `start`,
+    `start + 1`, … So a run resumes exactly from the number of a batch, without a saved buffer. A
+    factory may take `mode` (one of `Modes`) and `seed`. Core fills in both if the config leaves
+    them out.
     """
 
     @property
     @abstractmethod
-    def element_spec(self) -> tuple[dict[str, tf.TensorSpec], Any]:
-        """The features by name, and the labels (a `tf.TensorSpec`, a mapping of names to them, or None), with a batch axis."""
+    def element_spec(self) -> tuple[dict[str, tf.TensorSpec], Nested]:
+        """The features by name, and the labels, with a batch axis.
+
+        The labels are a `tf.TensorSpec`, a mapping of names to them, or None.
+        """
 
     @property
     @abstractmethod
     def num_batches(self) -> int | None:
-        """How many batches there are in all epochs; None when they never end."""
+        """The number of batches in all epochs; None when they never end."""
 
     @abstractmethod
-    def dataset(self, start: int = 0) -> tf.data.Dataset:
-        """The batches from number `start` on."""
+    def dataset(self, start: int = 0) -> Dataset:
+        """Return the batches from number `start` on."""
 
     def counters(self) -> Mapping[str, int]:
-        """What was counted while reading, such as skipped records; reported with the metrics."""
+        """Return counts from reading, such as skipped records, to report with the metrics."""
         return {}
 
     def shard(self, worker: int, num_workers: int) -> Pipeline:
-        """The part of one of several workers: the same number of batches for each, and each example of an epoch for one of them.
+        """Return the part of one of several workers.
+
+        All parts have the same number of batches, and each example of an epoch is in one part.
 
         Raises:
             DataError: this pipeline cannot be divided.
@@ -52,9 +55,9 @@ class Pipeline(ABC):
         raise DataError(f"{type(self).__name__} cannot be divided among {num_workers} workers")
 
     def processing_network(self) -> keras.Model | None:
-        """What was done to the features as they lie in the data, as a network; an export puts it before the model's own."""
+        """Return the feature processing as a network; an export puts it before the model's own."""
         return None
 
     def failure(self) -> Exception | None:
-        """Why reading stopped, where TensorFlow itself reports no more than that it did."""
+        """Return the reason why reading stopped, if it is more precise than TensorFlow's error."""
         return None

@@ -1,1 +1,1 @@
-"""Known data sets, each prepared as record files by one function."""
+"""Well-known data sets, each with a function that prepares it as record files."""

@@ -1,4 +1,4 @@
-"""Files of a data set as they are distributed: in a tar archive, or in the folder that it unpacks to."""
+"""Read the files of a data set from its tar archive, or from the unpacked folder."""
 
 from __future__ import annotations
 
@@ -11,37 +11,42 @@ from re import Pattern
 from plx_core.errors import DataError
 
 
-def read_members(folder: Path, archive: str, wanted: Pattern[str]) -> Iterator[tuple[str, bytes]]:
-    """The files of an archive, which is read as a stream and never unpacked; or, where it is not there, of the folder itself.
+def read_members(folder: Path, archive: str, pattern: Pattern[str]) -> Iterator[tuple[str, bytes]]:
+    """Read the matching files of an archive or, if there is no archive, of the folder.
+
+    The archive is read as a stream, without unpacking it.
 
     Args:
-        folder: where the archive, or what was in it, lies.
+        folder: the folder of the archive, or of its unpacked files.
         archive: the archive's name.
-        wanted: what the end of a file's path has to be like.
+        pattern: a pattern to search in the path of each file.
 
     Yields:
-        The match's text and the file's content, in the archive's order, or by name.
+        The matching part of the path and the file's content. An archive's files come in its own
+        order, a folder's files in the order of their names.
 
     Raises:
-        DataError: the archive is not one, or cut off; or there is no such file.
+        DataError: the archive is corrupt or truncated, or no file matches.
     """
     path = folder / archive
-    found = _in_archive(path, wanted) if path.is_file() else _in_folder(folder, wanted)
+    is_archive = path.is_file()
+    members = _in_archive(path, pattern) if is_archive else _in_folder(folder, pattern)
     empty = True
-    for name, content in found:
+    for name, content in members:
         empty = False
         yield name, content
     if empty:
         raise DataError(
-            f"{path if path.is_file() else folder} has no file whose path ends like {wanted.pattern}; {archive} has them"
+            f"{path if is_archive else folder} has no file with a path like {pattern.pattern}; "
+            f"{archive} has such files"
         )
 
 
-def _in_archive(path: Path, wanted: Pattern[str]) -> Iterator[tuple[str, bytes]]:
+def _in_archive(path: Path, pattern: Pattern[str]) -> Iterator[tuple[str, bytes]]:
     try:
         with tarfile.open(path) as files:
             for member in files:
-                match = wanted.search(member.name)
+                match = pattern.search(member.name)
                 file = files.extractfile(member) if match and member.isfile() else None
                 if match and file:
                     yield match[0], file.read()
@@ -49,8 +54,8 @@ def _in_archive(path: Path, wanted: Pattern[str]) -> Iterator[tuple[str, bytes]]
         raise DataError(f"{path} cannot be read: {error}") from error
 
 
-def _in_folder(folder: Path, wanted: Pattern[str]) -> Iterator[tuple[str, bytes]]:
+def _in_folder(folder: Path, pattern: Pattern[str]) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
-        match = wanted.search(path.relative_to(folder).as_posix())
+        match = pattern.search(path.relative_to(folder).as_posix())
         if match and path.is_file():
             yield match[0], path.read_bytes()

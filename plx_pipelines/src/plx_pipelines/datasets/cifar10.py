@@ -1,11 +1,10 @@
-"""CIFAR-10: 32x32 colour images of ten classes (Krizhevsky 2009), from its binary version or a download."""
+"""CIFAR-10: 32x32 colour images of ten classes (Krizhevsky 2009), in its binary version."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from plx_pipelines.datasets.archives import read_members
 from plx_pipelines.datasets.downloading import Remote, download
 from plx_pipelines.datasets.writing import Split, prepare_images
 from plx_pipelines.encoding import Encoding
+from plx_pipelines.metadata import Metadata
 
 ADDRESS = "https://www.cs.toronto.edu/~kriz/"
 ARCHIVE = Remote(
@@ -25,18 +25,18 @@ ROW = 1 + 3 * 32 * 32
 _FILES = re.compile(r"(data_batch_[1-5]|test_batch)\.bin$")
 
 
-def prepare(
-    output_dir: str, source: str | None = None, encoding: Encoding = "png"
-) -> Mapping[str, Any]:
-    """Write CIFAR-10 as 32x32 images of three channels; its five training files are `train`, its test file is `eval`.
+def prepare(output_dir: str, source: str | None = None, encoding: Encoding = "png") -> Metadata:
+    """Write CIFAR-10 as 32x32 images of three channels; its test file is `eval`.
 
     Args:
-        output_dir: where `cifar10_train.tfrecord`, `cifar10_eval.tfrecord` and `meta_data.json` go.
-        source: a folder with the archive of the binary version, or with the `.bin` files that are in it; downloaded when left out.
-        encoding: how images are kept.
+        output_dir: the folder for `cifar10_train.tfrecord`, `cifar10_eval.tfrecord` and
+            `meta_data.json`.
+        source: a folder with the archive of the binary version, or with its `.bin` files; by
+            default, the archive is downloaded.
+        encoding: how to encode images.
 
     Returns:
-        The metadata, and the files by split.
+        The metadata, and the `files` by split.
     """
 
     def load() -> Mapping[str, Split]:
@@ -46,27 +46,28 @@ def prepare(
 
 
 def load_batches(folder: Path) -> Mapping[str, Split]:
-    """The images and labels of the training and test files.
+    """Return the images and labels of the training and test files.
 
     Raises:
-        DataError: there is none of one sort, or a file is not what it should be.
+        DataError: there are no training or no test files, or a file has the wrong format.
     """
     rows: dict[str, list[np.ndarray]] = {"train": [], "eval": []}
     for name, content in sorted(read_members(folder, ARCHIVE.name, _FILES)):
         if not content or len(content) % ROW:
             raise DataError(
-                f"{name} in {folder} has {len(content)} bytes; it must be a multiple of {ROW}, a label and an image each"
+                f"{name} in {folder} has {len(content)} bytes; "
+                f"expected a multiple of {ROW}, for a label and an image each"
             )
         batch = np.frombuffer(content, np.uint8).reshape(-1, ROW)
         if batch[:, 0].max() >= len(CLASSES):
             raise DataError(
-                f"{name} in {folder} has the label {batch[:, 0].max()}; there are {len(CLASSES)} classes"
+                f"{name} in {folder} has the label {batch[:, 0].max()}; "
+                f"there are {len(CLASSES)} classes"
             )
         rows["eval" if name.startswith("test") else "train"].append(batch)
     if not all(rows.values()):
-        raise DataError(
-            f"{folder} has no {'data_batch_1.bin' if rows['eval'] else 'test_batch.bin'}"
-        )
+        missing = "data_batch_1.bin" if rows["eval"] else "test_batch.bin"
+        raise DataError(f"{folder} has no {missing}")
     return {split: _images(np.concatenate(batches)) for split, batches in rows.items()}
 
 

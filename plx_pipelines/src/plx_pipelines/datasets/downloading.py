@@ -1,4 +1,4 @@
-"""Files from the internet, kept in the user's cache folder and used only when their checksum is right."""
+"""Download files to the user's cache folder, and verify their checksums."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import hashlib
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from attrs import frozen
 
@@ -23,22 +22,22 @@ _TIMEOUT = 30
 
 @frozen
 class Remote:
-    """A file's name at an address, and the SHA-256 of its content."""
+    """The name of a file to download, and the SHA-256 of its content."""
 
     name: str
     sha256: str
 
 
 def download(address: str, files: Iterable[Remote], name: str) -> Path:
-    """The folder that holds these files; those that are missing, or not what they should be, are fetched.
+    """Return the folder of these files, after downloading those that are missing or corrupt.
 
     Args:
-        address: what the files' names are appended to.
-        files: which files.
-        name: the folder's name.
+        address: the address of the files, to which their names are appended.
+        files: the files.
+        name: the folder's name in the cache.
 
     Raises:
-        DataError: a file cannot be fetched, or is not the one that was expected.
+        DataError: a file cannot be downloaded, or has the wrong checksum.
     """
     folder = cache_dir() / "downloads" / name
     for remote in files:
@@ -74,7 +73,7 @@ def _digest(path: Path) -> str:
 
 
 @contextmanager
-def _progress(name: str, total: int) -> Iterator[Any]:
+def _progress(name: str, total: int) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty():
         yield lambda count: None
         return

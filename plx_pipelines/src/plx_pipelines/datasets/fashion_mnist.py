@@ -1,15 +1,15 @@
-"""Fashion-MNIST: 28x28 grey images of clothes (Xiao, Rasul & Vollgraf 2017), in MNIST's form."""
+"""Fashion-MNIST: 28x28 grey images of clothes (Xiao, Rasul & Vollgraf 2017)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from plx_pipelines.datasets.downloading import Remote, download
 from plx_pipelines.datasets.mnist import load_idx_splits
 from plx_pipelines.datasets.writing import Split, prepare_images
 from plx_pipelines.encoding import Encoding
+from plx_pipelines.metadata import Metadata
 
 ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 FILES = (
@@ -44,18 +44,17 @@ CLASSES = (
 )
 
 
-def prepare(
-    output_dir: str, source: str | None = None, encoding: Encoding = "png"
-) -> Mapping[str, Any]:
-    """Write Fashion-MNIST as 28x28 images of one channel, split as MNIST is.
+def prepare(output_dir: str, source: str | None = None, encoding: Encoding = "png") -> Metadata:
+    """Write Fashion-MNIST as 28x28 images of one channel, with the splits of MNIST.
 
     Args:
-        output_dir: where `fashion_mnist_train.tfrecord`, `fashion_mnist_eval.tfrecord` and `meta_data.json` go.
-        source: a folder of IDX files, gzip or not; downloaded when left out.
-        encoding: how images are kept.
+        output_dir: the folder for `fashion_mnist_train.tfrecord`, `fashion_mnist_eval.tfrecord` and
+            `meta_data.json`.
+        source: a folder of IDX files, gzip or not; by default, they are downloaded.
+        encoding: how to encode images.
 
     Returns:
-        The metadata, and the files by split.
+        The metadata, and the `files` by split.
     """
 
     def load() -> Mapping[str, Split]:

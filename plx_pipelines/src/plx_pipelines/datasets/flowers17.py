@@ -1,11 +1,10 @@
-"""Oxford's 17 flowers: 80 photographs of each of 17 kinds (Nilsback & Zisserman 2006), from their archive or a download."""
+"""Oxford's 17 flowers: 80 photographs of each of 17 kinds (Nilsback & Zisserman 2006)."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -21,14 +20,16 @@ from plx_pipelines.datasets.writing import (
 )
 from plx_pipelines.encoding import Encoding, encode_labelled_image
 from plx_pipelines.image_files import decode_image
+from plx_pipelines.metadata import Metadata
 
 ADDRESS = "https://www.robots.ox.ac.uk/~vgg/data/flowers/17/"
 ARCHIVE = Remote(
     "17flowers.tgz", "fe38a60f8b4a95e657551247d3e7d799a3fafcdbc595be504b12839967823d70"
 )
 CLASSES = (
-    "daffodil", "snowdrop", "lily of the valley", "bluebell", "crocus", "iris", "tiger lily", "tulip", "fritillary", "sunflower",
-    "daisy", "colt's foot", "dandelion", "cowslip", "buttercup", "windflower", "pansy",
+    "daffodil", "snowdrop", "lily of the valley", "bluebell", "crocus", "iris", "tiger lily",
+    "tulip", "fritillary", "sunflower", "daisy", "colt's foot", "dandelion", "cowslip", "buttercup",
+    "windflower", "pansy",
 )  # fmt: skip
 PER_CLASS = 80
 _FILES = re.compile(r"image_\d{4}\.jpg$")
@@ -36,48 +37,44 @@ _FILES = re.compile(r"image_\d{4}\.jpg$")
 
 def prepare(
     output_dir: str, source: str | None = None, encoding: Encoding = "jpeg", size: PositiveInt = 224
-) -> Mapping[str, Any]:
+) -> Metadata:
     """Write the photographs, resized to squares; every fifth of each kind is held out as `eval`.
 
     Args:
-        output_dir: where `flowers17_train.tfrecord`, `flowers17_eval.tfrecord` and `meta_data.json` go.
-        source: a folder with the archive, or with the `.jpg` files that are in it; downloaded when left out.
-        encoding: how images are kept.
-        size: pixels of a side.
+        output_dir: the folder for `flowers17_train.tfrecord`, `flowers17_eval.tfrecord` and
+            `meta_data.json`.
+        source: a folder with the archive, or with its `.jpg` files; by default, the archive is
+            downloaded.
+        encoding: how to encode images.
+        size: the height and width of the images in pixels.
 
     Returns:
-        The metadata, and the files by split.
+        The metadata, and the `files` by split.
     """
     metadata = image_metadata((size, size, 3), encoding, CLASSES)
-    done = find_prepared(output_dir, "flowers17", metadata)
-    if done is not None:
-        return done
+    prepared = find_prepared(output_dir, "flowers17", metadata)
+    if prepared is not None:
+        return prepared
     folder = Path(source) if source else download(ADDRESS, [ARCHIVE], "flowers17")
     photographs = sorted(read_members(folder, ARCHIVE.name, _FILES))
     labels = np.array([_kind(name, folder) for name, _ in photographs])
 
-    def encode(places: np.ndarray) -> Iterator[bytes]:
-        for place in places:
-            name, content = photographs[place]
-            yield encode_labelled_image(
-                decode_image(content, f"{name} in {folder}", (size, size), 3),
-                int(labels[place]),
-                encoding,
-            )
+    def encode(indices: np.ndarray) -> Iterator[bytes]:
+        for index in indices:
+            name, content = photographs[index]
+            image = decode_image(content, f"{name} in {folder}", (size, size), 3)
+            yield encode_labelled_image(image, int(labels[index]), encoding)
 
-    splits = dict(zip(("train", "eval"), interleave_split(labels, 5), strict=True))
-    return write_splits(
-        output_dir,
-        "flowers17",
-        {split: encode(places) for split, places in splits.items()},
-        metadata,
-    )
+    train, held_out = interleave_split(labels, 5)
+    records = {"train": encode(train), "eval": encode(held_out)}
+    return write_splits(output_dir, "flowers17", records, metadata)
 
 
 def _kind(name: str, folder: Path) -> int:
     number = int(name[6:10])
     if not 1 <= number <= PER_CLASS * len(CLASSES):
         raise DataError(
-            f"{name} in {folder} is none of the photographs, which are numbered from 1 to {PER_CLASS * len(CLASSES)}"
+            f"{name} in {folder} is not one of the photographs, "
+            f"which are numbered from 1 to {PER_CLASS * len(CLASSES)}"
         )
     return (number - 1) // PER_CLASS

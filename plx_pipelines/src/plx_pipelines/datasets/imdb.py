@@ -1,17 +1,18 @@
-"""IMDB: 50,000 film reviews, half of them favourable (Maas et al. 2011), from its archive or a download."""
+"""IMDB: 50,000 film reviews, half of them positive (Maas et al. 2011)."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from plx_core.annotations import PositiveInt
 from plx_core.errors import DataError
 from plx_pipelines.datasets.archives import read_members
 from plx_pipelines.datasets.downloading import Remote, download
 from plx_pipelines.datasets.writing import find_prepared
+from plx_pipelines.metadata import Metadata
 
 if TYPE_CHECKING:
     from plx_pipelines.datasets.texts import Labelled
@@ -28,22 +29,25 @@ _LINE_BREAKS = re.compile(rb"(<br\s*/?>|\s)+")
 
 def prepare(
     output_dir: str, source: str | None = None, vocabulary_size: PositiveInt = 20_000
-) -> Mapping[str, Any]:
-    """Write the reviews as sequences of numbers with a label, 0 for `neg` and 1 for `pos`; the test reviews are `eval`.
+) -> Metadata:
+    """Write the reviews as token ids with a label, 0 for `neg` and 1 for `pos`.
 
-    Letters are made small and punctuation marks are tokens of their own. The vocabulary is that of the training reviews.
+    The test reviews are `eval`. Texts are converted to lower case, and punctuation marks are
+    separate tokens. The vocabulary has the tokens of the training reviews.
 
     Args:
-        output_dir: where `imdb_train.tfrecord`, `imdb_eval.tfrecord`, `vocabulary.txt` and `meta_data.json` go.
-        source: a folder with the archive, or with its `train` and `test` folders; downloaded when left out.
-        vocabulary_size: how many tokens have a number of their own.
+        output_dir: the folder for `imdb_train.tfrecord`, `imdb_eval.tfrecord`, `vocabulary.txt` and
+            `meta_data.json`.
+        source: a folder with the archive, or with its `train` and `test` folders; by default, the
+            archive is downloaded.
+        vocabulary_size: the number of tokens in the vocabulary.
 
     Returns:
-        The metadata, and the files by split.
+        The metadata, and the `files` by split.
     """
-    done = find_prepared(output_dir, "imdb", {"most_tokens": vocabulary_size})
-    if done is not None:
-        return done
+    prepared = find_prepared(output_dir, "imdb", {"most_tokens": vocabulary_size})
+    if prepared is not None:
+        return prepared
     from plx_pipelines.datasets.texts import write_texts
     from plx_pipelines.text import Tokenizer
 
@@ -59,18 +63,20 @@ def prepare(
 
 
 def load_reviews(folder: Path) -> Mapping[str, Labelled]:
-    """The reviews and labels of each split, in the order of their files' names.
+    """Return the reviews and labels of each split, in the order of their files' names.
 
     Raises:
         DataError: there are none in one of the splits.
     """
-    found: dict[str, tuple[list[bytes], list[int]]] = {split: ([], []) for split in SPLITS.values()}
+    splits: dict[str, tuple[list[bytes], list[int]]] = {
+        split: ([], []) for split in SPLITS.values()
+    }
     for name, content in sorted(read_members(folder, ARCHIVE.name, _FILES)):
         part, label, _ = name.split("/")
-        texts, labels = found[SPLITS[part]]
+        texts, labels = splits[SPLITS[part]]
         texts.append(_LINE_BREAKS.sub(b" ", content).strip())
         labels.append(CLASSES.index(label))
     for part, split in SPLITS.items():
-        if not found[split][0]:
+        if not splits[split][0]:
             raise DataError(f"{folder} has no reviews such as {part}/pos/0_9.txt")
-    return found
+    return splits

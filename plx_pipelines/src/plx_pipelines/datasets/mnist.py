@@ -1,16 +1,16 @@
-"""MNIST: 28x28 handwritten digits (LeCun, Cortes & Burges), from IDX files or a download."""
+"""MNIST: 28x28 handwritten digits (LeCun, Cortes & Burges), from IDX files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from plx_core.errors import DataError
 from plx_pipelines.datasets.downloading import Remote, download
 from plx_pipelines.datasets.idx import find_idx, read_idx
 from plx_pipelines.datasets.writing import Split, prepare_images
 from plx_pipelines.encoding import Encoding
+from plx_pipelines.metadata import Metadata
 
 ADDRESS = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 FILES = (
@@ -35,21 +35,20 @@ DIGITS = [str(digit) for digit in range(10)]
 HELD_OUT = 2_000
 
 
-def prepare(
-    output_dir: str, source: str | None = None, encoding: Encoding = "png"
-) -> Mapping[str, Any]:
+def prepare(output_dir: str, source: str | None = None, encoding: Encoding = "png") -> Metadata:
     """Write MNIST as 28x28 images of one channel.
 
-    With all four files the split is the usual one of 60,000 and 10,000. Where a folder has the `t10k` files alone, the last
-    2,000 of them are held out as `eval`, in the order of the file.
+    With all four files, there are the usual 60,000 examples for training and 10,000 for evaluation.
+    If a folder has only the `t10k` files, their last 2,000 examples are held out as `eval`.
 
     Args:
-        output_dir: where `mnist_train.tfrecord`, `mnist_eval.tfrecord` and `meta_data.json` go.
-        source: a folder of IDX files, gzip or not; downloaded when left out.
-        encoding: how images are kept.
+        output_dir: the folder for `mnist_train.tfrecord`, `mnist_eval.tfrecord` and
+            `meta_data.json`.
+        source: a folder of IDX files, gzip or not; by default, they are downloaded.
+        encoding: how to encode images.
 
     Returns:
-        The metadata, and the files by split.
+        The metadata, and the `files` by split.
     """
 
     def load() -> Mapping[str, Split]:
@@ -59,23 +58,27 @@ def prepare(
 
 
 def load_idx_splits(folder: Path) -> Mapping[str, Split]:
-    """The splits of a folder of MNIST-like IDX files: by the files' names where both are there, by place where one is.
+    """Return the splits of a folder of MNIST-like IDX files.
+
+    If there are only the `t10k` files, the last examples are held out as `eval`.
 
     Raises:
-        DataError: the files are missing, or images and labels do not belong together.
+        DataError: the files are missing, or differ in the numbers of images and labels.
     """
-    last = _load_pair(folder, "t10k")
-    if last is None:
+    test = _load_pair(folder, "t10k")
+    if test is None:
         raise DataError(
-            f"{folder} has no t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, with or without .gz"
+            f"{folder} has no t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, "
+            "with or without .gz"
         )
-    first = _load_pair(folder, "train")
-    if first is not None:
-        return {"train": first, "eval": last}
-    images, labels = last
+    train = _load_pair(folder, "train")
+    if train is not None:
+        return {"train": train, "eval": test}
+    images, labels = test
     if len(labels) <= HELD_OUT:
         raise DataError(
-            f"{folder} has {len(labels)} images and no training files; more than {HELD_OUT} are needed to hold {HELD_OUT} out"
+            f"{folder} has {len(labels)} images and no training files; "
+            f"more than {HELD_OUT} are needed to hold out {HELD_OUT}"
         )
     return {
         "train": (images[:-HELD_OUT], labels[:-HELD_OUT]),
@@ -84,13 +87,12 @@ def load_idx_splits(folder: Path) -> Mapping[str, Split]:
 
 
 def _load_pair(folder: Path, part: str) -> Split | None:
-    images_path, labels_path = (
-        find_idx(folder, f"{part}-images-idx3-ubyte"),
-        find_idx(folder, f"{part}-labels-idx1-ubyte"),
-    )
+    images_path = find_idx(folder, f"{part}-images-idx3-ubyte")
+    labels_path = find_idx(folder, f"{part}-labels-idx1-ubyte")
     if images_path is None or labels_path is None:
         return None
-    images, labels = read_idx(images_path, axes=3), read_idx(labels_path, axes=1)
+    images = read_idx(images_path, axes=3)
+    labels = read_idx(labels_path, axes=1)
     if len(images) != len(labels):
         raise DataError(
             f"{images_path} has {len(images)} images, and {labels_path} has {len(labels)} labels"

@@ -1,10 +1,9 @@
-"""Drawn circles, squares and triangles, each with a caption: no download."""
+"""Drawings of circles, squares and triangles with captions, which need no download."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from attrs import frozen
@@ -20,6 +19,7 @@ from plx_pipelines.encoding import (
     encode_sequence_example,
     int64_feature,
 )
+from plx_pipelines.metadata import Metadata
 from plx_pipelines.records import writing
 from plx_pipelines.vocabularies import START, STOP, Vocabulary
 
@@ -38,7 +38,7 @@ VOCABULARY = "vocabulary.txt"
 
 @frozen
 class Drawing:
-    """One shape on a grey, slightly noisy ground."""
+    """One shape on a grey, slightly noisy background."""
 
     shape: str
     colour: str
@@ -47,40 +47,42 @@ class Drawing:
 
     @property
     def caption(self) -> str:
-        """What is to be seen."""
+        """A description of the drawing."""
         return f"a {self.size} {self.colour} {self.shape}"
 
 
 def prepare(
     output_dir: str, source: str | None = None, count: PositiveInt = 1_200, seed: NonNegativeInt = 0
-) -> Mapping[str, Any]:
-    """Write coloured shapes twice: as PNG files with a folder for each shape, and as record files with captions.
+) -> Metadata:
+    """Write coloured shapes as PNG files in folders, and as record files with captions.
 
-    The folders, `train` and `eval`, are for `ImageFolderPipeline`, the record files for `ImageCaptioningPipeline`. Every sixth drawing
+    The folders `train` and `eval`, which have a folder for each shape, are for
+    `ImageFolderPipeline`. The record files are for `ImageCaptioningPipeline`. Every sixth drawing
     is held out as `eval`.
 
     Args:
-        output_dir: where `train/SHAPE/NUMBER.png`, `eval/SHAPE/NUMBER.png`, `shapes_train.tfrecord`, `shapes_eval.tfrecord`,
-            `vocabulary.txt` and `meta_data.json` go.
-        source: not used; the shapes are drawn.
-        count: how many are drawn.
-        seed: what the drawings follow from.
+        output_dir: the folder for `train/SHAPE/NUMBER.png`, `eval/SHAPE/NUMBER.png`,
+            `shapes_train.tfrecord`, `shapes_eval.tfrecord`, `vocabulary.txt` and `meta_data.json`.
+        source: not used, as the shapes are drawn.
+        count: the number of drawings.
+        seed: the seed of the drawings.
 
     Returns:
-        The metadata, and the files by split.
+        The metadata, and the `files` by split.
     """
-    done = find_prepared(output_dir, "shapes", {"count": count, "seed": seed})
-    if done is not None:
-        return done
+    prepared = find_prepared(output_dir, "shapes", {"count": count, "seed": seed})
+    if prepared is not None:
+        return prepared
     drawings = list(draw(count, np.random.default_rng(seed)))
     splits = {
-        "train": [place for place in range(count) if place % 6 < 5],
+        "train": [number for number in range(count) if number % 6 < 5],
         "eval": list(range(5, count, 6)),
     }
-    for split, places in splits.items():
-        for place in places:
-            with writing(Path(output_dir, split, drawings[place].shape, f"{place:05}.png")) as file:
-                file.write(encode_image(drawings[place].pixels, "png"))
+    for split, numbers in splits.items():
+        for number in numbers:
+            drawing = drawings[number]
+            with writing(Path(output_dir, split, drawing.shape, f"{number:05}.png")) as file:
+                file.write(encode_image(drawing.pixels, "png"))
     vocabulary = Vocabulary.fit(word for drawing in drawings for word in drawing.caption.split())
     vocabulary.save(Path(output_dir) / VOCABULARY)
     metadata = {
@@ -89,34 +91,35 @@ def prepare(
         "width": SIDE,
         "channels": 3,
         **class_metadata(SHAPES),
-    }
-    metadata |= {
         "vocabulary": VOCABULARY,
         "vocabulary_size": len(vocabulary),
         "count": count,
         "seed": seed,
     }
     records = {
-        split: (_encode(drawings[place], vocabulary) for place in places)
-        for split, places in splits.items()
+        split: (_encode(drawings[number], vocabulary) for number in numbers)
+        for split, numbers in splits.items()
     }
     return write_splits(output_dir, "shapes", records, metadata)
 
 
 def draw(count: int, random: np.random.Generator) -> Iterator[Drawing]:
-    """Shapes of a random form, colour, size and place."""
+    """Draw shapes of random kind, colour, size and position."""
     for _ in range(count):
         shape, colour, size = (
             str(random.choice(list(names))) for names in (SHAPES, COLOURS, SIZES)
         )
         radius = SIZES[size]
-        x, y = (int(place) for place in random.integers(radius + 1, SIDE - radius - 1, 2))
+        x, y = (int(centre) for centre in random.integers(radius + 1, SIDE - radius - 1, 2))
         image = Image.fromarray(random.integers(100, 140, (SIDE, SIDE, 3), np.uint8))
-        pen, box = ImageDraw.Draw(image), (x - radius, y - radius, x + radius, y + radius)
-        if shape == "triangle":
-            pen.polygon([(x, box[1]), (box[2], box[3]), (box[0], box[3])], COLOURS[colour])
+        pen = ImageDraw.Draw(image)
+        left, top, right, bottom = box = (x - radius, y - radius, x + radius, y + radius)
+        if shape == "circle":
+            pen.ellipse(box, COLOURS[colour])
+        elif shape == "square":
+            pen.rectangle(box, COLOURS[colour])
         else:
-            (pen.ellipse if shape == "circle" else pen.rectangle)(box, COLOURS[colour])
+            pen.polygon([(x, top), (right, bottom), (left, bottom)], COLOURS[colour])
         yield Drawing(shape, colour, size, np.asarray(image))
 
 

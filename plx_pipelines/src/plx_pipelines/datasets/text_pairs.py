@@ -1,21 +1,23 @@
-"""Multi30k: 30,000 descriptions of photographs, and their translations (Elliott et al. 2016), from text files or a download."""
+"""Multi30k: 30,000 descriptions of photographs, and their translations (Elliott et al. 2016)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from plx_core.annotations import PositiveInt
 from plx_core.errors import DataError
 from plx_pipelines.datasets.downloading import Remote, download
 from plx_pipelines.datasets.writing import find_prepared
+from plx_pipelines.metadata import Metadata
 
 if TYPE_CHECKING:
     from plx_pipelines.datasets.texts import Pairs
 
 NAME = "text-pairs"
-ADDRESS = "https://raw.githubusercontent.com/multi30k/dataset/a3d2e0d26b56f3846f66a952536ffed4e401d05a/data/task1/raw/"
+REVISION = "a3d2e0d26b56f3846f66a952536ffed4e401d05a"
+ADDRESS = f"https://raw.githubusercontent.com/multi30k/dataset/{REVISION}/data/task1/raw/"
 FILES = (
     Remote("train.en.gz", "d79cfa999dd4c51d2cb42499b6796d5a882c3a8a961923c25a898c90f8bbd56f"),
     Remote("train.de.gz", "726e39b2fa9eb9ffb6dc763fb35a179f80fae06ffc5d28b6ace5faa883de28a6"),
@@ -33,50 +35,49 @@ def prepare(
     source_language: Language = "en",
     target_language: Language = "de",
     vocabulary_size: PositiveInt = 8_000,
-) -> Mapping[str, Any]:
-    """Write English sentences and their German translations, or the other way round, and a vocabulary of each language.
+) -> Metadata:
+    """Write pairs of English and German sentences, and a vocabulary of each language.
 
-    In the vocabularies letters are small and punctuation marks are tokens of their own; a pipeline is to be told `lowercase: true` and
-    `split_punctuation: true` as well. They are those of the training sentences.
+    The vocabularies have the tokens of the training sentences, in lower case and with separate
+    punctuation marks, so a pipeline needs `lowercase: true` and `split_punctuation: true`.
 
     Args:
-        output_dir: where `text-pairs_train.tfrecord`, `text-pairs_eval.tfrecord`, `source_vocabulary.txt`, `target_vocabulary.txt` and
-            `meta_data.json` go.
-        source: a folder with `train.en`, `train.de`, `val.en` and `val.de`, `.gz` or not; downloaded when left out.
-        source_language: what is read.
-        target_language: what is to be said.
-        vocabulary_size: how many tokens of each language have a number of their own.
+        output_dir: the folder for `text-pairs_train.tfrecord`, `text-pairs_eval.tfrecord`,
+            `source_vocabulary.txt`, `target_vocabulary.txt` and `meta_data.json`.
+        source: a folder with `train.en`, `train.de`, `val.en` and `val.de`, `.gz` or not; by
+            default, they are downloaded.
+        source_language: the language to translate from.
+        target_language: the language to translate to.
+        vocabulary_size: the number of tokens in each vocabulary.
 
     Returns:
-        The metadata, and the files by split.
+        The metadata, and the `files` by split.
     """
     if source_language == target_language:
         raise ValueError(f"source_language and target_language are both {source_language}")
     languages = {"source_language": source_language, "target_language": target_language}
-    done = find_prepared(output_dir, NAME, {**languages, "most_tokens": vocabulary_size})
-    if done is not None:
-        return done
+    prepared = find_prepared(output_dir, NAME, {**languages, "most_tokens": vocabulary_size})
+    if prepared is not None:
+        return prepared
     from plx_pipelines.datasets.texts import write_pairs
     from plx_pipelines.text import Tokenizer
 
-    pairs = load_pairs(
-        Path(source) if source else download(ADDRESS, FILES, NAME), source_language, target_language
-    )
+    folder = Path(source) if source else download(ADDRESS, FILES, NAME)
     return write_pairs(
         output_dir,
         NAME,
-        pairs,
+        load_pairs(folder, source_language, target_language),
         Tokenizer(lowercase=True, split_punctuation=True),
         vocabulary_size,
-        further=languages,
+        extra_metadata=languages,
     )
 
 
 def load_pairs(folder: Path, source: str, target: str) -> Mapping[str, Pairs]:
-    """The lines of each split in both languages.
+    """Return the lines of each split in both languages.
 
     Raises:
-        DataError: a file is missing or no text, or files differ in length.
+        DataError: a file is missing or not UTF-8, or two files differ in their numbers of lines.
     """
     from plx_pipelines.text import read_pairs
 
@@ -87,9 +88,7 @@ def load_pairs(folder: Path, source: str, target: str) -> Mapping[str, Pairs]:
 
 
 def _find(folder: Path, name: str) -> Path:
-    found = next(
-        (folder / choice for choice in (name, f"{name}.gz") if (folder / choice).is_file()), None
-    )
-    if found is None:
-        raise DataError(f"{folder} has no {name}, with or without .gz")
-    return found
+    for path in (folder / name, folder / f"{name}.gz"):
+        if path.is_file():
+            return path
+    raise DataError(f"{folder} has no {name}, with or without .gz")

@@ -1,4 +1,4 @@
-"""Texts with classes, and pairs of texts, to record files and vocabularies."""
+"""Write labelled texts, and pairs of texts, as record files with vocabularies."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from plx_pipelines.encoding import (
     encode_sequence_example,
     int64_feature,
 )
+from plx_pipelines.metadata import Metadata
 from plx_pipelines.text import Encoder, Tokenizer, iterate_tokens
 from plx_pipelines.vocabularies import Vocabulary
 
 Labelled: TypeAlias = tuple[Sequence[bytes], Sequence[int]]
-"""Texts in UTF-8, and the class of each."""
+"""Texts in UTF-8, and the label of each."""
 Pairs: TypeAlias = tuple[Sequence[bytes], Sequence[bytes]]
-"""Texts in UTF-8, and what belongs to each."""
+"""Source texts in UTF-8, and the target text of each."""
 
 VOCABULARY = "vocabulary.txt"
-_AT_ONCE = 1_000
+_CHUNK = 1_000
+"""The number of texts that are tokenized at once."""
 
 
 def write_texts(
@@ -36,19 +38,20 @@ def write_texts(
     tokenizer: Tokenizer,
     vocabulary_size: int | None = None,
     shards: int = 1,
-) -> Mapping[str, Any]:
-    """Write texts as sequences of numbers with a label, for `TFRecordSequencePipeline`, and `vocabulary.txt`.
+) -> Metadata:
+    """Write texts as token ids with a label, for `TFRecordSequencePipeline`.
 
-    The features are `source_token` and `source_len`, the label is `label`. The vocabulary is that of the first split.
+    The features are `source_token` and `source_len`, the label is `label`. The tokens of the first
+    split are written as `vocabulary.txt`.
 
     Args:
-        output_dir: a folder, made if need be.
-        name: what the files' names begin with.
+        output_dir: a folder, created if necessary.
+        name: the prefix of the files' names.
         splits: texts and labels by split.
-        classes: what each label stands for.
-        tokenizer: how texts are split.
-        vocabulary_size: how many tokens are kept, the special ones among them; None for all.
-        shards: over how many files each split is spread.
+        classes: the name of the class of each label.
+        tokenizer: splits texts into tokens.
+        vocabulary_size: the number of tokens, including the special ones; None for all.
+        shards: the number of files for each split.
 
     Returns:
         The metadata, and the `files` by split.
@@ -82,21 +85,23 @@ def write_pairs(
     tokenizer: Tokenizer,
     vocabulary_size: int | None = None,
     shards: int = 1,
-    further: Mapping[str, Any] | None = None,
-) -> Mapping[str, Any]:
-    """Write pairs of texts as they are, for `TFRecordSourceSequencePipeline`, and a vocabulary of each side.
+    extra_metadata: Metadata | None = None,
+) -> Metadata:
+    """Write pairs of texts, for `TFRecordSourceSequencePipeline`, and a vocabulary of each side.
 
-    The vocabularies, `source_vocabulary.txt` and `target_vocabulary.txt`, are those of the first split as `tokenizer` splits it; a
-    pipeline has to be told to split texts in the same way.
+    The vocabularies, `source_vocabulary.txt` and `target_vocabulary.txt`, have the tokens of the
+    first split. The records keep the texts unchanged, so a pipeline must split them with the same
+    options as `tokenizer`.
 
     Args:
-        output_dir: a folder, made if need be.
-        name: what the files' names begin with.
+        output_dir: a folder, created if necessary.
+        name: the prefix of the files' names.
         splits: pairs by split.
-        tokenizer: how texts are split.
-        vocabulary_size: how many tokens of each side are kept, the special ones among them; None for all.
-        shards: over how many files each split is spread.
-        further: what else the metadata is to say.
+        tokenizer: splits texts into tokens.
+        vocabulary_size: the number of tokens of each side, including the special ones; None for
+            all.
+        shards: the number of files for each split.
+        extra_metadata: further entries of the metadata.
 
     Returns:
         The metadata, and the `files` by split.
@@ -106,7 +111,7 @@ def write_pairs(
         **_describe(tokenizer),
         "most_tokens": vocabulary_size,
     }
-    metadata |= further or {}
+    metadata |= extra_metadata or {}
     for side, texts in zip(("source", "target"), next(iter(splits.values())), strict=True):
         vocabulary = Vocabulary.fit(iterate_tokens(texts, tokenizer), vocabulary_size)
         vocabulary.save(Path(output_dir) / f"{side}_{VOCABULARY}")
@@ -128,9 +133,9 @@ def _encode_texts(
     texts: Sequence[bytes], labels: Sequence[int], encoder: Encoder
 ) -> Iterator[bytes]:
     numbers = [int64_feature([number]) for number in range(len(encoder.vocabulary or ()))]
-    for first in range(0, len(texts), _AT_ONCE):
-        rows = encoder(tf.constant(texts[first : first + _AT_ONCE], tf.string)).to_list()
-        for tokens, label in zip(rows, labels[first : first + _AT_ONCE], strict=True):
+    for first in range(0, len(texts), _CHUNK):
+        rows = encoder(tf.constant(texts[first : first + _CHUNK], tf.string)).to_list()
+        for tokens, label in zip(rows, labels[first : first + _CHUNK], strict=True):
             yield encode_sequence_example(
                 {"label": int64_feature([label])},
                 {"source_token": [numbers[token] for token in tokens]},

@@ -1,4 +1,4 @@
-"""Examples to sharded record files and their metadata, which are complete or not there."""
+"""Write examples as sharded record files with metadata, complete or not at all."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from plx_core.errors import DataError
 from plx_pipelines.encoding import Encoding, encode_labelled_image
-from plx_pipelines.metadata import META_DATA, write_metadata
+from plx_pipelines.metadata import META_DATA, Metadata, write_metadata
 from plx_pipelines.records import load_index, write_record, writing
 
 Split: TypeAlias = tuple[np.ndarray, np.ndarray]
@@ -26,22 +26,22 @@ def prepare_images(
     encoding: Encoding,
     load: Callable[[], Mapping[str, Split]],
     classes: Sequence[str],
-) -> Mapping[str, Any]:
-    """Write `<name>_<split>.tfrecord` for each split, and `meta_data.json`, unless they are there already.
+) -> Metadata:
+    """Write `<name>_<split>.tfrecord` for each split, and `meta_data.json`, unless they exist.
 
     Args:
         name: the data set's name.
-        output_dir: a folder, made if need be.
-        encoding: how images are kept.
-        load: gives the splits by name; called only when something is to be written.
-        classes: what each label stands for.
+        output_dir: a folder, created if necessary.
+        encoding: how to encode images.
+        load: returns the splits by name; called only if the files must be written.
+        classes: the name of the class of each label.
 
     Returns:
         The metadata, and the `files` by split.
     """
-    done = find_prepared(output_dir, name, {"image_format": encoding})
-    if done is not None:
-        return done
+    prepared = find_prepared(output_dir, name, {"image_format": encoding})
+    if prepared is not None:
+        return prepared
     splits = load()
     shape = next(iter(splits.values()))[0].shape[1:]
     records = {
@@ -57,7 +57,7 @@ def prepare_images(
 def image_metadata(
     shape: Sequence[int], encoding: Encoding, classes: Sequence[str]
 ) -> dict[str, Any]:
-    """What `TFRecordImagePipeline` and its user have to know of images [height, width, channels] and their classes."""
+    """Return the metadata of images of a shape (height, width, channels), and of their classes."""
     height, width, channels = shape
     return {
         "height": height,
@@ -68,7 +68,7 @@ def image_metadata(
 
 
 def class_metadata(classes: Sequence[str]) -> dict[str, Any]:
-    """How many classes there are, and what each label stands for."""
+    """Return the metadata of classes: their number, and the name for each label."""
     return {
         "num_classes": len(classes),
         "labels_to_classes": {str(label): text for label, text in enumerate(classes)},
@@ -79,23 +79,23 @@ def write_splits(
     output_dir: str | os.PathLike[str],
     name: str,
     splits: Mapping[str, Iterable[bytes]],
-    metadata: Mapping[str, Any],
+    metadata: Metadata,
     shards: int = 1,
-) -> Mapping[str, Any]:
-    """Write the records of each split, and `meta_data.json` last, so that its presence says that all is there.
+) -> Metadata:
+    """Write the records of each split, then `meta_data.json`: it exists only if all files do.
 
     Args:
-        output_dir: a folder, made if need be.
-        name: what the files' names begin with.
+        output_dir: a folder, created if necessary.
+        name: the prefix of the files' names.
         splits: serialized records by split.
-        metadata: what is to be known of them besides their number.
+        metadata: the metadata, without the number of records.
         shards: over how many files each split is spread, in turns.
 
     Returns:
         The metadata, and the `files` by split.
 
     Raises:
-        DataError: a split has fewer records than there are files.
+        DataError: a split has fewer records than `shards`.
     """
     folder = Path(output_dir)
     (folder / META_DATA).unlink(missing_ok=True)
@@ -109,7 +109,10 @@ def write_splits(
 
 
 def write_shards(paths: Sequence[Path], records: Iterable[bytes]) -> int:
-    """Write records into files in turns; all take their names when the last record is written. How many records there were."""
+    """Write records to files in turns, and return their number.
+
+    The files appear only when all records are written.
+    """
     count = 0
     with ExitStack() as stack:
         files = [stack.enter_context(writing(path)) for path in paths]
@@ -126,17 +129,17 @@ def write_shards(paths: Sequence[Path], records: Iterable[bytes]) -> int:
 
 
 def find_prepared(
-    output_dir: str | os.PathLike[str], name: str, wanted: Mapping[str, Any]
-) -> Mapping[str, Any] | None:
-    """What `write_splits` returned, if the folder holds this data set as wanted, and whole.
+    output_dir: str | os.PathLike[str], name: str, required: Metadata
+) -> Metadata | None:
+    """Return the result of `write_splits` if the folder holds this data set, complete.
 
     Args:
         output_dir: the folder.
         name: the data set's name.
-        wanted: values that its metadata must have.
+        required: entries that its metadata must have.
 
     Raises:
-        DataError: the folder holds another data set, or one that cannot be told.
+        DataError: the folder holds another data set, or metadata that cannot be read.
     """
     folder = Path(output_dir)
     try:
@@ -145,32 +148,30 @@ def find_prepared(
         return None
     except (OSError, ValueError) as error:
         raise DataError(
-            f"{folder / META_DATA} is in the way and cannot be read ({error}); choose another folder, or delete it"
+            f"{folder / META_DATA} is in the way and cannot be read ({error}); "
+            "choose another folder, or delete it"
         ) from error
     if content.get("name") != name:
         raise DataError(
             f"{folder} holds another data set, {content.get('name')!r}; choose another folder"
         )
-    paths = {
-        split: _shard_paths(folder, name, split, content.get("shards", 1))
-        for split in content["num_samples"]
-    }
-    whole = all(
-        all(path.is_file() for path in paths[split])
-        and sum(len(load_index(path)) for path in paths[split]) == count
-        for split, count in content["num_samples"].items()
-    )
-    same = all(content.get(key) == value for key, value in wanted.items())
-    return _with_files(content, folder, written=False) if whole and same else None
+    for split, count in content["num_samples"].items():
+        paths = _shard_paths(folder, name, split, content.get("shards", 1))
+        if not all(path.is_file() for path in paths):
+            return None
+        if sum(len(load_index(path)) for path in paths) != count:
+            return None
+    if any(content.get(key) != value for key, value in required.items()):
+        return None
+    return _with_files(content, folder, written=False)
 
 
-def _with_files(content: Mapping[str, Any], folder: Path, *, written: bool) -> Mapping[str, Any]:
+def _with_files(content: Metadata, folder: Path, *, written: bool) -> Metadata:
     files = {}
     for split in content["num_samples"]:
         first, *others = _shard_paths(folder, content["name"], split, content.get("shards", 1))
-        files[split] = os.fspath(
-            first.with_name(first.name.replace("-00000-of-", "-*-of-")) if others else first
-        )
+        pattern = first.name.replace("-00000-of-", "-*-of-") if others else first.name
+        files[split] = os.fspath(folder / pattern)
     return {
         **content,
         "files": files,
@@ -188,7 +189,7 @@ def _shard_paths(folder: Path, name: str, split: str, shards: int) -> list[Path]
 
 
 def interleave_split(labels: np.ndarray, every: int) -> tuple[np.ndarray, np.ndarray]:
-    """The places of training and held-out examples: within each class every `every`-th example is held out."""
+    """Hold out every n-th example of each class; return the indices of both parts."""
     held_out = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         held_out[np.flatnonzero(labels == label)[every - 1 :: every]] = True

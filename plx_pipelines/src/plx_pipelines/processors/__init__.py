@@ -1,5 +1,6 @@
 """Layers that process images in a pipeline or in a model.
 
-Images are [batch, height, width, channels], of whole numbers from 0 to the dtype's greatest or of floats from 0 to 1, and keep their
-dtype unless it is said. What is random is drawn for each image by itself, and only in training.
+Images are [batch, height, width, channels], as integers from 0 to the dtype's maximum or floats
+from 0 to 1. Layers keep the dtype unless documented otherwise. Random numbers are drawn separately
+for each image, and only in training.
 """

@@ -1,4 +1,4 @@
-"""The values of pixels: colour spaces, dtypes, brightness, contrast, hue, saturation, gamma."""
+"""Layers that change the values of pixels: colour space, dtype, brightness, contrast, hue."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import keras
 import tensorflow as tf
 
 from plx_core.annotations import NonNegativeFloat
-from plx_pipelines.processors.images import PACKAGE, ImageLayer, RandomImageLayer, greatest
+from plx_core.types import Tensor
+from plx_pipelines.processors.images import PACKAGE, ImageLayer, RandomImageLayer, white_value
 
 _TO_RGB = {
     "rgb": lambda images: images,
@@ -28,11 +29,11 @@ _FROM_RGB = {
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class ConvertColorSpace(ImageLayer):
-    """Images in another colour space; whole numbers become floats from 0 to 1.
+    """Convert images to another colour space; integers become floats from 0 to 1.
 
     Args:
-        from_space: what they are in; grayscale has one channel, the others three.
-        to_space: what they are to be in.
+        from_space: the colour space of the images; grayscale has one channel, the others three.
+        to_space: the colour space to convert to.
         name: the layer's name.
     """
 
@@ -43,27 +44,25 @@ class ConvertColorSpace(ImageLayer):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self.from_space, self.to_space = from_space, to_space
+        self.from_space = from_space
+        self.to_space = to_space
 
-    def call(self, images: Any) -> Any:
-        """[batch, height, width, 1 or 3], float."""
-        floats = (
-            tf.image.convert_image_dtype(images, tf.float32) if images.dtype.is_integer else images
-        )
-        return (
-            floats
-            if self.from_space == self.to_space
-            else _FROM_RGB[self.to_space](_TO_RGB[self.from_space](floats))
-        )
+    def call(self, images: Tensor) -> Tensor:
+        """Return floats [batch, height, width, 1 or 3]."""
+        if images.dtype.is_integer:
+            images = tf.image.convert_image_dtype(images, tf.float32)
+        if self.from_space == self.to_space:
+            return images
+        return _FROM_RGB[self.to_space](_TO_RGB[self.from_space](images))
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class ConvertImagesDtype(ImageLayer):
-    """Images of another dtype, with white as white: 255 of uint8 is 1 of float32.
+    """Convert images to another dtype and scale their values: 255 of uint8 is 1 of float32.
 
     Args:
-        dtype: such as `float32` or `uint8`.
-        saturate: whether what does not fit becomes the nearest that does.
+        dtype: the dtype, such as `float32` or `uint8`.
+        saturate: whether to clip values that are out of range.
         name: the layer's name.
     """
 
@@ -74,40 +73,42 @@ class ConvertImagesDtype(ImageLayer):
         self.target = dtype
         self.saturate = saturate
 
-    def call(self, images: Any) -> Any:
-        """The same shape."""
+    def call(self, images: Tensor) -> Tensor:
+        """Return images of the same shape."""
         return tf.image.convert_image_dtype(images, self.target, self.saturate)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments."""
         return {"dtype": self.target, "saturate": self.saturate, "name": self.name}
 
 
 class _Adjustment(RandomImageLayer):
-    """A change of colours by an amount for each image."""
+    """Base class of layers that change colours by an amount for each image."""
 
-    def _amount(self, images: Any, random: bool, fixed: float, low: float, high: float) -> Any:
+    def _amount(
+        self, images: Tensor, random: bool, fixed: float, low: float, high: float
+    ) -> Tensor:
         if not random:
             return tf.fill([tf.shape(images)[0], 1, 1, 1], tf.cast(fixed, tf.float32))
         return self.draw(images, low, high)[:, None, None, None]
 
-    def _floats(self, images: Any) -> Any:
-        return tf.cast(images, tf.float32) / greatest(images.dtype)
+    def _floats(self, images: Tensor) -> Tensor:
+        return tf.cast(images, tf.float32) / white_value(images.dtype)
 
-    def _like(self, floats: Any, images: Any) -> Any:
+    def _like(self, floats: Tensor, images: Tensor) -> Tensor:
         if not images.dtype.is_integer:
             return tf.cast(floats, images.dtype)
-        return tf.saturate_cast(tf.round(floats * greatest(images.dtype)), images.dtype)
+        return tf.saturate_cast(tf.round(floats * white_value(images.dtype)), images.dtype)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class AdjustBrightness(_Adjustment):
-    """Brighter or darker images.
+    """Make images brighter or darker.
 
     Args:
-        delta: what is added, where white is 1.
-        is_random: whether it is a number from -delta to delta for each image, in training only.
-        seed: what the numbers follow from.
+        delta: the value to add, where white is 1.
+        is_random: draw a number from -delta to delta for each image, in training only.
+        seed: the seed of the random numbers.
         name: the layer's name.
     """
 
@@ -121,21 +122,21 @@ class AdjustBrightness(_Adjustment):
         super().__init__(is_random=is_random, seed=seed, name=name)
         self.delta = delta
 
-    def change(self, images: Any, random: bool) -> Any:
-        """The same shape."""
+    def change(self, images: Tensor, random: bool) -> Tensor:
+        """Return images of the same shape and dtype."""
         amount = self._amount(images, random, self.delta, -abs(self.delta), abs(self.delta))
         return self._like(self._floats(images) + amount, images)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class AdjustContrast(_Adjustment):
-    """Images whose pixels are further from, or nearer to, the mean of their channel.
+    """Scale the distance of each pixel from the mean of its channel.
 
     Args:
-        contrast_factor: how much further; at random, at least.
-        contrast_factor_max: at random, at most.
-        is_random: whether it is a number between the two for each image, in training only.
-        seed: what the numbers follow from.
+        contrast_factor: the factor, or the smallest one with `is_random`.
+        contrast_factor_max: the largest factor with `is_random`.
+        is_random: draw a number between the two for each image, in training only.
+        seed: the seed of the random numbers.
         name: the layer's name.
     """
 
@@ -149,27 +150,25 @@ class AdjustContrast(_Adjustment):
     ) -> None:
         super().__init__(is_random=is_random, seed=seed, name=name)
         self.bounds = _bounds("contrast_factor", contrast_factor, contrast_factor_max, is_random)
-        self.contrast_factor, self.contrast_factor_max = contrast_factor, contrast_factor_max
+        self.contrast_factor = contrast_factor
+        self.contrast_factor_max = contrast_factor_max
 
-    def change(self, images: Any, random: bool) -> Any:
-        """The same shape."""
+    def change(self, images: Tensor, random: bool) -> Tensor:
+        """Return images of the same shape and dtype."""
         floats = self._floats(images)
         means = tf.reduce_mean(floats, axis=[1, 2], keepdims=True)
-        return self._like(
-            (floats - means) * self._amount(images, random, self.contrast_factor, *self.bounds)
-            + means,
-            images,
-        )
+        amount = self._amount(images, random, self.contrast_factor, *self.bounds)
+        return self._like((floats - means) * amount + means, images)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class AdjustHue(_Adjustment):
-    """Images in RGB with other hues.
+    """Shift the hues of RGB images.
 
     Args:
-        delta: how far hues are moved, where 1 is all around.
-        is_random: whether it is a number from -delta to delta for each image, in training only.
-        seed: what the numbers follow from.
+        delta: the shift, where 1 is the full colour circle.
+        is_random: draw a number from -delta to delta for each image, in training only.
+        seed: the seed of the random numbers.
         name: the layer's name.
     """
 
@@ -183,27 +182,24 @@ class AdjustHue(_Adjustment):
         super().__init__(is_random=is_random, seed=seed, name=name)
         self.delta = delta
 
-    def change(self, images: Any, random: bool) -> Any:
-        """The same shape."""
+    def change(self, images: Tensor, random: bool) -> Tensor:
+        """Return images of the same shape and dtype."""
         hue, saturation, value = tf.split(tf.image.rgb_to_hsv(self._floats(images)), 3, axis=-1)
         amount = self._amount(images, random, self.delta, -abs(self.delta), abs(self.delta))
-        return self._like(
-            tf.image.hsv_to_rgb(
-                tf.concat([tf.math.floormod(hue + amount, 1.0), saturation, value], axis=-1)
-            ),
-            images,
-        )
+        hue = tf.math.floormod(hue + amount, 1.0)
+        rgb = tf.image.hsv_to_rgb(tf.concat([hue, saturation, value], axis=-1))
+        return self._like(rgb, images)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class AdjustSaturation(_Adjustment):
-    """Images in RGB with stronger or weaker colours.
+    """Scale the saturation of RGB images.
 
     Args:
-        saturation_factor: what saturations are multiplied with; at random, at least.
-        saturation_factor_max: at random, at most.
-        is_random: whether it is a number between the two for each image, in training only.
-        seed: what the numbers follow from.
+        saturation_factor: the factor, or the smallest one with `is_random`.
+        saturation_factor_max: the largest factor with `is_random`.
+        is_random: draw a number between the two for each image, in training only.
+        seed: the seed of the random numbers.
         name: the layer's name.
     """
 
@@ -219,29 +215,24 @@ class AdjustSaturation(_Adjustment):
         self.bounds = _bounds(
             "saturation_factor", saturation_factor, saturation_factor_max, is_random
         )
-        self.saturation_factor, self.saturation_factor_max = (
-            saturation_factor,
-            saturation_factor_max,
-        )
+        self.saturation_factor = saturation_factor
+        self.saturation_factor_max = saturation_factor_max
 
-    def change(self, images: Any, random: bool) -> Any:
-        """The same shape."""
+    def change(self, images: Tensor, random: bool) -> Tensor:
+        """Return images of the same shape and dtype."""
         hue, saturation, value = tf.split(tf.image.rgb_to_hsv(self._floats(images)), 3, axis=-1)
         amount = self._amount(images, random, self.saturation_factor, *self.bounds)
-        return self._like(
-            tf.image.hsv_to_rgb(
-                tf.concat([hue, tf.clip_by_value(saturation * amount, 0.0, 1.0), value], axis=-1)
-            ),
-            images,
-        )
+        saturation = tf.clip_by_value(saturation * amount, 0.0, 1.0)
+        rgb = tf.image.hsv_to_rgb(tf.concat([hue, saturation, value], axis=-1))
+        return self._like(rgb, images)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class AdjustGamma(_Adjustment):
-    """Images with their values raised to a power: gain * value ** gamma, where white is 1.
+    """Correct the gamma of images: gain * value ** gamma, where white is 1.
 
     Args:
-        gamma: the power.
+        gamma: the exponent.
         gain: the factor.
         name: the layer's name.
     """
@@ -250,16 +241,19 @@ class AdjustGamma(_Adjustment):
         self, gamma: NonNegativeFloat = 1.0, gain: float = 1.0, name: str | None = None
     ) -> None:
         super().__init__(is_random=False, seed=None, name=name)
-        self.gamma, self.gain = gamma, gain
+        self.gamma = gamma
+        self.gain = gain
 
-    def change(self, images: Any, random: bool) -> Any:
-        """The same shape."""
+    def change(self, images: Tensor, random: bool) -> Tensor:
+        """Return images of the same shape and dtype."""
         return self._like(self.gain * tf.pow(self._floats(images), self.gamma), images)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Standardization(ImageLayer):
-    """Images with mean 0 and deviation 1 each, float; the deviation is taken as at least that of noise, 1 / sqrt(pixels).
+    """Scale each image to mean 0 and standard deviation 1, as floats.
+
+    The divisor is at least 1 / sqrt(number of values), as in `tf.image.per_image_standardization`.
 
     Args:
         name: the layer's name.
@@ -268,8 +262,8 @@ class Standardization(ImageLayer):
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name)
 
-    def call(self, images: Any) -> Any:
-        """The same shape, float32."""
+    def call(self, images: Tensor) -> Tensor:
+        """Return float32 images of the same shape."""
         return tf.image.per_image_standardization(tf.cast(images, tf.float32))
 
 

@@ -1,13 +1,14 @@
-"""Where the pixels of images go: sizes, crops, flips, turns."""
+"""Layers that move the pixels of images: sizes, crops, flips and rotations."""
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import keras
 import tensorflow as tf
 
 from plx_core.annotations import Fraction, NonNegativeInt, PositiveInt
+from plx_core.types import Tensor
 from plx_pipelines.processors.images import PACKAGE, ImageLayer, RandomImageLayer, choose
 
 Method: TypeAlias = Literal[
@@ -17,13 +18,13 @@ Method: TypeAlias = Literal[
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Resize(ImageLayer):
-    """Images of another size; whole numbers stay whole, rounded to the nearest.
+    """Resize images; integers are rounded to the nearest.
 
     Args:
-        height: pixels from top to bottom.
-        width: pixels from left to right.
-        method: how pixels in between are found.
-        antialias: whether a smaller image is an average of all pixels of the larger one.
+        height: the new height in pixels.
+        width: the new width in pixels.
+        method: the interpolation method.
+        antialias: whether to smooth images that become smaller.
         name: the layer's name.
     """
 
@@ -36,26 +37,27 @@ class Resize(ImageLayer):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self.height, self.width = height, width
+        self.height = height
+        self.width = width
         self.method = method
         self.antialias = antialias
 
-    def call(self, images: Any) -> Any:
-        """[batch, height, width, channels]."""
+    def call(self, images: Tensor) -> Tensor:
+        """Return [batch, height, width, channels]."""
         resized = tf.image.resize(
             images, (self.height, self.width), self.method, antialias=self.antialias
         )
-        return tf.saturate_cast(
-            tf.round(resized) if images.dtype.is_integer else resized, images.dtype
-        )
+        if images.dtype.is_integer:
+            resized = tf.round(resized)
+        return tf.saturate_cast(resized, images.dtype)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class CentralCrop(ImageLayer):
-    """The middle of images.
+    """Crop images to their centre.
 
     Args:
-        central_fraction: the part of height and width that is kept, above 0.
+        central_fraction: the fraction of height and width to keep, above 0.
         name: the layer's name.
     """
 
@@ -67,19 +69,21 @@ class CentralCrop(ImageLayer):
             )
         self.central_fraction = central_fraction
 
-    def call(self, images: Any) -> Any:
-        """[batch, fraction of height, fraction of width, channels]."""
+    def call(self, images: Tensor) -> Tensor:
+        """Return [batch, fraction of height, fraction of width, channels]."""
         return tf.image.central_crop(images, self.central_fraction)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class RandomImageCrop(RandomImageLayer):
-    """A part of each image, in a place of its own; outside training the middle. (Keras's RandomCrop has one place for a batch.).
+    """Crop each image at a random position in training, and at the centre otherwise.
+
+    Keras's `RandomCrop` uses one position for all images of a batch.
 
     Args:
-        height: pixels from top to bottom.
-        width: pixels from left to right.
-        seed: what the places follow from.
+        height: the height of the crop in pixels.
+        width: the width of the crop in pixels.
+        seed: the seed of the positions.
         name: the layer's name.
     """
 
@@ -94,16 +98,17 @@ class RandomImageCrop(RandomImageLayer):
         self.height = height
         self.width = width
 
-    def leave(self, images: Any) -> Any:
-        """The middle."""
+    def leave(self, images: Tensor) -> Tensor:
+        """Return the centre."""
         return self.change(images, random=False)
 
-    def change(self, images: Any, random: bool) -> Any:
-        """[batch, height, width, channels]."""
+    def change(self, images: Tensor, random: bool) -> Tensor:
+        """Return [batch, height, width, channels]."""
         room = [images.shape[1] - self.height, images.shape[2] - self.width]
         if min(room) < 0:
             raise ValueError(
-                f"images of {images.shape[1]} x {images.shape[2]} are smaller than the crop, {self.height} x {self.width}"
+                f"images of {images.shape[1]} x {images.shape[2]} are smaller than the crop, "
+                f"{self.height} x {self.width}"
             )
         if not random:
             top, left = (space // 2 for space in room)
@@ -113,21 +118,20 @@ class RandomImageCrop(RandomImageLayer):
         )
         rows = tops[:, None] + tf.range(self.height)
         columns = lefts[:, None] + tf.range(self.width)
-        return tf.gather(
-            tf.gather(images, rows, axis=1, batch_dims=1), columns, axis=2, batch_dims=1
-        )
+        images = tf.gather(images, rows, axis=1, batch_dims=1)
+        return tf.gather(images, columns, axis=2, batch_dims=1)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class ExtractGlimpse(ImageLayer):
-    """A window of images, around a point, or below and right of it; what lies outside is black.
+    """Extract a window from images; pixels outside of the image are black.
 
     Args:
-        size: height and width of the window.
-        offset: the point, from top and left: from -1 to 1 with 0 in the middle, or in pixels.
-        centered: whether the offset counts from the middle, and is that of the window's middle; else it is from the image's corner to
-            the window's.
-        normalized: whether 1 is half the image, or a pixel.
+        size: the height and width of the window.
+        offset: the vertical and horizontal position of the window.
+        centered: measure the offset from the centre of the image to the centre of the window;
+            otherwise, from the top left corner of the image to that of the window.
+        normalized: whether an offset of 1 is half the image, or one pixel.
         name: the layer's name.
     """
 
@@ -142,15 +146,18 @@ class ExtractGlimpse(ImageLayer):
         super().__init__(name=name)
         if len(size) != 2 or len(offset) != 2:
             raise ValueError(
-                f"size and offset are a pair each, from top to bottom and from left to right; got {size} and {offset}"
+                "size and offset must have two values each, vertical and horizontal; "
+                f"got {size} and {offset}"
             )
-        self.size, self.offset = list(size), list(offset)
-        self.centered, self.normalized = centered, normalized
+        self.size = list(size)
+        self.offset = list(offset)
+        self.centered = centered
+        self.normalized = normalized
 
-    def call(self, images: Any) -> Any:
-        """[batch, *size, channels]."""
+    def call(self, images: Tensor) -> Tensor:
+        """Return [batch, *size, channels]."""
         offsets = tf.tile(tf.constant([self.offset], tf.float32), [tf.shape(images)[0], 1])
-        found = tf.image.extract_glimpse(
+        windows = tf.image.extract_glimpse(
             tf.cast(images, tf.float32),
             self.size,
             offsets,
@@ -158,18 +165,18 @@ class ExtractGlimpse(ImageLayer):
             normalized=self.normalized,
             noise="zero",
         )
-        return tf.cast(tf.ensure_shape(found, [None, *self.size, images.shape[-1]]), images.dtype)
+        return tf.cast(tf.ensure_shape(windows, [None, *self.size, images.shape[-1]]), images.dtype)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class ToBoundingBox(ImageLayer):
-    """Images put into a larger black frame, or cut out of their own.
+    """Pad images with black to a larger size, or crop them to a smaller one.
 
     Args:
-        offset_height: rows above the image, or above what is cut out.
-        offset_width: columns left of it.
-        target_height: rows of the frame, or of what is cut out.
-        target_width: columns of it.
+        offset_height: the number of rows to add, or to remove, at the top.
+        offset_width: the number of columns to add, or to remove, at the left.
+        target_height: the new height in pixels.
+        target_width: the new width in pixels.
         method: `pad` or `crop`.
         name: the layer's name.
     """
@@ -184,28 +191,29 @@ class ToBoundingBox(ImageLayer):
         name: str | None = None,
     ) -> None:
         super().__init__(name=name)
-        self.offset_height, self.offset_width = offset_height, offset_width
-        self.target_height, self.target_width = target_height, target_width
+        self.offset_height = offset_height
+        self.offset_width = offset_width
+        self.target_height = target_height
+        self.target_width = target_width
         self.method = method
 
-    def call(self, images: Any) -> Any:
-        """[batch, target_height, target_width, channels]."""
-        put = (
-            tf.image.pad_to_bounding_box if self.method == "pad" else tf.image.crop_to_bounding_box
-        )
-        return put(
-            images, self.offset_height, self.offset_width, self.target_height, self.target_width
-        )
+    def call(self, images: Tensor) -> Tensor:
+        """Return [batch, target_height, target_width, channels]."""
+        box = (self.offset_height, self.offset_width, self.target_height, self.target_width)
+        if self.method == "pad":
+            return tf.image.pad_to_bounding_box(images, *box)
+        return tf.image.crop_to_bounding_box(images, *box)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Flip(RandomImageLayer):
-    """Mirrored images.
+    """Flip images.
 
     Args:
-        axis: 0 turns them upside down, 1 exchanges left and right.
-        is_random: whether it happens to half of the images, in training only; else to all, always.
-        seed: what the choice follows from.
+        axis: 0 flips vertically, 1 flips horizontally.
+        is_random: flip each image with probability 0.5, in training only; otherwise flip all images
+            in all modes.
+        seed: the seed of the random choice.
         name: the layer's name.
     """
 
@@ -219,15 +227,15 @@ class Flip(RandomImageLayer):
         super().__init__(is_random=is_random, seed=seed, name=name)
         self.axis = axis
 
-    def change(self, images: Any, random: bool) -> Any:
-        """The same shape."""
+    def change(self, images: Tensor, random: bool) -> Tensor:
+        """Return images of the same shape and dtype."""
         flipped = tf.reverse(images, [self.axis + 1])
         return choose(self.draw(images) < 0.5, flipped, images) if random else flipped
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Transpose(ImageLayer):
-    """Images with rows and columns exchanged.
+    """Exchange the rows and columns of images.
 
     Args:
         name: the layer's name.
@@ -236,19 +244,19 @@ class Transpose(ImageLayer):
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name)
 
-    def call(self, images: Any) -> Any:
-        """[batch, width, height, channels]."""
+    def call(self, images: Tensor) -> Tensor:
+        """Return [batch, width, height, channels]."""
         return tf.transpose(images, [0, 2, 1, 3])
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Rotate90(RandomImageLayer):
-    """Images turned to the left by quarters.
+    """Rotate images counter-clockwise by multiples of 90 degrees.
 
     Args:
-        k: how many quarters; at random, how many at most.
-        is_random: whether each image, which must be square, is turned by 0 to `k` quarters, in training only.
-        seed: what the choice follows from.
+        k: the number of rotations by 90 degrees, or the largest one with `is_random`.
+        is_random: rotate each image 0 to `k` times, in training only; images must be square.
+        seed: the seed of the random choice.
         name: the layer's name.
     """
 
@@ -262,23 +270,24 @@ class Rotate90(RandomImageLayer):
         super().__init__(is_random=is_random, seed=seed, name=name)
         self.k = k
 
-    def change(self, images: Any, random: bool) -> Any:
-        """[batch, height, width, channels], or with the first two exchanged."""
+    def change(self, images: Tensor, random: bool) -> Tensor:
+        """Return [batch, height, width, channels], or height and width exchanged."""
         if not random:
-            return turn(images, self.k)
+            return rotate(images, self.k)
         if images.shape[1] != images.shape[2]:
             raise ValueError(
-                f"images of {images.shape[1]} x {images.shape[2]} cannot be turned at random: they are not square"
+                f"images of {images.shape[1]} x {images.shape[2]} are not square, "
+                "so they cannot be rotated at random"
             )
-        turns = tf.floor(self.draw(images, 0.0, self.k + 1.0))
-        turned = images
+        quarter_turns = tf.floor(self.draw(images, 0.0, self.k + 1.0))
+        rotated = images
         for quarters in range(1, min(self.k, 3) + 1):
-            turned = choose(turns % 4 == quarters, turn(images, quarters), turned)
-        return turned
+            rotated = choose(quarter_turns % 4 == quarters, rotate(images, quarters), rotated)
+        return rotated
 
 
-def turn(images: Any, quarters: int) -> Any:
-    """Images turned to the left."""
+def rotate(images: Tensor, quarters: int) -> Tensor:
+    """Rotate images counter-clockwise by `quarters` times 90 degrees."""
     if quarters % 2:
         images = tf.transpose(images, [0, 2, 1, 3])
     reversed_axes = {0: [], 1: [1], 2: [1, 2], 3: [2]}[quarters % 4]

@@ -1,4 +1,4 @@
-"""What the layers that process images have in common."""
+"""Base classes of the layers that process images."""
 
 from __future__ import annotations
 
@@ -9,30 +9,34 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from plx_core.types import Tensor
+
 PACKAGE = "plx_pipelines"
 
 
 class ImageLayer(keras.layers.Layer):
-    """A layer without weights, which leaves the dtype of images alone."""
+    """A layer without weights that does not cast images."""
 
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name, trainable=False, autocast=False)
 
-    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """Found by tracing `call`, where Keras would assume the layer's own dtype."""
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Tensor:
+        """Trace `call` for the dtype, as Keras would assume the layer's compute dtype."""
         return keras.src.backend.compute_output_spec(self.call, *args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments: each is an attribute of its own name."""
+        """Return the constructor's arguments, which are attributes of the same names."""
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
 
 class RandomImageLayer(ImageLayer):
-    """A layer that may draw numbers for each image.
+    """A layer that may change each image at random.
 
     Args:
-        is_random: whether it changes images at random, in training only; else it changes all of them, always.
-        seed: what the numbers follow from; in a pipeline, from its own seed and the number of the batch.
+        is_random: change images at random, in training only; otherwise change all images alike, in
+            all modes.
+        seed: the seed of the random numbers; in a pipeline, they depend on the pipeline's seed and
+            the number of the batch instead.
         name: the layer's name.
     """
 
@@ -42,32 +46,32 @@ class RandomImageLayer(ImageLayer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, images: Any, training: bool = False) -> Any:
-        """The images, changed."""
+    def call(self, images: Tensor, training: bool = False) -> Tensor:
+        """Return the changed images."""
         if self.is_random and not training:
             return self.leave(images)
         return self.change(images, random=self.is_random)
 
-    def leave(self, images: Any) -> Any:
-        """What becomes of images outside training, where the layer is random."""
+    def leave(self, images: Tensor) -> Tensor:
+        """Return the images for use outside of training, if the layer is random."""
         return images
 
     @abstractmethod
-    def change(self, images: Any, random: bool) -> Any:
-        """The images changed, each in its own way if that is random."""
+    def change(self, images: Tensor, random: bool) -> Tensor:
+        """Return the changed images; with `random`, each with other random numbers."""
 
-    def draw(self, images: Any, low: float = 0.0, high: float = 1.0) -> Any:
-        """A number in [low, high) for each image: float32 [batch]."""
+    def draw(self, images: Tensor, low: float = 0.0, high: float = 1.0) -> Tensor:
+        """Draw a number in [low, high) for each image: float32 [batch]."""
         return keras.random.uniform(
             (tf.shape(images)[0],), low, high, dtype="float32", seed=self.seed_generator
         )
 
 
-def choose(chosen: Any, yes: Any, no: Any) -> Any:
-    """Images of `yes` where bool [batch] is true, and else of `no`."""
-    return tf.where(chosen[:, None, None, None], yes, no)
+def choose(condition: Tensor, yes: Tensor, no: Tensor) -> Tensor:
+    """Return the images of `yes` where `condition`, bool [batch], is true, else those of `no`."""
+    return tf.where(condition[:, None, None, None], yes, no)
 
 
-def greatest(dtype: Any) -> float:
-    """What is white: the greatest whole number of the dtype, or 1."""
+def white_value(dtype: tf.DType) -> float:
+    """Return the value of white: the maximum of an integer dtype, or 1."""
     return float(dtype.max) if dtype.is_integer else 1.0

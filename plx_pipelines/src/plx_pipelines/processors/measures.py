@@ -1,22 +1,22 @@
-"""What is drawn on images, or measured of them."""
+"""Layers that draw on images, or measure them."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import keras
 import tensorflow as tf
 
-from plx_pipelines.processors.images import PACKAGE, ImageLayer, greatest
+from plx_core.types import Tensor
+from plx_pipelines.processors.images import PACKAGE, ImageLayer, white_value
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class DrawBoundingBoxes(ImageLayer):
-    """Images with frames drawn on them.
+    """Draw the outlines of boxes on images.
 
     Args:
-        boxes: of each frame top, left, bottom and right, as parts of height and width from 0 to 1.
-        colors: of each frame the value of each channel, where white is 1; TensorFlow's own when left out.
+        boxes: the top, left, bottom and right of each box, as fractions of height and width.
+        colors: the colour of each box, with a value for each channel, where white is 1; None for
+            TensorFlow's colours.
         name: the layer's name.
     """
 
@@ -29,11 +29,12 @@ class DrawBoundingBoxes(ImageLayer):
         super().__init__(name=name)
         if any(len(box) != 4 for box in boxes):
             raise ValueError(f"a box has four sides: top, left, bottom, right; got {boxes}")
-        self.boxes, self.colors = boxes, colors
+        self.boxes = boxes
+        self.colors = colors
 
-    def call(self, images: Any) -> Any:
-        """The same shape."""
-        white = greatest(images.dtype)
+    def call(self, images: Tensor) -> Tensor:
+        """Return images of the same shape and dtype."""
+        white = white_value(images.dtype)
         boxes = tf.tile(tf.constant([self.boxes], tf.float32), [tf.shape(images)[0], 1, 1])
         colors = None if self.colors is None else tf.constant(self.colors, tf.float32) * white
         drawn = tf.image.draw_bounding_boxes(tf.cast(images, tf.float32), boxes, colors)
@@ -42,7 +43,7 @@ class DrawBoundingBoxes(ImageLayer):
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class TotalVariation(ImageLayer):
-    """How much neighbouring pixels of an image differ: the sum of the differences' sizes, a number for each image.
+    """Compute the sum of absolute differences between neighbouring pixels of each image.
 
     Args:
         name: the layer's name.
@@ -51,6 +52,6 @@ class TotalVariation(ImageLayer):
     def __init__(self, name: str | None = None) -> None:
         super().__init__(name=name)
 
-    def call(self, images: Any) -> Any:
-        """Float32 [batch]."""
+    def call(self, images: Tensor) -> Tensor:
+        """Return float32 [batch]."""
         return tf.image.total_variation(tf.cast(images, tf.float32))
