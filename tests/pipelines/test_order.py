@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from plx_core.data import batches as inputs
 from plx_core.data.arrays import ArrayPipeline, numpy_input_fn
-from plx_core.data.batches import Resident, batches
+from plx_core.data.batches import batches
 from plx_core.data.order import Order
+from plx_core.data.resident import Resident
 from plx_core.errors import DataError
 
 from .contract import batches_of, check_pipeline
@@ -199,5 +200,5 @@ def test_numpy_input_fn():
     )
     assert [labels.tolist() for _, labels in batches_of(input_fn())] == [[0, 1, 2, 3], [4, 5]]
     assert numpy_input_fn(np.arange(6), num_epochs=None, shuffle=True)().num_batches is None
-    with pytest.raises(ValueError, match="shuffle has to be"):
+    with pytest.raises(ValueError, match="shuffle must be"):
         numpy_input_fn(np.arange(3))

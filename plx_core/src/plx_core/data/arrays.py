@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
-from plx_core.annotations import PositiveInt
-from plx_core.data.batches import Arrays, Resident
+from plx_core.annotations import PositiveInt, PythonOnly
 from plx_core.data.indexed import IndexedPipeline
+from plx_core.data.resident import Resident
 from plx_core.networks.graph import Graph
 from plx_core.state import Modes
 from plx_core.types import Nested, Tensor
+
+Arrays: TypeAlias = Annotated[Any, PythonOnly()]
+"""An array, or arrays by name."""
 
 
 class ArrayPipeline(IndexedPipeline):

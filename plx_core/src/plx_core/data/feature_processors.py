@@ -1,35 +1,33 @@
-"""The order in which examples are visited, batches in that order, and arrays as inputs.
-
-An order is a function: which examples make up batch number k follows from the seed, the size of the data and k alone.
-Nothing has to be remembered to go on from a batch but its number.
-"""
+"""Feature processors: layers that a pipeline applies to its features."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import keras
 import tensorflow as tf
 
 from plx_core.data.order import mix_int
-from plx_core.networks.graph import as_graph_fn, build_network, symbolic_inputs
+from plx_core.networks.graph import Graph, as_graph_fn, build_network, symbolic_inputs
 from plx_core.state import Modes
+from plx_core.types import Features, Nested, Network, Tensor, Variable
 
 
 class Processors:
     """Layers that a pipeline applies to its features, a graph for each feature.
 
-    Layers that draw random numbers draw them from the pipeline's seed and the number of the batch, and only in training.
+    Layers that draw random numbers draw them from the pipeline's seed and the number of the batch,
+    and only in training.
     """
 
     def __init__(
-        self, graphs: Mapping[str, Any], features: Mapping[str, tf.TensorSpec], mode: str, seed: int
+        self, graphs: Mapping[str, Graph], features: Features, mode: str, seed: int
     ) -> None:
         missing = sorted(set(graphs) - set(features))
         if missing:
             raise ValueError(
-                f"feature_processors name {', '.join(missing)}; the features are {', '.join(features)}"
+                f"feature_processors name {', '.join(missing)}; the features are "
+                f"{', '.join(features)}"
             )
         self._training = Modes.is_train(mode)
         self._seed = seed
@@ -43,14 +41,13 @@ class Processors:
         for name, network in self._networks.items():
             if isinstance(network.output, dict):
                 raise ValueError(
-                    f"feature_processors: {name} has several outputs; a processor yields the one feature it is named after"
+                    f"feature_processors: {name} has several outputs; a processor yields one "
+                    "feature, the one it is named after"
                 )
             self.features[name] = tf.TensorSpec(network.output.shape, network.output.dtype)
 
-    def __call__(
-        self, number: tf.Tensor, features: Mapping[str, tf.Tensor]
-    ) -> dict[str, tf.Tensor]:
-        """The features of batch `number`, processed."""
+    def __call__(self, number: Tensor, features: Features) -> dict[str, Tensor]:
+        """Process the features of batch `number`."""
         processed = dict(features)
         for index, (name, network) in enumerate(self._networks.items()):
             state = [
@@ -66,21 +63,19 @@ class Processors:
             processed[name] = outputs
         return processed
 
-    def network(self) -> keras.Model:
-        """All of it as one network, from the features as they lie in the data to those that the pipeline yields."""
+    def network(self) -> Network:
+        """Return one network from the features in the data to those that the pipeline yields."""
         inputs = symbolic_inputs(self._raw)
-        outputs = {
-            name: self._networks[name](self._inputs(name, inputs))
-            if name in self._networks
-            else tensor
-            for name, tensor in inputs.items()
-        }
+        outputs = dict(inputs)
+        for name, network in self._networks.items():
+            outputs[name] = network(self._inputs(name, inputs))
         return keras.Model(inputs, outputs, name="processing")
 
-    def _inputs(self, name: str, features: Mapping[str, Any]) -> dict[str, Any]:
+    def _inputs(self, name: str, features: Features) -> dict[str, Tensor]:
         return {tensor.name: features[tensor.name] for tensor in self._networks[name].inputs}
 
-    def _state(self, variable: Any, number: tf.Tensor, network: int, place: int) -> Any:
+    def _state(self, variable: Variable, number: Tensor, network: int, place: int) -> Tensor:
+        """Return a variable's value for a batch: a new seed for a generator of random numbers."""
         if "seed_generator_state" not in variable.path:
             return variable
         seed = [mix_int(self._seed * 1_000_003 + network * 1_009 + place), number]
@@ -90,8 +85,8 @@ class Processors:
         return tf.cast(bits, variable.dtype)
 
 
-def processing(processors: Processors | None) -> Callable[[tf.Tensor, Any], Any] | None:
-    """What `batches` takes as `process`: the processors applied to the features of a (features, labels) pair."""
+def processing(processors: Processors | None) -> Callable[[Tensor, Nested], Nested] | None:
+    """Return an argument `process` of `batches` that processes the features."""
     if processors is None:
         return None
     return lambda number, batch: (processors(number, batch[0]), batch[1])

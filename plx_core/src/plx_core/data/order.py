@@ -1,7 +1,7 @@
-"""The order in which examples are visited, batches in that order, and arrays as inputs.
+"""The order in which a pipeline visits its examples.
 
-An order is a function: which examples make up batch number k follows from the seed, the size of the data and k alone.
-Nothing has to be remembered to go on from a batch but its number.
+An order is a function: which examples make up batch k follows from the seed, the number of examples
+and k. A run that resumes needs only the number of its next batch.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from attrs import evolve, frozen
 
 from plx_core.errors import DataError
 from plx_core.state import Modes
-
-ENDLESS = np.iinfo(np.int64).max
+from plx_core.types import Tensor
 
 
 @frozen
 class Order:
-    """Which examples make up each batch, over all epochs, for one of several workers.
+    """The examples of each batch, over all epochs, for one of several workers.
 
-    Epochs follow each other without a gap: a batch may hold the last examples of one and the first of the next. All workers
-    have the same number of batches, and each example of an epoch is one worker's. What is left at the very end, too little
-    for a batch each, is divided evenly: into one more, short, batch each, or, if there is not one example each, among their
-    last batches.
+    Epochs follow each other without a gap: a batch may hold the last examples of one epoch and the
+    first of the next. All workers have the same number of batches, and each example of an epoch
+    belongs to one worker. The remainder at the very end, too small for a full batch for each
+    worker, is divided evenly. Every worker gets one more, shorter batch. If there are fewer
+    examples than workers, some workers get one more example in their last batch instead.
     """
 
     num_examples: int
@@ -37,25 +37,30 @@ class Order:
 
     @property
     def num_batches(self) -> int | None:
-        """How many batches this worker has in all epochs; None when they never end."""
+        """The number of batches of this worker in all epochs; None when they never end."""
         full = self.num_full_batches
-        return (
-            full
-            if full is None
-            else full + (self._rest(full) >= self.num_workers and not self.drop_remainder)
-        )
+        if full is None or self.drop_remainder or self._remainder < self.num_workers:
+            return full
+        return full + 1
 
     @property
     def num_full_batches(self) -> int | None:
-        """How many batches have `batch_size` examples, or those of a short rest more; None when they never end."""
-        return (
-            None
-            if self.num_epochs is None
-            else self.num_examples * self.num_epochs // (self.batch_size * self.num_workers)
-        )
+        """The number of batches with at least `batch_size` examples; None when they never end."""
+        if self.num_epochs is None:
+            return None
+        return self.num_examples * self.num_epochs // (self.batch_size * self.num_workers)
+
+    @property
+    def num_even_batches(self) -> int | None:
+        """The number of batches before the last one or two, whose sizes may differ.
+
+        None when they never end.
+        """
+        full = self.num_full_batches
+        return full - 1 if full is not None and self._has_extra_example else full
 
     def shard(self, worker: int, num_workers: int) -> Order:
-        """The order of one of several workers.
+        """Return the order of one of several workers.
 
         Raises:
             DataError: there are fewer examples than workers.
@@ -63,69 +68,56 @@ class Order:
         order = evolve(self, worker=worker, num_workers=num_workers)
         if order.num_batches == 0:
             raise DataError(
-                f"{self.num_examples} examples are too few for {num_workers} workers with batches of {self.batch_size}"
+                f"{self.num_examples} examples are too few for {num_workers} workers with batches "
+                f"of {self.batch_size}"
             )
         return order
 
-    def examples(self, positions: tf.Tensor) -> tf.Tensor:
-        """The examples at positions counted over all epochs: int64 of the shape [p] of the positions."""
+    def examples(self, positions: Tensor) -> Tensor:
+        """Return the examples, int64 [p], at positions over all epochs, int64 [p]."""
         within = positions % self.num_examples
         return self._permute(within, positions // self.num_examples) if self.shuffle else within
 
-    @property
-    def num_even_batches(self) -> int | None:
-        """How many batches come before the last one or two, which may be shorter or longer; None when they never end."""
-        full = self.num_full_batches
-        return full if full is None else full - bool(self._last_extra())
-
     def positions(self, batch: int) -> list[int]:
-        """The places of a batch's examples, counted over all epochs."""
+        """Return the positions of a batch's examples, counted over all epochs."""
         full = self.num_full_batches
+        if full is not None and batch >= full:
+            begin = self._remainder * self.worker // self.num_workers
+            end = self._remainder * (self.worker + 1) // self.num_workers
+            return [self._end_of_full_batches + place for place in range(begin, end)]
         first = (batch * self.num_workers + self.worker) * self.batch_size
-        if full is None or batch < full:
-            more = (
-                self._last_extra()
-                if batch + 1 == self.num_batches and batch + 1 == full
-                else range(0)
-            )
-            return [*range(first, first + self.batch_size), *more]
-        rest = self._rest(full)
-        begin = full * self.num_workers * self.batch_size
-        return list(
-            range(
-                *(
-                    begin + rest * worker // self.num_workers
-                    for worker in (self.worker, self.worker + 1)
-                )
-            )
-        )
+        positions = list(range(first, first + self.batch_size))
+        if self._has_extra_example and batch + 1 == full:
+            positions.append(self._end_of_full_batches + self.worker)
+        return positions
 
-    def indices(self, batch: int) -> tf.Tensor:
-        """The examples of a batch: int64 [b]."""
+    def indices(self, batch: int) -> Tensor:
+        """Return the examples of a batch: int64 [b]."""
         return self.examples(tf.constant(self.positions(batch), tf.int64))
 
-    def full_batches(self, first: tf.Tensor, count: tf.Tensor) -> tf.Tensor:
-        """The examples of `count` full batches from number `first` on: int64 [count, batch_size]."""
+    def full_batches(self, first: Tensor, count: Tensor) -> Tensor:
+        """Return the examples of `count` full batches from `first` on, int64 [count, size]."""
         numbers = (first + tf.range(count)) * self.num_workers + self.worker
         positions = numbers[:, None] * self.batch_size + tf.range(self.batch_size, dtype=tf.int64)
         return tf.reshape(self.examples(tf.reshape(positions, [-1])), [-1, self.batch_size])
 
-    def _rest(self, full: int) -> int:
-        return (
-            self.num_examples * (self.num_epochs or 0) - full * self.batch_size * self.num_workers
-        )
+    @property
+    def _end_of_full_batches(self) -> int:
+        """The position after the last full batch of all workers."""
+        return (self.num_full_batches or 0) * self.batch_size * self.num_workers
 
-    def _last_extra(self) -> range:
-        """The positions that this worker's last full batch takes in, where there are too few for a batch each."""
-        rest = self._rest(self.num_full_batches or 0)
-        begin = (self.num_full_batches or 0) * self.batch_size * self.num_workers
-        taken = begin + self.worker
-        return range(
-            taken, taken + (self.worker < rest < self.num_workers and not self.drop_remainder)
-        )
+    @property
+    def _remainder(self) -> int:
+        """The number of examples, of all workers, after the last full batches."""
+        return self.num_examples * (self.num_epochs or 0) - self._end_of_full_batches
 
-    def _permute(self, within: tf.Tensor, epochs: tf.Tensor) -> tf.Tensor:
-        # The cipher behind this op keeps much of the shape of a seed that merely counts, hence the mixing.
+    @property
+    def _has_extra_example(self) -> bool:
+        """Whether the last batch takes one of the remaining examples, fewer than the workers."""
+        return not self.drop_remainder and self.worker < self._remainder < self.num_workers
+
+    def _permute(self, within: Tensor, epochs: Tensor) -> Tensor:
+        # RandomIndexShuffle gives similar orders for seeds that merely count; hence the mixing.
         words = [
             _mix(tf.cast(epochs, tf.uint64) * 3 + ((self.seed * 0x9E3779B97F4A7C15 + word) & _MASK))
             for word in range(3)
@@ -145,26 +137,26 @@ def make_order(
     seed: int | None,
     mode: str,
 ) -> Order:
-    """The order that a pipeline's parameters describe; what is None follows from the mode.
+    """Return the order that a pipeline's parameters describe; what is None depends on the mode.
 
     Raises:
         DataError: there are no examples, or too few for a single batch.
     """
     training = Modes.is_train(mode)
-    epochs = num_epochs if num_epochs is not None or training else 1
     order = Order(
         num_examples,
         batch_size,
-        epochs,
-        training if shuffle is None else shuffle,
-        seed or 0,
-        drop_remainder,
+        num_epochs=1 if num_epochs is None and not training else num_epochs,
+        shuffle=training if shuffle is None else shuffle,
+        seed=seed or 0,
+        drop_remainder=drop_remainder,
     )
     if not num_examples:
         raise DataError("there are no examples to read")
     if order.num_batches == 0:
         raise DataError(
-            f"{num_examples} examples make no batch of {batch_size}, and drop_remainder leaves out shorter ones"
+            f"{num_examples} examples make no batch of {batch_size}, and drop_remainder leaves out "
+            "shorter ones"
         )
     return order
 
@@ -174,7 +166,7 @@ _ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1))
 _MASK = 0xFFFFFFFFFFFFFFFF
 
 
-def _mix(words: tf.Tensor) -> tf.Tensor:
+def _mix(words: Tensor) -> Tensor:
     for shift, factor in _ROUNDS:
         words = tf.bitwise.bitwise_xor(
             words, tf.bitwise.right_shift(words, tf.constant(shift, tf.uint64))
@@ -183,6 +175,7 @@ def _mix(words: tf.Tensor) -> tf.Tensor:
 
 
 def mix_int(word: int) -> int:
+    """Hash an integer to a signed one of 64 bits."""
     word &= _MASK
     for shift, factor in _ROUNDS:
         word = ((word ^ word >> shift) * factor) & _MASK
