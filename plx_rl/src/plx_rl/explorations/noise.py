@@ -78,13 +78,13 @@ def number_of_actions(scores: Array | None, masks: Array | None) -> int:
     Raises:
         ComponentError: there are neither.
     """
-    known = scores if scores is not None else masks
-    if known is None:
+    by_action = scores if scores is not None else masks
+    if by_action is None:
         raise ComponentError(
             "exploring discrete actions needs the model's scores of them, "
             "or masks of the legal ones"
         )
-    return int(known.shape[-1])
+    return int(by_action.shape[-1])
 
 
 def require_discrete(exploration: plx.Exploration, greedy: Array) -> None:

@@ -32,7 +32,7 @@ Step: TypeAlias = tuple[Kernel, tuple[int, ...], int]
 """A kernel, the slots of its inputs and the slot of its output."""
 
 
-class Unknown(Exception):
+class UnsupportedOperation(Exception):
     """An operation without a NumPy counterpart."""
 
 
@@ -54,7 +54,7 @@ def host_function(
     traced = tf.function(function, input_signature=[signature], autograph=False)
     try:
         return HostFunction(traced.get_concrete_function(), variables_by_name(network).values())
-    except Unknown:
+    except UnsupportedOperation:
         return TracedFunction(traced)
 
 
@@ -79,7 +79,7 @@ class HostFunction:
     run once after each `refresh`.
 
     Raises:
-        Unknown: an operation of the network has no NumPy counterpart.
+        UnsupportedOperation: an operation of the network has no NumPy counterpart.
     """
 
     def __init__(self, concrete: TracedFunctionLike, variables: Iterable[Variable]) -> None:
@@ -146,7 +146,7 @@ class HostFunction:
         elif kind == "ReadVariableOp":
             variable = self._handles.get(operation.inputs[0].name)
             if variable is None:
-                raise Unknown("a variable that is not the network's")
+                raise UnsupportedOperation("a variable that is not the network's")
             self._weights.append((target, variable))
         elif kind == "IdentityN":
             for tensor, output in zip(operation.inputs, operation.outputs, strict=True):
@@ -154,7 +154,7 @@ class HostFunction:
         elif kind in OPERATIONS:
             self._add_step(OPERATIONS[kind](operation), operation.inputs, target)
         else:
-            raise Unknown(kind)
+            raise UnsupportedOperation(kind)
 
     def _add_step(self, kernel: Kernel, inputs: Iterable[Tensor], target: int) -> None:
         sources = tuple(self._slot(tensor.name) for tensor in inputs)
@@ -204,7 +204,7 @@ def _strided_slice(operation: Operation) -> Kernel:
         for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
     }
     if masks["ellipsis"] or masks["new_axis"]:
-        raise Unknown("StridedSlice")
+        raise UnsupportedOperation("StridedSlice")
 
     def take(values: Array, begin: Array, end: Array, strides: Array) -> Array:
         index: list[Any] = []
@@ -242,7 +242,7 @@ def _squeeze(operation: Operation) -> Kernel:
 
 def _gather(operation: Operation) -> Kernel:
     if operation.get_attr("batch_dims"):
-        raise Unknown("GatherV2")
+        raise UnsupportedOperation("GatherV2")
     return lambda values, indices, axis: np.take(values, indices, int(axis))
 
 
