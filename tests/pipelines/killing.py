@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import tensorflow as tf
+from tests.contract import fingerprint
 
 from plx_core.data.arrays import ArrayPipeline
 from plx_core.networks.graph import Graph
@@ -24,8 +25,6 @@ from plx_pipelines.sequences import (
     TFRecordSourceSequencePipeline,
 )
 from plx_pipelines.tables import TablePipeline
-
-from .contract import fingerprint
 
 FOLDER = sys.argv[1] if len(sys.argv) > 1 else ""
 ORDER = {"batch_size": 4, "num_epochs": 3, "shuffle": True, "seed": 3}

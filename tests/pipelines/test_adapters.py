@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests.contract import batches_of, check_pipeline, check_resumes
 
 from plx_core.data.input_fn import as_pipeline
 from plx_core.errors import DataError
 from plx_core.networks.graph import Graph
 from plx_pipelines.adapters import TFDatasetPipeline, TFDSPipeline
-
-from .contract import batches_of, check_pipeline, check_resumes
 
 COUNT = 23
 

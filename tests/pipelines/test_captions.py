@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests.contract import batches_of, check_pipeline, check_resumes
 
 from plx_core.components.component import Component
 from plx_pipelines.captions import ImageCaptioningPipeline
@@ -16,8 +17,6 @@ from plx_pipelines.encoding import (
 )
 from plx_pipelines.metadata import write_metadata
 from plx_pipelines.records import write_records
-
-from .contract import batches_of, check_pipeline, check_resumes
 
 COUNT = 21
 PIXELS = np.random.default_rng(0).integers(0, 256, (COUNT, 4, 5, 3), np.uint8)

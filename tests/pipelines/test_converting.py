@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
+from tests.contract import batches_of
 
 from plx_core.cli.main import main
 from plx_core.errors import CorruptData, DataError
@@ -23,8 +24,6 @@ from plx_pipelines.inspecting import verify
 from plx_pipelines.sequences import TFRecordSequencePipeline, TFRecordSourceSequencePipeline
 from plx_pipelines.text import Tokenizer
 from plx_pipelines.vocabularies import Vocabulary
-
-from .contract import batches_of
 
 
 def plx(*arguments):

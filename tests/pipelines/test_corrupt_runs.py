@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from tests.contract import batches_of, check_resumes
 
 from plx_core.cli.main import main
 from plx_core.errors import CorruptData
 from plx_pipelines.images import TFRecordImagePipeline
 from plx_pipelines.records import scan
-
-from .contract import batches_of, check_resumes
 
 EXPERIMENT = """
 version: 1

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tests.contract import batches_of, check_pipeline
 
 from plx_core.errors import CorruptData, DataError
 from plx_pipelines.folders import ImageFolderPipeline
-
-from .contract import batches_of, check_pipeline
 
 CLASSES = ("ant", "bee", "cat")
 COUNT = 22

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tests.contract import batches_of, check_pipeline, check_resumes, fingerprint
 
 from plx_core.errors import CorruptData, DataError
 from plx_core.networks.graph import Graph
@@ -14,8 +15,6 @@ from plx_pipelines.encoding import encode_labelled_image
 from plx_pipelines.images import TFRecordImagePipeline, decode_images
 from plx_pipelines.metadata import write_metadata
 from plx_pipelines.records import write_records
-
-from .contract import batches_of, check_pipeline, check_resumes, fingerprint
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.contract import batches_of, check_pipeline, check_resumes
 
 from plx_core.errors import CorruptData, DataError
 from plx_pipelines.encoding import (
@@ -25,8 +26,6 @@ from plx_pipelines.sequences import (
 )
 from plx_pipelines.text import Encoder, Tokenizer, iterate_tokens, mask, read_lines
 from plx_pipelines.vocabularies import SPECIALS, Vocabulary
-
-from .contract import batches_of, check_pipeline, check_resumes
 
 COUNT = 21
 LENGTHS = [(number * 5) % 9 for number in range(COUNT)]

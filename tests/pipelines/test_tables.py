@@ -4,12 +4,11 @@ import gzip
 
 import numpy as np
 import pytest
+from tests.contract import batches_of, check_pipeline
 
 from plx_core.errors import CorruptData, DataError
 from plx_pipelines.tables import TablePipeline
 from plx_pipelines.vocabularies import Vocabulary
-
-from .contract import batches_of, check_pipeline
 
 pyarrow = pytest.importorskip("pyarrow", reason="pyarrow reads tables")
 COUNT = 21

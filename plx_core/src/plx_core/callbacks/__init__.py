@@ -6,13 +6,16 @@ installed callback, whichever plug-in it comes from.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plx_core.hookspecs import Factory
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Factory:
     from plx_core.components.namespaces import Namespace
 
-    return getattr(Namespace("callbacks"), name)
+    return getattr(Namespace("callbacks"), name)  # type: ignore[no-any-return]
 
 
 def __dir__() -> list[str]:

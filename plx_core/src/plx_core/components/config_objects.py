@@ -20,7 +20,7 @@ STREAMING = frozenset(
         "SpecificityAtSensitivity",
     }
 )
-"""The metrics of polyaxon-lib whose names mean Keras's own; polyaxon-lib's are called `Streaming…`."""
+"""Metrics of polyaxon-lib with names of Keras's; its own are called `Streaming…` now."""
 WEIGHTS = frozenset({"weights", "class_weights"})
 """The parameters that polyaxon-lib's `MeanSquaredError` has and Keras's has not."""
 

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from attrs import evolve
+from tests.core.small_estimators import GRAPH, Recorder, classify, feed, fingerprint, make_estimator
 
 import plx_core as plx
 from plx_core.errors import NonFiniteLoss
 from plx_core.supervised.stacked_batches import MOST_STEPS, StackedBatches, have_one_shape
-
-from .engine import GRAPH, Recorder, classify, feed, fingerprint, make_estimator
 
 WIDE = {"layers": [{"BatchNormalization": {}}, *GRAPH["layers"]]}
 

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests.rl.agents import make_agent
 
 from plx_core.state import Modes
 from plx_rl.environments.gym_environment import GymEnvironment
@@ -15,8 +16,6 @@ from plx_rl.policies.numpy_network import (
     UnsupportedOperation,
     host_function,
 )
-
-from .agents import make_agent
 
 BATCHES = (1, 7)
 ACTIVATIONS = [

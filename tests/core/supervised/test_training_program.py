@@ -5,14 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from attrs import evolve
+from tests.core.small_estimators import Recorder, classify, feed, make_estimator
 
 import plx_core as plx
 from plx_core.engine.gradients import clip_gradients
 from plx_core.engine.pacing import BlockSize, Clock
 from plx_core.errors import ComponentError
 from plx_core.runs.checkpoints import load
-
-from .engine import Recorder, classify, feed, make_estimator
 
 PLAIN = {"layers": [{"Dense": {"units": 8, "activation": "relu"}}, {"Dense": {"units": 2}}]}
 

@@ -7,6 +7,7 @@ import tarfile
 import numpy as np
 import pytest
 from PIL import Image
+from tests.contract import batches_of
 
 from plx_core.errors import CorruptData, DataError
 from plx_pipelines.datasets import cifar10, flowers17, imdb, text_pairs
@@ -15,8 +16,6 @@ from plx_pipelines.images import TFRecordImagePipeline
 from plx_pipelines.inspecting import verify
 from plx_pipelines.sequences import TFRecordSequencePipeline, TFRecordSourceSequencePipeline
 from plx_pipelines.vocabularies import Vocabulary
-
-from .contract import batches_of
 
 RNG = np.random.default_rng(0)
 PIXELS = {

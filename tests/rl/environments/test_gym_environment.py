@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
+from tests.rl.worlds import Body, Counter, CounterVector, Masked, Observing, Walk
 
 from plx_core.errors import DataError
 from plx_rl.environments.gym_environment import GymEnvironment
@@ -17,8 +18,6 @@ from plx_rl.wrappers.clip import ClipReward
 from plx_rl.wrappers.normalize_observation import NormalizeObservation
 from plx_rl.wrappers.normalize_reward import NormalizeReward
 from plx_rl.wrappers.time_limit import TimeLimit
-
-from .worlds import Body, Counter, CounterVector, Masked, Observing, Walk
 
 
 def play(env, steps, seed=0):

@@ -1,12 +1,11 @@
 """A run that was stopped, at any step and in any way, ends with the weights of one that was not."""
 
 import pytest
+from tests.core.small_estimators import feed, fingerprint, make_estimator
 
 import plx_core as plx
 from plx_core.data.arrays import ArrayPipeline
 from plx_core.runs.checkpoints import Checkpoints, load
-
-from .engine import feed, fingerprint, make_estimator
 
 STEPS = 24
 

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests.core.small_estimators import classify, feed, make_estimator
 
 import plx_core as plx
 from plx_core.callbacks.keras_adapter import as_callbacks
@@ -27,8 +28,6 @@ from plx_core.config.sections import WarmStartConfig
 from plx_core.errors import CheckpointError, ComponentError, NonFiniteLoss
 from plx_core.runs.checkpoints import load
 from plx_core.runs.exporters import BestExporter, FinalExporter, LatestExporter
-
-from .engine import classify, feed, make_estimator
 
 
 def make_experiment(path, data, model_fn=None, run=None, **params):
@@ -128,7 +127,7 @@ WRITER = """
 import sys
 sys.path.insert(0, {root!r})
 import numpy as np
-from tests.core.engine import feed, make_estimator
+from tests.core.small_estimators import feed, make_estimator
 rng = np.random.default_rng(3)
 labels = np.arange(96) % 2
 data = ((rng.normal(size=(96, 4)) + labels[:, None] * 1.5).astype("float32"), labels)
@@ -138,7 +137,7 @@ make_estimator({path!r}, save_checkpoints_steps=2, keep_checkpoint_max=None).tra
 
 @pytest.mark.slow
 def test_another_process_evaluates_a_live_run(tmp_path, blobs):
-    program = WRITER.format(root=str(Path(__file__).resolve().parents[2]), path=str(tmp_path))
+    program = WRITER.format(root=str(Path(__file__).resolve().parents[3]), path=str(tmp_path))
     writer = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE)
     watcher = make_experiment(tmp_path, blobs, train_steps=100, continuous_eval_throttle_secs=0.0)
     watcher.continuous_eval()

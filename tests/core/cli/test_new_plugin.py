@@ -26,7 +26,7 @@ from plx_core.plugins.discovery import Plugin, load_plugins
 from plx_core.plugins.registry import Registry
 
 pytest.importorskip("gymnasium")
-PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "own-package.md"
+PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "own-package.md"
 QUIET = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
@@ -101,7 +101,7 @@ def test_the_lines_of_its_readme_are_those_that_a_config_takes(package, monkeypa
 
 def test_ruff_finds_nothing_in_it(package):
     pytest.importorskip("ruff")
-    config = Path(__file__).parents[2] / "pyproject.toml"
+    config = Path(__file__).parents[3] / "pyproject.toml"
     answer = subprocess.run(
         [sys.executable, "-m", "ruff", "check", "--config", str(config), "--no-cache", "src"],
         cwd=package, capture_output=True, text=True, check=False,

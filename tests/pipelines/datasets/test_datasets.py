@@ -11,14 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.contract import batches_of
 
 from plx_core.errors import DataError
 from plx_pipelines.datasets import digits, fashion_mnist, mnist
 from plx_pipelines.datasets.downloading import Remote, download
 from plx_pipelines.datasets.idx import read_idx
 from plx_pipelines.images import TFRecordImagePipeline
-
-from .contract import batches_of
 
 
 def idx(array):

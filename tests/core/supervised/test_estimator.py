@@ -7,14 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
-import plx_core as plx
-from plx_core.config.sections import EnvironmentConfig, RunConfig
-from plx_core.data.arrays import numpy_input_fn
-from plx_core.errors import CheckpointError, ComponentError, ConfigError, DataError, NonFiniteLoss
-from plx_core.runs.checkpoints import Checkpoints, load
-
-from .engine import (
+from tests.core.small_estimators import (
     ListTracker,
     Recorder,
     classify,
@@ -23,6 +16,12 @@ from .engine import (
     fingerprint,
     make_estimator,
 )
+
+import plx_core as plx
+from plx_core.config.sections import EnvironmentConfig, RunConfig
+from plx_core.data.arrays import numpy_input_fn
+from plx_core.errors import CheckpointError, ComponentError, ConfigError, DataError, NonFiniteLoss
+from plx_core.runs.checkpoints import Checkpoints, load
 
 
 @pytest.fixture(scope="module")

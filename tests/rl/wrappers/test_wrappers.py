@@ -8,6 +8,7 @@ import pytest
 from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.rl.worlds import Counter, Observing
 
 from plx_core.errors import DataError
 from plx_rl.environments.gym_environment import GymEnvironment
@@ -24,8 +25,6 @@ from plx_rl.wrappers.record_video import RecordVideo
 from plx_rl.wrappers.resize import Resize
 from plx_rl.wrappers.scale_reward import ScaleReward
 from plx_rl.wrappers.time_limit import TimeLimit
-
-from .worlds import Counter, Observing
 
 
 class Screen(gymnasium.Env):

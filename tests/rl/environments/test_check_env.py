@@ -4,11 +4,10 @@ import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
+from tests.rl.worlds import Counter, Masked, Observing, Walk
 
 from plx_rl.environments.check_env import check_environment
 from plx_rl.environments.simulator_state import inexactness
-
-from .worlds import Counter, Masked, Observing, Walk
 
 
 class NoSpace(gymnasium.Env):

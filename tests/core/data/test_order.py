@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.contract import batches_of, check_pipeline
 
 from plx_core.data import batches as inputs
 from plx_core.data.arrays import ArrayPipeline, numpy_input_fn
@@ -14,8 +15,6 @@ from plx_core.data.batches import batches
 from plx_core.data.order import Order
 from plx_core.data.resident import Resident
 from plx_core.errors import DataError
-
-from .contract import batches_of, check_pipeline
 
 
 def visited(order, start=0, take=-1, lengths=None):

@@ -4,13 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests.core.small_estimators import make_estimator
 
 import plx_core as plx
 from plx_core.data.arrays import numpy_input_fn
 from plx_core.engine.gradients import clip_gradients
 from plx_core.errors import ConfigError
-
-from .engine import make_estimator
 
 TOWER = {"SubGraph": {"name": "tower", "inbound_nodes": "left", "layers": [{"Dense": {"units": 3, "activation": "tanh"}}, {"Dense": {"units": 2, "name": "end"}}]}}  # fmt: skip
 SIAMESE = {

@@ -8,13 +8,12 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from sklearn.preprocessing import StandardScaler
+from tests.contract import batches_of, check_resumes
 
 from plx_core.data.arrays import ArrayPipeline
 from plx_core.networks.graph import Graph
 from plx_pipelines import plugin
 from plx_pipelines.processors import colours, geometry, measures
-
-from .contract import batches_of, check_resumes
 
 RNG = np.random.default_rng(0)
 BYTES = RNG.integers(0, 256, (3, 8, 6, 3), np.uint8)
