@@ -18,12 +18,9 @@ from plx_pipelines.adapters import TFDatasetPipeline
 from plx_pipelines.captions import ImageCaptioningPipeline
 from plx_pipelines.folders import ImageFolderPipeline
 from plx_pipelines.images import TFRecordImagePipeline
-from plx_pipelines.sequences import (
-    ParallelTextPipeline,
-    TFRecordSequencePipeline,
-    TFRecordSourceSequencePipeline,
-)
+from plx_pipelines.sequences import TFRecordSequencePipeline
 from plx_pipelines.tables import TablePipeline
+from plx_pipelines.text_pairs import ParallelTextPipeline, TFRecordSourceSequencePipeline
 
 from .contract import fingerprint
 

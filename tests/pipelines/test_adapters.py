@@ -105,7 +105,7 @@ def test_processors():
 
 def test_labels_by_name():
     dataset = examples("ragged").map(lambda row: {**row, "label": row["number"] % 2})
-    pipeline = TFDatasetPipeline(dataset, "label", 5, dynamic_pad=True, mode="eval")
+    pipeline = TFDatasetPipeline(dataset, "label", batch_size=5, dynamic_pad=True, mode="eval")
     features, labels = batches_of(pipeline)[0]
     assert list(features) == ["number", "row"]
     assert labels["label"].tolist() == [0, 1, 0, 1, 0]

@@ -13,7 +13,8 @@ from plx_pipelines.datasets import cifar10, flowers17, imdb, text_pairs
 from plx_pipelines.datasets.downloading import Remote
 from plx_pipelines.images import TFRecordImagePipeline
 from plx_pipelines.inspecting import verify
-from plx_pipelines.sequences import TFRecordSequencePipeline, TFRecordSourceSequencePipeline
+from plx_pipelines.sequences import TFRecordSequencePipeline
+from plx_pipelines.text_pairs import TFRecordSourceSequencePipeline
 from plx_pipelines.vocabularies import Vocabulary
 
 from .contract import batches_of

@@ -20,8 +20,9 @@ from plx_pipelines.converting import (
 )
 from plx_pipelines.images import TFRecordImagePipeline
 from plx_pipelines.inspecting import verify
-from plx_pipelines.sequences import TFRecordSequencePipeline, TFRecordSourceSequencePipeline
+from plx_pipelines.sequences import TFRecordSequencePipeline
 from plx_pipelines.text import Tokenizer
+from plx_pipelines.text_pairs import TFRecordSourceSequencePipeline
 from plx_pipelines.vocabularies import Vocabulary
 
 from .contract import batches_of

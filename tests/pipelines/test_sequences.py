@@ -18,12 +18,9 @@ from plx_pipelines.encoding import (
     int64_feature,
 )
 from plx_pipelines.records import write_records
-from plx_pipelines.sequences import (
-    ParallelTextPipeline,
-    TFRecordSequencePipeline,
-    TFRecordSourceSequencePipeline,
-)
+from plx_pipelines.sequences import TFRecordSequencePipeline
 from plx_pipelines.text import Encoder, Tokenizer, iterate_tokens, mask, read_lines
+from plx_pipelines.text_pairs import ParallelTextPipeline, TFRecordSourceSequencePipeline
 from plx_pipelines.vocabularies import SPECIALS, Vocabulary
 
 from .contract import batches_of, check_pipeline, check_resumes
@@ -126,7 +123,7 @@ def test_wrong_metadata(sequence_files, tmp_path, change, message):
 
 
 def test_a_fixed_width_has_to_be_said(sequence_files):
-    with pytest.raises(ValueError, match="max_length says how long"):
+    with pytest.raises(ValueError, match="needs max_length"):
         TFRecordSequencePipeline(**sequence_files, dynamic_pad=False)
 
 

@@ -94,7 +94,7 @@ def test_groups_and_categories(tmp_path):
         ({"features": ["heigth"]}, "has no column heigth; did you mean height"),
         (
             {"features": {"x": ["height", "colour"]}},
-            "column colour holds text; put side by side are numbers only",
+            "column colour holds strings; only numbers can be put side by side",
         ),
         (
             {"vocabularies": {"colour": "colours.txt"}},

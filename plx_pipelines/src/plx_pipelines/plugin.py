@@ -12,13 +12,13 @@ def provide_pipelines() -> Factories:
     return {
         "ImageCaptioningPipeline": "plx_pipelines.captions:ImageCaptioningPipeline",
         "ImageFolderPipeline": "plx_pipelines.folders:ImageFolderPipeline",
-        "ParallelTextPipeline": "plx_pipelines.sequences:ParallelTextPipeline",
+        "ParallelTextPipeline": "plx_pipelines.text_pairs:ParallelTextPipeline",
         "TablePipeline": "plx_pipelines.tables:TablePipeline",
         "TFDatasetPipeline": "plx_pipelines.adapters:TFDatasetPipeline",
         "TFDSPipeline": "plx_pipelines.adapters:TFDSPipeline",
         "TFRecordImagePipeline": "plx_pipelines.images:TFRecordImagePipeline",
         "TFRecordSequencePipeline": "plx_pipelines.sequences:TFRecordSequencePipeline",
-        "TFRecordSourceSequencePipeline": "plx_pipelines.sequences:TFRecordSourceSequencePipeline",
+        "TFRecordSourceSequencePipeline": "plx_pipelines.text_pairs:TFRecordSourceSequencePipeline",
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Unpack
+from typing import Any, TypeAlias, Unpack
 
 import numpy as np
 import tensorflow as tf
@@ -11,23 +11,30 @@ import tensorflow as tf
 from plx_core import BatchOptions, IndexedPipeline, Resident
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt
 from plx_core.errors import CorruptData, DataError, did_you_mean
+from plx_core.types import Nested, Tensor
 from plx_pipelines.records import find_files
 from plx_pipelines.sources import OnCorrupt
 from plx_pipelines.vocabularies import UNKNOWN, Vocabulary
 
+Table: TypeAlias = Any
+"""A `pyarrow.Table`."""
+
 
 class TablePipeline(IndexedPipeline):
-    """Rows of tables, CSV (`.csv`, `.tsv`, also `.gz`) or Parquet, held in memory; read by pyarrow.
+    """Rows of CSV (`.csv`, `.tsv`, also `.gz`) or Parquet files, kept in memory; needs pyarrow.
 
     Args:
         data_files: the files, or patterns; all with the same columns.
-        features: the columns that make up each feature: `{name: [columns]}` puts numbers side by side, float32 [batch, columns]; a
-            list makes each column a feature [batch] of its own type; all columns but the labels when left out.
-        labels: the columns that are labels, each by its own name.
-        vocabularies: files with one category a line, by column: the column's texts become their numbers, int64.
-        delimiter: what stands between the values of a CSV file; a comma, or a tabulator for `.tsv`, when left out.
-        on_corrupt: whether a row with too few or too many values, or none where one is used, is an error, or left out and counted.
-        corrupt_budget: with `skip`, how many such rows are put up with.
+        features: the columns of each feature. `{name: [columns]}` puts numbers side by side,
+            float32 [batch, columns]. A list makes each column a feature [batch] of its dtype. None
+            does so with all columns but the labels.
+        labels: the columns that are labels, by their names.
+        vocabularies: files with one category a line, by column: the strings of the column become
+            category ids, int64.
+        delimiter: separates the values of a CSV file; when None, a comma, or a tab for `.tsv`.
+        on_corrupt: raise an error at a row with too few or too many values, or with a missing value
+            in a column that is used; or skip and count it.
+        corrupt_budget: with `skip`, how many corrupt rows are tolerated.
         options: see `plx_core.IndexedPipeline`.
     """
 
@@ -45,65 +52,60 @@ class TablePipeline(IndexedPipeline):
         self._skips = on_corrupt == "skip"
         table, files, faults = read_tables(data_files, delimiter, self._skips)
         label_columns = [labels] if isinstance(labels, str) else list(labels or ())
-        groups = features if isinstance(features, Mapping) else None
-        plain = (
-            [name for name in table.column_names if name not in label_columns]
-            if features is None
-            else list(features)
-        )
-        used = (
-            [column for columns in groups.values() for column in columns]
-            if groups is not None
-            else plain
-        )
-        _check_columns([*used, *label_columns, *(vocabularies or {})], table.column_names, files)
+        if isinstance(features, Mapping):
+            columns = [column for group in features.values() for column in group]
+        elif features is None:
+            columns = [name for name in table.column_names if name not in label_columns]
+        else:
+            columns = list(features)
+        used = list(dict.fromkeys([*columns, *label_columns]))
+        _check_columns([*used, *(vocabularies or {})], table.column_names, files)
         if self._skips:
-            table, faults = _drop_incomplete(
-                table, list(dict.fromkeys([*used, *label_columns])), files, faults
-            )
+            table, faults = _drop_incomplete(table, used, files, faults)
         if len(faults) > corrupt_budget:
             raise CorruptData(
                 f"{faults[0]}; {len(faults)} are more than corrupt_budget: {corrupt_budget}"
             )
-        self._left_out = len(faults)
-        encoded = {name: Vocabulary.load(path) for name, path in (vocabularies or {}).items()}
-        values = {
-            name: column_values(table, name, encoded.get(name), files)
-            for name in dict.fromkeys([*used, *label_columns])
-        }
-        if groups is not None:
-            grouped = {
-                name: np.stack([_number(values[column], column) for column in columns], axis=1)
-                for name, columns in groups.items()
+        self._num_skipped = len(faults)
+        categories = {name: Vocabulary.load(path) for name, path in (vocabularies or {}).items()}
+        values = {name: column_values(table, name, categories.get(name), files) for name in used}
+        if isinstance(features, Mapping):
+            arrays = {
+                name: np.stack([_as_float(values[column], column) for column in group], axis=1)
+                for name, group in features.items()
             }
         else:
-            grouped = {name: values[name] for name in plain}
+            arrays = {name: values[name] for name in columns}
         self._parts = tf.nest.map_structure(
-            Resident, (grouped, {name: values[name] for name in label_columns})
+            Resident, (arrays, {name: values[name] for name in label_columns})
         )
         spec = tf.nest.map_structure(lambda part: part.spec, self._parts)
         super().__init__(table.num_rows, spec, None, **options)
 
     def counters(self) -> Mapping[str, int]:
-        """How many rows were left out because values of them are missing, or too many."""
-        return {"corrupt_rows": self._left_out} if self._skips else {}
+        """Return the number of rows that were skipped because of missing or surplus values."""
+        return {"corrupt_rows": self._num_skipped} if self._skips else {}
 
     def _prepare(self) -> bool:
         return True
 
-    def _read(self, indices: tf.Tensor) -> Any:
-        return tf.nest.map_structure(lambda part: part.gather(indices), self._parts)
+    def _read(self, indices: Tensor) -> tuple[dict[str, Tensor], Nested]:
+        features, labels = tf.nest.map_structure(lambda part: part.gather(indices), self._parts)
+        return features, labels
 
 
 def read_tables(
     data_files: str | Sequence[str], delimiter: str | None, skip: bool
-) -> tuple[Any, list[str], list[str]]:
-    """The rows of files one after the other, a `pyarrow.Table`; the files; and what is wrong with each row that was left out.
+) -> tuple[Table, list[str], list[str]]:
+    """Read the rows of files, one file after the other.
 
     Args:
         data_files: the files, or patterns.
-        delimiter: what stands between the values of a CSV file.
-        skip: whether rows of a CSV file that have too few or too many values are left out.
+        delimiter: separates the values of a CSV file.
+        skip: skip rows of a CSV file that have too few or too many values.
+
+    Returns:
+        The table, the files, and a description of each row that was skipped.
 
     Raises:
         DataError: pyarrow is not installed, a file cannot be read, or files have different columns.
@@ -113,14 +115,15 @@ def read_tables(
         from pyarrow import csv, parquet
     except ImportError as error:
         raise DataError(
-            "tables are read by pyarrow, which is not installed: pip install 'plx-pipelines[tables]'"
+            "tables need pyarrow, which is not installed: pip install 'plx-pipelines[tables]'"
         ) from error
     files = find_files(data_files)
     tables, faults = [], []
 
-    def leave_out(row: Any) -> str:
+    def skip_row(row: csv.InvalidRow) -> str:
         faults.append(
-            f"{path}: row {row.number} has {row.actual_columns} values, and there are {row.expected_columns} columns"
+            f"{path}: row {row.number} has {row.actual_columns} values, and there are "
+            f"{row.expected_columns} columns"
         )
         return "skip"
 
@@ -128,77 +131,88 @@ def read_tables(
         bare = path.removesuffix(".gz")
         options = csv.ParseOptions(
             delimiter=delimiter or ("\t" if bare.endswith(".tsv") else ","),
-            invalid_row_handler=leave_out if skip else None,
+            invalid_row_handler=skip_row if skip else None,
         )
-        alone = csv.ReadOptions(use_threads=False)  # with threads, rows have no numbers
+        # With threads, rows have no numbers.
+        read_options = csv.ReadOptions(use_threads=False) if skip else None
         try:
             if bare.endswith((".csv", ".tsv")):
-                tables.append(
-                    csv.read_csv(path, parse_options=options, read_options=alone if skip else None)
-                )
+                table = csv.read_csv(path, parse_options=options, read_options=read_options)
             else:
-                tables.append(parquet.read_table(path))
+                table = parquet.read_table(path)
         except (pyarrow.ArrowException, OSError) as error:
             raise DataError(f"{path} cannot be read as a table: {error}") from error
-        if tables[-1].column_names != tables[0].column_names:
+        tables.append(table)
+        if table.column_names != tables[0].column_names:
             raise DataError(
-                f"{path} has the columns {', '.join(tables[-1].column_names)}, and {files[0]} {', '.join(tables[0].column_names)}"
+                f"{path} has the columns {', '.join(table.column_names)}, and {files[0]} "
+                f"{', '.join(tables[0].column_names)}"
             )
     return pyarrow.concat_tables(tables, promote_options="permissive"), files, faults
 
 
 def _drop_incomplete(
-    table: Any, columns: Sequence[str], files: Sequence[str], faults: Sequence[str]
-) -> tuple[Any, list[str]]:
-    """The rows that have a value in each of these columns, and what is wrong with the others."""
+    table: Table, columns: Sequence[str], files: Sequence[str], faults: Sequence[str]
+) -> tuple[Table, list[str]]:
+    """Drop the rows without a value in one of these columns, and add them to the faults."""
     import pyarrow
 
-    whole = np.ones(table.num_rows, bool)
+    complete = np.ones(table.num_rows, bool)
     for name in columns:
-        whole &= table.column(name).is_valid().to_numpy()
-    missing = [f"{', '.join(files)}: row {row + 1} lacks a value" for row in np.flatnonzero(~whole)]
-    return table.filter(pyarrow.array(whole)), [*faults, *missing]
+        complete &= table.column(name).is_valid().to_numpy()
+    missing = [
+        f"{', '.join(files)}: row {row + 1} lacks a value" for row in np.flatnonzero(~complete)
+    ]
+    return table.filter(pyarrow.array(complete)), [*faults, *missing]
 
 
 def column_values(
-    table: Any, name: str, vocabulary: Vocabulary | None, files: Sequence[str]
+    table: Table, name: str, vocabulary: Vocabulary | None, files: Sequence[str]
 ) -> np.ndarray:
-    """A column as an array of one axis: numbers, or texts, or the numbers of categories.
+    """Return the numbers, strings or category ids of a column: [rows].
 
     Raises:
         DataError: a value is missing, or a category is not in the vocabulary.
     """
     column = table.column(name)
     if column.null_count:
-        row = next(place for place, value in enumerate(column) if not value.is_valid)
+        row = next(index for index, value in enumerate(column) if not value.is_valid)
         raise DataError(
-            f"{', '.join(files)}: column {name} has no value in row {row + 1}, and in {column.null_count - 1} more"
+            f"{', '.join(files)}: column {name} has no value in row {row + 1}, and in "
+            f"{column.null_count - 1} more"
         )
     values: np.ndarray = column.to_numpy()
     if vocabulary is not None:
-        texts = [str(value) for value in values.tolist()]
-        unknown = next((place for place, text in enumerate(texts) if text not in vocabulary), None)
-        if unknown is not None and UNKNOWN not in vocabulary:
-            raise DataError(
-                f"column {name} has {texts[unknown]!r} in row {unknown + 1}, which its vocabulary lacks, as it does {UNKNOWN}"
-            )
-        return np.array(vocabulary.encode(texts), np.int64)
+        return _category_ids([str(value) for value in values.tolist()], name, vocabulary)
     if values.dtype == object and not all(isinstance(value, (str, bytes)) for value in values):
-        raise DataError(f"column {name} holds {column.type}; a column must hold numbers or text")
+        raise DataError(f"column {name} holds {column.type}; a column must hold numbers or strings")
     return values
 
 
-def _number(values: np.ndarray, column: str) -> np.ndarray:
+def _category_ids(categories: list[str], column: str, vocabulary: Vocabulary) -> np.ndarray:
+    if UNKNOWN not in vocabulary:
+        for row, category in enumerate(categories):
+            if category not in vocabulary:
+                raise DataError(
+                    f"column {column} has {category!r} in row {row + 1}, which its vocabulary "
+                    f"lacks, as it does {UNKNOWN}"
+                )
+    return np.array(vocabulary.encode(categories), np.int64)
+
+
+def _as_float(values: np.ndarray, column: str) -> np.ndarray:
     if values.dtype.kind not in "biuf":
+        kind = "strings" if values.dtype == object else values.dtype
         raise DataError(
-            f"column {column} holds {'text' if values.dtype == object else values.dtype}; put side by side are numbers only"
+            f"column {column} holds {kind}; only numbers can be put side by side in a feature"
         )
     return values.astype(np.float32)
 
 
-def _check_columns(wanted: Sequence[str], names: Sequence[str], files: Sequence[str]) -> None:
-    for name in wanted:
-        if name not in names:
+def _check_columns(names: Sequence[str], columns: Sequence[str], files: Sequence[str]) -> None:
+    for name in names:
+        if name not in columns:
             raise DataError(
-                f"{files[0]} has no column {name}{did_you_mean(name, names)}; it has {', '.join(names)}"
+                f"{files[0]} has no column {name}{did_you_mean(name, columns)}; it has "
+                f"{', '.join(columns)}"
             )

@@ -1,4 +1,4 @@
-"""Lines of text to tokens, to numbers, and to batches of one shape."""
+"""Lines of text files, as tokens, ids and padded batches."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import tensorflow as tf
 from attrs import field, frozen
 
 from plx_core.errors import DataError
+from plx_core.types import Tensor
 from plx_pipelines.vocabularies import PAD, START, STOP, Vocabulary
 
-_AT_ONCE = 10_000
+_CHUNK = 10_000
 
 
 @frozen
@@ -22,21 +23,22 @@ class Tokenizer:
     """Splits text into tokens.
 
     Args:
-        delimiter: what stands between tokens; a space stands for any white space, and nothing splits into characters.
-        lowercase: whether letters are made small first.
-        split_punctuation: whether each punctuation mark is a token of its own.
+        delimiter: separates tokens; a space stands for any white space, and an empty string splits
+            into characters.
+        lowercase: convert to lower case first.
+        split_punctuation: make each punctuation mark a token.
 
     Example:
-        >>> Tokenizer(lowercase=True, split_punctuation=True)(tf.constant(["A dog, running."])).to_list()
-        [[b'a', b'dog', b',', b'running', b'.']]
+        >>> Tokenizer(lowercase=True, split_punctuation=True)(tf.constant(["A dog."])).to_list()
+        [[b'a', b'dog', b'.']]
     """
 
     delimiter: str = " "
     lowercase: bool = False
     split_punctuation: bool = False
 
-    def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """The tokens of each text: string [b] to ragged string [b, tokens]."""
+    def __call__(self, text: Tensor) -> tf.RaggedTensor:
+        """Return the tokens, ragged string [b, tokens], of texts, string [b]."""
         if self.lowercase:
             text = tf.strings.lower(text, encoding="utf-8")
         if self.split_punctuation:
@@ -48,14 +50,14 @@ class Tokenizer:
 
 @frozen
 class Encoder:
-    """Text to the numbers of its tokens, or to the tokens where there is no vocabulary.
+    """Converts text to the ids of its tokens, or to the tokens if there is no vocabulary.
 
     Args:
-        tokenizer: how text is split.
-        vocabulary: the tokens' numbers.
-        start: whether `<s>` is put in front.
-        stop: whether `</s>` is put behind.
-        max_length: how many tokens are kept of a text, those two among them.
+        tokenizer: splits the text.
+        vocabulary: the ids of tokens.
+        start: put `<s>` before each text.
+        stop: put `</s>` after each text.
+        max_length: the number of tokens, including those two, after which texts are cut off.
     """
 
     tokenizer: Tokenizer
@@ -66,57 +68,59 @@ class Encoder:
     _table: tf.lookup.StaticHashTable | None = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        needed = [
-            token
-            for token, wanted in ((PAD, True), (START, self.start), (STOP, self.stop))
-            if wanted
-        ]
-        missing = [
-            token
-            for token in needed
-            if self.vocabulary is not None and token not in self.vocabulary
-        ]
-        if missing:
-            raise DataError(f"the vocabulary lacks {', '.join(missing)}")
-        object.__setattr__(
-            self, "_table", None if self.vocabulary is None else self.vocabulary.table()
-        )
+        table = None
+        if self.vocabulary is not None:
+            required = {PAD: True, START: self.start, STOP: self.stop}
+            missing = [
+                token
+                for token, is_required in required.items()
+                if is_required and token not in self.vocabulary
+            ]
+            if missing:
+                raise DataError(f"the vocabulary lacks {', '.join(missing)}")
+            table = self.vocabulary.table()
+        object.__setattr__(self, "_table", table)
 
     @property
     def dtype(self) -> tf.DType:
-        """Of the numbers, or of the tokens."""
+        """The dtype of ids, or of tokens."""
         return tf.string if self._table is None else tf.int64
 
-    def __call__(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """Ragged int64 or string [b, tokens] for string [b]."""
+    def __call__(self, text: Tensor) -> tf.RaggedTensor:
+        """Return the ids or tokens, ragged int64 or string [b, tokens], of texts, string [b]."""
         tokens = self.tokenizer(text)
-        room = None if self.max_length is None else self.max_length - self.start - self.stop
-        tokens = tokens[:, :room] if room is not None else tokens
+        if self.max_length is not None:
+            marks = [self.start, self.stop].count(True)
+            tokens = tokens[:, : self.max_length - marks]
+        parts = [tokens]
         shape = [tf.size(text), 1]
-        parts = [tf.fill(shape, START)] * self.start + [tokens] + [tf.fill(shape, STOP)] * self.stop
-        tokens = tf.concat(parts, axis=1) if len(parts) > 1 else tokens
-        return (
-            tokens if self._table is None else tf.ragged.map_flat_values(self._table.lookup, tokens)
-        )
+        if self.start:
+            parts.insert(0, tf.fill(shape, START))
+        if self.stop:
+            parts.append(tf.fill(shape, STOP))
+        if len(parts) > 1:
+            tokens = tf.concat(parts, axis=1)
+        if self._table is None:
+            return tokens
+        return tf.ragged.map_flat_values(self._table.lookup, tokens)
 
 
-def pad(sequences: tf.RaggedTensor, length: int | None = None) -> tf.Tensor:
-    """Sequences of one batch made as long as the longest of them, or as `length`: zeros, or empty strings, are put behind."""
-    shape = None if length is None else [None, length]
-    return sequences.to_tensor(shape=shape)
+def pad(sequences: tf.RaggedTensor, length: int | None = None) -> Tensor:
+    """Pad sequences with zeros or empty strings to the length of the longest, or to `length`."""
+    return sequences.to_tensor(shape=None if length is None else [None, length])
 
 
-def mask(lengths: tf.Tensor, longest: tf.Tensor) -> tf.Tensor:
-    """Which places of padded sequences are filled: float32 [b, longest] of ones and zeros, for lengths int64 [b]."""
+def mask(lengths: Tensor, longest: Tensor) -> Tensor:
+    """Return float32 [b, longest]: one within sequences of these lengths, int64 [b], else zero."""
     return tf.sequence_mask(lengths, longest, tf.float32)
 
 
 def read_lines(paths: Sequence[str], check: bool = True) -> list[bytes]:
-    """The lines of text files, `.gz` or not, one file after the other; without their ends.
+    """Return the lines of text files, `.gz` or not, one file after the other, without line ends.
 
     Args:
         paths: the files.
-        check: whether a line that is not UTF-8 is refused.
+        check: whether a line that is not UTF-8 is an error.
 
     Raises:
         DataError: a file cannot be read, or is not UTF-8.
@@ -124,37 +128,37 @@ def read_lines(paths: Sequence[str], check: bool = True) -> list[bytes]:
     lines: list[bytes] = []
     for path in paths:
         try:
-            content = (
-                gzip.decompress(Path(path).read_bytes())
-                if path.endswith(".gz")
-                else Path(path).read_bytes()
-            )
+            content = Path(path).read_bytes()
+            if path.endswith(".gz"):
+                content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{path} cannot be read as text: {error}") from error
-        found = content.replace(b"\r\n", b"\n").split(b"\n")
-        lines += found[:-1] if found[-1] == b"" else found
-        if check and (bad := find_undecodable(found)):
-            raise DataError(f"{path} cannot be read as text: line {bad[0] + 1} is not UTF-8")
+        own = content.replace(b"\r\n", b"\n").split(b"\n")
+        if own[-1] == b"":
+            own.pop()
+        if check and (corrupt := find_undecodable(own)):
+            raise DataError(f"{path} cannot be read as text: line {corrupt[0] + 1} is not UTF-8")
+        lines += own
     return lines
 
 
 def find_undecodable(lines: Sequence[bytes]) -> list[int]:
-    """The places of lines that are not UTF-8."""
+    """Return the indices of lines that are not UTF-8."""
 
-    def is_text(line: bytes) -> bool:
+    def is_utf8(line: bytes) -> bool:
         try:
             line.decode("utf-8")
         except UnicodeDecodeError:
             return False
         return True
 
-    return [place for place, line in enumerate(lines) if not is_text(line)]
+    return [index for index, line in enumerate(lines) if not is_utf8(line)]
 
 
 def read_pairs(
     source: str | os.PathLike[str], target: str | os.PathLike[str]
 ) -> tuple[list[bytes], list[bytes]]:
-    """The lines of two text files that belong together.
+    """Return the lines of two text files whose lines correspond.
 
     Raises:
         DataError: a file cannot be read, or the files differ in length.
@@ -162,13 +166,14 @@ def read_pairs(
     first, second = read_lines([os.fspath(source)]), read_lines([os.fspath(target)])
     if len(first) != len(second):
         raise DataError(
-            f"{source} has {len(first)} lines and {target} {len(second)}; each line belongs to one of the other"
+            f"{source} has {len(first)} lines and {target} {len(second)}; their lines must "
+            "correspond"
         )
     return first, second
 
 
 def read_folder(folder: Path) -> list[bytes]:
-    """The `.txt` files of a folder, each as one line of text, in the order of their names.
+    """Return the `.txt` files of a folder, in the order of their names, each as one line.
 
     Raises:
         DataError: there is none, or one is not UTF-8.
@@ -180,9 +185,8 @@ def read_folder(folder: Path) -> list[bytes]:
 
 
 def iterate_tokens(lines: Sequence[bytes], tokenizer: Tokenizer) -> Iterator[str]:
-    """All tokens of some lines, as `Vocabulary.fit` takes them."""
-    for first in range(0, len(lines), _AT_ONCE):
-        for token in tokenizer(
-            tf.constant(lines[first : first + _AT_ONCE], tf.string)
-        ).flat_values.numpy():
+    """Yield all tokens of some lines, for `Vocabulary.fit`."""
+    for first in range(0, len(lines), _CHUNK):
+        tokens = tokenizer(tf.constant(lines[first : first + _CHUNK], tf.string))
+        for token in tokens.flat_values.numpy():
             yield token.decode("utf-8", "replace")
