@@ -6,6 +6,7 @@ import os
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -39,6 +40,19 @@ if "plx_layers" not in entry_points(group="plx").names:
 
 
 SHARED = Path(os.environ.get("PLX_TEST_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(autouse=True)
+def no_curves(request):
+    """Draw no curves at the end of runs in this process: it takes as long as many steps.
+
+    A test that needs them is marked `curves`.
+    """
+    if request.node.get_closest_marker("curves"):
+        yield
+        return
+    with patch("plx_core.runs.plot.draw_run", return_value=None):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 import importlib.util
 import json
 from pathlib import Path
-from unittest.mock import patch
 
 from click.testing import CliRunner
 
@@ -28,13 +27,9 @@ def plx(*words):
 
 
 def run_file(name, *settings, folder=EXAMPLES):
-    """Run an experiment file with some `--set`, and return its last evaluation.
-
-    The curves are not drawn: that takes as long as a few steps of training.
-    """
+    """Run an experiment file with some `--set`, and return its last evaluation."""
     words = [word for item in settings for word in ("--set", item)]
-    with patch("plx_core.runs.plot.draw_run", return_value=None):
-        plx("run", folder / f"{name}.yml", *words)
+    plx("run", folder / f"{name}.yml", *words)
     return evaluations(name)[-1]
 
 

@@ -1,4 +1,4 @@
-"""Data sets that come as archives or as text files: what is written from a folder, from an archive, and from a download."""
+"""Data sets from archives or text files, prepared from a folder, an archive and a download."""
 
 import hashlib
 import io
@@ -53,7 +53,7 @@ FILES = {
 
 
 def lay_out(files, folder, archive):
-    """The files as a folder, or as an archive in it."""
+    """Write the files into a folder, or into an archive in it."""
     folder.mkdir()
     if archive is None:
         for name, content in files.items():
@@ -70,7 +70,7 @@ def lay_out(files, folder, archive):
 
 @pytest.fixture(params=["folder", "archive", "download"])
 def prepared(request, tmp_path, monkeypatch):
-    """A function that prepares a data set in each of the three ways."""
+    """A function that prepares a data set from each of the three sources."""
 
     def prepare(dataset, **further):
         folder = lay_out(
@@ -84,27 +84,27 @@ def prepared(request, tmp_path, monkeypatch):
             monkeypatch.setattr(dataset, "ARCHIVE", Remote(dataset.ARCHIVE.name, digest))
             monkeypatch.setattr(dataset, "ADDRESS", folder.as_uri() + "/")
         source = None if request.param == "download" else str(folder)
-        written = dataset.prepare(str(tmp_path / "out"), source, **further)
+        metadata = dataset.prepare(str(tmp_path / "out"), source, **further)
         assert not dataset.prepare(str(tmp_path / "out"), source, **further)["written"]
-        assert verify(list(written["files"].values())).exit_code == 0
-        return written
+        assert verify(list(metadata["files"].values())).exit_code == 0
+        return metadata
 
     return prepare
 
 
-def read(pipeline, written, split):
+def read(pipeline, metadata, split):
     ((features, labels),) = batches_of(
-        pipeline(written["files"][split], written["meta_data_file"], 100, mode="eval")
+        pipeline(metadata["files"][split], metadata["meta_data_file"], batch_size=100, mode="eval")
     )
     return features, labels["label"]
 
 
 def test_cifar10(prepared):
-    written = prepared(cifar10)
-    assert written["num_samples"] == {"train": 10, "eval": 5}
-    assert written["labels_to_classes"]["9"] == "truck"
+    metadata = prepared(cifar10)
+    assert metadata["num_samples"] == {"train": 10, "eval": 5}
+    assert metadata["labels_to_classes"]["9"] == "truck"
     for split, names in (("train", ("data_batch_1", "data_batch_2")), ("eval", ("test_batch",))):
-        features, labels = read(TFRecordImagePipeline, written, split)
+        features, labels = read(TFRecordImagePipeline, metadata, split)
         np.testing.assert_array_equal(
             features["image"],
             np.concatenate([PIXELS[name] for name in names]).transpose(0, 2, 3, 1),
@@ -113,11 +113,11 @@ def test_cifar10(prepared):
 
 
 def test_imdb(prepared, tmp_path):
-    written = prepared(imdb, vocabulary_size=12)
-    assert written["num_samples"] == {"train": 6, "eval": 6}
+    metadata = prepared(imdb, vocabulary_size=12)
+    assert metadata["num_samples"] == {"train": 6, "eval": 6}
     vocabulary = Vocabulary.load(tmp_path / "out" / "vocabulary.txt")
     assert len(vocabulary) == 12
-    features, labels = read(TFRecordSequencePipeline, written, "eval")
+    features, labels = read(TFRecordSequencePipeline, metadata, "eval")
     assert labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert features["source_len"].tolist() == [7] * 6
     assert vocabulary.decode(features["source_token"][0])[:5] == [
@@ -131,14 +131,14 @@ def test_imdb(prepared, tmp_path):
 
 
 def test_flowers17(prepared):
-    written = prepared(flowers17, size=8)
-    assert written["num_samples"] == {"train": 17, "eval": 4}
-    assert (written["height"], written["image_format"], written["labels_to_classes"]["0"]) == (
+    metadata = prepared(flowers17, size=8)
+    assert metadata["num_samples"] == {"train": 17, "eval": 4}
+    assert (metadata["height"], metadata["image_format"], metadata["labels_to_classes"]["0"]) == (
         8,
         "jpeg",
         "daffodil",
     )
-    features, labels = read(TFRecordImagePipeline, written, "eval")
+    features, labels = read(TFRecordImagePipeline, metadata, "eval")
     assert features["image"].shape == (4, 8, 8, 3)
     assert labels.tolist() == [0, 0, 16, 16]
     np.testing.assert_allclose(features["image"][:, 0, 0, 0], [5, 10, 1355 % 80, 1360 % 80], atol=3)
@@ -181,16 +181,16 @@ def test_archives_that_are_cut_off(tmp_path, cut):
 
 
 def test_text_pairs(shared, tmp_path):
-    written = text_pairs.prepare(
+    metadata = text_pairs.prepare(
         str(tmp_path / "out"), str(shared("multi30k")), vocabulary_size=500
     )
-    assert written["num_samples"] == {"train": 29_000, "eval": 1_014}
+    assert metadata["num_samples"] == {"train": 29_000, "eval": 1_014}
     vocabularies = {
         f"{side}_vocabulary": str(tmp_path / "out" / f"{side}_vocabulary.txt")
         for side in ("source", "target")
     }
     pipeline = TFRecordSourceSequencePipeline(
-        written["files"]["eval"],
+        metadata["files"]["eval"],
         **vocabularies,
         lowercase=True,
         split_punctuation=True,
@@ -219,10 +219,10 @@ def test_the_other_way_round_and_downloaded(tmp_path, monkeypatch):
         "FILES",
         [Remote(name, hashlib.sha256(text).hexdigest()) for name, text in lines.items()],
     )
-    written = text_pairs.prepare(str(tmp_path / "out"), source_language="de", target_language="en")
-    assert written["source_language"] == "de"
+    metadata = text_pairs.prepare(str(tmp_path / "out"), source_language="de", target_language="en")
+    assert metadata["source_language"] == "de"
     features, _ = batches_of(
-        TFRecordSourceSequencePipeline(written["files"]["train"], num_epochs=1, shuffle=False)
+        TFRecordSourceSequencePipeline(metadata["files"]["train"], num_epochs=1, shuffle=False)
     )[0]
     assert features["source_token"].tolist() == [[b"ein", b"Hund"], [b"eine", b"Katze"]]
 

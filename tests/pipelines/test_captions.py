@@ -87,14 +87,14 @@ def test_features_by_other_names(tmp_path):
     )
     write_records(tmp_path / "x", [record])
     write_metadata(tmp_path, {"height": 4, "width": 5, "channels": 3})
-    given = {
+    parameters = {
         "files": str(tmp_path / "x"),
         "meta_data_file": str(tmp_path / "meta_data.json"),
         "mode": "eval",
         "bucket_by_length": True,
     }
-    given |= {"image_field": "image/data", "caption_ids_field": "ids"}
-    pipeline = Component("pipelines", "ImageCaptioningPipeline", given).build()
+    parameters |= {"image_field": "image/data", "caption_ids_field": "ids"}
+    pipeline = Component("pipelines", "ImageCaptioningPipeline", parameters).build()
     ((features, labels),) = batches_of(pipeline)
     np.testing.assert_array_equal(features["image"][0], PIXELS[3])
     assert labels["label"][0].tolist() == caption(3)[1:]

@@ -1,4 +1,4 @@
-"""The commands on data, as they are typed."""
+"""The `plx data` commands."""
 
 import json
 import subprocess
@@ -20,12 +20,12 @@ def plx(*arguments):
 
 @pytest.fixture
 def files(images):
-    """Two intact files, as a pattern and one by one."""
+    """Two intact files: a pattern, and the list of paths."""
     pattern = images("png")[0]["data_files"]
     return pattern, [Path(pattern.replace("*", part)) for part in "01"]
 
 
-def test_verify_what_is_intact(files):
+def test_verify_intact_files(files):
     pattern, paths = files
     result = plx("data", "verify", pattern)
     assert result.exit_code == 0
@@ -35,17 +35,17 @@ def test_verify_what_is_intact(files):
     ]
 
 
-def test_verify_what_is_damaged(files, tmp_path):
+def test_verify_corrupt_files(files, tmp_path):
     content = bytearray(files[1][0].read_bytes())
     content[40] ^= 1
-    (tmp_path / "damaged").write_bytes(content)
-    result = plx("data", "verify", files[1][1], tmp_path / "damaged")
+    (tmp_path / "corrupt").write_bytes(content)
+    result = plx("data", "verify", files[1][1], tmp_path / "corrupt")
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
     assert lines[0].endswith("14 records, all intact")
-    assert lines[1].startswith(f"{tmp_path / 'damaged'}: 8 records, 1 corrupt (")
+    assert lines[1].startswith(f"{tmp_path / 'corrupt'}: 8 records, 1 corrupt (")
     assert lines[2].startswith("  record 0 at byte 0: the data does not match its checksum")
-    result = plx("data", "show", tmp_path / "damaged")
+    result = plx("data", "show", tmp_path / "corrupt")
     assert result.exit_code == 1
     assert result.stdout.startswith("8 records, 1 corrupt\n")
     assert "plx data verify" in result.stderr

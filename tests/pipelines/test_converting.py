@@ -1,4 +1,4 @@
-"""Folders, arrays and texts to record files that the pipelines read."""
+"""Convert folders, arrays and texts to record files, and read them with the pipelines."""
 
 import gzip
 import json
@@ -34,9 +34,15 @@ def plx(*arguments):
     )
 
 
-def read(pipeline, written, split, **further):
+def read(pipeline, metadata, split, **further):
     batches = batches_of(
-        pipeline(written["files"][split], written["meta_data_file"], 100, mode="eval", **further)
+        pipeline(
+            metadata["files"][split],
+            metadata["meta_data_file"],
+            batch_size=100,
+            mode="eval",
+            **further,
+        )
     )
     assert len(batches) == 1
     return batches[0]
@@ -44,7 +50,7 @@ def read(pipeline, written, split, **further):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Seven images of two classes; the colour tells the number."""
+    """Seven images of two classes; the colour of an image is its number."""
     for number in range(7):
         path = tmp_path / "animals" / ("ant" if number < 4 else "bee") / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,9 +61,9 @@ def folder(tmp_path):
 @pytest.mark.parametrize("shards", [1, 3])
 @pytest.mark.parametrize("encoding", ["png", "raw"])
 def test_images(folder, tmp_path, shards, encoding):
-    written = convert_images(folder, tmp_path / "out", encoding=encoding, shards=shards)
-    assert written["num_samples"] == {"train": 7}
-    assert written["labels_to_classes"] == {"0": "ant", "1": "bee"}
+    metadata = convert_images(folder, tmp_path / "out", encoding=encoding, shards=shards)
+    assert metadata["num_samples"] == {"train": 7}
+    assert metadata["labels_to_classes"] == {"0": "ant", "1": "bee"}
     names = sorted(
         path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith(".")
     )
@@ -65,18 +71,20 @@ def test_images(folder, tmp_path, shards, encoding):
         "animals_train.tfrecord" if shards == 1 else "animals_train-00000-of-00003.tfrecord"
     )
     assert len(names) == shards + 1
-    features, labels = read(TFRecordImagePipeline, written, "train")
-    found = dict(zip(features["image"][:, 3, 4, 0].tolist(), labels["label"].tolist(), strict=True))
-    assert found == {0: 0, 1: 0, 2: 0, 3: 0, 4: 1, 5: 1, 6: 1}
+    features, labels = read(TFRecordImagePipeline, metadata, "train")
+    labels_by_colour = dict(
+        zip(features["image"][:, 3, 4, 0].tolist(), labels["label"].tolist(), strict=True)
+    )
+    assert labels_by_colour == {0: 0, 1: 0, 2: 0, 3: 0, 4: 1, 5: 1, 6: 1}
 
 
 def test_images_are_resized_held_out_and_made_grey(folder, tmp_path):
     Image.new("L", (9, 9), 200).save(folder / "bee" / "9.png")
-    written = convert_images(
+    metadata = convert_images(
         folder, tmp_path / "out", "name", eval_every=2, size=(2, 3), channels=1
     )
-    assert written["num_samples"] == {"train": 4, "eval": 4}
-    features, labels = read(TFRecordImagePipeline, written, "eval")
+    assert metadata["num_samples"] == {"train": 4, "eval": 4}
+    features, labels = read(TFRecordImagePipeline, metadata, "eval")
     assert features["image"].shape == (4, 2, 3, 1)
     assert labels["label"].tolist() == [0, 0, 1, 1]
     assert features["image"][-1].ravel().tolist() == [200] * 6
@@ -102,9 +110,9 @@ def test_images_of_several_sizes_and_files_that_are_none(folder, tmp_path):
 def test_arrays_of_images(tmp_path):
     pixels = np.random.default_rng(1).integers(0, 256, (12, 3, 4), np.uint8)
     np.savez(tmp_path / "some.npz", x=pixels, y=np.arange(12) % 3)
-    written = convert_arrays(tmp_path / "some.npz", tmp_path / "out", eval_every=4, shards=2)
-    assert written["num_samples"] == {"train": 9, "eval": 3}
-    features, labels = read(TFRecordImagePipeline, written, "eval")
+    metadata = convert_arrays(tmp_path / "some.npz", tmp_path / "out", eval_every=4, shards=2)
+    assert metadata["num_samples"] == {"train": 9, "eval": 3}
+    features, labels = read(TFRecordImagePipeline, metadata, "eval")
     np.testing.assert_array_equal(np.sort(labels["label"]), [0, 1, 2])
     np.testing.assert_array_equal(features["image"][0, ..., 0], pixels[9])
 
@@ -117,8 +125,8 @@ def test_arrays_of_anything(tmp_path):
         "c": np.array(list("abcdé")),
         "y": rng.normal(size=5),
     }
-    written = convert_arrays(arrays, tmp_path / "out")
-    features, labels = read(TFRecordSequencePipeline, written, "train")
+    metadata = convert_arrays(arrays, tmp_path / "out")
+    features, labels = read(TFRecordSequencePipeline, metadata, "train")
     np.testing.assert_array_equal(features["a"], arrays["a"])
     np.testing.assert_array_equal(features["b"], arrays["b"])
     assert [text.decode() for text in features["c"]] == list("abcdé")
@@ -161,13 +169,13 @@ def test_texts(tmp_path, form):
             (tmp_path / "in" / f"{name}.txt.gz").write_bytes(
                 gzip.compress("\n".join([*lines, "", ""]).encode())
             )
-    written = convert_texts(
+    metadata = convert_texts(
         tmp_path / "in", tmp_path / "out", tokenizer=Tokenizer(lowercase=True), vocabulary_size=9
     )
-    assert written["labels_to_classes"] == {"0": "de", "1": "en"}
-    vocabulary = Vocabulary.load(tmp_path / "out" / written["vocabulary"])
-    assert len(vocabulary) == written["vocabulary_size"] == 9
-    features, labels = read(TFRecordSequencePipeline, written, "train")
+    assert metadata["labels_to_classes"] == {"0": "de", "1": "en"}
+    vocabulary = Vocabulary.load(tmp_path / "out" / metadata["vocabulary"])
+    assert len(vocabulary) == metadata["vocabulary_size"] == 9
+    features, labels = read(TFRecordSequencePipeline, metadata, "train")
     assert labels["label"].tolist() == [0, 0, 1, 1, 1]
     assert features["source_len"].tolist() == [2, 5, 2, 2, 2]
     assert vocabulary.decode(features["source_token"][1]) == [
@@ -182,17 +190,17 @@ def test_texts(tmp_path, form):
 def test_pairs(tmp_path):
     (tmp_path / "a.en").write_text("A dog.\nA cat.\n")
     (tmp_path / "a.de").write_text("Ein Hund.\nEine Katze.\n")
-    written = convert_pairs(
+    metadata = convert_pairs(
         tmp_path / "a.en",
         tmp_path / "a.de",
         tmp_path / "out",
         tokenizer=Tokenizer(split_punctuation=True),
     )
-    assert written["num_samples"] == {"train": 2}
+    assert metadata["num_samples"] == {"train": 2}
     pipeline = TFRecordSourceSequencePipeline(
-        written["files"]["train"],
-        source_vocabulary=str(tmp_path / "out" / written["source_vocabulary"]),
-        target_vocabulary=str(tmp_path / "out" / written["target_vocabulary"]),
+        metadata["files"]["train"],
+        source_vocabulary=str(tmp_path / "out" / metadata["source_vocabulary"]),
+        target_vocabulary=str(tmp_path / "out" / metadata["target_vocabulary"]),
         split_punctuation=True,
         mode="eval",
     )

@@ -1,4 +1,4 @@
-"""A run over damaged files: what it says, what it counts, and where."""
+"""Runs over corrupt files: messages, counters and where they are logged."""
 
 import json
 from pathlib import Path
@@ -27,8 +27,8 @@ eval:
 
 
 @pytest.fixture
-def damaged(images, tmp_path):
-    """Two files of 9 and 14 images; in the first, the data of record 2 and the length of record 5 are damaged."""
+def corrupt(images, tmp_path):
+    """Two files of 9 and 14 images; in the first, record 2 and the length of record 5 are corrupt."""
     parameters, _, labels = images("raw")
     for part in "01":
         source = Path(parameters["data_files"].replace("*", part))
@@ -37,12 +37,12 @@ def damaged(images, tmp_path):
             content[index.offsets[2] + 50] ^= 1
             content[index.offsets[5] - 12] ^= 1
         (tmp_path / source.name).write_bytes(content)
-    kept = [label for label in labels.tolist() if label not in (2, 5, 6, 7, 8)]
-    return str(tmp_path / "part-*.tfrecord"), parameters["meta_data_file"], kept
+    intact = [label for label in labels.tolist() if label not in (2, 5, 6, 7, 8)]
+    return str(tmp_path / "part-*.tfrecord"), parameters["meta_data_file"], intact
 
 
-def test_a_bad_length_costs_the_rest_of_its_file_and_says_how_much(damaged):
-    files, metadata, kept = damaged
+def test_a_bad_length_costs_the_rest_of_its_file_and_says_how_much(corrupt):
+    files, metadata, intact = corrupt
     with pytest.raises(
         CorruptData,
         match=r"part-0\.tfrecord: record 5 at byte 925: the length .* \(740 bytes lost\)",
@@ -52,19 +52,19 @@ def test_a_bad_length_costs_the_rest_of_its_file_and_says_how_much(damaged):
         files, metadata, batch_size=4, on_corrupt="skip", num_epochs=2, shuffle=True, seed=1
     )
     check_resumes(pipeline)
-    labels = np.concatenate([found["label"] for _, found in batches_of(pipeline)])
-    assert sorted(labels.tolist()) == sorted(kept * 2)
+    labels = np.concatenate([labels["label"] for _, labels in batches_of(pipeline)])
+    assert sorted(labels.tolist()) == sorted(intact * 2)
     assert pipeline.counters() == {"corrupt_records": 2, "corrupt_bytes": 740 + 185}
 
 
 @pytest.fixture
-def run(damaged, tmp_path):
-    """A function that runs an experiment over the damaged files."""
+def run(corrupt, tmp_path):
+    """A function that runs an experiment over the corrupt files."""
 
     def run(how):
         text = (
-            EXPERIMENT.replace("FILES", f"'{damaged[0]}'")
-            .replace("META", damaged[1])
+            EXPERIMENT.replace("FILES", f"'{corrupt[0]}'")
+            .replace("META", corrupt[1])
             .replace("HOW", how)
         )
         (tmp_path / "experiment.yml").write_text(text)

@@ -1,4 +1,4 @@
-"""Known data sets: what is written, what is refused, and what a second run does."""
+"""Well-known data sets: the files, the errors, and the effect of a second run."""
 
 import gzip
 import hashlib
@@ -46,14 +46,14 @@ def write_idx(folder, part, count, compress):
     return images, labels
 
 
-def read(written, split):
-    found = batches_of(
+def read(metadata, split):
+    batches = batches_of(
         TFRecordImagePipeline(
-            written["files"][split], written["meta_data_file"], batch_size=50, mode="eval"
+            metadata["files"][split], metadata["meta_data_file"], batch_size=50, mode="eval"
         )
     )
-    return np.concatenate([features["image"] for features, _ in found]), np.concatenate(
-        [labels["label"] for _, labels in found]
+    return np.concatenate([features["image"] for features, _ in batches]), np.concatenate(
+        [labels["label"] for _, labels in batches]
     )
 
 
@@ -64,22 +64,22 @@ def test_idx_files_with_both_parts_keep_their_split(tmp_path, dataset, compress)
         "train": write_idx(tmp_path / "source", "train", 30, compress),
         "eval": write_idx(tmp_path / "source", "t10k", 11, compress),
     }
-    written = dataset.prepare(str(tmp_path / "out"), str(tmp_path / "source"), "raw")
-    assert written["num_samples"] == {"train": 30, "eval": 11}
+    metadata = dataset.prepare(str(tmp_path / "out"), str(tmp_path / "source"), "raw")
+    assert metadata["num_samples"] == {"train": 30, "eval": 11}
     for split, (images, labels) in parts.items():
-        found = read(written, split)
-        np.testing.assert_array_equal(found[0][..., 0], images)
-        np.testing.assert_array_equal(found[1], labels)
+        result = read(metadata, split)
+        np.testing.assert_array_equal(result[0][..., 0], images)
+        np.testing.assert_array_equal(result[1], labels)
 
 
 def test_digits(tmp_path):
-    written = digits.prepare(str(tmp_path))
-    assert written["num_samples"] == {"train": 1_442, "eval": 355}
+    metadata = digits.prepare(str(tmp_path))
+    assert metadata["num_samples"] == {"train": 1_442, "eval": 355}
     meta_data = json.loads((tmp_path / "meta_data.json").read_text())
     assert {key: meta_data[key] for key in ("height", "width", "channels", "num_classes")} == {
         "height": 28, "width": 28, "channels": 1, "num_classes": 10,
     }  # fmt: skip
-    images, labels = read(written, "eval")
+    images, labels = read(metadata, "eval")
     assert np.bincount(labels).min() >= 34
     from sklearn.datasets import load_digits
 
@@ -144,7 +144,7 @@ def test_sources_that_lack_files(tmp_path):
 
 @pytest.fixture
 def served(tmp_path, monkeypatch):
-    """A file at an address, its content, and an empty cache."""
+    """The address of a file, its content, and an empty cache."""
     monkeypatch.setenv("PLX_CACHE_DIR", str(tmp_path / "cache"))
     (tmp_path / "served").mkdir()
     (tmp_path / "served" / "x.bin").write_bytes(b"content")
@@ -196,7 +196,7 @@ print(pipeline.num_batches, *(int(label) for _, labels in pipeline.dataset().as_
 
 @pytest.mark.parametrize("epochs, batches", [(1, 3), (2, 6)])
 def test_two_processes_share_one_data_set(images, epochs, batches):
-    """23 examples do not divide by two workers with batches of 4; both have as many batches, and neither waits for the other."""
+    """Two workers have the same number of batches, even if 23 examples do not divide evenly."""
     parameters, _, labels = images("png")
     command = [
         sys.executable,
@@ -210,8 +210,8 @@ def test_two_processes_share_one_data_set(images, epochs, batches):
         subprocess.Popen([*command, str(worker)], stdout=subprocess.PIPE, text=True)
         for worker in (0, 1)
     ]
-    found = [list(map(int, process.communicate(timeout=120)[0].split())) for process in processes]
-    assert found[0][0] == found[1][0] == batches
-    assert sorted(found[0][1:] + found[1][1:]) == sorted([*labels] * epochs)
-    assert epochs > 1 or not set(found[0][1:]) & set(found[1][1:])
-    assert abs(len(found[0]) - len(found[1])) <= 1
+    result = [list(map(int, process.communicate(timeout=120)[0].split())) for process in processes]
+    assert result[0][0] == result[1][0] == batches
+    assert sorted(result[0][1:] + result[1][1:]) == sorted([*labels] * epochs)
+    assert epochs > 1 or not set(result[0][1:]) & set(result[1][1:])
+    assert abs(len(result[0]) - len(result[1])) <= 1

@@ -1,4 +1,4 @@
-"""What stopped a run is looked for in the data only where the data stopped it."""
+"""A failed run searches the data for the cause only if reading failed."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from plx_pipelines.images import TFRecordImagePipeline
 
 
 class Watched(TFDatasetPipeline):
-    """Counts how often it is asked why reading stopped."""
+    """Counts the calls of `failure`."""
 
     asked = 0
 
@@ -51,7 +51,7 @@ def test_an_error_of_the_data_is(traced):
 
 
 @pytest.mark.parametrize("cache", [True, False])
-def test_a_damaged_record_on_the_disk(images, tmp_path, cache):
+def test_a_corrupt_record_on_the_disk(images, tmp_path, cache):
     parameters, *_ = images("png")
     content = bytearray(Path(parameters["data_files"].replace("*", "0")).read_bytes())
     content[-6] ^= 1

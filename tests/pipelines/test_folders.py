@@ -16,7 +16,7 @@ COUNT = 22
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """22 images of three classes, each of one colour that tells its number; of two sizes."""
+    """22 images of three classes and two sizes; the colour of an image is its number."""
     folder = tmp_path_factory.mktemp("folder")
     for number in range(COUNT):
         name = CLASSES[number * 3 // COUNT]

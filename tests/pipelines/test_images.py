@@ -29,10 +29,10 @@ def test_values_order_and_resume(images, encoding, cache):
         return TFRecordImagePipeline(**parameters, cache=cache, **order)
 
     check_pipeline(make, lambda batch: batch[1]["label"], labels)
-    for features, found in batches_of(make(shuffle=True, num_epochs=1, batch_size=7)):
+    for features, labels in batches_of(make(shuffle=True, num_epochs=1, batch_size=7)):
         tolerance = 2 if encoding == "jpeg" else 0
         np.testing.assert_allclose(
-            features["image"].astype(int), pixels[found["label"]].astype(int), atol=tolerance
+            features["image"].astype(int), pixels[labels["label"]].astype(int), atol=tolerance
         )
         assert features["image"].dtype == np.uint8
 
@@ -57,12 +57,12 @@ def test_real_mnist(shared, tmp_path):
         pipeline = TFRecordImagePipeline(
             written["files"][split], written["meta_data_file"], batch_size=100, mode="eval"
         )
-        found = batches_of(pipeline)
+        batches = batches_of(pipeline)
         np.testing.assert_array_equal(
-            np.concatenate([features["image"] for features, _ in found])[..., 0], pixels[rows]
+            np.concatenate([features["image"] for features, _ in batches])[..., 0], pixels[rows]
         )
         np.testing.assert_array_equal(
-            np.concatenate([found["label"] for _, found in found]), labels[rows]
+            np.concatenate([labels["label"] for _, labels in batches]), labels[rows]
         )
     training = TFRecordImagePipeline(
         written["files"]["train"],
@@ -147,14 +147,14 @@ def test_a_processor_of_a_feature_that_is_not_there(images):
 
 
 @pytest.fixture
-def damaged(images, tmp_path):
-    """Nine raw images, of which the last has one wrong byte in its data."""
+def corrupt(images, tmp_path):
+    """Nine raw images; the last one has a wrong byte in its data."""
     from pathlib import Path
 
     parameters, _pixels, _labels = images("raw")
     content = bytearray(Path(parameters["data_files"].replace("*", "0")).read_bytes())
     content[-10] ^= 1
-    path = tmp_path / "damaged.tfrecord"
+    path = tmp_path / "corrupt.tfrecord"
     path.write_bytes(content)
     return {
         "data_files": str(path),
@@ -166,29 +166,29 @@ def damaged(images, tmp_path):
 
 
 @pytest.mark.parametrize("cache", [True, False])
-def test_corruption_stops_the_reading_and_is_explained(damaged, cache):
-    pipeline = TFRecordImagePipeline(**damaged, cache=cache)
+def test_corruption_stops_the_reading_and_is_explained(corrupt, cache):
+    pipeline = TFRecordImagePipeline(**corrupt, cache=cache)
     with pytest.raises(
         (tf.errors.OpError, CorruptData)
     ):  # what is cached is read before the first batch
         batches_of(pipeline)
     failure = pipeline.failure()
     assert isinstance(failure, CorruptData)
-    assert "damaged.tfrecord: record 8 at byte" in str(failure)
+    assert "corrupt.tfrecord: record 8 at byte" in str(failure)
     assert pipeline.counters() == {}
 
 
-def test_corruption_found_while_loading_into_memory(damaged):
+def test_corruption_found_while_loading_into_memory(corrupt):
     with pytest.raises(
         CorruptData,
-        match=r"damaged\.tfrecord: record 8 at byte \d+: the data does not match its checksum",
+        match=r"corrupt\.tfrecord: record 8 at byte \d+: the data does not match its checksum",
     ):
-        TFRecordImagePipeline(**damaged).dataset()
+        TFRecordImagePipeline(**corrupt).dataset()
 
 
-def test_a_corrupt_record_is_left_out_and_counted(damaged):
-    pipeline = TFRecordImagePipeline(**damaged, on_corrupt="skip")
-    labels = np.concatenate([found["label"] for _, found in batches_of(pipeline)])
+def test_a_corrupt_record_is_left_out_and_counted(corrupt):
+    pipeline = TFRecordImagePipeline(**corrupt, on_corrupt="skip")
+    labels = np.concatenate([labels["label"] for _, labels in batches_of(pipeline)])
     assert labels.tolist() == list(range(8))
     counters = pipeline.counters()
     assert counters["corrupt_records"] == 1
@@ -196,9 +196,9 @@ def test_a_corrupt_record_is_left_out_and_counted(damaged):
     check_resumes(pipeline)
 
 
-def test_a_budget_of_corrupt_records(damaged):
+def test_a_budget_of_corrupt_records(corrupt):
     with pytest.raises(CorruptData, match=r"record 8 at byte \d+.*more than corrupt_budget: 0"):
-        TFRecordImagePipeline(**damaged, on_corrupt="skip", corrupt_budget=0)
+        TFRecordImagePipeline(**corrupt, on_corrupt="skip", corrupt_budget=0)
 
 
 @pytest.mark.parametrize("cache", [None, True, False])
@@ -336,14 +336,14 @@ def test_examples_are_what_protobuf_makes_of_them():
     assert features["b"].bytes_list.value == [b"x", b""]
     assert features["f"].float_list.value == [1.5, -2]
     assert features["i"].int64_list.value == [0, -1, 300, 2**63 - 1]
-    found = tf.train.SequenceExample.FromString(
+    example = tf.train.SequenceExample.FromString(
         encode_sequence_example(
             {"n": int64_feature([2])}, {"t": [int64_feature([1]), int64_feature([5, 6])]}
         )
     )
-    assert found.context.feature["n"].int64_list.value == [2]
+    assert example.context.feature["n"].int64_list.value == [2]
     assert [
-        list(step.int64_list.value) for step in found.feature_lists.feature_list["t"].feature
+        list(step.int64_list.value) for step in example.feature_lists.feature_list["t"].feature
     ] == [[1], [5, 6]]
 
 
@@ -352,7 +352,7 @@ def test_two_workers(images):
     pipeline = TFRecordImagePipeline(**parameters, num_epochs=1, shuffle=True, batch_size=4, seed=2)
     halves = [
         np.concatenate(
-            [found["label"] for _, found in batches_of(pipeline.shard(worker, 2))]
+            [labels["label"] for _, labels in batches_of(pipeline.shard(worker, 2))]
         ).tolist()
         for worker in range(2)
     ]

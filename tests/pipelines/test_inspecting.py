@@ -1,4 +1,4 @@
-"""What `plx data verify` and `plx data show` say; neither needs TensorFlow."""
+"""The output of `plx data verify` and `plx data show`; neither imports TensorFlow."""
 
 import subprocess
 import sys
@@ -47,8 +47,8 @@ def test_what_is_encoded_is_decoded(features, sequences):
         {name: encoded(value) for name, value in features.items()},
         {name: [encoded(value) for value in steps] for name, steps in sequences.items()},
     )
-    found, lists = decode_example(data)
-    np.testing.assert_equal(found, features)
+    decoded, lists = decode_example(data)
+    np.testing.assert_equal(decoded, features)
     np.testing.assert_equal(lists, sequences)
 
 
@@ -71,13 +71,13 @@ def test_verify_names_record_and_offset(images, tmp_path):
     ]
     content = bytearray(whole[0].read_bytes())
     content[30] ^= 1
-    damaged = tmp_path / "damaged.tfrecord"
-    damaged.write_bytes(content[:-1])
-    report = verify(str(damaged))
+    corrupt = tmp_path / "corrupt.tfrecord"
+    corrupt.write_bytes(content[:-1])
+    report = verify(str(corrupt))
     assert report.exit_code == 1
     assert next((fault.record, fault.offset) for fault in report.faults) == (0, 0)
     head, first, last = report.lines()
-    assert head.startswith(f"{damaged}: 7 records, 2 corrupt (")
+    assert head.startswith(f"{corrupt}: 7 records, 2 corrupt (")
     assert first.startswith("  record 0 at byte 0: the data does not match its checksum (")
     assert last.startswith("  record 8 at byte ")
     assert "the file ends 1 bytes before the record does" in last
@@ -133,8 +133,8 @@ def test_neither_imports_tensorflow(images):
 def test_a_sheet_names_the_image_that_cannot_be_decoded(images, tmp_path):
     _, pixels, _ = images("png")
     whole = encode_labelled_image(pixels[0], 0, "png")
-    damaged = encode_example({"image/encoded": bytes_feature([b"\x89PNG\r\n\x1a\nnothing"])})
-    write_records(tmp_path / "x", [whole, damaged])
+    corrupt = encode_example({"image/encoded": bytes_feature([b"\x89PNG\r\n\x1a\nnothing"])})
+    write_records(tmp_path / "x", [whole, corrupt])
     assert (
         show(str(tmp_path / "x")).features["image/encoded"]
         == "PNG of 6 x 5 x 3, PNG that cannot be decoded"

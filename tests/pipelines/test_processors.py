@@ -1,4 +1,4 @@
-"""Image processors against pillow, colorsys, scikit-learn and NumPy; random ones per image, seeded, and off outside training."""
+"""Image layers, compared with pillow, colorsys, scikit-learn and NumPy; and random ones."""
 
 import colorsys
 
@@ -24,7 +24,7 @@ MODULES = {"colours": colours, "geometry": geometry, "measures": measures}
 
 
 def apply(layer, images, **extra):
-    """The layer's outputs, after seeing that its symbolic shape and dtype, and its config, say the same."""
+    """Return the layer's outputs, after checking its symbolic shape and dtype, and its config."""
     outputs = layer(tf.constant(images), **extra)
     inputs = keras.Input(images.shape[1:], dtype=images.dtype.name)
     symbolic = layer(inputs, **extra)
@@ -44,10 +44,10 @@ def apply(layer, images, **extra):
 @pytest.mark.parametrize("size", [(4, 3), (13, 9)])
 def test_resize_as_pillow(method, resample, size):
     images = BYTES // 2 + 64  # pillow rounds and clips between its two passes
-    found = apply(geometry.Resize(*size, method=method, antialias=True), images)
+    result = apply(geometry.Resize(*size, method=method, antialias=True), images)
     expected = [np.asarray(Image.fromarray(image).resize(size[::-1], resample)) for image in images]
-    assert found.dtype == np.uint8
-    np.testing.assert_allclose(found.astype(int), np.array(expected, int), atol=1)
+    assert result.dtype == np.uint8
+    np.testing.assert_allclose(result.astype(int), np.array(expected, int), atol=1)
 
 
 def test_resize_nearest_and_floats():
@@ -175,11 +175,11 @@ def test_hue_and_saturation():
 
 
 def test_standardization_as_scikit_learn():
-    found = apply(colours.Standardization(), BYTES)
+    result = apply(colours.Standardization(), BYTES)
     expected = (
         StandardScaler().fit_transform(BYTES.reshape(3, -1).T.astype(float)).T.reshape(BYTES.shape)
     )
-    np.testing.assert_allclose(found, expected, atol=1e-4)
+    np.testing.assert_allclose(result, expected, atol=1e-4)
 
 
 def test_measures():

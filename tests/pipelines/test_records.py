@@ -1,4 +1,4 @@
-"""Record files: bytes that TensorFlow agrees with, and an honest answer to every damage."""
+"""Record files: the same bytes as TensorFlow's, and every corruption is detected."""
 
 import gzip
 import os
@@ -31,7 +31,7 @@ def path(tmp_path):
 
 
 def read_all(path):
-    """Every record that can be read, with its number; the faults."""
+    """Return the intact records by number, and the faults."""
     index = scan(path)
     reader = RecordReader([index])
     return dict(
@@ -81,34 +81,38 @@ def test_a_file_appears_only_when_it_is_complete(tmp_path):
 
 @pytest.mark.parametrize("remembered", [False, True], ids=["scanned", "index remembered"])
 def test_every_flipped_byte(path, tmp_path, remembered):
-    """A flip in the data or its checksum costs that record, one in the length or its checksum the rest; nothing wrong is read."""
+    """A flipped bit in the data loses that record; one in the length loses the rest of the file."""
     whole = path.read_bytes()
     starts = np.cumsum([0] + [len(record) + 16 for record in RECORDS])
-    damaged = tmp_path / "damaged.tfrecord"
+    corrupt = tmp_path / "corrupt.tfrecord"
     for offset in range(len(whole)):
         content = bytearray(whole)
         content[offset] ^= 0x40
-        damaged.write_bytes(whole if remembered else content)
+        corrupt.write_bytes(whole if remembered else content)
         number = int(np.searchsorted(starts, offset, "right")) - 1
         if not remembered:
-            found, (fault,) = read_all(damaged)
+            records, (fault,) = read_all(corrupt)
             assert (fault.record, fault.offset) == (number, starts[number])
             in_length = offset - starts[number] < 12
-            kept = RECORDS[:number] if in_length else RECORDS
-            assert found == {place: record for place, record in enumerate(kept) if place != number}
+            intact = RECORDS[:number] if in_length else RECORDS
+            assert records == {
+                place: record for place, record in enumerate(intact) if place != number
+            }
             assert (
                 fault.lost_bytes
                 == (len(whole) if in_length else starts[number + 1]) - starts[number]
             )
             continue
-        reader = RecordReader([load_index(damaged)])  # the damage comes after the index was made
-        damaged.write_bytes(content)
+        reader = RecordReader(
+            [load_index(corrupt)]
+        )  # the file becomes corrupt after the index was written
+        corrupt.write_bytes(content)
         for place, record in enumerate(RECORDS):
             try:
                 assert reader.read(np.array([place])) == [record]
             except CorruptData as error:
                 assert place == number
-                assert f"damaged.tfrecord: record {number} at byte {starts[number]}:" in str(error)
+                assert f"corrupt.tfrecord: record {number} at byte {starts[number]}:" in str(error)
         reader.close()
 
 
@@ -116,20 +120,20 @@ def test_every_flipped_byte(path, tmp_path, remembered):
 def test_every_truncation(path, tmp_path, remembered):
     whole = path.read_bytes()
     starts = np.cumsum([0] + [len(record) + 16 for record in RECORDS])
-    damaged = tmp_path / "damaged.tfrecord"
+    corrupt = tmp_path / "corrupt.tfrecord"
     for size in range(len(whole)):
         number = int(np.searchsorted(starts, size, "right")) - 1
-        damaged.write_bytes(whole if remembered else whole[:size])
+        corrupt.write_bytes(whole if remembered else whole[:size])
         if not remembered:
-            found, faults = read_all(damaged)
-            assert found == dict(enumerate(RECORDS[:number]))
+            records, faults = read_all(corrupt)
+            assert records == dict(enumerate(RECORDS[:number]))
             cut = size - starts[number]
             assert [(fault.record, fault.offset, fault.lost_bytes) for fault in faults] == (
                 [(number, starts[number], cut)] if cut else []
             )
             continue
-        reader = RecordReader([scan(damaged)])
-        os.truncate(damaged, size)
+        reader = RecordReader([scan(corrupt)])
+        os.truncate(corrupt, size)
         for place, record in enumerate(RECORDS):
             try:
                 assert reader.read(np.array([place])) == [record]
@@ -187,7 +191,7 @@ def test_a_broken_index_is_made_again(path, content):
 
 
 def test_every_bit_of_an_index_matters(path):
-    """A damaged index never leads to a wrong record: it is noticed, or what it leads to is."""
+    """A corrupt index never returns a wrong record."""
     index = load_index(path)
     place = path.with_name(f".{path.name}.index")
     whole = place.read_bytes()
@@ -211,9 +215,9 @@ def test_an_index_goes_to_the_cache_where_the_folder_cannot_be_written(path, tmp
 def test_files_and_patterns(tmp_path):
     for name in ("b.tfrecord", "a.tfrecord", "c.txt"):
         (tmp_path / name).touch()
-    found = find_files(
+    files = find_files(
         [str(tmp_path / "c.txt"), str(tmp_path / "*.tfrecord"), str(tmp_path / "a.tfrecord")]
     )
-    assert [Path(name).name for name in found] == ["c.txt", "a.tfrecord", "b.tfrecord"]
+    assert [Path(name).name for name in files] == ["c.txt", "a.tfrecord", "b.tfrecord"]
     with pytest.raises(DataError, match=r"there is no file .*\*\.png"):
         find_files(str(tmp_path / "*.png"))

@@ -63,6 +63,7 @@ def images_of(folder):
     return sorted(path.name for path in Path(folder, "images").iterdir())
 
 
+@pytest.mark.curves
 def test_lenet_digits(digits):
     Path("data/digits").symlink_to(digits)
     result = plx("run", EXAMPLES / "lenet_digits.yml", "--set", "train.train_steps=60")

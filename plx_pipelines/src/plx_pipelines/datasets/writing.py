@@ -64,7 +64,8 @@ def image_metadata(
         "width": width,
         "channels": channels,
         "image_format": encoding,
-    } | class_metadata(classes)
+        **class_metadata(classes),
+    }
 
 
 def class_metadata(classes: Sequence[str]) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def write_splits(
         name: the prefix of the files' names.
         splits: serialized records by split.
         metadata: the metadata, without the number of records.
-        shards: over how many files each split is spread, in turns.
+        shards: the number of files for each split; records are written to them in turns.
 
     Returns:
         The metadata, and the `files` by split.
