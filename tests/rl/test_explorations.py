@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 import pytest
 
@@ -9,19 +10,41 @@ from plx_core.errors import ComponentError
 from plx_rl.explorations.boltzmann import Boltzmann
 from plx_rl.explorations.constant import Constant
 from plx_rl.explorations.decay import Decay
-from plx_rl.explorations.gaussian import Gaussian
+from plx_rl.explorations.epsilon_greedy import EpsilonGreedy
+from plx_rl.explorations.gaussian import Gaussian, GaussianNoise
 from plx_rl.explorations.greedy import Greedy
 from plx_rl.explorations.ornstein_uhlenbeck import OrnsteinUhlenbeck
 from plx_rl.explorations.random import Random
 from plx_rl.explorations.random_decay import RandomDecay
+from plx_rl.explorations.rates import BLOCK, ScheduledRate
 
 N, A = 20_000, 4
 GREEDY = np.full(N, 2)
 SCORES = np.tile(np.array([0.0, 1.0, 3.0, 2.0], "f4"), (N, 1))
 CONTINUOUS = np.zeros((N, 2), "f4")
-DISCRETE_KINDS = [Constant, Decay, RandomDecay, Random, Boltzmann, Greedy]
-CONTINUOUS_KINDS = [Constant, Decay, RandomDecay, Random, Gaussian, OrnsteinUhlenbeck, Greedy]
-SEEDED = [Constant, Decay, RandomDecay, Random, Boltzmann, Gaussian, OrnsteinUhlenbeck]
+ONLY_DISCRETE = [EpsilonGreedy, Boltzmann]
+ONLY_CONTINUOUS = [Gaussian, GaussianNoise, OrnsteinUhlenbeck]
+SEEDED = [Constant, Decay, RandomDecay, Random, *ONLY_DISCRETE, *ONLY_CONTINUOUS]
+schedules = keras.optimizers.schedules
+ELEMENTWISE = [
+    schedules.CosineDecay(1.0, 6000, alpha=0.1),
+    schedules.CosineDecayRestarts(1.0, 1000),
+    schedules.ExponentialDecay(1.0, 1000, 0.7),
+    schedules.ExponentialDecay(1.0, 1000, 0.7, staircase=True),
+    schedules.InverseTimeDecay(1.0, 1000, 0.5),
+    schedules.InverseTimeDecay(1.0, 1000, 0.5, staircase=True),
+    schedules.PiecewiseConstantDecay([100, 5000], [1.0, 0.5, 0.1]),
+    schedules.PolynomialDecay(1.0, 6000, 0.05),
+    schedules.PolynomialDecay(1.0, 6000, 0.05, power=2.0),
+    schedules.PolynomialDecay(1.0, 1000, 0.05, cycle=True),
+]
+POLYNOMIAL = {
+    "PolynomialDecay": {
+        "initial_learning_rate": 1.0,
+        "decay_steps": 100,
+        "end_learning_rate": 0.2,
+    }
+}
 
 
 def frequencies(actions):
@@ -29,7 +52,7 @@ def frequencies(actions):
 
 
 def greedy_for(kind):
-    return CONTINUOUS[:64] if kind in (Gaussian, OrnsteinUhlenbeck) else GREEDY[:64]
+    return CONTINUOUS[:64] if kind in ONLY_CONTINUOUS else GREEDY[:64]
 
 
 def test_each_environment_throws_its_own_coin():
@@ -175,7 +198,7 @@ def test_decay_of_a_rate_for_each_environment():
     ("parameters", "message"),
     [
         ({"decay_type": "piecewise_constant"}, "boundaries and values"),
-        ({"boundaries": [1], "values": [1.0, 0.5]}, "piecewise_constant alone"),
+        ({"boundaries": [1], "values": [1.0, 0.5]}, "other types take neither"),
         (
             {"decay_type": "piecewise_constant", "boundaries": [1], "values": [0.5]},
             "one value more",
@@ -200,7 +223,7 @@ def test_random_decay_explores_where_the_size_of_a_normal_number_beats_the_coin(
     assert (actions != 2).mean() == pytest.approx(expected * 0.75, abs=0.012)
 
 
-@pytest.mark.parametrize("kind", [Constant, Decay, RandomDecay, Gaussian])
+@pytest.mark.parametrize("kind", [Constant, Decay, RandomDecay, Gaussian, GaussianNoise])
 def test_continuous_noise_has_the_scale_of_the_rate(kind):
     exploration = kind(0.3, seed=0)
     noise = exploration.explore(CONTINUOUS, 0)
@@ -242,17 +265,118 @@ def test_scales_fall_on_a_line(exploration):
     assert [exploration.rate(t) for t in (0, 50, 100, 1000)] == pytest.approx([0.4, 0.25, 0.1, 0.1])
 
 
-@pytest.mark.parametrize("kind", [Gaussian, OrnsteinUhlenbeck])
+@pytest.mark.parametrize("kind", ONLY_CONTINUOUS)
 def test_continuous_noise_is_refused_for_discrete_actions(kind):
     with pytest.raises(ComponentError, match="discrete"):
         kind().explore(GREEDY, 0, SCORES)
 
 
-def test_what_needs_scores_says_so():
+@pytest.mark.parametrize("kind", ONLY_DISCRETE)
+def test_random_actions_are_refused_for_continuous_actions(kind):
+    with pytest.raises(ComponentError, match=f"{kind.__name__} explores discrete actions"):
+        kind().explore(CONTINUOUS, 0, SCORES)
+
+
+@pytest.mark.parametrize("kind", [Boltzmann, Constant, EpsilonGreedy])
+def test_what_needs_scores_says_so(kind):
     with pytest.raises(ComponentError, match="scores"):
-        Boltzmann().explore(CONTINUOUS, 0)
-    with pytest.raises(ComponentError, match="scores"):
-        Constant().explore(GREEDY, 0)
+        kind().explore(GREEDY, 0)
+
+
+def test_epsilon_greedy_is_greedy_but_for_epsilon():
+    actions = EpsilonGreedy(0.4, seed=0).explore(GREEDY, 0, SCORES)
+    np.testing.assert_allclose(frequencies(actions), [0.1, 0.1, 0.7, 0.1], atol=0.012)
+    np.testing.assert_array_equal(actions, Constant(0.4, seed=0).explore(GREEDY, 0, SCORES))
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameter"),
+    [
+        (Boltzmann, "temperature"),
+        (EpsilonGreedy, "epsilon"),
+        (GaussianNoise, "scale"),
+        (OrnsteinUhlenbeck, "sigma"),
+    ],
+)
+def test_a_schedule_sets_the_rate(kind, parameter):
+    for schedule in (POLYNOMIAL, schedules.PolynomialDecay(1.0, 100, 0.2)):
+        exploration = kind(**{parameter: schedule})
+        rates = [exploration.rate(timestep) for timestep in (0, 50, 100, 10_000_000)]
+        assert rates == pytest.approx([1.0, 0.6, 0.2, 0.2])
+
+
+def test_a_schedule_explores_as_the_decay_of_the_same_rates():
+    decay = Decay(1.0, min_exploration_rate=0.2, decay_steps=100, seed=3)
+    scheduled = EpsilonGreedy(POLYNOMIAL, seed=3)
+    for timestep in range(0, 200, 10):
+        np.testing.assert_array_equal(
+            scheduled.explore(GREEDY[:64], timestep, SCORES[:64]),
+            decay.explore(GREEDY[:64], timestep, SCORES[:64]),
+        )
+
+
+@pytest.mark.parametrize("schedule", ELEMENTWISE, ids=lambda schedule: type(schedule).__name__)
+def test_schedules_of_keras_are_evaluated_for_many_timesteps_at_once(schedule):
+    shapes = []
+
+    def counted(timestep):
+        shapes.append(np.shape(timestep))
+        return schedule(timestep)
+
+    rate = ScheduledRate(counted)
+    timesteps = [*range(0, 3 * BLOCK, 397), BLOCK - 1, BLOCK, 10**6]
+    rates = [rate(timestep) for timestep in timesteps]
+    assert shapes.count((BLOCK,)) < len(timesteps) / 3
+    assert shapes.count(()) == 2 * shapes.count((BLOCK,)), "no more than a block's two ends"
+    expected = [float(schedule(timestep)) for timestep in timesteps]
+    np.testing.assert_allclose(rates, expected, rtol=1e-6, atol=1e-7)
+    resumed = ScheduledRate(schedule)
+    assert [resumed(timestep) for timestep in reversed(timesteps)] == rates[::-1]
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [
+        lambda timestep: 1.0 if timestep < 10 else 0.5,
+        lambda timestep: np.mean(timestep) * 0.001,
+        lambda timestep: np.mean(timestep) * 0.001 + np.zeros_like(timestep),
+        schedules.CosineDecay(0.1, 100, warmup_target=1.0, warmup_steps=20),
+    ],
+    ids=["branches", "reduces", "broadcasts", "warms up"],
+)
+def test_schedules_that_are_not_elementwise_are_called_once_at_each_timestep(schedule):
+    calls = []
+
+    def counted(timestep):
+        if np.shape(timestep) == ():
+            calls.append(timestep)
+        return schedule(timestep)
+
+    rate = ScheduledRate(counted)
+    for timestep in (0, 5, 15, 50):
+        calls.clear()
+        assert rate(timestep) == rate(timestep) == pytest.approx(float(schedule(timestep)))
+        assert calls[-1:] == [timestep]
+        assert calls.count(timestep) <= 2  # one of them may be the check of a block's end
+
+
+def test_a_broken_schedule_raises_its_own_error():
+    def broken(timestep):
+        raise KeyError("rate")
+
+    with pytest.raises(KeyError, match="rate"):
+        EpsilonGreedy(broken).rate(0)
+
+
+def test_a_schedule_and_decay_steps_contradict_each_other():
+    with pytest.raises(ValueError, match="a schedule takes its own number of steps"):
+        Boltzmann(POLYNOMIAL, decay_steps=10)
+
+
+def test_boltzmann_is_greedy_once_its_schedule_has_fallen_to_zero():
+    exploration = Boltzmann(schedules.CosineDecay(1.0, 100), seed=0)
+    assert exploration.rate(100) == 0.0
+    np.testing.assert_array_equal(exploration.explore(GREEDY, 100, SCORES), GREEDY)
 
 
 @pytest.mark.parametrize("kind", SEEDED)

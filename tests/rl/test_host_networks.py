@@ -12,7 +12,7 @@ from plx_rl.policies.numpy_network import (
     OPERATIONS,
     HostFunction,
     TracedFunction,
-    Unknown,
+    UnsupportedOperation,
     host_function,
 )
 
@@ -235,7 +235,7 @@ def test_large_numbers_do_not_overflow():
 def test_an_unknown_operation_is_named():
     model = network(keras.layers.Lambda(lambda values: tf.math.bessel_i0(values)))
     traced = tf.function(model).get_concrete_function({"state": tf.TensorSpec((None, 5))})
-    with pytest.raises(Unknown, match="BesselI0"):
+    with pytest.raises(UnsupportedOperation, match="BesselI0"):
         HostFunction(traced, [])
     assert "BesselI0" not in OPERATIONS
 

@@ -50,6 +50,7 @@ class ImageCaptioningPipeline(RecordPipeline):
         self,
         data_files: DataFiles,
         meta_data_file: ExistingPath,
+        *,
         image_field: str = IMAGE,
         caption_ids_field: str = CAPTION_IDS,
         dynamic_pad: bool = True,

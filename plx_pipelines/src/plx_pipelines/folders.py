@@ -42,6 +42,7 @@ class ImageFolderPipeline(IndexedPipeline):
         height: PositiveInt,
         width: PositiveInt,
         channels: PositiveInt = 3,
+        *,
         classes: list[str] | None = None,
         cache: bool = False,
         on_corrupt: OnCorrupt = "error",

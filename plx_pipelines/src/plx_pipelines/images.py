@@ -55,6 +55,7 @@ class TFRecordImagePipeline(RecordPipeline):
         self,
         data_files: DataFiles,
         meta_data_file: ExistingPath,
+        *,
         dynamic_pad: bool = False,
         cache: bool | None = None,
         on_corrupt: OnCorrupt = "error",

@@ -63,7 +63,7 @@ class Distribution(ABC):
     def draw(self, parameters: Tensor, seed: Tensor) -> Tensor:
         """Draw actions within a compiled program, from a seed, int32 [2]."""
 
-    def masked(self, parameters: Tensor, mask: Tensor) -> Tensor:
+    def masked(self, parameters: Tensor, mask: Tensor | None) -> Tensor:
         """Return the parameters of the distributions without illegal actions.
 
         Raises:
@@ -126,7 +126,7 @@ class Categorical(Distribution):
         """Draw actions by the Gumbel-max trick, int [B]."""
         return tf.argmax(parameters + _gumbel(parameters, seed), axis=-1)
 
-    def masked(self, parameters: Tensor, mask: Tensor) -> Tensor:
+    def masked(self, parameters: Tensor, mask: Tensor | None) -> Tensor:
         """Return logits that give illegal actions probability 0."""
         return mask_values(parameters, mask)
 
@@ -186,7 +186,7 @@ class MultiCategorical(Distribution):
         """Draw an action of each part, int [B, K]."""
         return self.mode(parameters + _gumbel(parameters, seed))
 
-    def masked(self, parameters: Tensor, mask: Tensor) -> Tensor:
+    def masked(self, parameters: Tensor, mask: Tensor | None) -> Tensor:
         """Return logits that give illegal actions probability 0; the mask is bool [B, ΣK]."""
         if mask is None:
             return parameters

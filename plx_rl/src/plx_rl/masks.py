@@ -8,13 +8,13 @@ import tensorflow as tf
 from plx_core.types import Array, Tensor
 
 
-def mask_values(values: Tensor, mask: Tensor) -> Tensor:
+def mask_values(values: Tensor, mask: Tensor | None) -> Tensor:
     """Replace the values of illegal actions by one too low for any maximum or softmax.
 
     Args:
         values: action values or logits, float [B, A].
         mask: legal actions, bool [B, A]; None when all are. In a row without a legal action, as
-            after the end of an episode, all are taken as legal.
+            after the end of an episode, all count as legal.
     """
     if mask is None:
         return values
@@ -30,6 +30,6 @@ def mask_values_on_host(values: Array, mask: Array | None) -> Array:
     return np.where(legal, values, lowest(values.dtype.type))
 
 
-def lowest(dtype: Tensor) -> Tensor:
+def lowest(dtype: type[np.floating]) -> np.floating:
     """Return a very low but finite number, so that 0 times it is 0 and differences are not NaN."""
     return dtype(np.finfo(dtype).min / 4)

@@ -68,7 +68,9 @@ def provide_explorations() -> Factories:
         "Boltzmann": "plx_rl.explorations.boltzmann:Boltzmann",
         "Constant": "plx_rl.explorations.constant:Constant",
         "Decay": "plx_rl.explorations.decay:Decay",
+        "EpsilonGreedy": "plx_rl.explorations.epsilon_greedy:EpsilonGreedy",
         "Gaussian": "plx_rl.explorations.gaussian:Gaussian",
+        "GaussianNoise": "plx_rl.explorations.gaussian:GaussianNoise",
         "Greedy": "plx_rl.explorations.greedy:Greedy",
         "OrnsteinUhlenbeck": "plx_rl.explorations.ornstein_uhlenbeck:OrnsteinUhlenbeck",
         "Random": "plx_rl.explorations.random:Random",
@@ -125,7 +127,20 @@ def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:
     """Provide the environments and parameters with which `plx_core.testing` tries components."""
     pole = {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 2}}
     pendulum = {"GymEnvironment": {"env_id": "Pendulum-v1", "num_envs": 2}}
+    schedule = {
+        "PolynomialDecay": {
+            "initial_learning_rate": 1.0,
+            "decay_steps": 10_000,
+            "end_learning_rate": 0.05,
+        }
+    }
     return {
+        "explorations": {
+            "Boltzmann": {"params": {"temperature": schedule}},
+            "EpsilonGreedy": {"params": {"epsilon": schedule}},
+            "GaussianNoise": {"params": {"scale": schedule}},
+            "OrnsteinUhlenbeck": {"params": {"sigma": schedule}},
+        },
         "models": {f"{name}Model": {"env": pole} for name in ("A2C", "DDQN", "DQN", "TRPO", "VPG")}
         | {
             "NAFModel": {"env": pendulum},

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
+from plx_core import State
+from plx_core.types import Nested
 
-def generator_state(rng: np.random.Generator) -> dict[str, Any]:
+
+def generator_state(rng: np.random.Generator) -> dict[str, Nested]:
     """Return the state of a generator, for `restore_generator`."""
     return {"generator": _plain(rng.bit_generator.state)}
 
 
-def restore_generator(rng: np.random.Generator, state: Mapping[str, Any]) -> None:
+def restore_generator(rng: np.random.Generator, state: State) -> None:
     """Set a generator to a state."""
     rng.bit_generator.state = dict(state["generator"])
 
@@ -28,7 +30,7 @@ def default_seed() -> int:
     return random.randrange(2**31)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Nested) -> Nested:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return int(value) if isinstance(value, np.integer) else value

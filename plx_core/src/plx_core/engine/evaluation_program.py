@@ -165,7 +165,7 @@ class EvaluationProgram:
         module.serve = tf.function(serve, input_signature=[signature])
         tf.saved_model.save(module, str(directory), signatures={"serving_default": module.serve})
 
-    def _run_batches(self, iterator: Any, count: tf.Tensor) -> tf.Tensor:
+    def _run_batches(self, iterator: Nested, count: tf.Tensor) -> tf.Tensor:
         done = tf.constant(0)
         has_batch = tf.constant(True)
         while has_batch & (done < count):

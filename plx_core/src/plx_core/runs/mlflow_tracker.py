@@ -13,6 +13,7 @@ import yaml
 from plx_core.errors import ComponentError
 from plx_core.runs.interfaces import Tracker
 from plx_core.runs.run_directory import MANIFEST, RESOLVED, write_text
+from plx_core.types import Nested
 
 RUN = "mlflow.json"
 """The file in a run directory with the ID of its MLflow run, so that a resumed run continues it."""
@@ -109,14 +110,14 @@ class MLflowTracker(Tracker):
         return run
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> Nested:
     """Read a YAML or JSON file; None if there is none, as for an estimator created in Python."""
     if not path.exists():
         return None
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
+def _flat(value: Nested, path: str = "") -> list[tuple[str, str]]:
     """Return nested values as pairs of path and string, without those that are None."""
     if isinstance(value, Mapping):
         return [

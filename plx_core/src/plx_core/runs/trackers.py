@@ -6,11 +6,14 @@ import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from plx_core.runs.interfaces import Tracker
 from plx_core.runs.run_directory import as_json
 from plx_core.types import Array
+
+SummaryWriter: TypeAlias = Any
+"""A `tf.summary.SummaryWriter`."""
 
 
 class TensorBoardTracker(Tracker):
@@ -22,7 +25,7 @@ class TensorBoardTracker(Tracker):
 
     def __init__(self, directory: str) -> None:
         self._directory = Path(directory)
-        self._writers: dict[str, Any] = {}
+        self._writers: dict[str, SummaryWriter] = {}
 
     def log(self, step: int, split: str, metrics: Mapping[str, float]) -> None:
         """Write a scalar for each metric, all in one record."""
@@ -69,7 +72,7 @@ class TensorBoardTracker(Tracker):
             writer.close()
         self._writers.clear()
 
-    def _writer(self, split: str) -> Any:
+    def _writer(self, split: str) -> SummaryWriter:
         import tensorflow as tf
 
         if split not in self._writers:

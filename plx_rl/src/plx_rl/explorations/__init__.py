@@ -1,1 +1,1 @@
-"""How an agent departs from its greedy action."""
+"""Explorations: how an agent departs from its greedy actions."""

@@ -1,4 +1,4 @@
-"""Better actions are likelier."""
+"""Random actions weighted by their scores."""
 
 from __future__ import annotations
 
@@ -6,72 +6,62 @@ from typing import final
 
 import numpy as np
 
-import plx_core as plx
-from plx_core.annotations import PositiveFloat, PositiveInt
+from plx_core.annotations import PositiveFloat, PositiveInt, ScheduleLike
 from plx_core.errors import ComponentError
-from plx_rl.explorations.noise import anneal
+from plx_core.types import Array
+from plx_rl.explorations.noise import require_discrete
+from plx_rl.explorations.random_exploration import RandomExploration
+from plx_rl.explorations.rates import annealed
 from plx_rl.masks import mask_values_on_host
-from plx_rl.randomness import generator_state, restore_generator
+
+LOWEST_TEMPERATURE = 1e-6
+"""Used where a schedule has fallen to 0: actions are greedy."""
 
 
 @final
-class Boltzmann(plx.Exploration):
-    """Takes each discrete action with a probability proportional to exp(score / temperature).
+class Boltzmann(RandomExploration):
+    """Take each discrete action with a probability proportional to exp(score / temperature).
 
     Args:
-        temperature: at first; the higher, the more is explored.
-        min_temperature: what it falls to, where `decay_steps` is given.
-        decay_steps: over how many actions it falls, on a straight line; never when left out.
-        seed: of the draws.
+        temperature: the temperature, or a schedule of the number of actions; the higher, the more
+            is explored.
+        min_temperature: the final temperature, where `decay_steps` is set.
+        decay_steps: the number of actions over which the temperature falls on a straight line;
+            constant when left out.
+        seed: seed of the random numbers.
     """
 
     def __init__(
         self,
-        temperature: PositiveFloat = 1.0,
+        temperature: ScheduleLike | PositiveFloat = 1.0,
         min_temperature: PositiveFloat = 0.01,
         decay_steps: PositiveInt | None = None,
         seed: int | None = None,
     ) -> None:
-        self._temperature = temperature
-        self._min_temperature = min_temperature
-        self._decay_steps = decay_steps
-        self.seed = seed
-        self._rng = np.random.default_rng(seed)
-
-    def rate(self, timestep: int) -> np.ndarray | float:
-        """The temperature after `timestep` actions."""
-        return anneal(self._temperature, self._min_temperature, self._decay_steps, timestep)
+        super().__init__(annealed(temperature, min_temperature, decay_steps), seed)
 
     def explore(
         self,
-        greedy: np.ndarray,
+        greedy: Array,
         timestep: int,
-        scores: np.ndarray | None = None,
-        masks: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The actions to take; see `Exploration.explore`.
+        scores: Array | None = None,
+        masks: Array | None = None,
+    ) -> Array:
+        """Return the actions to take; see `Exploration.explore`.
 
         Raises:
             ComponentError: the actions are not discrete, or have no scores.
         """
-        if scores is None or greedy.dtype.kind == "f":
+        require_discrete(self, greedy)
+        if scores is None:
             raise ComponentError(
-                "Boltzmann explores discrete actions by their scores; these have none: take Gaussian or OrnsteinUhlenbeck",
+                "Boltzmann explores discrete actions by their scores; the model gives none: "
+                "take EpsilonGreedy",
                 about="model",
             )
+        temperature = self.rate(timestep)
+        if temperature <= 0.0:
+            temperature = LOWEST_TEMPERATURE
         gumbel = -np.log(self._rng.standard_exponential(scores.shape))
-        return np.asarray(
-            mask_values_on_host(scores / self.rate(timestep) + gumbel, masks).argmax(axis=-1)
-        )
-
-    def reseed(self, seed: int) -> None:
-        """Draw from this seed on."""
-        self._rng = np.random.default_rng(seed)
-
-    def state(self) -> plx.State:
-        """The generator."""
-        return generator_state(self._rng)
-
-    def restore(self, state: plx.State) -> None:
-        """Go on from a state."""
-        restore_generator(self._rng, state)
+        perturbed = mask_values_on_host(scores / temperature + gumbel, masks)
+        return np.asarray(perturbed.argmax(axis=-1))

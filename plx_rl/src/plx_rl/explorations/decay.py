@@ -1,36 +1,35 @@
-"""A rate that falls: the exploration of DQN."""
+"""A decaying rate of exploration: that of DQN."""
 
 from __future__ import annotations
 
 from typing import final
 
-import numpy as np
-
-import plx_core as plx
 from plx_core.annotations import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
-from plx_rl.explorations.decaying_rate import NEVER, DecayingRate, DecayType
-from plx_rl.explorations.noise import depart
-from plx_rl.randomness import generator_state, restore_generator
+from plx_rl.explorations.decays import NEVER, DecayingRate, DecayType
+from plx_rl.explorations.random_exploration import RandomExploration
 
 
 @final
-class Decay(plx.Exploration):
-    """Acts at random at a rate that falls with the actions taken; in continuous spaces, adds normal noise of that scale.
+class Decay(RandomExploration):
+    """Act at random at a rate that decays with the number of actions.
+
+    In continuous spaces, add normal noise of that scale.
 
     Args:
-        exploration_rate: the rate at first, or one for each environment.
-        decay_type: how it falls. `polynomial_decay` reaches `min_exploration_rate` after `decay_steps`, on a straight line
-            if `power` is 1.
-        start_decay_at: after how many actions it begins to fall.
-        stop_decay_at: after how many it falls no further.
-        decay_rate: how fast it falls; what `exponential_decay`, `natural_exp_decay` and `inverse_time_decay` need.
-        staircase: whether it falls once in each `decay_steps`, not at every action; for the same three.
-        decay_steps: over how many actions `decay_rate` acts once.
-        min_exploration_rate: it never falls below this.
-        power: of `polynomial_decay`.
-        boundaries: of `piecewise_constant`: after how many actions, since the decay began, the rate changes.
-        values: of `piecewise_constant`: the rates between the boundaries, one more than there are boundaries.
-        seed: of the coins.
+        exploration_rate: the initial rate, or one for each environment.
+        decay_type: the formula. `polynomial_decay` reaches `min_exploration_rate` after
+            `decay_steps`, on a straight line if `power` is 1.
+        start_decay_at: the number of actions after which the decay starts.
+        stop_decay_at: the number of actions after which the decay stops.
+        decay_rate: the rate of `exponential_decay`, `natural_exp_decay` and `inverse_time_decay`.
+        staircase: whether these three decay once every `decay_steps`, not at every action.
+        decay_steps: the number of actions over which `decay_rate` applies once.
+        min_exploration_rate: the lowest rate.
+        power: the power of `polynomial_decay`.
+        boundaries: the numbers of actions, since the decay started, after which the rate of
+            `piecewise_constant` changes.
+        values: the rates of `piecewise_constant`, one more than there are boundaries.
+        seed: seed of the random numbers.
     """
 
     def __init__(
@@ -48,35 +47,8 @@ class Decay(plx.Exploration):
         values: list[NonNegativeFloat] | None = None,
         seed: int | None = None,
     ) -> None:
-        self._rate = DecayingRate(
-            exploration_rate, decay_type, start_decay_at, stop_decay_at, decay_rate, staircase, decay_steps,
-            min_exploration_rate, power, boundaries, values,
+        rate = DecayingRate(
+            exploration_rate, decay_type, start_decay_at, stop_decay_at, decay_rate, staircase,
+            decay_steps, min_exploration_rate, power, boundaries, values,
         )  # fmt: skip
-        self.seed = seed
-        self._rng = np.random.default_rng(seed)
-
-    def rate(self, timestep: int) -> np.ndarray | float:
-        """The rate after `timestep` actions."""
-        return self._rate(timestep)
-
-    def explore(
-        self,
-        greedy: np.ndarray,
-        timestep: int,
-        scores: np.ndarray | None = None,
-        masks: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The actions to take; see `Exploration.explore`."""
-        return depart(greedy, self._rate(timestep), self._rng, scores, masks)
-
-    def reseed(self, seed: int) -> None:
-        """Draw from this seed on."""
-        self._rng = np.random.default_rng(seed)
-
-    def state(self) -> plx.State:
-        """The generator."""
-        return generator_state(self._rng)
-
-    def restore(self, state: plx.State) -> None:
-        """Go on from a state."""
-        restore_generator(self._rng, state)
+        super().__init__(rate, seed)

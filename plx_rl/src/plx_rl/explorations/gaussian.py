@@ -1,27 +1,61 @@
-"""Independent normal noise, for continuous actions."""
+"""Independent normal noise for continuous actions."""
 
 from __future__ import annotations
 
 from typing import final
 
-import numpy as np
+from plx_core.annotations import NonNegativeFloat, PositiveInt, ScheduleLike
+from plx_core.types import Array
+from plx_rl.explorations.noise import require_continuous
+from plx_rl.explorations.random_exploration import RandomExploration
+from plx_rl.explorations.rates import annealed, as_rate
 
-import plx_core as plx
-from plx_core.annotations import NonNegativeFloat, PositiveInt
-from plx_core.errors import ComponentError
-from plx_rl.explorations.noise import anneal, with_noise
-from plx_rl.randomness import generator_state, restore_generator
+
+class _NormalNoise(RandomExploration):
+    def explore(
+        self,
+        greedy: Array,
+        timestep: int,
+        scores: Array | None = None,
+        masks: Array | None = None,
+    ) -> Array:
+        """Return the actions to take; see `Exploration.explore`.
+
+        Raises:
+            ComponentError: the actions are not continuous.
+        """
+        require_continuous(self, greedy)
+        return super().explore(greedy, timestep, scores, masks)
 
 
 @final
-class Gaussian(plx.Exploration):
-    """Adds normal noise to continuous actions; 1 is half the way from one bound of an action to the other.
+class GaussianNoise(_NormalNoise):
+    """Add normal noise to continuous actions, between -1 and 1.
 
     Args:
-        sigma: the noise's standard deviation at first.
-        min_sigma: what it falls to, where `decay_steps` is given.
-        decay_steps: over how many actions it falls, on a straight line; never when left out.
-        seed: of the noise.
+        scale: the standard deviation, one for each environment, or a schedule of the number of
+            actions.
+        seed: seed of the noise.
+    """
+
+    def __init__(
+        self,
+        scale: ScheduleLike | NonNegativeFloat | list[NonNegativeFloat] = 0.1,
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(as_rate(scale), seed)
+
+
+@final
+class Gaussian(_NormalNoise):
+    """Add normal noise to continuous actions, between -1 and 1, of a scale that may fall on a line.
+
+    Args:
+        sigma: the initial standard deviation.
+        min_sigma: the final one, where `decay_steps` is set.
+        decay_steps: the number of actions over which it falls on a straight line; constant when
+            left out.
+        seed: seed of the noise.
     """
 
     def __init__(
@@ -31,43 +65,4 @@ class Gaussian(plx.Exploration):
         decay_steps: PositiveInt | None = None,
         seed: int | None = None,
     ) -> None:
-        self._sigma = sigma
-        self._min_sigma = min_sigma
-        self._decay_steps = decay_steps
-        self.seed = seed
-        self._rng = np.random.default_rng(seed)
-
-    def rate(self, timestep: int) -> np.ndarray | float:
-        """The standard deviation after `timestep` actions."""
-        return anneal(self._sigma, self._min_sigma, self._decay_steps, timestep)
-
-    def explore(
-        self,
-        greedy: np.ndarray,
-        timestep: int,
-        scores: np.ndarray | None = None,
-        masks: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The actions to take; see `Exploration.explore`.
-
-        Raises:
-            ComponentError: the actions are not continuous.
-        """
-        if greedy.dtype.kind != "f":
-            raise ComponentError(
-                "Gaussian explores continuous actions; these are discrete: take Constant, Decay or Boltzmann",
-                about="model",
-            )
-        return with_noise(greedy, self.rate(timestep), self._rng)
-
-    def reseed(self, seed: int) -> None:
-        """Draw from this seed on."""
-        self._rng = np.random.default_rng(seed)
-
-    def state(self) -> plx.State:
-        """The generator."""
-        return generator_state(self._rng)
-
-    def restore(self, state: plx.State) -> None:
-        """Go on from a state."""
-        restore_generator(self._rng, state)
+        super().__init__(annealed(sigma, min_sigma, decay_steps), seed)

@@ -4,32 +4,31 @@ from __future__ import annotations
 
 from typing import final
 
-import numpy as np
-
 import plx_core as plx
+from plx_core.types import Array
 
 
 @final
 class Greedy(plx.Exploration):
-    """Always does what the model would do."""
+    """Always take the greedy action."""
 
-    def rate(self, timestep: int) -> np.ndarray | float:
-        """Nothing is explored."""
+    def rate(self, timestep: int) -> float:
+        """Return 0: nothing is explored."""
         return 0.0
 
     def explore(
         self,
-        greedy: np.ndarray,
+        greedy: Array,
         timestep: int,
-        scores: np.ndarray | None = None,
-        masks: np.ndarray | None = None,
-    ) -> np.ndarray:
-        """The greedy actions."""
+        scores: Array | None = None,
+        masks: Array | None = None,
+    ) -> Array:
+        """Return the greedy actions."""
         return greedy
 
     def state(self) -> plx.State:
-        """Nothing changes over time."""
+        """Return nothing: there is no state."""
         return {}
 
     def restore(self, state: plx.State) -> None:
-        """Nothing to go on from."""
+        """Do nothing: there is no state."""

@@ -191,8 +191,10 @@ class ActorCriticLearner(OnPolicyLearner):
     def _take(self, batch: Batch, rows: Tensor) -> Batch:
         if rows.shape[0] == 0:
             return batch
-        taken: Batch = tf.nest.map_structure(lambda column: tf.gather(column, rows), dict(batch))
-        return taken
+        minibatch: Batch = tf.nest.map_structure(
+            lambda column: tf.gather(column, rows), dict(batch)
+        )
+        return minibatch
 
     def _update(self, batch: Batch, clip_range: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Update on a minibatch; return its metrics and whether the policy may move further."""

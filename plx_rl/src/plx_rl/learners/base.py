@@ -1,16 +1,15 @@
-"""What all learners share: networks, optimizers, and the states of both."""
+"""The base of learners: networks, optimizers, and the states of both."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from plx_core import Learner, State, assign_variables, follows_schedule, variables_by_name
 from plx_core.errors import ComponentError
-from plx_core.types import Network, Optimizer, Tensor, Variable
+from plx_core.types import Nested, Network, Optimizer, Tensor, Variable
 
 
 class OptimizedLearner(Learner):
@@ -85,7 +84,7 @@ class OptimizedLearner(Learner):
             assign_variables(variables, state.get(group, {}), group)
 
 
-def programs(function: Callable[..., Any]) -> dict[bool, Callable[..., Any]]:
+def programs(function: Callable[..., Nested]) -> dict[bool, Callable[..., Nested]]:
     """Return a function as a `tf.function`, and under True as one that XLA compiles.
 
     autograph=False: conversion would dominate start-up. Each is traced when it is first called.

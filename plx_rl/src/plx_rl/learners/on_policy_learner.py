@@ -1,4 +1,4 @@
-"""What on-policy learners share: the advantages and returns of a rollout."""
+"""The base of on-policy learners: the advantages and returns of a rollout."""
 
 from __future__ import annotations
 

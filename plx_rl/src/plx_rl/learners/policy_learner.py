@@ -55,8 +55,8 @@ class PolicyLearner(OnPolicyLearner):
         actor_critic: ActorCritic,
         policy_step: PolicyStep,
         *,
-        policy_optimizer: Optimizer,
-        value_optimizer: Optimizer,
+        policy_optimizer: Optimizer | None,
+        value_optimizer: Optimizer | None,
         value_epochs: int,
         minibatch_size: int | None,
         seed: int,
@@ -69,7 +69,7 @@ class PolicyLearner(OnPolicyLearner):
         if value_optimizer is not None:
             optimizers["value_optimizer"] = (value_optimizer, actor_critic.value_weights)
         super().__init__(actor_critic, optimizers, discount=discount, gae_lambda=gae_lambda)
-        self._value_optimizer = value_optimizer
+        self._value_optimizer: Optimizer = value_optimizer
         self._epochs = value_epochs
         self._size = minibatch_size
         self._steps = 0

@@ -35,9 +35,8 @@ def fisher_vector_product(
         vector: v, [P].
         damping: added to the diagonal.
 
-    Source: Schulman et al. 2015, appendix C.1. The product of a Hessian and a vector v is the
-        gradient
-    of (∇KL · v).
+    The product of a Hessian and a vector v is the gradient of ∇KL · v. Source: Schulman et al.
+    2015, appendix C.1.
     """
     with tf.GradientTape() as outer:
         with tf.GradientTape() as inner:
@@ -78,7 +77,7 @@ def conjugate_gradient(
 def line_search(
     accept: Callable[[Tensor], Tensor], shrink: float, max_steps: int
 ) -> tuple[Tensor, Tensor]:
-    """Find the largest acceptable fraction among 1, shrink, shrink², …
+    """Find the largest acceptable fraction among 1, shrink, shrink² and so on.
 
     Args:
         accept: whether a fraction of the full step is acceptable, a scalar bool.
@@ -93,11 +92,11 @@ def line_search(
         accepted = accept(fraction)
         return i + 1, tf.where(accepted, fraction, fraction * shrink), accepted
 
-    def refused(i: Tensor, fraction: Tensor, accepted: Tensor) -> Tensor:
+    def proceed(i: Tensor, fraction: Tensor, accepted: Tensor) -> Tensor:
         return tf.logical_not(accepted)
 
     start = (tf.constant(0), tf.constant(1.0), tf.constant(False))
-    _, fraction, accepted = tf.while_loop(refused, search, start, maximum_iterations=max_steps)
+    _, fraction, accepted = tf.while_loop(proceed, search, start, maximum_iterations=max_steps)
     return tf.where(accepted, fraction, 0.0), accepted
 
 

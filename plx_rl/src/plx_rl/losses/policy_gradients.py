@@ -11,14 +11,14 @@ import tensorflow as tf
 from plx_core.types import Tensor
 
 
-def weighted_mean(values: Tensor, weights: Tensor = None) -> Tensor:
+def weighted_mean(values: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return the weighted mean of values [B]."""
     if weights is None:
         return tf.reduce_mean(values)
     return tf.reduce_sum(values * weights) / tf.maximum(tf.reduce_sum(weights), 1e-8)
 
 
-def standardize(values: Tensor, weights: Tensor = None) -> Tensor:
+def standardize(values: Tensor, weights: Tensor | None = None) -> Tensor:
     """Scale values [B] to mean 0 and (unbiased) standard deviation 1, by their weights."""
     count = tf.cast(tf.size(values), values.dtype) if weights is None else tf.reduce_sum(weights)
     centred = values - weighted_mean(values, weights)
@@ -26,7 +26,7 @@ def standardize(values: Tensor, weights: Tensor = None) -> Tensor:
     return centred / (tf.sqrt(variance) + 1e-8)
 
 
-def policy_gradient(log_prob: Tensor, advantage: Tensor, weights: Tensor = None) -> Tensor:
+def policy_gradient(log_prob: Tensor, advantage: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return -E[log π(a|s) A], the gradient of which is the policy gradient.
 
     Source: Williams 1992; Sutton et al. 2000.
@@ -35,7 +35,7 @@ def policy_gradient(log_prob: Tensor, advantage: Tensor, weights: Tensor = None)
 
 
 def surrogate(
-    log_prob: Tensor, log_prob_old: Tensor, advantage: Tensor, weights: Tensor = None
+    log_prob: Tensor, log_prob_old: Tensor, advantage: Tensor, weights: Tensor | None = None
 ) -> Tensor:
     """Return -E[π(a|s) / π_old(a|s) A], the loss of TRPO.
 
@@ -45,7 +45,11 @@ def surrogate(
 
 
 def clipped_surrogate(
-    log_prob: Tensor, log_prob_old: Tensor, advantage: Tensor, clip: Tensor, weights: Tensor = None
+    log_prob: Tensor,
+    log_prob_old: Tensor,
+    advantage: Tensor,
+    clip: Tensor,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """Return -E[min(ρ A, clip(ρ, 1 - ε, 1 + ε) A)] with ρ = π / π_old, the loss of PPO.
 
@@ -66,14 +70,14 @@ def clipped_surrogate(
 
 
 def clip_fraction(
-    log_prob: Tensor, log_prob_old: Tensor, clip: Tensor, weights: Tensor = None
+    log_prob: Tensor, log_prob_old: Tensor, clip: Tensor, weights: Tensor | None = None
 ) -> Tensor:
     """Return the fraction of importance ratios outside 1 ± ε."""
     outside = tf.abs(tf.exp(log_prob - log_prob_old) - 1.0) > clip
     return weighted_mean(tf.cast(outside, log_prob.dtype), weights)
 
 
-def approximate_kl(log_prob: Tensor, log_prob_old: Tensor, weights: Tensor = None) -> Tensor:
+def approximate_kl(log_prob: Tensor, log_prob_old: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return E[(ρ - 1) - log ρ], a non-negative estimate of KL(π_old ‖ π).
 
     Source: Schulman 2020, "Approximating KL Divergence".
@@ -82,13 +86,13 @@ def approximate_kl(log_prob: Tensor, log_prob_old: Tensor, weights: Tensor = Non
     return weighted_mean(tf.exp(log_ratio) - 1.0 - log_ratio, weights)
 
 
-def value_loss(v: Tensor, returns: Tensor, weights: Tensor = None) -> Tensor:
+def value_loss(v: Tensor, returns: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return ½ E[(V - G)²]."""
     return 0.5 * weighted_mean(tf.square(v - returns), weights)
 
 
 def clipped_value_loss(
-    v: Tensor, v_old: Tensor, returns: Tensor, clip: Tensor, weights: Tensor = None
+    v: Tensor, v_old: Tensor, returns: Tensor, clip: Tensor, weights: Tensor | None = None
 ) -> Tensor:
     """Return ½ E[max((V - G)², (V_old + clip(V - V_old, -ε, ε) - G)²)].
 
@@ -100,7 +104,7 @@ def clipped_value_loss(
     )
 
 
-def explained_variance(v: Tensor, returns: Tensor, weights: Tensor = None) -> Tensor:
+def explained_variance(v: Tensor, returns: Tensor, weights: Tensor | None = None) -> Tensor:
     """Return 1 - Var[G - V] / Var[G]: 1 for perfect values, 0 for the best constant."""
     error = returns - v
     residual = weighted_mean(tf.square(error - weighted_mean(error, weights)), weights)

@@ -29,7 +29,7 @@ def q_learning(
     r_t: Tensor,
     discount_t: Tensor,
     q_t: Tensor,
-    mask_t: Tensor = None,
+    mask_t: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the target of Q-learning and the value that regresses to it, both [B].
 
@@ -54,7 +54,7 @@ def double_q_learning(
     discount_t: Tensor,
     q_t_value: Tensor,
     q_t_selector: Tensor,
-    mask_t: Tensor = None,
+    mask_t: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return the target of double Q-learning and the value that regresses to it, both [B].
 
@@ -62,8 +62,8 @@ def double_q_learning(
     (`q_t_value`); see `q_learning` for the other arguments. Source: van Hasselt, Guez and Silver
     2016.
     """
-    chosen = tf.argmax(mask_values(q_t_selector, mask_t), axis=-1)
-    return tf.stop_gradient(r_t + discount_t * select(q_t_value, chosen)), select(q_tm1, a_tm1)
+    best = tf.argmax(mask_values(q_t_selector, mask_t), axis=-1)
+    return tf.stop_gradient(r_t + discount_t * select(q_t_value, best)), select(q_tm1, a_tm1)
 
 
 def dueling(value: Tensor, advantage: Tensor, kind: Dueling) -> Tensor:
@@ -72,8 +72,8 @@ def dueling(value: Tensor, advantage: Tensor, kind: Dueling) -> Tensor:
     Args:
         value: V(s).
         advantage: A(s, ·), unconstrained.
-        kind: what to subtract from the advantages: their "mean" (equation 9), their "max" (equation
-            8), or nothing ("naive").
+        kind: the value to subtract from the advantages: their "mean" (equation 9), their "max"
+            (equation 8), or nothing ("naive").
 
     Source: Wang et al. 2016.
     """

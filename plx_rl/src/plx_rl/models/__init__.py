@@ -1,1 +1,1 @@
-"""Models of reinforcement learning: what is learnt, and how to act by it."""
+"""Models of reinforcement learning: networks with their policies, losses and learners."""

@@ -56,11 +56,11 @@ class DQNModel(ValueModel):
         def loss_fn(batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
             q_tm1 = network(as_features(batch["state"]), training=True)
             q_t = bootstrap_network(as_features(batch["next_state"]), training=False)
-            aim, value = self._target(batch, q_tm1, q_t, network)
-            total = weighted_loss(loss, aim, value, batch)
+            td_target, value = self._target(batch, q_tm1, q_t, network)
+            total = weighted_loss(loss, td_target, value, batch)
             if self.use_expert_demo:
                 total += self.expert_weight * self._expert_loss(batch, q_tm1)
-            return total, aim - value, tf.reduce_mean(q_tm1)
+            return total, td_target - value, tf.reduce_mean(q_tm1)
 
         return AgentSpec(
             **self._fields(),

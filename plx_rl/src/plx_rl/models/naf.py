@@ -60,14 +60,14 @@ class NAFModel(ValueModel):
             next_outputs = bootstrap_network(as_features(batch["next_state"]), training=False)
             advantage = normalized_advantage(batch["action"], outputs["mu"], outputs["entries"])
             value = tf.squeeze(outputs["value"], -1) + advantage
-            aim = value_learning(
+            td_target = value_learning(
                 batch["reward"],
                 discounts(batch, self.discount),
                 tf.squeeze(next_outputs["value"], -1),
             )
             return (
-                weighted_loss(loss, aim, value, batch),
-                aim - value,
+                weighted_loss(loss, td_target, value, batch),
+                td_target - value,
                 tf.reduce_mean(outputs["value"]),
             )
 

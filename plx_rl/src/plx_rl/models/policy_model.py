@@ -1,9 +1,8 @@
-"""What VPG, TRPO, A2C and PPO share: a policy and a value function."""
+"""The base of VPG, TRPO, A2C and PPO: a policy and a value function."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import keras
 import tensorflow as tf
@@ -52,7 +51,8 @@ class PolicyModel(ReinforcementModel):
         except ValueError as error:
             raise ComponentError(str(error)) from error
         actor_critic = self._actor_critic(observations, distribution)
-        seeds = default_seed(), default_seed()
+        policy_seed = default_seed()
+        learner_seed = default_seed()
 
         def predict_fn(features: Features, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
             return {"action": distribution.mode(outputs["policy"]), **outputs}
@@ -64,9 +64,9 @@ class PolicyModel(ReinforcementModel):
                 actor_critic.network,
                 lambda inputs: actor_critic.network(inputs)["policy"],
                 distribution,
-                seeds[0],
+                policy_seed,
             ),
-            learner=self._learner(actor_critic, seeds[1]) if self.mode == Modes.TRAIN else None,
+            learner=self._learner(actor_critic, learner_seed) if self.mode == Modes.TRAIN else None,
             predict_fn=predict_fn,
             on_policy=True,
             memory="BatchMemory",
@@ -110,9 +110,9 @@ class PolicyModel(ReinforcementModel):
             network, policy, lambda inputs: tf.squeeze(value(inputs), -1), *weights, distribution
         )
 
-    def _value_graph_fn(self) -> Callable[..., Any]:
-        own = self.value_graph if self.value_graph is not None else self.value_graph_fn
-        return self._graph_fn() if own is None else as_graph_fn(own)
+    def _value_graph_fn(self) -> GraphFn:
+        graph = self.value_graph if self.value_graph is not None else self.value_graph_fn
+        return self._graph_fn() if graph is None else as_graph_fn(graph)
 
     def _policy_head(self, distribution: Distribution) -> Layer:
         initializer = keras.initializers.Orthogonal(POLICY_GAIN)

@@ -1,4 +1,4 @@
-"""What all reinforcement-learning models share: the spaces of observations and actions."""
+"""The base of the models of agents: the graph, and the spaces of observations and actions."""
 
 from __future__ import annotations
 

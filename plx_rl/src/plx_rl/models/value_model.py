@@ -1,7 +1,8 @@
-"""What DQN, double DQN and NAF share: action values learned from replayed transitions."""
+"""The base of DQN, double DQN and NAF: action values learned from replayed transitions."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -10,7 +11,7 @@ from attrs import define, field
 from plx_core import Exploration, Modes, make
 from plx_core.annotations import ExplorationLike, Fraction, LossLike, PositiveInt
 from plx_core.types import Batch, Network, Tensor
-from plx_rl.learners.replay_learner import ReplayLearner
+from plx_rl.learners.replay_learner import LossFn, ReplayLearner
 from plx_rl.models.reinforcement_model import ReinforcementModel
 from plx_rl.randomness import default_seed
 
@@ -46,8 +47,8 @@ class ValueModel(ReinforcementModel):
     def _learner(
         self,
         network: Network,
-        target: Network,
-        loss_fn: Tensor,
+        target: Network | None,
+        loss_fn: LossFn,
         *,
         needs_demonstrations: bool = False,
     ) -> ReplayLearner | None:
@@ -72,6 +73,8 @@ def discounts(batch: Batch, discount: float) -> Tensor:
     return tf.pow(discount, steps) * (1.0 - tf.cast(batch["terminated"], tf.float32))
 
 
-def weighted_loss(loss: Tensor, target: Network, value: Tensor, batch: Batch) -> Tensor:
+def weighted_loss(
+    loss: Callable[..., Tensor], targets: Tensor, values: Tensor, batch: Batch
+) -> Tensor:
     """Return the mean loss of values and targets [B], with the memory's importance weights."""
-    return loss(target[:, None], value[:, None], sample_weight=batch.get("weights"))
+    return loss(targets[:, None], values[:, None], sample_weight=batch.get("weights"))

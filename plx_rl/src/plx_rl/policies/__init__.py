@@ -1,1 +1,1 @@
-"""Policies: how the outputs of a network become actions."""
+"""Policies: how a network's outputs become actions."""

@@ -1,13 +1,14 @@
-"""Policies: how a network's outputs become actions, on the host."""
+"""Policies that act by a network on the host: greedy with exploration, or stochastic."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
 from plx_core import Exploration, Policy, State, as_features
+from plx_core.types import Array, Features, Nested, Network, Observations
 from plx_rl.distributions import Distribution
 from plx_rl.masks import mask_values_on_host
 from plx_rl.policies.numpy_network import host_function
@@ -15,115 +16,124 @@ from plx_rl.randomness import generator_state, restore_generator
 
 
 class _NetworkPolicy(Policy):
-    """Keeps a network for acting; see `plx_rl.policies.numpy_network`."""
+    """Computes a network's outputs on the host; see `plx_rl.policies.numpy_network`."""
 
-    def __init__(self, network: Any, function: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self, network: Network, function: Callable[[Features], Nested] | None = None
+    ) -> None:
         self._network = host_function(network, function)
 
     def refresh(self) -> None:
-        """The weights have changed."""
+        """Use the current weights from the next action on."""
         self._network.refresh()
 
-    def _outputs(self, observations: Any) -> Any:
+    def _outputs(self, observations: Observations) -> Nested:
         return self._network(as_features(observations))
 
 
 class _ExploringPolicy(_NetworkPolicy):
-    """Departs from the best actions as an exploration says.
+    """Departs from the greedy actions by an exploration.
 
     Args:
-        network: what is trained.
-        exploration: departs from the best actions.
-        function: of the features, gives what the actions are chosen by; the network itself when None.
+        network: the network that is trained.
+        exploration: departs from the greedy actions.
+        function: function of the features that returns the action values or actions; the network
+            itself when None.
     """
 
     def __init__(
-        self, network: Any, exploration: Exploration, function: Callable[[Any], Any] | None = None
+        self,
+        network: Network,
+        exploration: Exploration,
+        function: Callable[[Features], Nested] | None = None,
     ) -> None:
         super().__init__(network, function)
         self._exploration = exploration
 
-    def restart(self, ended: np.ndarray) -> None:
-        """Episodes have ended."""
+    def restart(self, ended: Array) -> None:
+        """Tell the exploration which episodes ended, bool [N]."""
         self._exploration.restart(ended)
 
     def metrics(self, timestep: int) -> Mapping[str, float]:
-        """How much is explored."""
+        """Return the mean exploration rate."""
         return {"exploration_rate": float(np.mean(self._exploration.rate(timestep)))}
 
     def state(self) -> State:
-        """The exploration's."""
+        """Return the exploration's state."""
         return {"exploration": self._exploration.state()}
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Restore the exploration."""
         self._exploration.restore(state["exploration"])
 
 
 @final
 class ValuePolicy(_ExploringPolicy):
-    """The action of the highest value, of values [B, A], or another that the exploration chooses."""
+    """Take the action of the highest value, from values [B, A], or explore."""
 
-    def act(self, observations: Any, timestep: int, masks: np.ndarray | None = None) -> np.ndarray:
-        """The actions to take while learning, int [N]."""
+    def act(self, observations: Observations, timestep: int, masks: Array | None = None) -> Array:
+        """Return the actions to take while learning, int [N]."""
         values = mask_values_on_host(self._outputs(observations), masks)
         return self._exploration.explore(values.argmax(axis=-1), timestep, values, masks)
 
-    def greedy(self, observations: Any, masks: np.ndarray | None = None) -> np.ndarray:
-        """The best actions, int [N]."""
+    def greedy(self, observations: Observations, masks: Array | None = None) -> Array:
+        """Return the actions of the highest values, int [N]."""
         return np.asarray(mask_values_on_host(self._outputs(observations), masks).argmax(axis=-1))
 
 
 @final
 class DeterministicPolicy(_ExploringPolicy):
-    """The continuous action [B, D] that a network gives, with what the exploration adds."""
+    """Take the continuous action [B, D] that a network returns, with the exploration's noise."""
 
-    def act(self, observations: Any, timestep: int, masks: np.ndarray | None = None) -> np.ndarray:
-        """The actions to take while learning, float [N, D], between -1 and 1."""
-        return np.asarray(
-            np.clip(self._exploration.explore(self._outputs(observations), timestep), -1.0, 1.0)
-        )
+    def act(self, observations: Observations, timestep: int, masks: Array | None = None) -> Array:
+        """Return the actions to take while learning, float [N, D], clipped to -1 and 1."""
+        actions = self._exploration.explore(self._outputs(observations), timestep)
+        return np.asarray(np.clip(actions, -1.0, 1.0))
 
-    def greedy(self, observations: Any, masks: np.ndarray | None = None) -> np.ndarray:
-        """The best actions, float [N, D]."""
+    def greedy(self, observations: Observations, masks: Array | None = None) -> Array:
+        """Return the network's actions, float [N, D]."""
         return np.asarray(self._outputs(observations))
 
 
 @final
 class StochasticPolicy(_NetworkPolicy):
-    """Actions drawn from the distribution that a network gives.
+    """Sample actions from the distribution that a network parameterizes.
 
     Args:
-        network: what is trained.
-        function: of the features, gives the distribution's parameters [B, P].
-        distribution: what they mean.
-        seed: of the draws.
+        network: the network that is trained.
+        function: function of the features that returns the distribution's parameters [B, P].
+        distribution: the distribution of actions.
+        seed: seed of the samples.
     """
 
     def __init__(
-        self, network: Any, function: Callable[[Any], Any], distribution: Distribution, seed: int
+        self,
+        network: Network,
+        function: Callable[[Features], Nested],
+        distribution: Distribution,
+        seed: int,
     ) -> None:
         super().__init__(network, function)
         self._distribution = distribution
         self._rng = np.random.default_rng(seed)
 
-    def act(self, observations: Any, timestep: int, masks: np.ndarray | None = None) -> np.ndarray:
-        """Actions drawn at random."""
-        parameters = self._distribution.masked_on_host(self._outputs(observations), masks)
-        return np.asarray(self._distribution.sample(parameters, self._rng))
-
-    def greedy(self, observations: Any, masks: np.ndarray | None = None) -> np.ndarray:
-        """The likeliest actions."""
+    def act(self, observations: Observations, timestep: int, masks: Array | None = None) -> Array:
+        """Sample the actions to take while learning."""
         return np.asarray(
-            self._distribution.mode_on_host(
-                self._distribution.masked_on_host(self._outputs(observations), masks)
-            )
+            self._distribution.sample(self._parameters(observations, masks), self._rng)
         )
 
+    def greedy(self, observations: Observations, masks: Array | None = None) -> Array:
+        """Return the most likely actions."""
+        return np.asarray(self._distribution.mode_on_host(self._parameters(observations, masks)))
+
     def state(self) -> State:
-        """The generator."""
+        """Return the generator's state."""
         return generator_state(self._rng)
 
     def restore(self, state: State) -> None:
-        """Go on from a state."""
+        """Restore the generator."""
         restore_generator(self._rng, state)
+
+    def _parameters(self, observations: Observations, masks: Array | None) -> Array:
+        return self._distribution.masked_on_host(self._outputs(observations), masks)

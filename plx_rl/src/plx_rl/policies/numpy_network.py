@@ -1,34 +1,50 @@
-"""A small network computed with NumPy: for a handful of observations that is many times quicker than a call of TensorFlow.
+"""NumPy interpreter of small TensorFlow networks, for acting on the host.
 
-The network is traced once; what TensorFlow would do is then done by NumPy, step by step, with the same float32 numbers. A network with
-an operation that is not known here (a convolution, say) is left to TensorFlow.
+For a few observations it is many times faster than a call of TensorFlow. The network is traced
+once, and NumPy then runs the operations of its graph one by one, in the same dtypes. A network with
+an operation that has no NumPy counterpart here, such as a convolution, is run by TensorFlow.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
 from plx_core import variables_by_name
+from plx_core.types import Array, Features, Nested, Network, Tensor, Variable
 
-Step = tuple[Callable[..., Any], tuple[int, ...], int]
+Operation: TypeAlias = Any
+"""A `tf.Operation`."""
+
+Graph: TypeAlias = Any
+"""A `tf.Graph`."""
+
+TracedFunctionLike: TypeAlias = Any
+"""A `tf.function`, or one of its concrete functions."""
+
+Kernel: TypeAlias = Callable[..., Array]
+"""Computes an operation's output from its inputs."""
+
+Step: TypeAlias = tuple[Kernel, tuple[int, ...], int]
+"""A kernel, the slots of its inputs and the slot of its output."""
 
 
-class Unknown(Exception):
-    """An operation that NumPy has no counterpart of here."""
+class UnsupportedOperation(Exception):
+    """An operation without a NumPy counterpart."""
 
 
 def host_function(
-    network: Any, function: Callable[[Any], Any] | None = None
+    network: Network, function: Callable[[Features], Nested] | None = None
 ) -> HostFunction | TracedFunction:
-    """What computes a network's outputs on the host.
+    """Return the function that computes a network's outputs on the host.
 
     Args:
         network: a Keras model that takes a mapping of features.
-        function: of the features, made of the network; the network itself, not in training, when None.
+        function: function of the features that calls the network; the network itself, in inference
+            mode, when None.
     """
     function = function or (lambda features: network(features, training=False))
     signature = {
@@ -38,47 +54,49 @@ def host_function(
     traced = tf.function(function, input_signature=[signature], autograph=False)
     try:
         return HostFunction(traced.get_concrete_function(), variables_by_name(network).values())
-    except Unknown:
+    except UnsupportedOperation:
         return TracedFunction(traced)
 
 
 class TracedFunction:
-    """The network in TensorFlow, in one call."""
+    """A network run by TensorFlow, in one call."""
 
-    def __init__(self, function: Callable[[Any], Any]) -> None:
+    def __init__(self, function: TracedFunctionLike) -> None:
         self._function = function
 
     def refresh(self) -> None:
-        """Nothing to do: TensorFlow reads the weights themselves."""
+        """Do nothing: TensorFlow reads the current weights."""
 
-    def __call__(self, features: Mapping[str, np.ndarray]) -> Any:
-        """The outputs, as arrays."""
+    def __call__(self, features: Mapping[str, Array]) -> Nested:
+        """Return the outputs, as arrays."""
         return tf.nest.map_structure(lambda value: value.numpy(), self._function(dict(features)))
 
 
 class HostFunction:
-    """The network in NumPy, on a copy of the weights.
+    """A network run by NumPy, on a copy of the weights.
+
+    Each tensor of the graph has a slot in a list of values. Steps that depend on the weights alone
+    run once after each `refresh`.
 
     Raises:
-        Unknown: an operation of the network has no counterpart here.
+        UnsupportedOperation: an operation of the network has no NumPy counterpart.
     """
 
-    def __init__(self, concrete: Any, variables: Any) -> None:
+    def __init__(self, concrete: TracedFunctionLike, variables: Iterable[Variable]) -> None:
         graph = concrete.graph
         self._slots: dict[str, int] = {}
         self._values: list[Any] = []
-        self._weights: list[tuple[int, Any]] = []
-        self._fixed: list[Step] = []
+        self._weights: list[tuple[int, Variable]] = []
+        self._weight_steps: list[Step] = []
         self._steps: list[Step] = []
-        self._changing: set[int] = set()
-        by_handle = {id(variable): variable for variable in graph.variables}
+        self._input_dependent: set[int] = set()
         self._handles = {
-            internal.name: variable
-            for variable in by_handle.values()
-            for internal in _internal(graph, variable)
+            placeholder.name: variable
+            for variable in graph.variables
+            for placeholder in _placeholders(graph, variable)
         }
         self._inputs = {name: self._slot(tensor.name) for name, tensor in _inputs(concrete).items()}
-        self._changing.update(self._inputs.values())
+        self._input_dependent.update(self._inputs.values())
         for operation in graph.get_operations():
             self._add(operation)
         self._structure = concrete.structured_outputs
@@ -86,33 +104,31 @@ class HostFunction:
         self._is_stale = True
 
     def refresh(self) -> None:
-        """The weights have changed: the next call copies them."""
+        """Copy the weights at the next call."""
         self._is_stale = True
 
     def _copy_weights(self) -> None:
-        """Copy the weights, and compute anew what depends on nothing else."""
+        """Copy the weights and run the steps that depend on them alone."""
         self._is_stale = False
         values = self._values
         for slot, variable in self._weights:
             values[slot] = variable.numpy()
-        for function, sources, target in self._fixed:
-            values[target] = function(*[values[source] for source in sources])
+        for kernel, sources, target in self._weight_steps:
+            values[target] = kernel(*[values[source] for source in sources])
 
-    def __call__(self, features: Mapping[str, np.ndarray]) -> Any:
-        """The outputs, as arrays."""
+    def __call__(self, features: Mapping[str, Array]) -> Nested:
+        """Return the outputs, as arrays."""
         if self._is_stale:
             self._copy_weights()
         values = self._values
         for name, slot in self._inputs.items():
             values[slot] = features[name]
-        for function, sources, target in self._steps:
-            values[target] = function(*[values[source] for source in sources])
+        for kernel, sources, target in self._steps:
+            values[target] = kernel(*[values[source] for source in sources])
         outputs = [values[slot] for slot in self._outputs]
-        return (
-            outputs[0]
-            if isinstance(self._structure, tf.Tensor)
-            else tf.nest.pack_sequence_as(self._structure, outputs)
-        )
+        if isinstance(self._structure, tf.Tensor):
+            return outputs[0]
+        return tf.nest.pack_sequence_as(self._structure, outputs)
 
     def _slot(self, name: str) -> int:
         if name not in self._slots:
@@ -120,7 +136,7 @@ class HostFunction:
             self._values.append(None)
         return self._slots[name]
 
-    def _add(self, operation: Any) -> None:
+    def _add(self, operation: Operation) -> None:
         kind = operation.type
         if kind in ("Placeholder", "NoOp"):
             return
@@ -130,69 +146,67 @@ class HostFunction:
         elif kind == "ReadVariableOp":
             variable = self._handles.get(operation.inputs[0].name)
             if variable is None:
-                raise Unknown("a variable that is not the network's")
+                raise UnsupportedOperation("a variable that is not the network's")
             self._weights.append((target, variable))
         elif kind == "IdentityN":
             for tensor, output in zip(operation.inputs, operation.outputs, strict=True):
-                self._add_step(
-                    (lambda values: values, (self._slot(tensor.name),), self._slot(output.name))
-                )
+                self._add_step(_identity, [tensor], self._slot(output.name))
         elif kind in OPERATIONS:
-            self._add_step(
-                (
-                    OPERATIONS[kind](operation),
-                    tuple(self._slot(tensor.name) for tensor in operation.inputs),
-                    target,
-                )
-            )
+            self._add_step(OPERATIONS[kind](operation), operation.inputs, target)
         else:
-            raise Unknown(kind)
+            raise UnsupportedOperation(kind)
 
-    def _add_step(self, step: Step) -> None:
-        is_changing = any(source in self._changing for source in step[1])
-        (self._steps if is_changing else self._fixed).append(step)
-        if is_changing:
-            self._changing.add(step[2])
+    def _add_step(self, kernel: Kernel, inputs: Iterable[Tensor], target: int) -> None:
+        sources = tuple(self._slot(tensor.name) for tensor in inputs)
+        if self._input_dependent.isdisjoint(sources):
+            self._weight_steps.append((kernel, sources, target))
+        else:
+            self._steps.append((kernel, sources, target))
+            self._input_dependent.add(target)
 
 
-def _internal(graph: Any, variable: Any) -> list[Any]:
-    """The placeholders by which a traced graph reads a variable."""
+def _placeholders(graph: Graph, variable: Variable) -> list[Tensor]:
+    """Return the placeholders by which a traced graph reads a variable."""
     return [internal for external, internal in graph.captures if external is variable.handle]
 
 
-def _inputs(concrete: Any) -> dict[str, Any]:
+def _inputs(concrete: TracedFunctionLike) -> dict[str, Tensor]:
     (arguments,), _ = concrete.structured_input_signature
     return dict(zip(sorted(arguments), concrete.inputs, strict=False))
 
 
-def _plain(function: Callable[..., Any]) -> Callable[[Any], Callable[..., Any]]:
+def _identity(values: Array) -> Array:
+    return values
+
+
+def _plain(function: Kernel) -> Callable[[Operation], Kernel]:
     return lambda operation: function
 
 
-def _matmul(operation: Any) -> Callable[..., Any]:
+def _matmul(operation: Operation) -> Kernel:
     first, second = operation.get_attr("transpose_a"), operation.get_attr("transpose_b")
     if first or second:
         return lambda a, b: np.matmul(a.T if first else a, b.T if second else b)
     return np.matmul
 
 
-def _reduce(function: Callable[..., Any]) -> Callable[[Any], Callable[..., Any]]:
-    def make(operation: Any) -> Callable[..., Any]:
+def _reduce(function: Kernel) -> Callable[[Operation], Kernel]:
+    def make(operation: Operation) -> Kernel:
         keep = operation.get_attr("keep_dims")
         return lambda values, axes: function(values, axis=tuple(np.atleast_1d(axes)), keepdims=keep)
 
     return make
 
 
-def _strided_slice(operation: Any) -> Callable[..., Any]:
+def _strided_slice(operation: Operation) -> Kernel:
     masks = {
         name: operation.get_attr(f"{name}_mask")
         for name in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
     }
     if masks["ellipsis"] or masks["new_axis"]:
-        raise Unknown("StridedSlice")
+        raise UnsupportedOperation("StridedSlice")
 
-    def take(values: Any, begin: Any, end: Any, strides: Any) -> Any:
+    def take(values: Array, begin: Array, end: Array, strides: Array) -> Array:
         index: list[Any] = []
         for axis in range(len(begin)):
             if masks["shrink_axis"] >> axis & 1:
@@ -206,63 +220,68 @@ def _strided_slice(operation: Any) -> Callable[..., Any]:
     return take
 
 
-def _cast(operation: Any) -> Callable[..., Any]:
+def _cast(operation: Operation) -> Kernel:
     dtype = operation.get_attr("DstT").as_numpy_dtype
     return lambda values: values if values.dtype == dtype else values.astype(dtype)
 
 
-def _shape(operation: Any) -> Callable[..., Any]:
+def _shape(operation: Operation) -> Kernel:
     dtype = operation.get_attr("out_type").as_numpy_dtype
     return lambda values: np.array(values.shape, dtype)
 
 
-def _pack(operation: Any) -> Callable[..., Any]:
+def _pack(operation: Operation) -> Kernel:
     axis = operation.get_attr("axis")
     return lambda *values: np.stack(values, axis)
 
 
-def _squeeze(operation: Any) -> Callable[..., Any]:
+def _squeeze(operation: Operation) -> Kernel:
     axes = tuple(operation.get_attr("squeeze_dims")) or None
     return lambda values: np.squeeze(values, axes)
 
 
-def _gather(operation: Any) -> Callable[..., Any]:
+def _gather(operation: Operation) -> Kernel:
     if operation.get_attr("batch_dims"):
-        raise Unknown("GatherV2")
+        raise UnsupportedOperation("GatherV2")
     return lambda values, indices, axis: np.take(values, indices, int(axis))
 
 
-def _softmax(values: Any) -> Any:
-    powers = np.exp(values - values.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)
+def _softmax(values: Array) -> Array:
+    powers: Array = np.exp(values - values.max(axis=-1, keepdims=True))
+    probabilities: Array = powers / powers.sum(axis=-1, keepdims=True)
+    return probabilities
 
 
-def _log_softmax(values: Any) -> Any:
-    shifted = values - values.max(axis=-1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+def _log_softmax(values: Array) -> Array:
+    shifted: Array = values - values.max(axis=-1, keepdims=True)
+    log_probabilities: Array = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return log_probabilities
 
 
-def _selu(values: Any) -> Any:
-    return SELU_SCALE * np.where(
-        values > 0, values, SELU_ALPHA * np.expm1(np.minimum(values, ZERO))
-    )
+def _elu(values: Array) -> Array:
+    return np.where(values > 0, values, np.expm1(np.minimum(values, ZERO)))
 
 
-def _leaky_relu(operation: Any) -> Callable[..., Any]:
+def _selu(values: Array) -> Array:
+    negative = SELU_ALPHA * np.expm1(np.minimum(values, ZERO))
+    return SELU_SCALE * np.where(values > 0, values, negative)
+
+
+def _leaky_relu(operation: Operation) -> Kernel:
     alpha = np.float32(operation.get_attr("alpha"))
     return lambda values: np.where(values > 0, values, values * alpha)
 
 
-def _sigmoid(values: Any) -> Any:
+def _sigmoid(values: Array) -> Array:
     return np.float32(0.5) * (np.tanh(np.float32(0.5) * values) + np.float32(1.0))
 
 
 ZERO, ONE = np.float32(0.0), np.float32(1.0)
 SELU_SCALE, SELU_ALPHA = np.float32(1.0507009873554805), np.float32(1.6732632423543772)
 """Source: Klambauer et al. 2017, "Self-Normalizing Neural Networks", equation 14."""
-OPERATIONS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {
-    "Identity": _plain(lambda values: values),
-    "StopGradient": _plain(lambda values: values),
+OPERATIONS: Mapping[str, Callable[[Operation], Kernel]] = {
+    "Identity": _plain(_identity),
+    "StopGradient": _plain(_identity),
     "MatMul": _matmul,
     "BiasAdd": _plain(np.add),
     "AddV2": _plain(np.add),
@@ -283,7 +302,7 @@ OPERATIONS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {
     "Sigmoid": _plain(_sigmoid),
     "Relu": _plain(lambda values: np.maximum(values, ZERO)),
     "Relu6": _plain(lambda values: np.clip(values, ZERO, np.float32(6.0))),
-    "Elu": _plain(lambda values: np.where(values > 0, values, np.expm1(np.minimum(values, ZERO)))),
+    "Elu": _plain(_elu),
     "Softplus": _plain(lambda values: np.logaddexp(values, ZERO)),
     "Softsign": _plain(lambda values: values / (ONE + np.abs(values))),
     "Softmax": _plain(_softmax),
@@ -307,4 +326,4 @@ OPERATIONS: Mapping[str, Callable[[Any], Callable[..., Any]]] = {
     "Mean": _reduce(np.mean),
     "Max": _reduce(np.max),
 }
-"""How to do with NumPy what an operation of TensorFlow does, by its type."""
+"""The NumPy counterparts of TensorFlow's operations, by their type."""
