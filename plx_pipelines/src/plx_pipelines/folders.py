@@ -68,7 +68,7 @@ class ImageFolderPipeline(IndexedPipeline):
             {"image": tf.TensorSpec([None, *self._shape], tf.uint8)},
             {"label": tf.TensorSpec([None], tf.int64)},
         )
-        super().__init__(len(self._files), spec, None, **options)
+        super().__init__(len(self._files), spec, **options)
         paths, labels = zip(*self._files, strict=True)
         self._paths = Resident(tf.constant(paths, tf.string))
         self._labels = Resident(tf.constant(labels, tf.int64))

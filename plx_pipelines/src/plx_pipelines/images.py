@@ -72,7 +72,7 @@ class TFRecordImagePipeline(RecordPipeline):
             {"image": tf.TensorSpec([None, *self._shape], tf.uint8)},
             {"label": tf.TensorSpec([None], tf.int64)},
         )
-        super().__init__(source, spec, None, **options)
+        super().__init__(source, spec, **options)
         self._cached: Nested = None
         self._cache = bool(cache)
 

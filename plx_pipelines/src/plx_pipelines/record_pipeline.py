@@ -24,7 +24,7 @@ class RecordPipeline(IndexedPipeline):
         self,
         source: RecordSource,
         spec: ElementSpec,
-        lengths: Array | None,
+        lengths: Array | None = None,
         **options: Unpack[BatchOptions],
     ) -> None:
         super().__init__(len(source), spec, lengths, **options)

@@ -80,7 +80,7 @@ class TablePipeline(IndexedPipeline):
             Resident, (arrays, {name: values[name] for name in label_columns})
         )
         spec = tf.nest.map_structure(lambda part: part.spec, self._parts)
-        super().__init__(table.num_rows, spec, None, **options)
+        super().__init__(table.num_rows, spec, **options)
 
     def counters(self) -> Mapping[str, int]:
         """Return the number of rows that were skipped because of missing or surplus values."""

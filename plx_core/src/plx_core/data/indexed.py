@@ -143,7 +143,7 @@ class IndexedPipeline(OrderedPipeline):
         self,
         num_examples: int,
         spec: ElementSpec,
-        lengths: Array | None,
+        lengths: Array | None = None,
         **options: Unpack[BatchOptions],
     ) -> None:
         super().__init__(num_examples, spec, **options)
