@@ -14,13 +14,13 @@ import tensorflow as tf
 
 from plx_core.data.arrays import ArrayPipeline
 from plx_core.networks.graph import Graph
-from plx_pipelines.adapters import TFDatasetPipeline
-from plx_pipelines.captions import ImageCaptioningPipeline
-from plx_pipelines.folders import ImageFolderPipeline
-from plx_pipelines.images import TFRecordImagePipeline
-from plx_pipelines.sequences import TFRecordSequencePipeline
-from plx_pipelines.tables import TablePipeline
-from plx_pipelines.text_pairs import ParallelTextPipeline, TFRecordSourceSequencePipeline
+from plx_pipelines.pipelines.captions import ImageCaptioningPipeline
+from plx_pipelines.pipelines.folders import ImageFolderPipeline
+from plx_pipelines.pipelines.images import TFRecordImagePipeline
+from plx_pipelines.pipelines.sequences import TFRecordSequencePipeline
+from plx_pipelines.pipelines.tables import TablePipeline
+from plx_pipelines.pipelines.text_pairs import ParallelTextPipeline, TFRecordSourceSequencePipeline
+from plx_pipelines.pipelines.tf_datasets import TFDatasetPipeline
 
 from .contract import fingerprint
 

@@ -9,8 +9,8 @@ from click.testing import CliRunner
 
 from plx_core.cli.main import main
 from plx_core.errors import CorruptData
-from plx_pipelines.images import TFRecordImagePipeline
-from plx_pipelines.records import scan
+from plx_pipelines.pipelines.images import TFRecordImagePipeline
+from plx_pipelines.records.tfrecord import scan
 
 from .contract import batches_of, check_resumes
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 from PIL import Image
 
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.folders import ImageFolderPipeline
+from plx_pipelines.pipelines.folders import ImageFolderPipeline
 
 from .contract import batches_of, check_pipeline
 

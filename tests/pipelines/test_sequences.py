@@ -10,18 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.encoding import (
+from plx_pipelines.pipelines.sequences import TFRecordSequencePipeline
+from plx_pipelines.pipelines.text_pairs import ParallelTextPipeline, TFRecordSourceSequencePipeline
+from plx_pipelines.records.encoding import (
     bytes_feature,
     encode_example,
     encode_sequence_example,
     float_feature,
     int64_feature,
 )
-from plx_pipelines.records import write_records
-from plx_pipelines.sequences import TFRecordSequencePipeline
-from plx_pipelines.text import Encoder, Tokenizer, iterate_tokens, mask, read_lines
-from plx_pipelines.text_pairs import ParallelTextPipeline, TFRecordSourceSequencePipeline
-from plx_pipelines.vocabularies import SPECIALS, Vocabulary
+from plx_pipelines.records.tfrecord import write_records
+from plx_pipelines.text.tokens import Encoder, Tokenizer, iterate_tokens, mask, read_lines
+from plx_pipelines.text.vocabularies import SPECIALS, Vocabulary
 
 from .contract import batches_of, check_pipeline, check_resumes
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.tables import TablePipeline
-from plx_pipelines.vocabularies import Vocabulary
+from plx_pipelines.pipelines.tables import TablePipeline
+from plx_pipelines.text.vocabularies import Vocabulary
 
 from .contract import batches_of, check_pipeline
 

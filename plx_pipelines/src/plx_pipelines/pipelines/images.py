@@ -10,10 +10,10 @@ from plx_core import BatchOptions, Order, Resident, batches
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt
 from plx_core.errors import DataError
 from plx_core.types import Nested
-from plx_pipelines.encoding import FORMAT, IMAGE, LABEL
-from plx_pipelines.metadata import read_metadata
-from plx_pipelines.record_pipeline import RecordPipeline
-from plx_pipelines.sources import OnCorrupt, RecordSource
+from plx_pipelines.pipelines.record_pipeline import RecordPipeline
+from plx_pipelines.records.encoding import FORMAT, IMAGE, LABEL
+from plx_pipelines.records.metadata import read_metadata
+from plx_pipelines.records.source import OnCorrupt, RecordSource
 
 FORMATS = ("raw", "png", "jpeg", "jpg")
 _METADATA = {"height": int, "width": int, "channels": int}

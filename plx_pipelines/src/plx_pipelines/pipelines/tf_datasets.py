@@ -47,6 +47,7 @@ class TFDatasetPipeline(OrderedPipeline):
         self,
         dataset: DatasetOnly,
         labels: str | list[str] | None = None,
+        *,
         shuffle_buffer: PositiveInt = 10_000,
         dynamic_pad: bool = False,
         cache: bool = False,
@@ -143,13 +144,21 @@ class TFDSPipeline(TFDatasetPipeline):
         split: str = "train",
         data_dir: str | None = None,
         download: bool = False,
+        *,
         shuffle_buffer: PositiveInt = 10_000,
         dynamic_pad: bool = False,
         cache: bool = False,
         **options: Unpack[BatchOptions],
     ) -> None:
         examples = load_tfds(name, split, data_dir, download)
-        super().__init__(examples, labels, shuffle_buffer, dynamic_pad, cache, **options)
+        super().__init__(
+            examples,
+            labels,
+            shuffle_buffer=shuffle_buffer,
+            dynamic_pad=dynamic_pad,
+            cache=cache,
+            **options,
+        )
 
 
 def load_tfds(name: str, split: str, data_dir: str | None, download: bool) -> Dataset:

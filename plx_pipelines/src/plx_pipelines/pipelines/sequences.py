@@ -11,9 +11,9 @@ from plx_core import BatchOptions
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
 from plx_core.errors import DataError
 from plx_core.types import Nested, Tensor
-from plx_pipelines.metadata import read_metadata
-from plx_pipelines.record_pipeline import RecordPipeline
-from plx_pipelines.sources import OnCorrupt, RecordSource
+from plx_pipelines.pipelines.record_pipeline import RecordPipeline
+from plx_pipelines.records.metadata import read_metadata
+from plx_pipelines.records.source import OnCorrupt, RecordSource
 
 TOKEN = "_token"
 LENGTH = "_len"
@@ -44,6 +44,7 @@ class TFRecordSequencePipeline(RecordPipeline):
         self,
         data_files: DataFiles,
         meta_data_file: ExistingPath,
+        *,
         dynamic_pad: bool = True,
         max_length: PositiveInt | None = None,
         bucket_by_length: bool = False,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Self
 from attrs import field, frozen
 
 from plx_core.errors import DataError
-from plx_pipelines.records import writing
+from plx_pipelines.records.tfrecord import writing
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -7,7 +7,7 @@ import tensorflow as tf
 from plx_core.data.input_fn import as_pipeline
 from plx_core.errors import DataError
 from plx_core.networks.graph import Graph
-from plx_pipelines.adapters import TFDatasetPipeline, TFDSPipeline
+from plx_pipelines.pipelines.tf_datasets import TFDatasetPipeline, TFDSPipeline
 
 from .contract import batches_of, check_pipeline, check_resumes
 

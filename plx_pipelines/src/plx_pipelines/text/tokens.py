@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from plx_core.errors import DataError
 from plx_core.types import Tensor
-from plx_pipelines.vocabularies import PAD, START, STOP, Vocabulary
+from plx_pipelines.text.vocabularies import PAD, START, STOP, Vocabulary
 
 _CHUNK = 10_000
 

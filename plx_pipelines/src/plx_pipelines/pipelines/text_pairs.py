@@ -12,12 +12,12 @@ from plx_core import BatchOptions, ElementSpec, IndexedPipeline, Order, Resident
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
 from plx_core.errors import CorruptData, DataError
 from plx_core.types import Nested, Tensor
-from plx_pipelines.record_pipeline import RecordPipeline
-from plx_pipelines.records import find_files
-from plx_pipelines.sequences import LENGTH, TOKEN, padded_width
-from plx_pipelines.sources import OnCorrupt, RecordSource
-from plx_pipelines.text import Encoder, Tokenizer, find_undecodable, pad, read_lines
-from plx_pipelines.vocabularies import Vocabulary
+from plx_pipelines.pipelines.record_pipeline import RecordPipeline
+from plx_pipelines.pipelines.sequences import LENGTH, TOKEN, padded_width
+from plx_pipelines.records.source import OnCorrupt, RecordSource
+from plx_pipelines.records.tfrecord import find_files
+from plx_pipelines.text.tokens import Encoder, Tokenizer, find_undecodable, pad, read_lines
+from plx_pipelines.text.vocabularies import Vocabulary
 
 SOURCE = "source"
 TARGET = "target"
@@ -67,6 +67,7 @@ class TFRecordSourceSequencePipeline(RecordPipeline):
         target_vocabulary: ExistingPath | None = None,
         lowercase: bool = False,
         split_punctuation: bool = False,
+        *,
         dynamic_pad: bool = True,
         max_length: PositiveInt | None = None,
         bucket_by_length: bool = False,
@@ -129,6 +130,7 @@ class ParallelTextPipeline(IndexedPipeline):
         target_vocabulary: ExistingPath | None = None,
         lowercase: bool = False,
         split_punctuation: bool = False,
+        *,
         dynamic_pad: bool = True,
         max_length: PositiveInt | None = None,
         bucket_by_length: bool = False,

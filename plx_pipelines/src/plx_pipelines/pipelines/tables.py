@@ -12,9 +12,9 @@ from plx_core import BatchOptions, IndexedPipeline, Resident
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt
 from plx_core.errors import CorruptData, DataError, did_you_mean
 from plx_core.types import Nested, Tensor
-from plx_pipelines.records import find_files
-from plx_pipelines.sources import OnCorrupt
-from plx_pipelines.vocabularies import UNKNOWN, Vocabulary
+from plx_pipelines.records.source import OnCorrupt
+from plx_pipelines.records.tfrecord import find_files
+from plx_pipelines.text.vocabularies import UNKNOWN, Vocabulary
 
 Table: TypeAlias = Any
 """A `pyarrow.Table`."""
@@ -45,6 +45,7 @@ class TablePipeline(IndexedPipeline):
         labels: str | list[str] | None = None,
         vocabularies: dict[str, ExistingPath] | None = None,
         delimiter: str | None = None,
+        *,
         on_corrupt: OnCorrupt = "error",
         corrupt_budget: NonNegativeInt = 100,
         **options: Unpack[BatchOptions],
