@@ -20,7 +20,7 @@ from sides import run
 
 import plx_core as plx
 from plx_pipelines.datasets.mnist import prepare
-from plx_pipelines.images import TFRecordImagePipeline
+from plx_pipelines.pipelines.images import TFRecordImagePipeline
 
 AUTO = tf.data.AUTOTUNE
 BATCH, SHAPE = 64, (28, 28, 1)
@@ -91,7 +91,7 @@ def datasets(
         pipeline = TFRecordImagePipeline(
             files[encoding],
             metadata[encoding],
-            BATCH,
+            batch_size=BATCH,
             cache=cache,
             feature_processors=SCALE,
             seed=1,

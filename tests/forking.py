@@ -12,7 +12,7 @@ PROCESSES.set_forkserver_preload(
         "keras",
         "plx_core.cli.main",
         "plx_core.experiments.from_config",
-        "plx_pipelines.images",
+        "plx_pipelines.pipelines.images",
     ]
 )
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from plx_pipelines.encoding import encode_labelled_image
-from plx_pipelines.metadata import write_metadata
-from plx_pipelines.records import write_records
+from plx_pipelines.records.encoding import encode_labelled_image
+from plx_pipelines.records.metadata import write_metadata
+from plx_pipelines.records.tfrecord import write_records
 
 
 @pytest.fixture(scope="session")

@@ -15,16 +15,13 @@ from tests.contract import fingerprint
 
 from plx_core.data.arrays import ArrayPipeline
 from plx_core.networks.graph import Graph
-from plx_pipelines.adapters import TFDatasetPipeline
-from plx_pipelines.captions import ImageCaptioningPipeline
-from plx_pipelines.folders import ImageFolderPipeline
-from plx_pipelines.images import TFRecordImagePipeline
-from plx_pipelines.sequences import (
-    ParallelTextPipeline,
-    TFRecordSequencePipeline,
-    TFRecordSourceSequencePipeline,
-)
-from plx_pipelines.tables import TablePipeline
+from plx_pipelines.pipelines.captions import ImageCaptioningPipeline
+from plx_pipelines.pipelines.folders import ImageFolderPipeline
+from plx_pipelines.pipelines.images import TFRecordImagePipeline
+from plx_pipelines.pipelines.sequences import TFRecordSequencePipeline
+from plx_pipelines.pipelines.tables import TablePipeline
+from plx_pipelines.pipelines.text_pairs import ParallelTextPipeline, TFRecordSourceSequencePipeline
+from plx_pipelines.pipelines.tf_datasets import TFDatasetPipeline
 
 FOLDER = sys.argv[1] if len(sys.argv) > 1 else ""
 ORDER = {"batch_size": 4, "num_epochs": 3, "shuffle": True, "seed": 3}

@@ -8,15 +8,15 @@ import tensorflow as tf
 from tests.contract import batches_of, check_pipeline, check_resumes
 
 from plx_core.components.component import Component
-from plx_pipelines.captions import ImageCaptioningPipeline
-from plx_pipelines.encoding import (
+from plx_pipelines.pipelines.captions import ImageCaptioningPipeline
+from plx_pipelines.records.encoding import (
     bytes_feature,
     encode_image,
     encode_sequence_example,
     int64_feature,
 )
-from plx_pipelines.metadata import write_metadata
-from plx_pipelines.records import write_records
+from plx_pipelines.records.metadata import write_metadata
+from plx_pipelines.records.tfrecord import write_records
 
 COUNT = 21
 PIXELS = np.random.default_rng(0).integers(0, 256, (COUNT, 4, 5, 3), np.uint8)

@@ -12,18 +12,19 @@ from tests.contract import batches_of
 
 from plx_core.cli.main import main
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.converting import (
+from plx_pipelines.commands.converting import (
     convert_arrays,
     convert_images,
     convert_pairs,
     convert_texts,
     find_form,
 )
-from plx_pipelines.images import TFRecordImagePipeline
-from plx_pipelines.inspecting import verify
-from plx_pipelines.sequences import TFRecordSequencePipeline, TFRecordSourceSequencePipeline
-from plx_pipelines.text import Tokenizer
-from plx_pipelines.vocabularies import Vocabulary
+from plx_pipelines.commands.inspecting import verify
+from plx_pipelines.pipelines.images import TFRecordImagePipeline
+from plx_pipelines.pipelines.sequences import TFRecordSequencePipeline
+from plx_pipelines.pipelines.text_pairs import TFRecordSourceSequencePipeline
+from plx_pipelines.text.tokens import Tokenizer
+from plx_pipelines.text.vocabularies import Vocabulary
 
 
 def plx(*arguments):

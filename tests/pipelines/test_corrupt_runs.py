@@ -10,8 +10,8 @@ from tests.contract import batches_of, check_resumes
 
 from plx_core.cli.main import main
 from plx_core.errors import CorruptData
-from plx_pipelines.images import TFRecordImagePipeline
-from plx_pipelines.records import scan
+from plx_pipelines.pipelines.images import TFRecordImagePipeline
+from plx_pipelines.records.tfrecord import scan
 
 EXPERIMENT = """
 version: 1

@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from plx_core.data.input_fn import explained
 from plx_core.errors import CorruptData
-from plx_pipelines.adapters import TFDatasetPipeline
-from plx_pipelines.images import TFRecordImagePipeline
+from plx_pipelines.pipelines.images import TFRecordImagePipeline
+from plx_pipelines.pipelines.tf_datasets import TFDatasetPipeline
 
 
 class Watched(TFDatasetPipeline):

@@ -7,7 +7,7 @@ from PIL import Image
 from tests.contract import batches_of, check_pipeline
 
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.folders import ImageFolderPipeline
+from plx_pipelines.pipelines.folders import ImageFolderPipeline
 
 CLASSES = ("ant", "bee", "cat")
 COUNT = 22

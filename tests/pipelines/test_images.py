@@ -11,10 +11,10 @@ from tests.contract import batches_of, check_pipeline, check_resumes, fingerprin
 
 from plx_core.errors import CorruptData, DataError
 from plx_core.networks.graph import Graph
-from plx_pipelines.encoding import encode_labelled_image
-from plx_pipelines.images import TFRecordImagePipeline, decode_images
-from plx_pipelines.metadata import write_metadata
-from plx_pipelines.records import write_records
+from plx_pipelines.pipelines.images import TFRecordImagePipeline, decode_images
+from plx_pipelines.records.encoding import encode_labelled_image
+from plx_pipelines.records.metadata import write_metadata
+from plx_pipelines.records.tfrecord import write_records
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_a_file_without_records(tmp_path):
 
 
 def test_encodings_keep_the_pixels():
-    from plx_pipelines.encoding import encode_image
+    from plx_pipelines.records.encoding import encode_image
 
     pixels = np.random.default_rng(0).integers(0, 256, (4, 3, 4), np.uint8)
     for channels in (1, 3, 4):
@@ -316,7 +316,7 @@ def test_encodings_keep_the_pixels():
 
 
 def test_examples_are_what_protobuf_makes_of_them():
-    from plx_pipelines.encoding import (
+    from plx_pipelines.records.encoding import (
         bytes_feature,
         encode_example,
         encode_sequence_example,

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from plx_core.errors import DataError
-from plx_pipelines.decoding import decode_example
-from plx_pipelines.encoding import (
+from plx_pipelines.commands.inspecting import show, verify
+from plx_pipelines.records.decoding import decode_example
+from plx_pipelines.records.encoding import (
     bytes_feature,
     encode_example,
     encode_labelled_image,
@@ -20,8 +21,7 @@ from plx_pipelines.encoding import (
     float_feature,
     int64_feature,
 )
-from plx_pipelines.inspecting import show, verify
-from plx_pipelines.records import write_records
+from plx_pipelines.records.tfrecord import write_records
 
 values = st.one_of(
     st.lists(st.binary(max_size=20)),
@@ -123,7 +123,7 @@ def test_no_sheet_without_images(tmp_path):
 def test_neither_imports_tensorflow(images):
     parameters, *_ = images("png")
     code = (
-        "import sys; from plx_pipelines.inspecting import show, verify\n"
+        "import sys; from plx_pipelines.commands.inspecting import show, verify\n"
         f"verify({parameters['data_files']!r}); show({parameters['data_files']!r})\n"
         "assert not {'tensorflow', 'keras'} & set(sys.modules)"
     )

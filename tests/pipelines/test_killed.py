@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plx_pipelines.converting import convert_arrays, convert_pairs, convert_texts
+from plx_pipelines.commands.converting import convert_arrays, convert_pairs, convert_texts
 from plx_pipelines.datasets import shapes
 
 from .killing import PIPELINES

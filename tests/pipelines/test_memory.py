@@ -8,7 +8,7 @@ import pytest
 READER = """
 import sys
 from pathlib import Path
-from plx_pipelines.images import TFRecordImagePipeline
+from plx_pipelines.pipelines.images import TFRecordImagePipeline
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20

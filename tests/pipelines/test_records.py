@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.records import (
+from plx_pipelines.records.tfrecord import (
     RecordReader,
     find_files,
     load_index,
@@ -159,7 +159,9 @@ def test_a_compressed_file_is_recognised(path, tmp_path):
 
 def test_an_index_is_made_once(path, monkeypatch):
     first = load_index(path)
-    monkeypatch.setattr("plx_pipelines.records.scan", lambda *_, **__: pytest.fail("scanned again"))
+    monkeypatch.setattr(
+        "plx_pipelines.records.tfrecord.scan", lambda *_, **__: pytest.fail("scanned again")
+    )
     again = load_index(path)
     np.testing.assert_array_equal(first.offsets, again.offsets)
     np.testing.assert_array_equal(first.lengths, again.lengths)
@@ -208,7 +210,9 @@ def test_an_index_goes_to_the_cache_where_the_folder_cannot_be_written(path, tmp
     monkeypatch.setenv("PLX_CACHE_DIR", str(tmp_path / "cache"))
     path.with_name(f".{path.name}.index").mkdir()  # nothing can be put in its place
     load_index(path)
-    monkeypatch.setattr("plx_pipelines.records.scan", lambda *_, **__: pytest.fail("scanned again"))
+    monkeypatch.setattr(
+        "plx_pipelines.records.tfrecord.scan", lambda *_, **__: pytest.fail("scanned again")
+    )
     assert len(load_index(path)) == 20
 
 

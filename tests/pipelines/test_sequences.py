@@ -11,21 +11,18 @@ from hypothesis import strategies as st
 from tests.contract import batches_of, check_pipeline, check_resumes
 
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.encoding import (
+from plx_pipelines.pipelines.sequences import TFRecordSequencePipeline
+from plx_pipelines.pipelines.text_pairs import ParallelTextPipeline, TFRecordSourceSequencePipeline
+from plx_pipelines.records.encoding import (
     bytes_feature,
     encode_example,
     encode_sequence_example,
     float_feature,
     int64_feature,
 )
-from plx_pipelines.records import write_records
-from plx_pipelines.sequences import (
-    ParallelTextPipeline,
-    TFRecordSequencePipeline,
-    TFRecordSourceSequencePipeline,
-)
-from plx_pipelines.text import Encoder, Tokenizer, iterate_tokens, mask, read_lines
-from plx_pipelines.vocabularies import SPECIALS, Vocabulary
+from plx_pipelines.records.tfrecord import write_records
+from plx_pipelines.text.tokens import Encoder, Tokenizer, iterate_tokens, mask, read_lines
+from plx_pipelines.text.vocabularies import SPECIALS, Vocabulary
 
 COUNT = 21
 LENGTHS = [(number * 5) % 9 for number in range(COUNT)]
@@ -125,7 +122,7 @@ def test_wrong_metadata(sequence_files, tmp_path, change, message):
 
 
 def test_a_fixed_width_has_to_be_said(sequence_files):
-    with pytest.raises(ValueError, match="max_length says how long"):
+    with pytest.raises(ValueError, match="needs max_length"):
         TFRecordSequencePipeline(**sequence_files, dynamic_pad=False)
 
 

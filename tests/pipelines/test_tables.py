@@ -7,8 +7,8 @@ import pytest
 from tests.contract import batches_of, check_pipeline
 
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.tables import TablePipeline
-from plx_pipelines.vocabularies import Vocabulary
+from plx_pipelines.pipelines.tables import TablePipeline
+from plx_pipelines.text.vocabularies import Vocabulary
 
 pyarrow = pytest.importorskip("pyarrow", reason="pyarrow reads tables")
 COUNT = 21
@@ -93,7 +93,7 @@ def test_groups_and_categories(tmp_path):
         ({"features": ["heigth"]}, "has no column heigth; did you mean height"),
         (
             {"features": {"x": ["height", "colour"]}},
-            "column colour holds text; put side by side are numbers only",
+            "column colour holds strings; only numbers can be put side by side",
         ),
         (
             {"vocabularies": {"colour": "colours.txt"}},

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from tests.examples_run import EXAMPLES, evaluations, plx, run_file, run_script
 
-from plx_pipelines.datasets.writing import prepare_images
+from plx_pipelines.records.splits import prepare_images
 
 STEPS = 3
 FEW_STEPS = f"train.train_steps={STEPS}"

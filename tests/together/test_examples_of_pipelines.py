@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from plx_core.cli.main import main
-from plx_pipelines.captions import ImageCaptioningPipeline
-from plx_pipelines.folders import ImageFolderPipeline
-from plx_pipelines.sequences import TFRecordSourceSequencePipeline
-from plx_pipelines.text import read_lines
+from plx_pipelines.pipelines.captions import ImageCaptioningPipeline
+from plx_pipelines.pipelines.folders import ImageFolderPipeline
+from plx_pipelines.pipelines.text_pairs import TFRecordSourceSequencePipeline
+from plx_pipelines.text.tokens import read_lines
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -109,8 +109,8 @@ TABLE = [
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory):
     """A folder with a record file of four 8×8 images."""
-    from plx_pipelines.encoding import bytes_feature, encode_example, int64_feature
-    from plx_pipelines.records import write_records
+    from plx_pipelines.records.encoding import bytes_feature, encode_example, int64_feature
+    from plx_pipelines.records.tfrecord import write_records
 
     folder = tmp_path_factory.mktemp("wrong")
     images = np.arange(4 * 64, dtype="uint8").reshape(4, 8, 8, 1)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from plx_core.data.arrays import ArrayPipeline, numpy_input_fn
     from plx_core.data.batches import ElementSpec, batches, bytes_per_example
     from plx_core.data.feature_processors import Processors, processing
-    from plx_core.data.indexed import BatchOptions, IndexedPipeline
+    from plx_core.data.indexed import BatchOptions, IndexedPipeline, OrderedPipeline
     from plx_core.data.input_fn import as_pipeline
     from plx_core.data.order import Order, make_order
     from plx_core.data.pipeline import Pipeline
@@ -107,7 +107,11 @@ _EXPORTS = {
         "Processors",
         "processing",
     ),
-    "plx_core.data.indexed": ("BatchOptions", "IndexedPipeline"),
+    "plx_core.data.indexed": (
+        "BatchOptions",
+        "IndexedPipeline",
+        "OrderedPipeline",
+    ),
     "plx_core.data.input_fn": ("as_pipeline",),
     "plx_core.data.order": (
         "Order",
@@ -224,6 +228,7 @@ __all__ = [
     "Model",
     "Modes",
     "Order",
+    "OrderedPipeline",
     "Pipeline",
     "Policy",
     "Processors",

@@ -11,14 +11,14 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-from plx_pipelines.encoding import (
+from plx_pipelines.records.encoding import (
     encode_labelled_image,
     encode_sequence_example,
     float_feature,
     int64_feature,
 )
-from plx_pipelines.metadata import write_metadata
-from plx_pipelines.records import write_records
+from plx_pipelines.records.metadata import write_metadata
+from plx_pipelines.records.tfrecord import write_records
 
 Example: TypeAlias = Mapping[str, Any]
 """An example of a component; see `plx_core.hookspecs.provide_examples`."""

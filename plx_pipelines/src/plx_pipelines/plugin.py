@@ -9,16 +9,19 @@ from plx_core.hookspecs import Factories, hookimpl
 @hookimpl
 def provide_pipelines() -> Factories:
     """Provide pipelines for record files, text files, tables and folders of images."""
+    modules = {
+        "captions": ("ImageCaptioningPipeline",),
+        "folders": ("ImageFolderPipeline",),
+        "images": ("TFRecordImagePipeline",),
+        "sequences": ("TFRecordSequencePipeline",),
+        "tables": ("TablePipeline",),
+        "text_pairs": ("ParallelTextPipeline", "TFRecordSourceSequencePipeline"),
+        "tf_datasets": ("TFDatasetPipeline", "TFDSPipeline"),
+    }
     return {
-        "ImageCaptioningPipeline": "plx_pipelines.captions:ImageCaptioningPipeline",
-        "ImageFolderPipeline": "plx_pipelines.folders:ImageFolderPipeline",
-        "ParallelTextPipeline": "plx_pipelines.sequences:ParallelTextPipeline",
-        "TablePipeline": "plx_pipelines.tables:TablePipeline",
-        "TFDatasetPipeline": "plx_pipelines.adapters:TFDatasetPipeline",
-        "TFDSPipeline": "plx_pipelines.adapters:TFDSPipeline",
-        "TFRecordImagePipeline": "plx_pipelines.images:TFRecordImagePipeline",
-        "TFRecordSequencePipeline": "plx_pipelines.sequences:TFRecordSequencePipeline",
-        "TFRecordSourceSequencePipeline": "plx_pipelines.sequences:TFRecordSourceSequencePipeline",
+        name: f"plx_pipelines.pipelines.{module}:{name}"
+        for module, names in modules.items()
+        for name in names
     }
 
 
@@ -86,7 +89,8 @@ def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]
 def provide_commands() -> Mapping[str, str]:
     """Provide commands that write and inspect record files."""
     return {
-        f"data {name}": f"plx_pipelines.commands:{name}" for name in ("convert", "show", "verify")
+        f"data {name}": f"plx_pipelines.commands.cli:{name}"
+        for name in ("convert", "show", "verify")
     }
 
 

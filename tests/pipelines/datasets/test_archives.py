@@ -10,12 +10,13 @@ from PIL import Image
 from tests.contract import batches_of
 
 from plx_core.errors import CorruptData, DataError
+from plx_pipelines.commands.inspecting import verify
 from plx_pipelines.datasets import cifar10, flowers17, imdb, text_pairs
 from plx_pipelines.datasets.downloading import Remote
-from plx_pipelines.images import TFRecordImagePipeline
-from plx_pipelines.inspecting import verify
-from plx_pipelines.sequences import TFRecordSequencePipeline, TFRecordSourceSequencePipeline
-from plx_pipelines.vocabularies import Vocabulary
+from plx_pipelines.pipelines.images import TFRecordImagePipeline
+from plx_pipelines.pipelines.sequences import TFRecordSequencePipeline
+from plx_pipelines.pipelines.text_pairs import TFRecordSourceSequencePipeline
+from plx_pipelines.text.vocabularies import Vocabulary
 
 RNG = np.random.default_rng(0)
 PIXELS = {

@@ -17,7 +17,7 @@ from plx_core.errors import DataError
 from plx_pipelines.datasets import digits, fashion_mnist, mnist
 from plx_pipelines.datasets.downloading import Remote, download
 from plx_pipelines.datasets.idx import read_idx
-from plx_pipelines.images import TFRecordImagePipeline
+from plx_pipelines.pipelines.images import TFRecordImagePipeline
 
 
 def idx(array):
@@ -186,7 +186,7 @@ def test_downloads_that_fail(served):
 
 WORKER = """
 import sys
-from plx_pipelines.images import TFRecordImagePipeline
+from plx_pipelines.pipelines.images import TFRecordImagePipeline
 files, metadata, epochs, worker = sys.argv[1:]
 pipeline = TFRecordImagePipeline(files, metadata, batch_size=4, num_epochs=int(epochs), shuffle=True, seed=1).shard(int(worker), 2)
 print(pipeline.num_batches, *(int(label) for _, labels in pipeline.dataset().as_numpy_iterator() for label in labels["label"]))

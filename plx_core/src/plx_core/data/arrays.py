@@ -63,7 +63,6 @@ class ArrayPipeline(IndexedPipeline):
         super().__init__(
             num_examples,
             tf.nest.map_structure(lambda part: part.spec, self._parts),
-            None,
             batch_size=batch_size,
             num_epochs=num_epochs,
             shuffle=shuffle,

@@ -1,4 +1,4 @@
-"""The base of pipelines that can read any example by its index."""
+"""The bases of pipelines: batches in an order, and examples that are read by their index."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import inspect
 import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Self, TypedDict, get_type_hints
+from typing import Any, Self, TypedDict, Unpack, get_type_hints
 
 import tensorflow as tf
 
@@ -29,7 +29,7 @@ TRACE = re.compile(r"\s*\[(\[\{\{|Op:).*|\{\{[^}]*\}\}\s*", re.DOTALL)
 
 
 class BatchOptions(TypedDict, total=False):
-    """The options that all indexed pipelines share; see `IndexedPipeline`."""
+    """The options of a pipeline whose batches follow an order; see `OrderedPipeline`."""
 
     batch_size: PositiveInt
     num_epochs: PositiveInt | None
@@ -40,8 +40,29 @@ class BatchOptions(TypedDict, total=False):
     mode: str
 
 
-class IndexedPipeline(Pipeline):
-    """A pipeline over examples that are read by their index, in any order.
+def _spell_out_options(cls: type) -> None:
+    """Replace the `**options` of a constructor's signature by the options of its parent."""
+    init: Any = cls.__init__  # type: ignore[misc]
+    *own, last = inspect.signature(init).parameters.values()
+    if last.kind is not last.VAR_KEYWORD:
+        return
+    parent: Any = next(
+        vars(base)["__init__"] for base in cls.__mro__[1:] if "__init__" in vars(base)
+    )
+    hints: Mapping[str, Any] = get_type_hints(parent, include_extras=True)
+    names = {parameter.name for parameter in own}
+    options = [
+        parameter.replace(annotation=hints[name])
+        for name, parameter in inspect.signature(parent).parameters.items()
+        if parameter.kind is parameter.KEYWORD_ONLY and name not in names
+    ]
+    init.__signature__ = inspect.signature(init).replace(parameters=[*own, *options])
+    init.__annotations__.pop(last.name, None)
+    init.__annotations__ |= {option.name: option.annotation for option in options}
+
+
+class OrderedPipeline(Pipeline):
+    """A pipeline whose batches follow an `Order`.
 
     A subclass passes `**options: Unpack[BatchOptions]` on to this constructor. Its own signature,
     which is the schema of its config, then lists each option.
@@ -49,8 +70,6 @@ class IndexedPipeline(Pipeline):
     Args:
         num_examples: the number of examples.
         spec: the features and labels before processing.
-        lengths: the length of each example, int64 [n], to batch examples of similar lengths; None
-            for no such bucketing.
         batch_size: the number of examples in a batch.
         num_epochs: the number of passes over the examples; when None, without end in training and
             one otherwise.
@@ -65,7 +84,6 @@ class IndexedPipeline(Pipeline):
         self,
         num_examples: int,
         spec: ElementSpec,
-        lengths: Array | None,
         *,
         batch_size: PositiveInt = 64,
         num_epochs: PositiveInt | None = None,
@@ -79,7 +97,6 @@ class IndexedPipeline(Pipeline):
             num_examples, batch_size, num_epochs, shuffle, drop_remainder, seed, mode
         )
         self._spec = spec
-        self._lengths = None if lengths is None else Resident(lengths)
         self._processors: Processors | None = None
         if feature_processors:
             self._processors = Processors(feature_processors, spec[0], mode, self._order.seed)
@@ -90,14 +107,6 @@ class IndexedPipeline(Pipeline):
         if "__init__" in vars(cls):
             _spell_out_options(cls)
 
-    @abstractmethod
-    def _read(self, indices: Tensor) -> tuple[dict[str, Tensor], Nested]:
-        """Return the (features, labels) of examples, int64 [b]; traced into a graph."""
-
-    def _prepare(self) -> bool:
-        """Load what is to be in memory; return whether reading only gathers rows from there."""
-        return False
-
     @property
     def element_spec(self) -> ElementSpec:
         """The features by name, and the labels."""
@@ -107,6 +116,46 @@ class IndexedPipeline(Pipeline):
     def num_batches(self) -> int | None:
         """The number of batches in all epochs; None when they never end."""
         return self._order.num_batches
+
+    def shard(self, worker: int, num_workers: int) -> Self:
+        """Return the part of one of several workers; see `Pipeline.shard`."""
+        part = copy.copy(self)
+        part._order = self._order.shard(worker, num_workers)
+        return part
+
+    def processing_network(self) -> Network | None:
+        """Return the feature processors as a network."""
+        return self._processors.network() if self._processors else None
+
+
+class IndexedPipeline(OrderedPipeline):
+    """A pipeline over examples that are read by their index, in any order.
+
+    Args:
+        num_examples: the number of examples.
+        spec: the features and labels before processing.
+        lengths: the length of each example, int64 [n], to batch examples of similar lengths; None
+            for no such bucketing.
+        options: see `OrderedPipeline`.
+    """
+
+    def __init__(
+        self,
+        num_examples: int,
+        spec: ElementSpec,
+        lengths: Array | None = None,
+        **options: Unpack[BatchOptions],
+    ) -> None:
+        super().__init__(num_examples, spec, **options)
+        self._lengths = None if lengths is None else Resident(lengths)
+
+    @abstractmethod
+    def _read(self, indices: Tensor) -> tuple[dict[str, Tensor], Nested]:
+        """Return the (features, labels) of examples, int64 [b]; traced into a graph."""
+
+    def _prepare(self) -> bool:
+        """Load what is to be in memory; return whether reading only gathers rows from there."""
+        return False
 
     def dataset(self, start: int = 0) -> Dataset:
         """Return the batches from number `start` on."""
@@ -124,12 +173,6 @@ class IndexedPipeline(Pipeline):
             lengths=self._lengths,
             example_bytes=bytes_per_example(self._spec) if gathers else None,
         )
-
-    def shard(self, worker: int, num_workers: int) -> Self:
-        """Return the part of one of several workers; see `Pipeline.shard`."""
-        part = copy.copy(self)
-        part._order = self._order.shard(worker, num_workers)
-        return part
 
     def failure(self) -> Exception | None:
         """Find the first example that cannot be read, after reading has failed."""
@@ -149,10 +192,6 @@ class IndexedPipeline(Pipeline):
         """Describe where an example comes from."""
         return f"example {index}"
 
-    def processing_network(self) -> Network | None:
-        """Return the feature processors as a network."""
-        return self._processors.network() if self._processors else None
-
 
 def _error(read: Callable[[Tensor], Nested], first: int, end: int) -> str | None:
     """Return TensorFlow's error for examples `first` to `end`; None if they can be read."""
@@ -161,29 +200,3 @@ def _error(read: Callable[[Tensor], Nested], first: int, end: int) -> str | None
     except tf.errors.OpError as error:
         return TRACE.sub("", error.message).rpartition("\n")[2].strip()
     return None
-
-
-def _spell_out_options(cls: type) -> None:
-    """Replace the `**options` of a constructor's signature by the options of its parent."""
-    init: Any = cls.__init__  # type: ignore[misc]
-    signature = inspect.signature(init)
-    own = [
-        parameter
-        for parameter in signature.parameters.values()
-        if parameter.kind is not parameter.VAR_KEYWORD
-    ]
-    if len(own) == len(signature.parameters):
-        return
-    parent: Any = next(
-        vars(base)["__init__"] for base in cls.__mro__[1:] if "__init__" in vars(base)
-    )
-    hints: Mapping[str, Any] = get_type_hints(parent, include_extras=True)
-    options = [
-        parameter.replace(annotation=hints[name])
-        for name, parameter in inspect.signature(parent).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY and name not in signature.parameters
-    ]
-    init.__signature__ = signature.replace(parameters=[*own, *options])
-    variadic = next(name for name in signature.parameters if name not in [p.name for p in own])
-    init.__annotations__.pop(variadic, None)
-    init.__annotations__ |= {option.name: option.annotation for option in options}

@@ -11,9 +11,9 @@ import numpy as np
 from plx_core.errors import DataError
 from plx_pipelines.datasets.archives import read_members
 from plx_pipelines.datasets.downloading import Remote, download
-from plx_pipelines.datasets.writing import Split, prepare_images
-from plx_pipelines.encoding import Encoding
-from plx_pipelines.metadata import Metadata
+from plx_pipelines.records.encoding import Encoding
+from plx_pipelines.records.metadata import Metadata
+from plx_pipelines.records.splits import Split, prepare_images
 
 ADDRESS = "https://www.cs.toronto.edu/~kriz/"
 ARCHIVE = Remote(

@@ -8,9 +8,9 @@ import numpy as np
 from PIL import Image
 
 from plx_core.errors import DataError
-from plx_pipelines.datasets.writing import Split, interleave_split, prepare_images
-from plx_pipelines.encoding import Encoding
-from plx_pipelines.metadata import Metadata
+from plx_pipelines.records.encoding import Encoding
+from plx_pipelines.records.metadata import Metadata
+from plx_pipelines.records.splits import Split, interleave_split, prepare_images
 
 SIZE = 28
 

@@ -14,7 +14,7 @@ from attrs import frozen
 
 from plx_core import cache_dir
 from plx_core.errors import DataError
-from plx_pipelines.records import writing
+from plx_pipelines.records.tfrecord import writing
 
 _CHUNK = 1 << 16
 _TIMEOUT = 30

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from plx_pipelines.datasets.downloading import Remote, download
 from plx_pipelines.datasets.mnist import load_idx_splits
-from plx_pipelines.datasets.writing import Split, prepare_images
-from plx_pipelines.encoding import Encoding
-from plx_pipelines.metadata import Metadata
+from plx_pipelines.records.encoding import Encoding
+from plx_pipelines.records.metadata import Metadata
+from plx_pipelines.records.splits import Split, prepare_images
 
 ADDRESS = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 FILES = (

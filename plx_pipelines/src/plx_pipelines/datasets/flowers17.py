@@ -12,15 +12,15 @@ from plx_core.annotations import PositiveInt
 from plx_core.errors import DataError
 from plx_pipelines.datasets.archives import read_members
 from plx_pipelines.datasets.downloading import Remote, download
-from plx_pipelines.datasets.writing import (
+from plx_pipelines.image_files import decode_image
+from plx_pipelines.records.encoding import Encoding, encode_labelled_image
+from plx_pipelines.records.metadata import Metadata
+from plx_pipelines.records.splits import (
     find_prepared,
     image_metadata,
     interleave_split,
     write_splits,
 )
-from plx_pipelines.encoding import Encoding, encode_labelled_image
-from plx_pipelines.image_files import decode_image
-from plx_pipelines.metadata import Metadata
 
 ADDRESS = "https://www.robots.ox.ac.uk/~vgg/data/flowers/17/"
 ARCHIVE = Remote(

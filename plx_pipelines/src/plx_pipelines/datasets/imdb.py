@@ -11,11 +11,11 @@ from plx_core.annotations import PositiveInt
 from plx_core.errors import DataError
 from plx_pipelines.datasets.archives import read_members
 from plx_pipelines.datasets.downloading import Remote, download
-from plx_pipelines.datasets.writing import find_prepared
-from plx_pipelines.metadata import Metadata
+from plx_pipelines.records.metadata import Metadata
+from plx_pipelines.records.splits import find_prepared
 
 if TYPE_CHECKING:
-    from plx_pipelines.datasets.texts import Labelled
+    from plx_pipelines.text.records import Labelled
 
 ADDRESS = "https://ai.stanford.edu/~amaas/data/sentiment/"
 ARCHIVE = Remote(
@@ -48,8 +48,8 @@ def prepare(
     prepared = find_prepared(output_dir, "imdb", {"most_tokens": vocabulary_size})
     if prepared is not None:
         return prepared
-    from plx_pipelines.datasets.texts import write_texts
-    from plx_pipelines.text import Tokenizer
+    from plx_pipelines.text.records import write_texts
+    from plx_pipelines.text.tokens import Tokenizer
 
     reviews = load_reviews(Path(source) if source else download(ADDRESS, [ARCHIVE], "imdb"))
     return write_texts(

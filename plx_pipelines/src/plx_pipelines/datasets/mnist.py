@@ -8,9 +8,9 @@ from pathlib import Path
 from plx_core.errors import DataError
 from plx_pipelines.datasets.downloading import Remote, download
 from plx_pipelines.datasets.idx import find_idx, read_idx
-from plx_pipelines.datasets.writing import Split, prepare_images
-from plx_pipelines.encoding import Encoding
-from plx_pipelines.metadata import Metadata
+from plx_pipelines.records.encoding import Encoding
+from plx_pipelines.records.metadata import Metadata
+from plx_pipelines.records.splits import Split, prepare_images
 
 ADDRESS = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 FILES = (

@@ -10,8 +10,7 @@ from attrs import frozen
 from PIL import Image, ImageDraw
 
 from plx_core.annotations import NonNegativeInt, PositiveInt
-from plx_pipelines.datasets.writing import class_metadata, find_prepared, write_splits
-from plx_pipelines.encoding import (
+from plx_pipelines.records.encoding import (
     FORMAT,
     IMAGE,
     bytes_feature,
@@ -19,9 +18,10 @@ from plx_pipelines.encoding import (
     encode_sequence_example,
     int64_feature,
 )
-from plx_pipelines.metadata import Metadata
-from plx_pipelines.records import writing
-from plx_pipelines.vocabularies import START, STOP, Vocabulary
+from plx_pipelines.records.metadata import Metadata
+from plx_pipelines.records.splits import class_metadata, find_prepared, write_splits
+from plx_pipelines.records.tfrecord import writing
+from plx_pipelines.text.vocabularies import START, STOP, Vocabulary
 
 SIDE = 32
 SHAPES = ("circle", "square", "triangle")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from plx_core.annotations import PositiveInt
 from plx_core.errors import DataError
 from plx_pipelines.datasets.downloading import Remote, download
-from plx_pipelines.datasets.writing import find_prepared
-from plx_pipelines.metadata import Metadata
+from plx_pipelines.records.metadata import Metadata
+from plx_pipelines.records.splits import find_prepared
 
 if TYPE_CHECKING:
-    from plx_pipelines.datasets.texts import Pairs
+    from plx_pipelines.text.records import Pairs
 
 NAME = "text-pairs"
 REVISION = "a3d2e0d26b56f3846f66a952536ffed4e401d05a"
@@ -59,8 +59,8 @@ def prepare(
     prepared = find_prepared(output_dir, NAME, {**languages, "most_tokens": vocabulary_size})
     if prepared is not None:
         return prepared
-    from plx_pipelines.datasets.texts import write_pairs
-    from plx_pipelines.text import Tokenizer
+    from plx_pipelines.text.records import write_pairs
+    from plx_pipelines.text.tokens import Tokenizer
 
     folder = Path(source) if source else download(ADDRESS, FILES, NAME)
     return write_pairs(
@@ -79,7 +79,7 @@ def load_pairs(folder: Path, source: str, target: str) -> Mapping[str, Pairs]:
     Raises:
         DataError: a file is missing or not UTF-8, or two files differ in their numbers of lines.
     """
-    from plx_pipelines.text import read_pairs
+    from plx_pipelines.text.tokens import read_pairs
 
     return {
         split: read_pairs(_find(folder, f"{part}.{source}"), _find(folder, f"{part}.{target}"))

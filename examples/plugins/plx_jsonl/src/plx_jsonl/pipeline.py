@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import copy
 import glob
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import tensorflow as tf
 
-from plx_core import Modes, Pipeline, batches, make_order
-from plx_core.annotations import DataFiles, PositiveInt
+from plx_core import BatchOptions, IndexedPipeline
+from plx_core.annotations import DataFiles
 from plx_core.errors import CorruptData, DataError
-from plx_core.types import Array, Dataset, Features, Labels, Tensor
+from plx_core.types import Array, Labels, Tensor
 
 
 class Lines:
@@ -62,7 +61,7 @@ class Lines:
         return record
 
 
-class JSONLinesPipeline(Pipeline):
+class JSONLinesPipeline(IndexedPipeline):
     """Reads JSON objects, one a line; features and labels are float32 [batch, n].
 
     Args:
@@ -70,12 +69,7 @@ class JSONLinesPipeline(Pipeline):
         features: for each feature the fields to concatenate; a field is a number or a list of
             numbers.
         labels: one or more fields; no labels when None.
-        batch_size: the number of lines in a batch.
-        num_epochs: the number of epochs; when None, endless in training and one otherwise.
-        shuffle: whether to shuffle each epoch; in training only when None.
-        drop_remainder: whether to drop a last batch that is smaller.
-        mode: one of `plx_core.Modes`; plx fills it in.
-        seed: the seed of the order.
+        options: see `plx_core.IndexedPipeline`.
     """
 
     def __init__(
@@ -83,12 +77,7 @@ class JSONLinesPipeline(Pipeline):
         data_files: DataFiles,
         features: dict[str, list[str]],
         labels: str | list[str] | None = None,
-        batch_size: PositiveInt = 64,
-        num_epochs: PositiveInt | None = None,
-        shuffle: bool | None = None,
-        drop_remainder: bool = False,
-        mode: str = Modes.TRAIN,
-        seed: int | None = None,
+        **options: Unpack[BatchOptions],
     ) -> None:
         patterns = [data_files] if isinstance(data_files, str) else data_files
         # glob.glob and not Path.glob, which refuses absolute patterns.
@@ -105,38 +94,17 @@ class JSONLinesPipeline(Pipeline):
         self._widths = {
             name: len(_row(first, name, fields)) for name, fields in self._columns.items()
         }
-        self._order = make_order(
-            len(self._lines), batch_size, num_epochs, shuffle, drop_remainder, seed, mode
-        )
         self._failure: Exception | None = None
-
-    @property
-    def element_spec(self) -> tuple[Features, Labels]:
-        """The features and labels of a batch as `tf.TensorSpec`, float32 [batch, n] each."""
-        return self._split(
-            {name: tf.TensorSpec((None, width), tf.float32) for name, width in self._widths.items()}
-        )
-
-    @property
-    def num_batches(self) -> int | None:
-        """The number of batches in all epochs; None when they never end."""
-        return self._order.num_batches
-
-    def dataset(self, start: int = 0) -> Dataset:
-        """Return the batches from number `start` on."""
-        return batches(self._order, self._read, start)
-
-    def shard(self, worker: int, num_workers: int) -> JSONLinesPipeline:
-        """Return the share of one of several workers."""
-        share = copy.copy(self)
-        share._order = self._order.shard(worker, num_workers)
-        return share
+        specs = {
+            name: tf.TensorSpec((None, width), tf.float32) for name, width in self._widths.items()
+        }
+        super().__init__(len(self._lines), self._split(specs), **options)
 
     def failure(self) -> Exception | None:
         """Return the error of the line that could not be read, if any."""
         return self._failure
 
-    def _read(self, indices: Tensor) -> tuple[Features, Labels]:
+    def _read(self, indices: Tensor) -> tuple[dict[str, Tensor], Labels]:
         columns = tf.numpy_function(self._rows, [indices], [tf.float32] * len(self._columns))
         return self._split(
             {
@@ -163,7 +131,7 @@ class JSONLinesPipeline(Pipeline):
                 )
         return np.array(rows, np.float32)
 
-    def _split(self, columns: Mapping[str, Any]) -> tuple[Features, Labels]:
+    def _split(self, columns: Mapping[str, Any]) -> tuple[dict[str, Tensor], Labels]:
         features = {
             name.removeprefix("feature "): column
             for name, column in columns.items()

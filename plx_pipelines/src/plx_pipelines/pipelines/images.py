@@ -10,10 +10,10 @@ from plx_core import BatchOptions, Order, Resident, batches
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt
 from plx_core.errors import DataError
 from plx_core.types import Nested
-from plx_pipelines.encoding import FORMAT, IMAGE, LABEL
-from plx_pipelines.metadata import read_metadata
-from plx_pipelines.record_pipeline import RecordPipeline
-from plx_pipelines.sources import OnCorrupt, RecordSource
+from plx_pipelines.pipelines.record_pipeline import RecordPipeline
+from plx_pipelines.records.encoding import FORMAT, IMAGE, LABEL
+from plx_pipelines.records.metadata import read_metadata
+from plx_pipelines.records.source import OnCorrupt, RecordSource
 
 FORMATS = ("raw", "png", "jpeg", "jpg")
 _METADATA = {"height": int, "width": int, "channels": int}
@@ -72,7 +72,7 @@ class TFRecordImagePipeline(RecordPipeline):
             {"image": tf.TensorSpec([None, *self._shape], tf.uint8)},
             {"label": tf.TensorSpec([None], tf.int64)},
         )
-        super().__init__(source, spec, None, **options)
+        super().__init__(source, spec, **options)
         self._cached: Nested = None
         self._cache = bool(cache)
 

@@ -8,7 +8,7 @@ from tests.contract import batches_of, check_pipeline, check_resumes
 from plx_core.data.input_fn import as_pipeline
 from plx_core.errors import DataError
 from plx_core.networks.graph import Graph
-from plx_pipelines.adapters import TFDatasetPipeline, TFDSPipeline
+from plx_pipelines.pipelines.tf_datasets import TFDatasetPipeline, TFDSPipeline
 
 COUNT = 23
 
@@ -104,7 +104,7 @@ def test_processors():
 
 def test_labels_by_name():
     dataset = examples("ragged").map(lambda row: {**row, "label": row["number"] % 2})
-    pipeline = TFDatasetPipeline(dataset, "label", 5, dynamic_pad=True, mode="eval")
+    pipeline = TFDatasetPipeline(dataset, "label", batch_size=5, dynamic_pad=True, mode="eval")
     features, labels = batches_of(pipeline)[0]
     assert list(features) == ["number", "row"]
     assert labels["label"].tolist() == [0, 1, 0, 1, 0]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from plx_core.errors import DataError
-from plx_pipelines.datasets.writing import image_metadata, interleave_split, write_splits
-from plx_pipelines.encoding import (
+from plx_pipelines.image_files import SUFFIXES, find_classes, find_images, read_image
+from plx_pipelines.records.encoding import (
     Encoding,
     bytes_feature,
     encode_labelled_image,
@@ -19,11 +19,11 @@ from plx_pipelines.encoding import (
     float_feature,
     int64_feature,
 )
-from plx_pipelines.image_files import SUFFIXES, find_classes, find_images, read_image
-from plx_pipelines.metadata import META_DATA, Metadata
+from plx_pipelines.records.metadata import META_DATA, Metadata
+from plx_pipelines.records.splits import image_metadata, interleave_split, write_splits
 
 if TYPE_CHECKING:
-    from plx_pipelines.text import Tokenizer
+    from plx_pipelines.text.tokens import Tokenizer
 
 Form: TypeAlias = Literal["images", "texts", "arrays", "pairs"]
 LABEL_NAMES = ("label", "labels", "y", "target")
@@ -229,8 +229,8 @@ def convert_texts(
     Raises:
         DataError: there are no texts, a file is not UTF-8, or `output_dir` holds a data set.
     """
-    from plx_pipelines.datasets.texts import write_texts
-    from plx_pipelines.text import Tokenizer, read_folder, read_lines
+    from plx_pipelines.text.records import write_texts
+    from plx_pipelines.text.tokens import Tokenizer, read_folder, read_lines
 
     _check_output_dir(output_dir)
     paths = [path for path in sorted(Path(source).iterdir()) if not path.name.startswith(".")]
@@ -294,8 +294,8 @@ def convert_pairs(
         DataError: a file cannot be read, the files differ in their numbers of lines, or
             `output_dir` holds a data set.
     """
-    from plx_pipelines.datasets.texts import write_pairs
-    from plx_pipelines.text import Tokenizer, read_pairs
+    from plx_pipelines.text.records import write_pairs
+    from plx_pipelines.text.tokens import Tokenizer, read_pairs
 
     _check_output_dir(output_dir)
     sources, targets = read_pairs(source, target)

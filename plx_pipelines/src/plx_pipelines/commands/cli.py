@@ -22,7 +22,7 @@ def verify(files: Sequence[str]) -> None:
     are lost with it. The exit code is 1 if there is one. FILE may be a pattern such as
     'data/*.tfrecord'.
     """
-    from plx_pipelines import inspecting
+    from plx_pipelines.commands import inspecting
 
     report = inspecting.verify(files)
     click.echo("\n".join(report.lines()))
@@ -53,7 +53,7 @@ def show(files: Sequence[str], png: str | None, columns: int, rows: int) -> None
 
     The exit code is 1 if a record is corrupt.
     """
-    from plx_pipelines import inspecting
+    from plx_pipelines.commands import inspecting
 
     summary = inspecting.show(files, png, columns, rows)
     click.echo("\n".join(summary.lines()))
@@ -144,7 +144,7 @@ def convert(source: str, output_dir: str, target: str | None, **flags: Any) -> N
       a .npz file of arrays with the examples along their first axis
       a text file, with --target for the file with the target of each line
     """  # noqa: D301 (click reads \b)
-    from plx_pipelines import converting
+    from plx_pipelines.commands import converting
 
     form = converting.find_form(source, target)
     options = _options(form, flags)
@@ -184,7 +184,7 @@ def _options(form: str, flags: Mapping[str, Any]) -> dict[str, Any]:
         options["channels"] = int(options["channels"])
     split: dict[str, Any] = {name: options.pop(name) for name in _TEXT[1:] if name in options}
     if split:
-        from plx_pipelines.text import Tokenizer
+        from plx_pipelines.text.tokens import Tokenizer
 
         options["tokenizer"] = Tokenizer(**split)
     return options

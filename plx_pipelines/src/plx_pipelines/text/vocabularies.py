@@ -1,4 +1,4 @@
-"""Vocabularies: tokens or categories to numbers, and back; a text file with one token a line."""
+"""Vocabularies of tokens or categories: their ids, in text files with one token a line."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Self
 from attrs import field, frozen
 
 from plx_core.errors import DataError
-from plx_pipelines.records import writing
+from plx_pipelines.records.tfrecord import writing
 
 if TYPE_CHECKING:
     import tensorflow as tf
 
-PAD, UNKNOWN, START, STOP = "<pad>", "<unk>", "<s>", "</s>"
+PAD = "<pad>"
+UNKNOWN = "<unk>"
+START = "<s>"
+STOP = "</s>"
 SPECIALS = (PAD, UNKNOWN, START, STOP)
 
 
@@ -26,10 +29,10 @@ def _as_tuple(tokens: Iterable[str]) -> tuple[str, ...]:
 
 @frozen
 class Vocabulary:
-    """Tokens in the order of their numbers.
+    """Tokens in the order of their ids.
 
-    A text vocabulary begins with `<pad>`, `<unk>`, `<s>` and `</s>`; one of categories has no such tokens, and an unknown
-    category is an error.
+    A vocabulary of texts begins with `<pad>`, `<unk>`, `<s>` and `</s>`. A vocabulary of categories
+    has no such tokens, and an unknown category is an error.
 
     Example:
         >>> Vocabulary.fit(["b", "a", "b"]).encode(["a", "b", "c"])
@@ -37,23 +40,24 @@ class Vocabulary:
     """
 
     tokens: tuple[str, ...] = field(converter=_as_tuple)
-    _numbers: dict[str, int] = field(init=False, eq=False, repr=False)
+    _ids: dict[str, int] = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         object.__setattr__(
-            self, "_numbers", {token: number for number, token in enumerate(self.tokens)}
+            self, "_ids", {token: number for number, token in enumerate(self.tokens)}
         )
-        if len(self._numbers) < len(self.tokens):
+        if len(self._ids) < len(self.tokens):
             twice = next(token for token, count in Counter(self.tokens).items() if count > 1)
             raise DataError(
-                f"a vocabulary holds each token once; {twice!r} is there {self.tokens.count(twice)} times"
+                f"a vocabulary holds each token once; {twice!r} is there "
+                f"{self.tokens.count(twice)} times"
             )
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def __contains__(self, token: str) -> bool:
-        return token in self._numbers
+        return token in self._ids
 
     @classmethod
     def fit(
@@ -63,21 +67,22 @@ class Vocabulary:
         min_count: int = 1,
         specials: Sequence[str] = SPECIALS,
     ) -> Self:
-        """The tokens that occur most, after the special ones; those that occur equally often in alphabetical order.
+        """Return the special tokens, then the others by count and, for equal counts, by alphabet.
 
         Args:
             tokens: all occurrences.
-            max_size: how many tokens the vocabulary may have, with the special ones; None for no limit.
-            min_count: how often a token must occur.
-            specials: what comes first; none for categories.
+            max_size: the largest size of the vocabulary, including special tokens; None for no
+                limit.
+            min_count: the number of occurrences below which a token is left out.
+            specials: the special tokens; empty for categories.
         """
         counts = Counter(tokens)
-        kept = [
+        frequent = [
             token for token, count in counts.items() if count >= min_count and token not in specials
         ]
-        kept.sort(key=lambda token: (-counts[token], token))
-        room = len(kept) if max_size is None else max(0, max_size - len(specials))
-        return cls((*specials, *kept[:room]))
+        frequent.sort(key=lambda token: (-counts[token], token))
+        room = len(frequent) if max_size is None else max(0, max_size - len(specials))
+        return cls((*specials, *frequent[:room]))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -93,43 +98,43 @@ class Vocabulary:
         return cls(text.removesuffix("\n").split("\n") if text else ())
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a file with one token a line, which appears complete or not at all."""
+        """Write a file with one token a line, atomically."""
         if any("\n" in token for token in self.tokens):
-            raise DataError("a token with a line break cannot be kept in a vocabulary file")
+            raise DataError("a vocabulary file cannot hold a token with a line break")
         with writing(Path(path)) as file:
             file.write("".join(f"{token}\n" for token in self.tokens).encode())
 
     def encode(self, tokens: Iterable[str]) -> list[int]:
-        """The number of each token; that of `<unk>` for one that is not known.
+        """Return the id of each token; that of `<unk>` for an unknown one.
 
         Raises:
-            DataError: a token is not known, and there is no `<unk>`.
+            DataError: a token is unknown, and there is no `<unk>`.
         """
-        unknown = self._numbers.get(UNKNOWN)
-        numbers = [self._numbers.get(token, unknown) for token in tokens]
-        if None in numbers:
+        unknown = self._ids.get(UNKNOWN)
+        ids = [self._ids.get(token, unknown) for token in tokens]
+        if None in ids:
             raise DataError(
-                f"a token is not among the {len(self)} of the vocabulary, and there is no {UNKNOWN} to stand for it"
+                f"a token is not among the {len(self)} of the vocabulary, and there is no {UNKNOWN}"
             )
-        return numbers  # type: ignore[return-value]
+        return ids  # type: ignore[return-value]
 
-    def decode(self, numbers: Iterable[int]) -> list[str]:
-        """The token of each number, up to the first `</s>`; paddings and starts are left out."""
-        decoded = []
-        for number in numbers:
+    def decode(self, ids: Iterable[int]) -> list[str]:
+        """Return the token of each id, up to the first `</s>`, without `<pad>` and `<s>`."""
+        tokens = []
+        for number in ids:
             token = self.tokens[number]
             if token == STOP:
                 break
             if token not in (PAD, START):
-                decoded.append(token)
-        return decoded
+                tokens.append(token)
+        return tokens
 
     def table(self) -> tf.lookup.StaticHashTable:
-        """The same for tensors: string to int64, with -1 for an unknown token where there is no `<unk>`."""
+        """Return a table from string to int64; unknown tokens are `<unk>`, or -1 without it."""
         import tensorflow as tf
 
         with tf.init_scope():
             keys, values = tf.constant(self.tokens), tf.range(len(self), dtype=tf.int64)
             return tf.lookup.StaticHashTable(
-                tf.lookup.KeyValueTensorInitializer(keys, values), self._numbers.get(UNKNOWN, -1)
+                tf.lookup.KeyValueTensorInitializer(keys, values), self._ids.get(UNKNOWN, -1)
             )

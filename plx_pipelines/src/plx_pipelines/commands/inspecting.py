@@ -13,9 +13,9 @@ from attrs import field, frozen
 from PIL import Image
 
 from plx_core.errors import DataError
-from plx_pipelines.decoding import Values, decode_example
-from plx_pipelines.metadata import META_DATA, read_metadata
-from plx_pipelines.records import Fault, Index, RecordReader, find_files, scan, writing
+from plx_pipelines.records.decoding import Values, decode_example
+from plx_pipelines.records.metadata import META_DATA, read_metadata
+from plx_pipelines.records.tfrecord import Fault, Index, RecordReader, find_files, scan, writing
 
 _MAX_EXAMINED = 1_000
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from plx_core import Resident
 from plx_core.errors import CorruptData, DataError
-from plx_pipelines.records import HEADER, Fault, RecordReader, find_files, load_index
+from plx_pipelines.records.tfrecord import HEADER, Fault, RecordReader, find_files, load_index
 
 OnCorrupt: TypeAlias = Literal["error", "skip"]
 

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from plx_core import BatchOptions, ElementSpec, IndexedPipeline
 from plx_core.types import Array
-from plx_pipelines.sources import RecordSource
+from plx_pipelines.records.source import RecordSource
 
 
 class RecordPipeline(IndexedPipeline):
@@ -24,7 +24,7 @@ class RecordPipeline(IndexedPipeline):
         self,
         source: RecordSource,
         spec: ElementSpec,
-        lengths: Array | None,
+        lengths: Array | None = None,
         **options: Unpack[BatchOptions],
     ) -> None:
         super().__init__(len(source), spec, lengths, **options)

@@ -12,8 +12,8 @@ from plx_core import BatchOptions, IndexedPipeline, Order, Resident, batches
 from plx_core.annotations import ExistingPath, NonNegativeInt, PositiveInt
 from plx_core.errors import CorruptData
 from plx_pipelines.image_files import find_classes, find_faults, find_images
-from plx_pipelines.images import Images
-from plx_pipelines.sources import OnCorrupt
+from plx_pipelines.pipelines.images import Images
+from plx_pipelines.records.source import OnCorrupt
 
 
 class ImageFolderPipeline(IndexedPipeline):
@@ -68,7 +68,7 @@ class ImageFolderPipeline(IndexedPipeline):
             {"image": tf.TensorSpec([None, *self._shape], tf.uint8)},
             {"label": tf.TensorSpec([None], tf.int64)},
         )
-        super().__init__(len(self._files), spec, None, **options)
+        super().__init__(len(self._files), spec, **options)
         paths, labels = zip(*self._files, strict=True)
         self._paths = Resident(tf.constant(paths, tf.string))
         self._labels = Resident(tf.constant(labels, tf.int64))

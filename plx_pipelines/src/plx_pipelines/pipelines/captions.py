@@ -10,12 +10,12 @@ import tensorflow as tf
 from plx_core import BatchOptions, Order, batches
 from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, PositiveInt
 from plx_core.types import Batch, Labels
-from plx_pipelines.encoding import FORMAT, IMAGE
-from plx_pipelines.images import MOST_UNROLLED, decode_images, decode_raw_images
-from plx_pipelines.metadata import read_metadata
-from plx_pipelines.record_pipeline import RecordPipeline
-from plx_pipelines.sequences import LENGTH, TOKEN, fit_width, padded_width
-from plx_pipelines.sources import OnCorrupt, RecordSource
+from plx_pipelines.pipelines.images import MOST_UNROLLED, decode_images, decode_raw_images
+from plx_pipelines.pipelines.record_pipeline import RecordPipeline
+from plx_pipelines.pipelines.sequences import LENGTH, TOKEN, fit_width, padded_width
+from plx_pipelines.records.encoding import FORMAT, IMAGE
+from plx_pipelines.records.metadata import read_metadata
+from plx_pipelines.records.source import OnCorrupt, RecordSource
 
 CAPTION = "caption"
 CAPTION_IDS = "image/caption_ids"

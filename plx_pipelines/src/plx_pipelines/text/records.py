@@ -9,16 +9,16 @@ from typing import Any, TypeAlias
 
 import tensorflow as tf
 
-from plx_pipelines.datasets.writing import class_metadata, write_splits
-from plx_pipelines.encoding import (
+from plx_pipelines.records.encoding import (
     bytes_feature,
     encode_example,
     encode_sequence_example,
     int64_feature,
 )
-from plx_pipelines.metadata import Metadata
-from plx_pipelines.text import Encoder, Tokenizer, iterate_tokens
-from plx_pipelines.vocabularies import Vocabulary
+from plx_pipelines.records.metadata import Metadata
+from plx_pipelines.records.splits import class_metadata, write_splits
+from plx_pipelines.text.tokens import Encoder, Tokenizer, iterate_tokens
+from plx_pipelines.text.vocabularies import Vocabulary
 
 Labelled: TypeAlias = tuple[Sequence[bytes], Sequence[int]]
 """Texts in UTF-8, and the label of each."""

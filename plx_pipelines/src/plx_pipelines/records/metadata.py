@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from plx_core.errors import DataError
-from plx_pipelines.records import writing
+from plx_pipelines.records.tfrecord import writing
 
 META_DATA = "meta_data.json"
 

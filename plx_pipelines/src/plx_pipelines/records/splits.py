@@ -12,9 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from plx_core.errors import DataError
-from plx_pipelines.encoding import Encoding, encode_labelled_image
-from plx_pipelines.metadata import META_DATA, Metadata, write_metadata
-from plx_pipelines.records import load_index, write_record, writing
+from plx_pipelines.records.encoding import Encoding, encode_labelled_image
+from plx_pipelines.records.metadata import META_DATA, Metadata, write_metadata
+from plx_pipelines.records.tfrecord import load_index, write_record, writing
 
 Split: TypeAlias = tuple[np.ndarray, np.ndarray]
 """Images, uint8 [n, height, width, channels], and labels, int [n]."""

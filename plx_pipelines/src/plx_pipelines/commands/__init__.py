@@ -1,0 +1,1 @@
+"""The commands under `plx data`, and the functions behind them."""

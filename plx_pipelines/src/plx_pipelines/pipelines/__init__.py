@@ -1,0 +1,1 @@
+"""Pipelines, one module for each kind of data."""

@@ -1,0 +1,1 @@
+"""Record files: reading and writing them, their examples and metadata, corruption."""

@@ -1,0 +1,1 @@
+"""Text: its lines, tokens, vocabularies and record files."""
