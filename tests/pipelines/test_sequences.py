@@ -30,7 +30,7 @@ LENGTHS = [(number * 5) % 9 for number in range(COUNT)]
 
 @pytest.fixture(scope="module")
 def sequence_files(tmp_path_factory):
-    """21 sequences of numbers and of points, with a label each, in two files."""
+    """21 sequences of numbers and of points, each with a label, in two files."""
     folder = tmp_path_factory.mktemp("sequences")
     records = [
         encode_sequence_example(
@@ -92,11 +92,11 @@ def test_buckets_resume(sequence_files):
         **sequence_files, bucket_by_length=True, num_epochs=8, batch_size=4, shuffle=True, seed=1
     )
     check_resumes(pipeline)
-    found = [batch[0] for batch in batches_of(pipeline)]
-    assert sorted(np.concatenate([features["number"] for features in found]).tolist()) == sorted(
+    batches = [batch[0] for batch in batches_of(pipeline)]
+    assert sorted(np.concatenate([features["number"] for features in batches]).tolist()) == sorted(
         [*range(COUNT)] * 8
     )
-    assert np.mean([np.ptp(features["source_len"]) for features in found]) < 1
+    assert np.mean([np.ptp(features["source_len"]) for features in batches]) < 1
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,8 @@ def test_buckets_resume(sequence_files):
         ({"context_features": [1]}, "must be like"),
         (
             {"labels": ["lable"]},
-            "labels must be a list of names among number, label, source_token, source_len, points, points_len",
+            "labels must be a list of names among number, label, source_token, source_len, points, "
+            "points_len",
         ),
         ({"sequence_features": None}, "needs sequence_features: dict"),
     ],
@@ -121,7 +122,7 @@ def test_wrong_metadata(sequence_files, tmp_path, change, message):
         TFRecordSequencePipeline(sequence_files["data_files"], str(tmp_path / "meta_data.json"))
 
 
-def test_a_fixed_width_has_to_be_said(sequence_files):
+def test_a_fixed_width_needs_max_length(sequence_files):
     with pytest.raises(ValueError, match="needs max_length"):
         TFRecordSequencePipeline(**sequence_files, dynamic_pad=False)
 
@@ -134,7 +135,7 @@ PAIRS = [
 
 @pytest.fixture(scope="module")
 def pair_files(tmp_path_factory):
-    """The pairs as record files, as text files, one of them compressed, and their vocabularies."""
+    """The pairs in a record file and in text files, one compressed, and their vocabularies."""
     folder = tmp_path_factory.mktemp("pairs")
     records = [
         encode_example(
@@ -170,7 +171,7 @@ def pipelines(folder, **parameters):
         "texts": lambda **order: ParallelTextPipeline(
             str(folder / "source.txt"), [str(folder / "target.txt.gz")], **parameters, **order
         ),
-        "kept": lambda **order: ParallelTextPipeline(
+        "cached": lambda **order: ParallelTextPipeline(
             str(folder / "source.txt"),
             str(folder / "target.txt.gz"),
             **parameters,
@@ -185,7 +186,7 @@ FIXED = {"dynamic_pad": False, "max_length": 4}
 
 @pytest.mark.parametrize(
     ("kind", "fixed"),
-    [("records", {}), ("records", FIXED), ("texts", {}), ("kept", FIXED)],
+    [("records", {}), ("records", FIXED), ("texts", {}), ("cached", FIXED)],
     ids=str,
 )
 def test_pairs_of_texts(pair_files, kind, fixed):
@@ -201,16 +202,16 @@ def test_pairs_of_texts(pair_files, kind, fixed):
         for row, number in enumerate(numbers(batch)):
             words = [f"w{number}"] * (number % 4 + 1)
             tokens = [f"ä{number}", ",", f"{number}", *"!" * (number % 3)][: 3 if fixed else None]
-            said, heard = features["target_token"][row], labels["label"][row]
+            inputs, targets = features["target_token"][row], labels["label"][row]
             assert features["source_len"][row] == len(words)
             assert features["target_len"][row] == len(tokens) + 1
             assert features["source_token"][row].tolist()[: len(words)] == source.encode(words)
-            assert said.tolist()[: len(tokens) + 1] == target.encode(["<s>", *tokens])
-            assert heard.tolist()[: len(tokens) + 1] == target.encode([*tokens, "</s>"])
-            assert not said[len(tokens) + 1 :].any()
-            assert not heard[len(tokens) + 1 :].any()
-            assert target.decode(heard) == tokens
-        assert not fixed or said.shape == heard.shape == (4,)
+            assert inputs.tolist()[: len(tokens) + 1] == target.encode(["<s>", *tokens])
+            assert targets.tolist()[: len(tokens) + 1] == target.encode([*tokens, "</s>"])
+            assert not inputs[len(tokens) + 1 :].any()
+            assert not targets[len(tokens) + 1 :].any()
+            assert target.decode(targets) == tokens
+        assert not fixed or inputs.shape == targets.shape == (4,)
 
 
 def test_features_by_other_names(tmp_path):
@@ -218,13 +219,15 @@ def test_features_by_other_names(tmp_path):
         tmp_path / "x",
         [encode_example({"en": bytes_feature([b"a b"]), "de": bytes_feature([b"c"])})],
     )
-    pipeline = TFRecordSourceSequencePipeline(str(tmp_path / "x"), "en", "de", mode="eval")
+    pipeline = TFRecordSourceSequencePipeline(
+        str(tmp_path / "x"), source_field="en", target_field="de", mode="eval"
+    )
     ((features, labels),) = batches_of(pipeline)
     assert features["source_token"].tolist() == [[b"a", b"b"]]
     assert labels["label"].tolist() == [[b"c", b"</s>"]]
 
 
-def test_text_without_vocabularies_stays_text(pair_files):
+def test_tokens_without_vocabularies_are_strings(pair_files):
     make = pipelines(
         pair_files, source_vocabulary=None, target_vocabulary=None, target_delimiter=""
     )["texts"]
@@ -245,7 +248,7 @@ def test_files_of_different_lengths(pair_files, tmp_path):
         ParallelTextPipeline(str(pair_files / "source.txt"), str(tmp_path / "short"))
 
 
-def test_lines_that_are_no_text_are_left_out_with_their_partners(tmp_path):
+def test_lines_that_are_not_utf8_are_skipped_in_pairs(tmp_path):
     (tmp_path / "a").write_bytes(b"1\n2\n\xff\n4\n5\n")
     (tmp_path / "b").write_bytes(b"1\n\xc3\n3\n4\n5")
     files = str(tmp_path / "a"), str(tmp_path / "b")
@@ -265,26 +268,26 @@ def test_lines_that_are_no_text_are_left_out_with_their_partners(tmp_path):
     "name, content",
     [("x.gz", b"not gzip"), ("x.gz", gzip.compress(b"abc" * 50, mtime=0)[:-9]), ("x", b"\xff\xfe")],
 )
-def test_files_that_are_no_text(tmp_path, name, content):
+def test_files_that_are_not_text(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match="cannot be read as text"):
         read_lines([str(tmp_path / name)])
 
 
-def test_vocabularies_lack_nothing_that_is_needed(pair_files, tmp_path):
+def test_vocabularies_need_the_marks(pair_files, tmp_path):
     Vocabulary(["<pad>", "a"]).save(tmp_path / "v")
     with pytest.raises(DataError, match="the vocabulary lacks <s>, </s>"):
         pipelines(pair_files, target_vocabulary=str(tmp_path / "v"))["texts"]()
 
 
-def test_a_vocabulary_is_made_by_count_then_alphabet():
+def test_vocabularies_are_sorted_by_count_then_alphabetically():
     vocabulary = Vocabulary.fit(["b", "a", "b", "c", "c", "d"], max_size=7)
     assert vocabulary.tokens == (*SPECIALS, "b", "c", "a")
     assert vocabulary.encode(["c", "d", "<s>"]) == [5, 1, 2]
     assert Vocabulary.fit(["b", "a", "b"], min_count=2, specials=()).tokens == ("b",)
 
 
-def test_counts_are_scikit_learns():
+def test_counts_equal_those_of_scikit_learn():
     text = pytest.importorskip("sklearn.feature_extraction.text")
     lines = ["a dog and a cat", "the cat", "a bird, the bird and the cat", "dog"]
     vectorizer = text.CountVectorizer(token_pattern=r"\w+|[^\w\s]")
@@ -301,8 +304,9 @@ def test_counts_are_scikit_learns():
     assert Vocabulary.fit(tokens, specials=()).tokens == tuple(
         sorted(counts, key=lambda token: (-counts[token], token))
     )
-    kept = text.CountVectorizer(token_pattern=r"\w+|[^\w\s]", max_features=3).fit(lines).vocabulary_
-    assert set(Vocabulary.fit(tokens, 3, specials=()).tokens) == set(kept)
+    vectorizer = text.CountVectorizer(token_pattern=r"\w+|[^\w\s]", max_features=3)
+    expected = set(vectorizer.fit(lines).vocabulary_)
+    assert set(Vocabulary.fit(tokens, 3, specials=()).tokens) == expected
 
 
 @given(
@@ -311,7 +315,7 @@ def test_counts_are_scikit_learns():
         unique=True,
     )
 )
-def test_a_vocabulary_is_kept_and_loaded(tmp_path_factory, tokens):
+def test_a_vocabulary_is_saved_and_loaded(tmp_path_factory, tokens):
     path = tmp_path_factory.mktemp("v") / "vocabulary.txt"
     vocabulary = Vocabulary(tokens)
     vocabulary.save(path)
@@ -324,8 +328,8 @@ def test_a_vocabulary_is_kept_and_loaded(tmp_path_factory, tokens):
         )
 
 
-def test_vocabularies_that_are_wrong(tmp_path):
-    with pytest.raises(DataError, match="'a' is there 2 times"):
+def test_invalid_vocabularies(tmp_path):
+    with pytest.raises(DataError, match="'a' occurs 2 times"):
         Vocabulary(["a", "b", "a"])
     with pytest.raises(DataError, match="cannot be read"):
         Vocabulary.load(tmp_path / "none")

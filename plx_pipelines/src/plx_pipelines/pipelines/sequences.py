@@ -26,7 +26,7 @@ class TFRecordSequencePipeline(RecordPipeline):
     The metadata describes a record. `context_features` (of a fixed shape) and `sequence_features`
     (of any length) map names to `{"dtype": "int64"|"float32"|"string", "shape": [...]}`. `labels`
     lists the features that are labels. A batch has each sequence feature padded with zeros,
-    [batch, longest, ...], and its lengths, int64 [batch]: those of `source_token` are `source_len`.
+    [batch, longest, ...], and its lengths, int64 [batch]. `source_len` has those of `source_token`.
 
     Args:
         data_files: the record files, or patterns.
@@ -74,7 +74,7 @@ class TFRecordSequencePipeline(RecordPipeline):
         self._labels = label_names(self.meta_data.get("labels", []), specs, meta_data_file)
         source = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
         lengths = source.lengths if bucket_by_length else None
-        super().__init__(source, self._divide(specs), lengths, **options)
+        super().__init__(source, self._split(specs), lengths, **options)
 
     def _read(self, indices: Tensor) -> tuple[dict[str, Tensor], Nested]:
         rows, sequences, lengths = tf.io.parse_sequence_example(
@@ -86,10 +86,10 @@ class TFRecordSequencePipeline(RecordPipeline):
                 length = tf.minimum(length, self._max_length)
             rows[name] = fit_width(values, self._max_length, self._width)
             rows[length_name(name)] = length
-        return self._divide(rows)
+        return self._split(rows)
 
-    def _divide(self, values: Mapping[str, Nested]) -> tuple[dict[str, Nested], Nested]:
-        """Divide values by name into (features, labels)."""
+    def _split(self, values: Mapping[str, Nested]) -> tuple[dict[str, Nested], Nested]:
+        """Split values by name into (features, labels)."""
         features = {name: value for name, value in values.items() if name not in self._labels}
         return features, {name: values[name] for name in self._labels}
 
@@ -116,7 +116,7 @@ def fit_width(values: Tensor, max_length: int | None, width: int | None) -> Tens
 
 
 def length_name(name: str) -> str:
-    """Return the feature of a sequence's length: `source_len` for `source_token`."""
+    """Return the name of the length of a sequence: `source_len` for `source_token`."""
     return name.removesuffix(TOKEN) + LENGTH
 
 

@@ -133,12 +133,12 @@ def read_lines(paths: Sequence[str], check: bool = True) -> list[bytes]:
                 content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
             raise DataError(f"{path} cannot be read as text: {error}") from error
-        own = content.replace(b"\r\n", b"\n").split(b"\n")
-        if own[-1] == b"":
-            own.pop()
-        if check and (corrupt := find_undecodable(own)):
+        file_lines = content.replace(b"\r\n", b"\n").split(b"\n")
+        if file_lines[-1] == b"":
+            file_lines.pop()
+        if check and (corrupt := find_undecodable(file_lines)):
             raise DataError(f"{path} cannot be read as text: line {corrupt[0] + 1} is not UTF-8")
-        lines += own
+        lines += file_lines
     return lines
 
 
@@ -176,7 +176,7 @@ def read_folder(folder: Path) -> list[bytes]:
     """Return the `.txt` files of a folder, in the order of their names, each as one line.
 
     Raises:
-        DataError: there is none, or one is not UTF-8.
+        DataError: there is no such file, or one is not UTF-8.
     """
     paths = sorted(path for path in folder.iterdir() if path.suffix == ".txt")
     if not paths:
@@ -185,8 +185,8 @@ def read_folder(folder: Path) -> list[bytes]:
 
 
 def iterate_tokens(lines: Sequence[bytes], tokenizer: Tokenizer) -> Iterator[str]:
-    """Yield all tokens of some lines, for `Vocabulary.fit`."""
-    for first in range(0, len(lines), _CHUNK):
-        tokens = tokenizer(tf.constant(lines[first : first + _CHUNK], tf.string))
+    """Yield all tokens of the lines, for `Vocabulary.fit`."""
+    for start in range(0, len(lines), _CHUNK):
+        tokens = tokenizer(tf.constant(lines[start : start + _CHUNK], tf.string))
         for token in tokens.flat_values.numpy():
             yield token.decode("utf-8", "replace")

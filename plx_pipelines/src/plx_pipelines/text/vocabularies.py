@@ -47,10 +47,11 @@ class Vocabulary:
             self, "_ids", {token: number for number, token in enumerate(self.tokens)}
         )
         if len(self._ids) < len(self.tokens):
-            twice = next(token for token, count in Counter(self.tokens).items() if count > 1)
+            counts = Counter(self.tokens)
+            duplicate = next(token for token, count in counts.items() if count > 1)
             raise DataError(
-                f"a vocabulary holds each token once; {twice!r} is there "
-                f"{self.tokens.count(twice)} times"
+                f"a vocabulary holds each token once; {duplicate!r} occurs "
+                f"{counts[duplicate]} times"
             )
 
     def __len__(self) -> int:
@@ -67,13 +68,13 @@ class Vocabulary:
         min_count: int = 1,
         specials: Sequence[str] = SPECIALS,
     ) -> Self:
-        """Return the special tokens, then the others by count and, for equal counts, by alphabet.
+        """Build a vocabulary of special tokens, then the others by count, then alphabetically.
 
         Args:
             tokens: all occurrences.
             max_size: the largest size of the vocabulary, including special tokens; None for no
                 limit.
-            min_count: the number of occurrences below which a token is left out.
+            min_count: the fewest occurrences of a token that is included.
             specials: the special tokens; empty for categories.
         """
         counts = Counter(tokens)
@@ -98,7 +99,11 @@ class Vocabulary:
         return cls(text.removesuffix("\n").split("\n") if text else ())
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a file with one token a line, atomically."""
+        """Write a file with one token a line, atomically.
+
+        Raises:
+            DataError: a token contains a line break.
+        """
         if any("\n" in token for token in self.tokens):
             raise DataError("a vocabulary file cannot hold a token with a line break")
         with writing(Path(path)) as file:
