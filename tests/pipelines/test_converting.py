@@ -208,7 +208,7 @@ def test_pairs(tmp_path):
     assert 1 not in features["source_token"]
     assert 1 not in labels["label"]
     (tmp_path / "a.de").write_text("Ein Hund.\n")
-    with pytest.raises(DataError, match="has 2 lines and .* 1; each line belongs"):
+    with pytest.raises(DataError, match="has 2 lines and .* 1; their lines must correspond"):
         convert_pairs(tmp_path / "a.en", tmp_path / "a.de", tmp_path / "other")
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from plx_core.annotations import NonNegativeFloat
 from plx_core.types import Tensor
-from plx_pipelines.processors.images import PACKAGE, ImageLayer, RandomImageLayer, white_value
+from plx_pipelines.processors.base import PACKAGE, ImageLayer, RandomImageLayer, white_value
 
 _TO_RGB = {
     "rgb": lambda images: images,

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from plx_core.annotations import Fraction, NonNegativeInt, PositiveInt
 from plx_core.types import Tensor
-from plx_pipelines.processors.images import PACKAGE, ImageLayer, RandomImageLayer, choose
+from plx_pipelines.processors.base import PACKAGE, ImageLayer, RandomImageLayer, choose
 
 Method: TypeAlias = Literal[
     "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian", "mitchellcubic"

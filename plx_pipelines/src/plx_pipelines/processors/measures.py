@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 
 from plx_core.types import Tensor
-from plx_pipelines.processors.images import PACKAGE, ImageLayer, white_value
+from plx_pipelines.processors.base import PACKAGE, ImageLayer, white_value
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
