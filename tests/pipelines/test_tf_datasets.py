@@ -1,4 +1,4 @@
-"""Data sets of TensorFlow's, and TensorFlow Datasets, as pipelines."""
+"""`tf.data.Dataset`s and TensorFlow Datasets as pipelines."""
 
 import numpy as np
 import pytest
@@ -48,12 +48,10 @@ def test_values_order_and_resume(form, cache):
 
 def test_a_buffer_bounds_how_early_an_example_comes():
     def visit(buffer):
-        found = batches_of(
-            TFDatasetPipeline(
-                tf.data.Dataset.range(200), batch_size=200, num_epochs=1, shuffle_buffer=buffer
-            )
-        )
-        return found[0][0]["features"]
+        dataset = tf.data.Dataset.range(200)
+        pipeline = TFDatasetPipeline(dataset, batch_size=200, num_epochs=1, shuffle_buffer=buffer)
+        ((features, _),) = batches_of(pipeline)
+        return features["features"]
 
     assert np.max(visit(20) - np.arange(200)) < 20
     assert np.max(visit(200) - np.arange(200)) > 100
@@ -81,11 +79,10 @@ def test_workers(workers, batch_size):
         ).shard(worker, workers)
         for worker in range(workers)
     ]
-    found = [[numbers(batch).tolist() for batch in batches_of(part)] for part in parts]
-    assert {len(part) for part in found} == {parts[0].num_batches}
-    assert sorted(number for part in found for batch in part for number in batch) == list(
-        range(COUNT)
-    )
+    batches = [[numbers(batch).tolist() for batch in batches_of(part)] for part in parts]
+    assert {len(part) for part in batches} == {parts[0].num_batches}
+    visits = sorted(number for part in batches for batch in part for number in batch)
+    assert visits == list(range(COUNT))
 
 
 def test_processors():
@@ -113,11 +110,11 @@ def test_labels_by_name():
 @pytest.mark.parametrize(
     "dataset, labels, message",
     [
-        (examples().repeat(), None, "has no end"),
+        (examples().repeat(), None, "data set is infinite"),
         (examples().take(0), None, "no examples"),
         (examples(), ["label"], "yields a mapping"),
         (examples("ragged"), ["nubmer"], "has no feature nubmer; did you mean number"),
-        (tf.data.Dataset.zip((examples("alone"),) * 3), None, "yields 3 things"),
+        (tf.data.Dataset.zip((examples("alone"),) * 3), None, "yields a tuple of 3"),
         (
             examples("alone").map(lambda n: {"a": {"b": n}}),
             None,

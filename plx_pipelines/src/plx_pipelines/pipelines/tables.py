@@ -25,13 +25,13 @@ class TablePipeline(IndexedPipeline):
 
     Args:
         data_files: the files, or patterns; all with the same columns.
-        features: the columns of each feature. `{name: [columns]}` puts numbers side by side,
-            float32 [batch, columns]. A list makes each column a feature [batch] of its dtype. None
-            does so with all columns but the labels.
-        labels: the columns that are labels, by their names.
-        vocabularies: files with one category a line, by column: the strings of the column become
-            category ids, int64.
-        delimiter: separates the values of a CSV file; when None, a comma, or a tab for `.tsv`.
+        features: the columns of each feature. `{name: [columns]}` stacks columns of numbers into
+            one feature, float32 [batch, columns]. With a list, each column is a feature, [batch],
+            of the column's dtype. None stands for a list of all columns except the labels.
+        labels: the names of the columns that are labels.
+        vocabularies: for a column of strings, a file with one category per line. The strings are
+            converted to category ids, int64.
+        delimiter: the separator of values in a CSV file; when None, a comma, or a tab for `.tsv`.
         on_corrupt: raise an error at a row with too few or too many values, or with a missing value
             in a column that is used; or skip and count it.
         corrupt_budget: with `skip`, how many corrupt rows are tolerated.
@@ -41,11 +41,11 @@ class TablePipeline(IndexedPipeline):
     def __init__(
         self,
         data_files: DataFiles,
+        *,
         features: dict[str, list[str]] | list[str] | None = None,
         labels: str | list[str] | None = None,
         vocabularies: dict[str, ExistingPath] | None = None,
         delimiter: str | None = None,
-        *,
         on_corrupt: OnCorrupt = "error",
         corrupt_budget: NonNegativeInt = 100,
         **options: Unpack[BatchOptions],
@@ -59,17 +59,17 @@ class TablePipeline(IndexedPipeline):
             columns = [name for name in table.column_names if name not in label_columns]
         else:
             columns = list(features)
-        used = list(dict.fromkeys([*columns, *label_columns]))
-        _check_columns([*used, *(vocabularies or {})], table.column_names, files)
+        names = list(dict.fromkeys([*columns, *label_columns]))
+        _check_columns([*names, *(vocabularies or {})], table.column_names, files)
         if self._skips:
-            table, faults = _drop_incomplete(table, used, files, faults)
+            table, faults = _drop_incomplete(table, names, files, faults)
         if len(faults) > corrupt_budget:
             raise CorruptData(
                 f"{faults[0]}; {len(faults)} are more than corrupt_budget: {corrupt_budget}"
             )
         self._num_skipped = len(faults)
         categories = {name: Vocabulary.load(path) for name, path in (vocabularies or {}).items()}
-        values = {name: column_values(table, name, categories.get(name), files) for name in used}
+        values = {name: column_values(table, name, categories.get(name), files) for name in names}
         if isinstance(features, Mapping):
             arrays = {
                 name: np.stack([_as_float(values[column], column) for column in group], axis=1)
@@ -102,8 +102,8 @@ def read_tables(
 
     Args:
         data_files: the files, or patterns.
-        delimiter: separates the values of a CSV file.
-        skip: skip rows of a CSV file that have too few or too many values.
+        delimiter: the separator of values in a CSV file; see `TablePipeline`.
+        skip: whether to skip rows of a CSV file that have too few or too many values.
 
     Returns:
         The table, the files, and a description of each row that was skipped.
@@ -129,15 +129,15 @@ def read_tables(
         return "skip"
 
     for path in files:
-        bare = path.removesuffix(".gz")
+        name = path.removesuffix(".gz")
         options = csv.ParseOptions(
-            delimiter=delimiter or ("\t" if bare.endswith(".tsv") else ","),
+            delimiter=delimiter or ("\t" if name.endswith(".tsv") else ","),
             invalid_row_handler=skip_row if skip else None,
         )
-        # With threads, rows have no numbers.
+        # pyarrow numbers the rows only when it reads without threads.
         read_options = csv.ReadOptions(use_threads=False) if skip else None
         try:
-            if bare.endswith((".csv", ".tsv")):
+            if name.endswith((".csv", ".tsv")):
                 table = csv.read_csv(path, parse_options=options, read_options=read_options)
             else:
                 table = parquet.read_table(path)
@@ -146,7 +146,7 @@ def read_tables(
         tables.append(table)
         if table.column_names != tables[0].column_names:
             raise DataError(
-                f"{path} has the columns {', '.join(table.column_names)}, and {files[0]} "
+                f"{path} has the columns {', '.join(table.column_names)}, but {files[0]} has "
                 f"{', '.join(tables[0].column_names)}"
             )
     return pyarrow.concat_tables(tables, promote_options="permissive"), files, faults
@@ -162,7 +162,8 @@ def _drop_incomplete(
     for name in columns:
         complete &= table.column(name).is_valid().to_numpy()
     missing = [
-        f"{', '.join(files)}: row {row + 1} lacks a value" for row in np.flatnonzero(~complete)
+        f"{', '.join(files)}: row {row + 1} has a missing value"
+        for row in np.flatnonzero(~complete)
     ]
     return table.filter(pyarrow.array(complete)), [*faults, *missing]
 
@@ -179,8 +180,8 @@ def column_values(
     if column.null_count:
         row = next(index for index, value in enumerate(column) if not value.is_valid)
         raise DataError(
-            f"{', '.join(files)}: column {name} has no value in row {row + 1}, and in "
-            f"{column.null_count - 1} more"
+            f"{', '.join(files)}: column {name} has no value in row {row + 1}; values missing from "
+            f"this column: {column.null_count}"
         )
     values: np.ndarray = column.to_numpy()
     if vocabulary is not None:
@@ -195,8 +196,8 @@ def _category_ids(categories: list[str], column: str, vocabulary: Vocabulary) ->
         for row, category in enumerate(categories):
             if category not in vocabulary:
                 raise DataError(
-                    f"column {column} has {category!r} in row {row + 1}, which its vocabulary "
-                    f"lacks, as it does {UNKNOWN}"
+                    f"column {column} has {category!r} in row {row + 1}, which is not in its "
+                    f"vocabulary; nor is {UNKNOWN}"
                 )
     return np.array(vocabulary.encode(categories), np.int64)
 
@@ -205,7 +206,7 @@ def _as_float(values: np.ndarray, column: str) -> np.ndarray:
     if values.dtype.kind not in "biuf":
         kind = "strings" if values.dtype == object else values.dtype
         raise DataError(
-            f"column {column} holds {kind}; only numbers can be put side by side in a feature"
+            f"column {column} holds {kind}; only columns of numbers can be stacked into a feature"
         )
     return values.astype(np.float32)
 

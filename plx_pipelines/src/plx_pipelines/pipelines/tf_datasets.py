@@ -14,7 +14,7 @@ from plx_core.types import Dataset, Tensor
 
 DatasetOnly: TypeAlias = Annotated[Dataset, PythonOnly()]
 FEATURES = "features"
-"""The name of a feature that has none."""
+"""The name of the feature of a data set that does not name its features."""
 _ENDLESS = 2**63 - 1
 _SPREAD = 1_000_003
 
@@ -26,21 +26,21 @@ class TFDatasetPipeline(OrderedPipeline):
     the data set, or that of a shuffle through a buffer of `shuffle_buffer` examples, which depends
     only on the seed and the epoch. A run that resumes within an epoch reads the examples before its
     position again. That is exact if the data set gives the same examples in the same order each
-    time it is iterated, as it does unless it shuffles them itself. A data set that does not know
-    its number of examples is read once to count them.
+    time it is iterated, so it must not shuffle them itself. A data set of unknown cardinality is
+    read once to count its examples.
 
     Args:
         dataset: the data set, not batched.
         labels: the features that are labels, by name, if the data set yields only a mapping.
-        shuffle_buffer: the number of examples, read ahead, from which the next one is drawn. With
-            as many as there are, all orders are equally likely. Fewer take less memory, but an
-            example never comes more than this many positions early.
+        shuffle_buffer: the number of examples, read ahead, from which the next one is drawn. If it
+            is at least the number of examples, all orders are equally likely. A smaller buffer
+            takes less memory, but an example never comes more than this many positions early.
         dynamic_pad: pad examples of different shapes with zeros to the largest of their batch.
         cache: whether to keep the examples in memory.
         options: see `plx_core.OrderedPipeline`.
 
     Raises:
-        DataError: the data set is infinite or empty, or has elements of another kind.
+        DataError: the data set is infinite or empty, or has elements with another structure.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class TFDatasetPipeline(OrderedPipeline):
                 yield self._last_batch(number)
 
     def _last_batch(self, number: int) -> Dataset:
-        """Return one of the last batches, whose last example may come from another position."""
+        """Return one of the last batches; its last example may come from another position."""
         positions = self._order.positions(number)
         contiguous = [
             position for place, position in enumerate(positions) if position == positions[0] + place
@@ -101,7 +101,7 @@ class TFDatasetPipeline(OrderedPipeline):
         return self._batch(examples, len(positions))
 
     def _from(self, position: int) -> Dataset:
-        """Return the examples from a position on, which is counted over all epochs."""
+        """Return the examples from a position on; positions count over all epochs."""
         first, within = divmod(position, self._order.num_examples)
         end = _ENDLESS if self._order.num_epochs is None else self._order.num_epochs
         return tf.data.Dataset.range(first, end).flat_map(self._epoch).skip(within)
@@ -109,7 +109,7 @@ class TFDatasetPipeline(OrderedPipeline):
     def _epoch(self, epoch: Tensor) -> Dataset:
         if not self._order.shuffle:
             return self._examples
-        # The seed of this function's graph, which would otherwise be that of the whole program.
+        # Set the seed of this function's graph, which otherwise is the seed of the whole program.
         tf.random.set_seed(_SPREAD)
         seed = tf.constant(self._order.seed * _SPREAD % _ENDLESS, tf.int64) + epoch
         return self._examples.shuffle(self._buffer, seed=seed, reshuffle_each_iteration=False)
@@ -125,7 +125,8 @@ class TFDSPipeline(TFDatasetPipeline):
         name: the name of the data set, such as `mnist` or `imdb_reviews/plain_text:1.0.0`.
         labels: the features that are labels, by name.
         split: the examples, such as `train`, `test` or `train[:80%]`.
-        data_dir: the folder of prepared data sets; that of TensorFlow Datasets when None.
+        data_dir: the folder of prepared data sets; when None, the default folder of
+            TensorFlow Datasets.
         download: whether to download a data set that is not prepared yet.
         shuffle_buffer: the number of examples, read ahead, from which the next one is drawn; see
             `TFDatasetPipeline`.
@@ -178,7 +179,7 @@ def load_tfds(name: str, split: str, data_dir: str | None, download: bool) -> Da
             name, split=split, data_dir=data_dir, download=download, shuffle_files=False
         )
     except (tfds.core.DatasetNotFoundError, AssertionError, ValueError, OSError) as error:
-        hint = "" if download else "; download: true prepares it if it is not there yet"
+        hint = "" if download else "; set download: true if it is not prepared yet"
         raise DataError(
             f"{name} ({split}) cannot be read by tensorflow-datasets: {error}{hint}"
         ) from error
@@ -195,8 +196,8 @@ def _name_parts(dataset: Dataset, labels: list[str] | None) -> Dataset:
         )
     elif len(spec) != 2:
         raise DataError(
-            "a data set yields (features, labels) or features alone; this one yields "
-            f"{len(spec)} things"
+            "a data set yields (features, labels) or features alone; this one yields a tuple of "
+            f"{len(spec)}"
         )
     elif isinstance(spec[0], Mapping):
         named = dataset
@@ -234,10 +235,10 @@ def _pick_labels(dataset: Dataset, labels: list[str]) -> Dataset:
 
 
 def _count(dataset: Dataset, *, read: bool) -> int:
-    """Return the number of examples; `read` iterates over them in any case, to fill a cache."""
+    """Return the number of examples; `read` always iterates over them, to fill a cache."""
     count = int(dataset.cardinality())
     if count == tf.data.INFINITE_CARDINALITY:
-        raise DataError("the data set has no end; num_epochs repeats a finite one")
+        raise DataError("the data set is infinite; use a finite one, and num_epochs to repeat it")
     if count < 0 or read:
         count = int(dataset.reduce(tf.constant(0, tf.int64), lambda count, *_: count + 1))
     return count
