@@ -31,6 +31,7 @@ def workplace(digits, tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.curves
 @pytest.mark.parametrize(
     "path",
     [path for path in PAGES if any(blocks_of(path))],
