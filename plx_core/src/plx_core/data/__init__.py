@@ -1,1 +1,1 @@
-"""Batches in an order that is a function of seed, epoch and step."""
+"""Pipelines: batches of examples in an order that depends only on seed, epoch and position."""

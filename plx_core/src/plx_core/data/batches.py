@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -13,26 +13,26 @@ from plx_core.data.order import Order, mix_int
 from plx_core.data.resident import Resident
 from plx_core.types import Dataset, Nested, Tensor
 
-ElementSpec: TypeAlias = tuple[dict[str, tf.TensorSpec], Any]
+ElementSpec: TypeAlias = tuple[dict[str, tf.TensorSpec], Nested]
 """The `tf.TensorSpec`s of a batch: (features by name, labels)."""
 
 Read: TypeAlias = Callable[[Tensor], Nested]
-"""From the indices of examples, int64 [b], to a batch with a leading axis of b."""
+"""A function from the indices of examples, int64 [b], to a batch with a leading axis of b."""
 
 MOST_BATCHES = 64
-"""The order of at most this many batches is computed at once."""
+"""The largest number of batches in a block; a block is computed at once."""
 
 MOST_INDICES = 2**16
-"""The order of about this many examples is computed at once."""
+"""About the largest number of examples in a block of indices."""
 
 MOST_BYTES = 2**21
-"""About this much is gathered from memory at once: a call costs more than copying a small batch."""
+"""About the largest size of a block gathered from memory: one call for many small batches is faster."""
 
 _STRING_BYTES = 64
 _ENDLESS = np.iinfo(np.int64).max
 
 _no_autograph = tf.autograph.experimental.do_not_convert
-"""Spare a dataset's function the conversion by AutoGraph, which takes long and changes nothing."""
+"""Skip AutoGraph's conversion of a dataset's function, which takes long and has no effect."""
 
 
 def batches(
@@ -48,26 +48,26 @@ def batches(
     """Return the batches of an order from number `start` on, without reading those before it.
 
     Args:
-        order: which examples make up each batch.
-        read: from the indices of examples, int64 [b], to a batch.
-        start: the first batch.
-        process: from a batch's number and contents to the batch that replaces it.
+        order: the examples of each batch.
+        read: returns the batch of examples from their indices, int64 [b].
+        start: the number of the first batch.
+        process: returns a processed batch from the batch's number and contents.
         parallel: read batches on several threads; gathering from an array is faster without.
         lengths: the length of each example, to put examples of similar lengths into a batch. The
-            examples of some 64 batches are sorted by length and divided into batches again, which
-            then come in a random order.
-        example_bytes: the size of an example, if `read` merely gathers rows of one shape: it is
-            then called for several batches at once. None if an example's shape depends on its
-            batch, or if reading it takes longer.
+            examples of up to `MOST_BATCHES` batches are sorted by length, divided into batches
+            again, and these are shuffled.
+        example_bytes: the size of an example, if `read` only gathers rows of one shape. `read` is
+            then called for several batches at once. None if the shape of an example depends on its
+            batch, or if reading takes longer than gathering.
     """
 
     @_no_autograph
-    def make(number: Tensor, indices: Tensor) -> Nested:
+    def read_batch(number: Tensor, indices: Tensor) -> Nested:
         batch = read(indices)
         return batch if process is None else process(number, batch)
 
     @_no_autograph
-    def make_block(number: Tensor, indices: Tensor) -> Nested:
+    def read_block(number: Tensor, indices: Tensor) -> Nested:
         rows = read(tf.reshape(indices, [-1]))
         return tf.nest.map_structure(
             lambda part: tf.reshape(part, tf.concat([tf.shape(indices), tf.shape(part)[1:]], 0)),
@@ -79,17 +79,17 @@ def batches(
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
     if example_bytes is not None and process is None and lengths is None:
         size = _block_size(order, MOST_BYTES // max(1, example_bytes))
-        dataset = _blocks(order, start, size, make_block, make)
+        dataset = _blocks(order, start, size, read_block, read_batch)
     else:
         calls = tf.data.AUTOTUNE if parallel else None
         dataset = _numbered_indices(order, start, lengths).map(
-            make, num_parallel_calls=calls, deterministic=True if parallel else None
+            read_batch, num_parallel_calls=calls, deterministic=True if parallel else None
         )
     return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
 
 
 def bytes_per_example(spec: ElementSpec) -> int | None:
-    """Return the bytes of an example in a batch of this specification; None if batches differ."""
+    """Return the size of an example, in bytes; None if its shape depends on the batch."""
     parts = tf.nest.flatten(spec)
     if not all(part.shape[1:].is_fully_defined() for part in parts):
         return None
@@ -101,7 +101,7 @@ def bytes_per_example(spec: ElementSpec) -> int | None:
 
 
 def _numbered_indices(order: Order, start: int, lengths: Resident | None) -> Dataset:
-    """Return (number, indices) of each batch from `start` on, computed for many batches at once."""
+    """Return (number, indices) of each batch from number `start` on, computed in blocks."""
     size = _block_size(order, MOST_INDICES)
 
     @_no_autograph
@@ -118,7 +118,7 @@ def _numbered_indices(order: Order, start: int, lengths: Resident | None) -> Dat
 
 
 def _block_size(order: Order, examples: int) -> int:
-    """Return how many batches make up a block of about `examples` examples."""
+    """Return the number of batches in a block of about `examples` examples."""
     return max(1, min(MOST_BATCHES, examples // order.batch_size))
 
 
@@ -132,39 +132,41 @@ def _blocks(
     """Return the batches of an order from number `start` on, computed in blocks.
 
     Args:
-        order: which examples make up each batch.
-        start: the first batch.
+        order: the examples of each batch.
+        start: the number of the first batch.
         size: the number of batches in a block.
-        map_block: from a block's number and indices, int64 [at most size, batch_size], to a
-            structure with a row for each batch.
-        map_batch: from the number and indices, int64 [b], of one of the last batches, which may be
-            shorter or longer, to the same structure without the leading axis.
+        map_block: returns a structure with a row for each batch of a block, from the block's number
+            and indices, int64 [at most size, batch_size].
+        map_batch: returns the same structure without the leading axis for one of the last batches,
+            which may be shorter or longer, from the batch's number and indices, int64 [b].
     """
-    end = order.num_batches
-    even = order.num_even_batches
-    blocked = _ENDLESS if even is None else even
+    if order.num_batches is None or order.num_even_batches is None:
+        end = even = _ENDLESS
+        num_blocks = _ENDLESS // size
+    else:
+        end = order.num_batches
+        even = order.num_even_batches
+        num_blocks = math.ceil(even / size)
 
     @_no_autograph
     def block(number: Tensor) -> Dataset:
         first = number * size
-        count = tf.minimum(np.int64(size), blocked - first)
+        count = tf.minimum(np.int64(size), even - first)
         return tf.data.Dataset.from_tensor_slices(
             map_block(number, order.full_batches(first, count))
         )
 
-    first = start // size
-    last = _ENDLESS // size if even is None else max(first, math.ceil(even / size))
-    dataset = tf.data.Dataset.range(first, last).flat_map(block).skip(start - first * size)
-    for number in range(max(start, blocked), blocked if end is None else end):
-        indices = order.indices(number)
-        dataset = dataset.concatenate(
-            tf.data.Dataset.from_tensors((np.int64(number), indices)).map(map_batch)
-        )
+    first_block, offset = divmod(start, size)
+    blocks = tf.data.Dataset.range(first_block, max(first_block, num_blocks))
+    dataset = blocks.flat_map(block).skip(offset)
+    for number in range(max(start, even), end):
+        batch = tf.data.Dataset.from_tensors((np.int64(number), order.indices(number)))
+        dataset = dataset.concatenate(batch.map(map_batch))
     return dataset
 
 
 def _bucket(indices: Tensor, lengths: Tensor, seed: int, block: Tensor) -> Tensor:
-    """Sort the examples of [n, batch_size] by length, row by row, and shuffle the rows."""
+    """Sort the examples of a block, int64 [n, batch_size], by length, and shuffle the batches."""
     ordered = tf.reshape(
         tf.gather(tf.reshape(indices, [-1]), tf.argsort(lengths, stable=True)), tf.shape(indices)
     )

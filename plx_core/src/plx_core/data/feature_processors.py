@@ -1,4 +1,4 @@
-"""Feature processors: layers that a pipeline applies to its features."""
+"""Layers that a pipeline applies to its features."""
 
 from __future__ import annotations
 
@@ -16,8 +16,17 @@ from plx_core.types import Features, Nested, Network, Tensor, Variable
 class Processors:
     """Layers that a pipeline applies to its features, a graph for each feature.
 
-    Layers that draw random numbers draw them from the pipeline's seed and the number of the batch,
-    and only in training.
+    Layers that draw random numbers do so only in training. The numbers depend on the pipeline's
+    seed and the number of the batch.
+
+    Args:
+        graphs: a graph for each feature to process, by name.
+        features: the specifications of all features, by name.
+        mode: one of `Modes`.
+        seed: the seed of random layers.
+
+    Raises:
+        ValueError: a graph is for an unknown feature, or has several outputs.
     """
 
     def __init__(
@@ -41,13 +50,13 @@ class Processors:
         for name, network in self._networks.items():
             if isinstance(network.output, dict):
                 raise ValueError(
-                    f"feature_processors: {name} has several outputs; a processor yields one "
-                    "feature, the one it is named after"
+                    f"feature_processors: {name} has several outputs; a processor must have one, "
+                    "the processed feature"
                 )
             self.features[name] = tf.TensorSpec(network.output.shape, network.output.dtype)
 
     def __call__(self, number: Tensor, features: Features) -> dict[str, Tensor]:
-        """Process the features of batch `number`."""
+        """Return the features of batch `number`, processed."""
         processed = dict(features)
         for index, (name, network) in enumerate(self._networks.items()):
             state = [
@@ -64,7 +73,7 @@ class Processors:
         return processed
 
     def network(self) -> Network:
-        """Return one network from the features in the data to those that the pipeline yields."""
+        """Return one network that maps the raw features to the processed ones."""
         inputs = symbolic_inputs(self._raw)
         outputs = dict(inputs)
         for name, network in self._networks.items():
@@ -75,7 +84,7 @@ class Processors:
         return {tensor.name: features[tensor.name] for tensor in self._networks[name].inputs}
 
     def _state(self, variable: Variable, number: Tensor, network: int, place: int) -> Tensor:
-        """Return a variable's value for a batch: a new seed for a generator of random numbers."""
+        """Return the value of a variable for a batch; a seed generator gets a new seed."""
         if "seed_generator_state" not in variable.path:
             return variable
         seed = [mix_int(self._seed * 1_000_003 + network * 1_009 + place), number]
@@ -86,7 +95,7 @@ class Processors:
 
 
 def processing(processors: Processors | None) -> Callable[[Tensor, Nested], Nested] | None:
-    """Return an argument `process` of `batches` that processes the features."""
+    """Return the `process` argument of `batches`; None when there are no processors."""
     if processors is None:
         return None
     return lambda number, batch: (processors(number, batch[0]), batch[1])

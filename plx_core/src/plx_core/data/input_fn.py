@@ -1,4 +1,4 @@
-"""Turn whatever an `input_fn` returns into a `Pipeline`, and explain why its reading stopped."""
+"""Convert whatever an `input_fn` returns to a `Pipeline`, and explain errors on reading it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from plx_core.errors import DataError
 from plx_core.types import Dataset, InputFn, Labels, Nested, Tensor
 
 FEATURES = "features"
-"""The name of a feature that has none."""
+"""The name of the feature of a data set that does not name its features."""
 
 
 class DatasetPipeline(Pipeline):
-    """A `tf.data.Dataset` that is batched already, of (features, labels) or of features alone.
+    """A batched `tf.data.Dataset` of (features, labels), or of features alone.
 
-    It resumes by skipping batches. That is exact if the data set gives the same order each time it
-    is iterated, as a shuffle with a seed does, and it costs the reading of the skipped batches.
+    To resume, it reads and skips the batches before the first one needed. That is exact if the data
+    set has the same order each time it is iterated, as with a shuffle that has a seed and
+    `reshuffle_each_iteration=False`.
     """
 
     def __init__(self, dataset: Dataset) -> None:
         if isinstance(dataset.element_spec, tuple) and len(dataset.element_spec) > 2:
             raise DataError(
                 "a data set yields (features, labels) or features alone; this one yields "
-                f"{len(dataset.element_spec)} things"
+                f"a tuple of {len(dataset.element_spec)}"
             )
         self._dataset = dataset.map(tf.autograph.experimental.do_not_convert(_named))
 
@@ -50,16 +51,16 @@ class DatasetPipeline(Pipeline):
 
 
 def as_pipeline(input_fn: InputFn, mode: str, seed: int) -> Pipeline:
-    """Return the pipeline that an input function, a pipeline, a component or a data set stands for.
+    """Return the pipeline that `input_fn` is, returns or describes.
 
     Args:
-        input_fn: a function, without parameters or of `mode` or `seed`, that returns a `Pipeline`
-            or a `tf.data.Dataset`; or one of these itself; or a component of the kind `pipelines`.
-        mode: one of `Modes`.
-        seed: the seed of a pipeline whose config has none.
+        input_fn: a `Pipeline` or a `tf.data.Dataset`; a function that returns one, with `mode` and
+            `seed` as optional parameters; or a component of the kind `pipelines`.
+        mode: one of `Modes`, for a function or a component.
+        seed: the seed for a function, or for a component whose config has no seed.
 
     Raises:
-        DataError: it is none of these.
+        DataError: `input_fn` is none of these.
     """
     if isinstance(input_fn, Component):
         input_fn = input_fn.build(mode=mode, seed=seed)
@@ -72,14 +73,14 @@ def as_pipeline(input_fn: InputFn, mode: str, seed: int) -> Pipeline:
         input_fn = DatasetPipeline(input_fn)
     if not isinstance(input_fn, Pipeline):
         raise DataError(
-            "an input_fn returns a plx_core.Pipeline or a tf.data.Dataset of (features, labels), "
+            "an input_fn must return a plx_core.Pipeline or a tf.data.Dataset of (features, labels), "
             f"not {type(input_fn).__name__}"
         )
     return input_fn
 
 
 def is_endless(pipeline: Pipeline) -> bool:
-    """Return whether a pipeline is known to have no last batch."""
+    """Return whether a pipeline never ends; false if that is unknown."""
     if isinstance(pipeline, DatasetPipeline):
         return bool(pipeline.dataset().cardinality() == tf.data.INFINITE_CARDINALITY)
     return pipeline.num_batches is None
@@ -87,13 +88,13 @@ def is_endless(pipeline: Pipeline) -> bool:
 
 @contextmanager
 def explained(pipeline: Pipeline) -> Iterator[None]:
-    """Replace TensorFlow's error on reading a pipeline by the pipeline's own explanation."""
+    """Replace TensorFlow's error on reading a pipeline by `Pipeline.failure`, if it has one."""
     try:
         yield
     except tf.errors.OutOfRangeError:
         raise
     except tf.errors.OpError as error:
-        # The search for what is wrong with the data may read all of it.
+        # Errors from elsewhere are excluded first: `failure` may read all of the data.
         failure = pipeline.failure() if "Iterator::" in str(error) else None
         if failure is None:
             raise

@@ -1,7 +1,7 @@
 """The order in which a pipeline visits its examples.
 
-An order is a function: which examples make up batch k follows from the seed, the number of examples
-and k. A run that resumes needs only the number of its next batch.
+The examples of batch k depend only on the seed, the number of examples and k. So a run that resumes
+needs only the number of its next batch.
 """
 
 from __future__ import annotations
@@ -14,6 +14,11 @@ from plx_core.errors import DataError
 from plx_core.state import Modes
 from plx_core.types import Tensor
 
+# The constants of SplitMix64 (Steele, Lea & Flood 2014).
+_INCREMENT = 0x9E3779B97F4A7C15
+_ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1))
+_MASK = 0xFFFFFFFFFFFFFFFF
+
 
 @frozen
 class Order:
@@ -21,9 +26,9 @@ class Order:
 
     Epochs follow each other without a gap: a batch may hold the last examples of one epoch and the
     first of the next. All workers have the same number of batches, and each example of an epoch
-    belongs to one worker. The remainder at the very end, too small for a full batch for each
-    worker, is divided evenly. Every worker gets one more, shorter batch. If there are fewer
-    examples than workers, some workers get one more example in their last batch instead.
+    belongs to one worker. The examples that remain at the very end, too few for a full batch for
+    each worker, are divided evenly: every worker gets one more, shorter batch. If fewer examples
+    than workers remain, some workers get one more example in their last batch instead.
     """
 
     num_examples: int
@@ -52,12 +57,14 @@ class Order:
 
     @property
     def num_even_batches(self) -> int | None:
-        """The number of batches before the last one or two, whose sizes may differ.
+        """The number of batches, from the first, with exactly `batch_size` examples.
 
-        None when they never end.
+        One or two batches of another size may follow. None when the batches never end.
         """
         full = self.num_full_batches
-        return full - 1 if full is not None and self._has_extra_example else full
+        if full is not None and self._has_extra_example:
+            return full - 1
+        return full
 
     def shard(self, worker: int, num_workers: int) -> Order:
         """Return the order of one of several workers.
@@ -75,8 +82,10 @@ class Order:
 
     def examples(self, positions: Tensor) -> Tensor:
         """Return the examples, int64 [p], at positions over all epochs, int64 [p]."""
-        within = positions % self.num_examples
-        return self._permute(within, positions // self.num_examples) if self.shuffle else within
+        indices = positions % self.num_examples
+        if not self.shuffle:
+            return indices
+        return self._permute(indices, positions // self.num_examples)
 
     def positions(self, batch: int) -> list[int]:
         """Return the positions of a batch's examples, counted over all epochs."""
@@ -84,7 +93,7 @@ class Order:
         if full is not None and batch >= full:
             begin = self._remainder * self.worker // self.num_workers
             end = self._remainder * (self.worker + 1) // self.num_workers
-            return [self._end_of_full_batches + place for place in range(begin, end)]
+            return [self._end_of_full_batches + offset for offset in range(begin, end)]
         first = (batch * self.num_workers + self.worker) * self.batch_size
         positions = list(range(first, first + self.batch_size))
         if self._has_extra_example and batch + 1 == full:
@@ -103,7 +112,7 @@ class Order:
 
     @property
     def _end_of_full_batches(self) -> int:
-        """The position after the last full batch of all workers."""
+        """The first position after the full batches of all workers."""
         return (self.num_full_batches or 0) * self.batch_size * self.num_workers
 
     @property
@@ -113,18 +122,21 @@ class Order:
 
     @property
     def _has_extra_example(self) -> bool:
-        """Whether the last batch takes one of the remaining examples, fewer than the workers."""
+        """Whether the last full batch holds one of the remaining examples as well."""
         return not self.drop_remainder and self.worker < self._remainder < self.num_workers
 
-    def _permute(self, within: Tensor, epochs: Tensor) -> Tensor:
-        # RandomIndexShuffle gives similar orders for seeds that merely count; hence the mixing.
-        words = [
-            _mix(tf.cast(epochs, tf.uint64) * 3 + ((self.seed * 0x9E3779B97F4A7C15 + word) & _MASK))
+    def _permute(self, indices: Tensor, epochs: Tensor) -> Tensor:
+        """Return the examples, int64 [p], at indices into the shuffled orders of epochs."""
+        # The seeds are hashed: RandomIndexShuffle gives similar orders for consecutive seeds.
+        seeds = [
+            _mix(tf.cast(epochs, tf.uint64) * 3 + ((self.seed * _INCREMENT + word) & _MASK))
             for word in range(3)
         ]
-        highest = np.int64(self.num_examples - 1)
         return tf.raw_ops.RandomIndexShuffle(
-            index=within, seed=tf.stack(words, axis=1), max_index=highest, rounds=8
+            index=indices,
+            seed=tf.stack(seeds, axis=1),
+            max_index=np.int64(self.num_examples - 1),
+            rounds=8,
         )
 
 
@@ -137,7 +149,17 @@ def make_order(
     seed: int | None,
     mode: str,
 ) -> Order:
-    """Return the order that a pipeline's parameters describe; what is None depends on the mode.
+    """Return the order that the parameters of a pipeline describe.
+
+    Args:
+        num_examples: the number of examples.
+        batch_size: the number of examples in a batch.
+        num_epochs: the number of passes over the examples; when None, without end in training and
+            one otherwise.
+        shuffle: whether to reshuffle each epoch; when None, in training only.
+        drop_remainder: whether to drop a short last batch.
+        seed: the seed of the order; zero when None.
+        mode: one of `Modes`.
 
     Raises:
         DataError: there are no examples, or too few for a single batch.
@@ -155,18 +177,14 @@ def make_order(
         raise DataError("there are no examples to read")
     if order.num_batches == 0:
         raise DataError(
-            f"{num_examples} examples make no batch of {batch_size}, and drop_remainder leaves out "
-            "shorter ones"
+            f"{num_examples} examples are too few for a batch of {batch_size}, and drop_remainder "
+            "drops shorter ones"
         )
     return order
 
 
-# The finalizer of SplitMix64 (Steele, Lea & Flood 2014), for tensors and for Python's integers.
-_ROUNDS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1))
-_MASK = 0xFFFFFFFFFFFFFFFF
-
-
 def _mix(words: Tensor) -> Tensor:
+    """Hash integers, uint64, to int64, with the finalizer of SplitMix64."""
     for shift, factor in _ROUNDS:
         words = tf.bitwise.bitwise_xor(
             words, tf.bitwise.right_shift(words, tf.constant(shift, tf.uint64))
@@ -175,7 +193,7 @@ def _mix(words: Tensor) -> Tensor:
 
 
 def mix_int(word: int) -> int:
-    """Hash an integer to a signed one of 64 bits."""
+    """Hash a Python integer to a signed 64-bit one, with the finalizer of SplitMix64."""
     word &= _MASK
     for shift, factor in _ROUNDS:
         word = ((word ^ word >> shift) * factor) & _MASK
