@@ -217,13 +217,13 @@ def test_environments_without_a_state_begin_new_episodes_and_the_run_says_so(
     make_agent(tmp_path, "dqn", memory).train(
         GymEnvironment(Opaque, num_envs), 20, 4, max_timesteps=12
     )
-    assert "begin new episodes" not in caplog.text
+    assert "start new episodes" not in caplog.text
     again, returns = make_agent(tmp_path, "dqn", memory), Returns()
     with caplog.at_level(logging.WARNING):
         again.train(
             GymEnvironment(Elsewhere, num_envs), 20, 4, max_episodes=num_envs, callbacks=[returns]
         )
-    assert "the environments begin new episodes: their state cannot be kept" in caplog.text
+    assert "the environments start new episodes: their state cannot be restored" in caplog.text
     assert [episode[3] for episode in returns.episodes] == [
         50
     ] * num_envs  # the first was interrupted, and is not counted

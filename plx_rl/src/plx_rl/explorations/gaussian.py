@@ -30,7 +30,7 @@ class _NormalNoise(RandomExploration):
 
 @final
 class GaussianNoise(_NormalNoise):
-    """Add normal noise to continuous actions, between -1 and 1.
+    """Add normal noise to continuous actions, which lie in [-1, 1].
 
     Args:
         scale: the standard deviation, one for each environment, or a schedule of the number of
@@ -48,7 +48,7 @@ class GaussianNoise(_NormalNoise):
 
 @final
 class Gaussian(_NormalNoise):
-    """Add normal noise to continuous actions, between -1 and 1, of a scale that may fall on a line.
+    """Add normal noise, of a scale that may fall on a line, to continuous actions in [-1, 1].
 
     Args:
         sigma: the initial standard deviation.

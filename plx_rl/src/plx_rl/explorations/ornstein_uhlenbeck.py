@@ -16,7 +16,7 @@ from plx_rl.explorations.rates import annealed
 
 @final
 class OrnsteinUhlenbeck(RandomExploration):
-    """Add the noise x of an Ornstein-Uhlenbeck process to continuous actions, between -1 and 1.
+    """Add the noise x of an Ornstein-Uhlenbeck process to continuous actions in [-1, 1].
 
     At each action, x changes by θ (μ − x) dt + σ √dt N(0, 1). Each episode starts at x = μ.
 
@@ -71,7 +71,7 @@ class OrnsteinUhlenbeck(RandomExploration):
         return np.asarray(greedy + self._noise)
 
     def restart(self, ended: Array) -> None:
-        """Reset the noise of the environments whose episode ended."""
+        """Reset the noise of environments in which an episode ended."""
         if self._noise is not None:
             self._noise[ended] = self._mu
 
