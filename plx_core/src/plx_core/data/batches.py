@@ -26,7 +26,7 @@ MOST_INDICES = 2**16
 """About the largest number of examples in a block of indices."""
 
 MOST_BYTES = 2**21
-"""About the largest size of a block gathered from memory: one call for many small batches is faster."""
+"""About the largest size of a block gathered from memory, since few calls are faster than many."""
 
 _STRING_BYTES = 64
 _ENDLESS = np.iinfo(np.int64).max

@@ -73,8 +73,8 @@ def as_pipeline(input_fn: InputFn, mode: str, seed: int) -> Pipeline:
         input_fn = DatasetPipeline(input_fn)
     if not isinstance(input_fn, Pipeline):
         raise DataError(
-            "an input_fn must return a plx_core.Pipeline or a tf.data.Dataset of (features, labels), "
-            f"not {type(input_fn).__name__}"
+            "an input_fn must return a plx_core.Pipeline or a tf.data.Dataset of (features, "
+            f"labels), not {type(input_fn).__name__}"
         )
     return input_fn
 
