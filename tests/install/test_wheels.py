@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ("plx_layers", "plx_pipelines", "plx_rl")
 PACKAGES = ("plx_core", *PLUGINS)
 TESTS = {
-    "plx_core": ("core", "test_components.py", "test_saving.py"),
+    "plx_core": ("core", "components/test_component.py", "networks/test_load_model.py"),
     "plx_layers": ("layers", "test_examples.py"),
     "plx_pipelines": ("pipelines", "test_folders.py"),
     "plx_rl": ("rl", "test_seeds.py"),

@@ -7,13 +7,13 @@ UNTRIED = {
     "callbacks/EpisodeLogging": "it needs an agent; tests/together/test_callbacks.py",
     "callbacks/EpisodeSummarySaver": "it needs an agent; tests/together/test_callbacks.py",
     "callbacks/StopAtEpisode": "it needs an agent; tests/together/test_callbacks.py",
-    "callbacks/GeneratedImages": "it needs a Generator; tests/layers/test_generator.py",
-    "callbacks/LatentTraversal": "it needs a Generator; tests/layers/test_generator.py",
-    "callbacks/ReconstructionImages": "it needs a Generator; tests/layers/test_generator.py",
+    "callbacks/GeneratedImages": "it needs a Generator; tests/layers/models/test_generator.py",
+    "callbacks/LatentTraversal": "it needs a Generator; tests/layers/models/test_generator.py",
+    "callbacks/ReconstructionImages": "it needs a Generator; tests/layers/models/test_generator.py",
     "exporters/BestVideo": "it needs an agent; tests/rl",
-    "memories/DemonstrationMemory": "it needs demonstrations; tests/rl/test_demonstrations.py",
+    "memories/DemonstrationMemory": "it needs demonstrations; tests/rl/memories/test_demonstrations.py",
     "pipelines/ImageCaptioningPipeline": "tests/pipelines/test_captions.py",
-    "pipelines/TFDSPipeline": "it needs TensorFlow Datasets; tests/pipelines/test_adapters.py",
+    "pipelines/TFDSPipeline": "it needs TensorFlow Datasets; tests/pipelines/test_tf_datasets.py",
     "pipelines/TFRecordSourceSequencePipeline": "tests/pipelines/test_sequences.py",
 }
 """What is not tried here, and why."""

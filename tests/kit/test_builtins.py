@@ -1,6 +1,8 @@
 """The parts of plx itself pass the checks that a stranger's have to pass."""
 
 import functools
+import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from plx_core.testing import plugins
 from .builtins_tried import STOCK, UNTRIED
 
 pytest.importorskip("gymnasium")
+ROOT = Path(__file__).resolve().parents[2]
 SLOW = {"models": "trains several times"}
 
 
@@ -40,3 +43,9 @@ def test_a_part_passes_its_check(entry):
     if "needs a package that is not installed" in result.message:
         pytest.skip(result.message)
     assert result.outcome == "passed", result.message
+
+
+def test_the_tests_of_parts_that_are_not_tried_exist():
+    named = re.findall(r"tests/[\w/.]+", " ".join(UNTRIED.values()))
+    assert named
+    assert not [path for path in named if not (ROOT / path).exists()]

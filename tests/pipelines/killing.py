@@ -1,4 +1,4 @@
-"""A process that reads a pipeline, batch by batch, until it is killed: python -m pipelines.killing FOLDER.
+"""A process that reads a pipeline, batch by batch, until it is killed: python -m tests.pipelines.killing FOLDER.
 
 Each line of standard input, `NAME START COUNT`, starts such a process, a fork, at batch START; after COUNT batches it is killed with
 SIGKILL, or left to go on to its end where COUNT is -1. The hashes of the batches that were read until then are the answer.

@@ -43,12 +43,12 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def ask(folder):
     """A function that has batches read by a process that is killed then; see `killing.py`."""
-    command, tests = (
-        [sys.executable, "-m", "pipelines.killing", str(folder)],
-        Path(__file__).parents[1],
+    command, root = (
+        [sys.executable, "-m", "tests.pipelines.killing", str(folder)],
+        Path(__file__).parents[2],
     )
     with subprocess.Popen(
-        command, cwd=tests, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
 
         def ask(name, start, count):
