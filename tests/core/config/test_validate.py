@@ -74,6 +74,16 @@ def test_a_scalar_is_what_its_type_says(text, annotation, value):
         ("[1, x]", list[int], "expected an integer, got x"),
         ("[1]", tuple[int, int], "expected 2 items, got 1"),
         ("{a: 1}", list[int], "expected a list of integers, got a mapping with a"),
+        (
+            "x",
+            list[Annotated[float, Range(minimum=0.0)]],
+            "expected a list of numbers at least 0, got x",
+        ),
+        (
+            "x",
+            list[Literal["a", "b"]],
+            "expected a list, each item one of a, b, got x",
+        ),
     ],
 )
 def test_nothing_is_coerced(text, annotation, message):

@@ -250,7 +250,10 @@ def describe(schema: Schema) -> str:
         items = describe(schema["items"]) if schema.get("items") else ""
         if not items or "(" in items:
             return "a list"
-        return f"a list of {items.removeprefix('an ').removeprefix('a ')}s"
+        article, noun, *rest = items.split(" ")
+        if article not in ("a", "an") or "or" in rest:
+            return f"a list, each item {items}"
+        return " ".join(["a list of", f"{noun}s", *rest])
     words = {
         "boolean": "true or false",
         "integer": "an integer",
