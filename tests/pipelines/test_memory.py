@@ -30,5 +30,5 @@ def test_two_hundred_epochs_take_no_more_memory_than_twenty(digits, cache):
     early, late = map(
         float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
     )
-    # MiB: what is read ahead finds its size in the first hundreds of epochs; a copy of the decoded images in each would add 200.
+    # In MiB. A copy of the decoded images in each epoch would add 200.
     assert late - early < 50

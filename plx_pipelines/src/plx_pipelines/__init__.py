@@ -1,1 +1,1 @@
-"""The input side of experiments, as a plug-in of plx."""
+"""Data pipelines, as a plug-in of plx."""

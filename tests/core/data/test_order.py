@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.contract import batches_of, check_pipeline
 
-from plx_core.data import batches as inputs
+from plx_core.data import batches as batches_module
 from plx_core.data.arrays import ArrayPipeline, numpy_input_fn
 from plx_core.data.batches import batches
 from plx_core.data.order import Order
@@ -17,7 +17,7 @@ from plx_core.data.resident import Resident
 from plx_core.errors import DataError
 
 
-def visited(order, start=0, take=-1, lengths=None):
+def visit(order, start=0, take=-1, lengths=None):
     return [
         batch.tolist()
         for batch in batches(order, lambda indices: indices, start, lengths=lengths)
@@ -40,60 +40,60 @@ orders = st.builds(
 @settings(max_examples=25)
 @given(orders)
 def test_every_example_comes_once_an_epoch(order):
-    found = visited(order)
-    flat = [example for batch in found for example in batch]
+    visits = visit(order)
+    flat = [example for batch in visits for example in batch]
     total = order.num_examples * order.num_epochs
-    kept = total // order.batch_size * order.batch_size if order.drop_remainder else total
-    assert len(found) == order.num_batches
-    assert len(flat) == kept
-    assert all(len(batch) == order.batch_size for batch in found[:-1])
-    for first in range(0, kept - order.num_examples + 1, order.num_examples):
+    expected = total // order.batch_size * order.batch_size if order.drop_remainder else total
+    assert len(visits) == order.num_batches
+    assert len(flat) == expected
+    assert all(len(batch) == order.batch_size for batch in visits[:-1])
+    for first in range(0, expected - order.num_examples + 1, order.num_examples):
         assert sorted(flat[first : first + order.num_examples]) == list(range(order.num_examples))
     if not order.shuffle:
-        assert flat == (list(range(order.num_examples)) * order.num_epochs)[:kept]
+        assert flat == (list(range(order.num_examples)) * order.num_epochs)[:expected]
 
 
 @settings(max_examples=12)
 @given(orders, st.integers(0, 200), st.sampled_from([(64, 2**16), (3, 2**16), (64, 7)]))
-def test_a_start_and_the_size_of_blocks_change_nothing(order, start, sizes):
-    whole = visited(order)
+def test_batches_do_not_depend_on_the_start_or_the_size_of_blocks(order, start, sizes):
+    whole = visit(order)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inputs, "MOST_BATCHES", sizes[0])
-        patch.setattr(inputs, "MOST_INDICES", sizes[1])
-        assert visited(order, start) == whole[start:]
+        patch.setattr(batches_module, "MOST_BATCHES", sizes[0])
+        patch.setattr(batches_module, "MOST_INDICES", sizes[1])
+        assert visit(order, start) == whole[start:]
 
 
 @settings(max_examples=15)
 @given(orders, st.integers(1, 5), st.data())
-def test_workers_have_equal_numbers_of_batches_and_every_example_between_them(order, workers, data):
+def test_workers_divide_the_examples_into_equal_numbers_of_batches(order, workers, data):
     total = order.num_examples * order.num_epochs
     if total < workers or (order.drop_remainder and total < workers * order.batch_size):
         with pytest.raises(DataError, match="too few"):
             order.shard(0, workers)
         return
     parts = [order.shard(worker, workers) for worker in range(workers)]
-    found = [visited(part) for part in parts]
-    assert {len(part) for part in found} == {parts[0].num_batches}
-    assert all(batch for part in found for batch in part)
-    flat = sorted(example for part in found for batch in part for example in batch)
+    visits = [visit(part) for part in parts]
+    assert {len(part) for part in visits} == {parts[0].num_batches}
+    assert all(batch for part in visits for batch in part)
+    flat = sorted(example for part in visits for batch in part for example in batch)
     if not order.drop_remainder:
         assert flat == sorted(list(range(order.num_examples)) * order.num_epochs)
-    worker = data.draw(st.integers(0, workers - 1), "the one that goes on from its second batch")
-    assert visited(parts[worker], 1) == found[worker][1:]
+    worker = data.draw(st.integers(0, workers - 1), "the one that resumes from its second batch")
+    assert visit(parts[worker], 1) == visits[worker][1:]
 
 
-def test_an_order_without_end_goes_on():
+def test_an_endless_order_resumes_anywhere():
     order = Order(10, 4, None, shuffle=True, seed=3)
     assert order.num_batches is None
-    found = visited(order, take=200)
-    assert sorted([*chain(*found)][:10]) == list(range(10))
-    assert visited(order, 150, 50) == found[150:]
+    visits = visit(order, take=200)
+    assert sorted([*chain(*visits)][:10]) == list(range(10))
+    assert visit(order, 150, 50) == visits[150:]
     far = 10**15
-    assert visited(order, far, 2)[1:] == visited(order, far + 1, 1)
+    assert visit(order, far, 2)[1:] == visit(order, far + 1, 1)
 
 
 def test_all_orders_are_equally_likely():
-    """Chi-squared of where each example comes in 1,500 epochs: far below what a seed that merely counts gives (some 30 a degree)."""
+    """Chi-squared of the examples' places in 1,500 epochs; consecutive seeds would give 30 a degree."""
     n, epochs = 20, 1_500
     order = Order(n, n, epochs, shuffle=True, seed=7)
     places = order.full_batches(tf.constant(0, tf.int64), tf.constant(epochs, tf.int64)).numpy()
@@ -112,18 +112,18 @@ def test_seeds_give_different_orders():
     assert len(firsts) == 50
 
 
-def test_buckets_hold_examples_of_like_lengths():
+def test_buckets_hold_examples_of_similar_lengths():
     rng = np.random.default_rng(0)
     lengths = rng.integers(1, 100, 1_003)
     order = Order(1_003, 8, 2, shuffle=True, seed=1)
-    bucketed = visited(order, lengths=Resident(lengths))
+    bucketed = visit(order, lengths=Resident(lengths))
     spread = np.mean([np.ptp(lengths[batch]) for batch in bucketed])
-    assert spread < 8 < np.mean([np.ptp(lengths[batch]) for batch in visited(order)])
+    assert spread < 8 < np.mean([np.ptp(lengths[batch]) for batch in visit(order)])
     assert sorted(chain(*bucketed)) == sorted([*range(1_003)] * 2)
     means = np.array([lengths[batch].mean() for batch in bucketed[:64]])
     assert abs(np.corrcoef(means, np.arange(64))[0, 1]) < 0.5
     for start in (1, 63, 64, 100, 249, 250, 251):
-        assert visited(order, start, lengths=Resident(lengths)) == bucketed[start:]
+        assert visit(order, start, lengths=Resident(lengths)) == bucketed[start:]
 
 
 def test_arrays():
@@ -138,7 +138,7 @@ def test_arrays():
     np.testing.assert_array_equal(features["b"][:, 0], labels * 2)
 
 
-def test_arrays_of_text_and_no_labels():
+def test_arrays_of_strings_without_labels():
     pipeline = ArrayPipeline(np.array(["a", "bb", "c"]), batch_size=2, num_epochs=1, shuffle=False)
     assert [features["features"].tolist() for features, _ in batches_of(pipeline)] == [
         [b"a", b"bb"],
@@ -169,7 +169,7 @@ def test_workers_share_arrays():
         ({}, None, "first axis"),
     ],
 )
-def test_arrays_that_do_not_fit(x, y, message):
+def test_arrays_of_wrong_shapes(x, y, message):
     with pytest.raises(ValueError, match=message):
         ArrayPipeline(x, y)
 
@@ -177,11 +177,11 @@ def test_arrays_that_do_not_fit(x, y, message):
 def test_too_few_examples():
     with pytest.raises(DataError, match="no examples"):
         ArrayPipeline(np.zeros((0, 2)))
-    with pytest.raises(DataError, match="make no batch of 4"):
+    with pytest.raises(DataError, match="too few for a batch of 4"):
         ArrayPipeline(np.zeros((3, 2)), batch_size=4, num_epochs=1, drop_remainder=True)
 
 
-def test_what_is_left_out_follows_from_the_mode():
+def test_defaults_depend_on_the_mode():
     x = np.arange(8)
     training, evaluation = (
         ArrayPipeline(x, batch_size=8, seed=1),

@@ -116,7 +116,7 @@ def test_a_data_set_of_tensorflow_serves_too(tmp_path, blobs, known):
 def test_a_data_set_of_triples_and_other_things_are_refused(tmp_path, blobs):
     x, y = blobs
     estimator = make_estimator(tmp_path)
-    with pytest.raises(DataError, match="yields 3 things"):
+    with pytest.raises(DataError, match="yields a tuple of 3"):
         estimator.train(lambda: tf.data.Dataset.from_tensor_slices((x, y, y)).batch(4), steps=1)
     with pytest.raises(DataError, match="not ndarray"):
         estimator.train(lambda: x, steps=1)

@@ -1,7 +1,8 @@
-"""The pipeline: its numbers, its errors, and the checks of plx."""
+"""The batches and errors of the pipeline, and the checks of plx."""
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from plx_jsonl.examples import houses
 from plx_jsonl.pipeline import JSONLinesPipeline
 
@@ -9,7 +10,7 @@ from plx_core import testing
 from plx_core.errors import CorruptData, DataError
 
 
-def test_the_numbers_are_those_of_the_lines(tmp_path):
+def test_batches_hold_the_numbers_of_the_lines(tmp_path):
     pipeline = JSONLinesPipeline(**houses(tmp_path)["params"], batch_size=4, mode="eval")
     (features, labels), *_ = pipeline.dataset().as_numpy_iterator()
     assert features["x"].tolist() == [[0.0, 0.0], [1.0, 0.5], [2.0, 1.0], [3.0, 1.5]]
@@ -17,22 +18,35 @@ def test_the_numbers_are_those_of_the_lines(tmp_path):
     assert pipeline.num_batches == 3
 
 
-def test_a_line_that_is_no_json_is_named(tmp_path):
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"size" [3, 1.5], "price": 3.0}', "0.jsonl, at byte 99: not a line of JSON"),
+        ("[3, 1.5, 3.0]", "0.jsonl, at byte 99: expected an object, got a list"),
+        ('{"size": [3], "price": 3.0}', "expected 2 numbers in size, as in the first line"),
+        ('{"size": "3", "price": 3.0}', "expected a number or a list of numbers in size, got '3'"),
+    ],
+)
+def test_a_corrupt_line_is_located(tmp_path, line, message):
     params = houses(tmp_path)["params"]
     path = tmp_path / "0.jsonl"
-    path.write_text(path.read_text().replace('{"size": [3', '{"size" [3'))
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([*lines[:3], line, *lines[4:]]) + "\n")
     pipeline = JSONLinesPipeline(**params, mode="eval")
-    with pytest.raises(Exception, match="not a line of JSON"):
+    with pytest.raises(tf.errors.OpError):
         list(pipeline.dataset())
-    assert isinstance(pipeline.failure(), CorruptData)
-    assert f"{path}, at byte" in str(pipeline.failure())
+    failure = pipeline.failure()
+    assert isinstance(failure, CorruptData)
+    assert str(failure).startswith("example 3: ")
+    assert message in str(failure)
+    assert "plx_core.errors" not in str(failure)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"data_files": "nowhere/*.jsonl"}, "there is no file nowhere"),
-        ({"labels": "cost"}, "labels: expected a number or a list of numbers in cost, got None"),
+        ({"labels": "cost"}, "expected a number or a list of numbers in cost, got None"),
     ],
 )
 def test_wrong_parameters_are_explained(tmp_path, change, message):
@@ -51,6 +65,6 @@ def test_an_epoch_has_every_line_once(tmp_path):
     assert labels[:10].tolist() != labels[10:].tolist()
 
 
-def test_every_part_passes_its_check():
+def test_the_plugin_passes_its_checks():
     results = testing.check_plugin("plx_jsonl.plugin")
     assert {result.outcome for result in results} == {"passed"}

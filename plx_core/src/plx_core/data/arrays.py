@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +16,7 @@ from plx_core.networks.graph import Graph
 from plx_core.state import Modes
 from plx_core.types import Nested, Tensor
 
-Arrays: TypeAlias = Annotated[Any, PythonOnly()]
+Arrays: TypeAlias = Annotated[Nested, PythonOnly()]
 """An array, or arrays by name."""
 
 
@@ -31,7 +31,7 @@ class ArrayPipeline(IndexedPipeline):
         num_epochs: the number of passes over the examples; when None, without end in training and
             one otherwise.
         shuffle: whether to reshuffle each epoch; when None, in training only.
-        drop_remainder: whether to leave out a short last batch.
+        drop_remainder: whether to drop a short last batch.
         feature_processors: layers to apply to features: a graph for each feature by name.
         seed: the seed of the order and of random layers.
         mode: one of `Modes`.
@@ -109,9 +109,14 @@ def numpy_input_fn(
 
 
 def _count_rows(parts: Nested) -> int:
+    """Return the size of the first axis of all arrays.
+
+    Raises:
+        ValueError: an array has no axes, the sizes differ, or there are no arrays.
+    """
     shapes = [np.shape(part) for part in tf.nest.flatten(parts)]
     if not shapes or any(len(shape) == 0 for shape in shapes):
-        raise ValueError("x and y are arrays with the examples along their first axis")
+        raise ValueError("x and y must be arrays with the examples along their first axis")
     if len({shape[0] for shape in shapes}) > 1:
         raise ValueError(
             f"x and y differ in their number of examples: shapes {', '.join(map(str, shapes))}"

@@ -1,4 +1,4 @@
-"""The bases of pipelines: batches in an order, and examples that are read by their index."""
+"""Base classes of pipelines with an `Order`, and of those that read examples by their index."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from plx_core.state import Modes
 from plx_core.types import Array, Dataset, Nested, Network, Tensor
 
 BLOCK = 256
-"""The number of examples that are tried at once when looking for one that cannot be read."""
+"""The number of examples to read at once in the search for one that cannot be read."""
 TRACE = re.compile(r"\s*\[(\[\{\{|Op:).*|\{\{[^}]*\}\}\s*", re.DOTALL)
-"""What TensorFlow adds to its messages."""
+"""The names and traces of operations that TensorFlow adds to its messages."""
 
 
 class BatchOptions(TypedDict, total=False):
@@ -41,7 +41,7 @@ class BatchOptions(TypedDict, total=False):
 
 
 def _spell_out_options(cls: type) -> None:
-    """Replace the `**options` of a constructor's signature by the options of its parent."""
+    """Replace `**options` in the signature of a constructor by the options of its parent."""
     init: Any = cls.__init__  # type: ignore[misc]
     *own, last = inspect.signature(init).parameters.values()
     if last.kind is not last.VAR_KEYWORD:
@@ -64,8 +64,8 @@ def _spell_out_options(cls: type) -> None:
 class OrderedPipeline(Pipeline):
     """A pipeline whose batches follow an `Order`.
 
-    A subclass passes `**options: Unpack[BatchOptions]` on to this constructor. Its own signature,
-    which is the schema of its config, then lists each option.
+    A subclass passes `**options: Unpack[BatchOptions]` on to this constructor. Each option then
+    appears in the signature of the subclass, which is the schema of its config.
 
     Args:
         num_examples: the number of examples.
@@ -74,7 +74,7 @@ class OrderedPipeline(Pipeline):
         num_epochs: the number of passes over the examples; when None, without end in training and
             one otherwise.
         shuffle: whether to reshuffle each epoch; when None, in training only.
-        drop_remainder: whether to leave out a short last batch.
+        drop_remainder: whether to drop a short last batch.
         feature_processors: layers to apply to features: a graph for each feature by name.
         seed: the seed of the order and of random layers.
         mode: one of `Modes`.
@@ -110,7 +110,8 @@ class OrderedPipeline(Pipeline):
     @property
     def element_spec(self) -> ElementSpec:
         """The features by name, and the labels."""
-        return (self._processors.features if self._processors else self._spec[0]), self._spec[1]
+        features, labels = self._spec
+        return (self._processors.features, labels) if self._processors else (features, labels)
 
     @property
     def num_batches(self) -> int | None:
@@ -134,8 +135,8 @@ class IndexedPipeline(OrderedPipeline):
     Args:
         num_examples: the number of examples.
         spec: the features and labels before processing.
-        lengths: the length of each example, int64 [n], to batch examples of similar lengths; None
-            for no such bucketing.
+        lengths: the length of each example, int64 [n], to batch examples of similar lengths; when
+            None, examples are batched regardless of length.
         options: see `OrderedPipeline`.
     """
 
@@ -151,10 +152,10 @@ class IndexedPipeline(OrderedPipeline):
 
     @abstractmethod
     def _read(self, indices: Tensor) -> tuple[dict[str, Tensor], Nested]:
-        """Return the (features, labels) of examples, int64 [b]; traced into a graph."""
+        """Return the (features, labels) at indices, int64 [b]; traced into a graph."""
 
     def _prepare(self) -> bool:
-        """Load what is to be in memory; return whether reading only gathers rows from there."""
+        """Load data into memory if needed; return whether `_read` only gathers rows from memory."""
         return False
 
     def dataset(self, start: int = 0) -> Dataset:
@@ -198,5 +199,7 @@ def _error(read: Callable[[Tensor], Nested], first: int, end: int) -> str | None
     try:
         read(tf.range(first, end, dtype=tf.int64))
     except tf.errors.OpError as error:
-        return TRACE.sub("", error.message).rpartition("\n")[2].strip()
+        # The traceback of a Python function ends with its exception, after the exception's class.
+        reason = TRACE.sub("", error.message).rpartition("\n")[2].strip()
+        return reason.removeprefix("plx_core.errors.CorruptData: ")
     return None

@@ -1,7 +1,7 @@
 """The order in which a pipeline visits its examples.
 
-The examples of batch k depend only on the seed, the number of examples and k. So a run that resumes
-needs only the number of its next batch.
+The examples of a batch depend only on the fields of an `Order` and on the number of the batch. So a
+run that resumes needs only the number of its next batch.
 """
 
 from __future__ import annotations

@@ -19,6 +19,14 @@ _ENDLESS = 2**63 - 1
 _SPREAD = 1_000_003
 
 
+class DatasetOptions(BatchOptions, total=False):
+    """The options of a pipeline that reads a `tf.data.Dataset`; see `TFDatasetPipeline`."""
+
+    shuffle_buffer: PositiveInt
+    dynamic_pad: bool
+    cache: bool
+
+
 class TFDatasetPipeline(OrderedPipeline):
     """A `tf.data.Dataset` of single examples: (features, labels), or features alone.
 
@@ -128,11 +136,7 @@ class TFDSPipeline(TFDatasetPipeline):
         data_dir: the folder of prepared data sets; when None, the default folder of
             TensorFlow Datasets.
         download: whether to download a data set that is not prepared yet.
-        shuffle_buffer: the number of examples, read ahead, from which the next one is drawn; see
-            `TFDatasetPipeline`.
-        dynamic_pad: pad examples of different shapes with zeros to the largest of their batch.
-        cache: whether to keep the examples in memory.
-        options: see `plx_core.OrderedPipeline`.
+        options: see `TFDatasetPipeline`.
 
     Raises:
         DataError: tensorflow-datasets is not installed, or has no such data set or split.
@@ -145,21 +149,9 @@ class TFDSPipeline(TFDatasetPipeline):
         split: str = "train",
         data_dir: str | None = None,
         download: bool = False,
-        *,
-        shuffle_buffer: PositiveInt = 10_000,
-        dynamic_pad: bool = False,
-        cache: bool = False,
-        **options: Unpack[BatchOptions],
+        **options: Unpack[DatasetOptions],
     ) -> None:
-        examples = load_tfds(name, split, data_dir, download)
-        super().__init__(
-            examples,
-            labels,
-            shuffle_buffer=shuffle_buffer,
-            dynamic_pad=dynamic_pad,
-            cache=cache,
-            **options,
-        )
+        super().__init__(load_tfds(name, split, data_dir, download), labels, **options)
 
 
 def load_tfds(name: str, split: str, data_dir: str | None, download: bool) -> Dataset:

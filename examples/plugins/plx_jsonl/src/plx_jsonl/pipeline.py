@@ -18,7 +18,7 @@ from plx_core.types import Array, Labels, Tensor
 
 
 class Lines:
-    """The lines of some files, by number; only the offset of each line is in memory.
+    """The lines of files, by number; only their positions are kept in memory.
 
     Args:
         paths: the files, in order.
@@ -62,11 +62,11 @@ class Lines:
 
 
 class JSONLinesPipeline(IndexedPipeline):
-    """Reads JSON objects, one a line; features and labels are float32 [batch, n].
+    """JSON objects, one a line; features and labels are float32 [batch, n].
 
     Args:
         data_files: one or more files; `*` and `?` are wildcards.
-        features: for each feature the fields to concatenate; a field is a number or a list of
+        features: for each feature, the fields to concatenate; a field is a number or a list of
             numbers.
         labels: one or more fields; no labels when None.
         options: see `plx_core.IndexedPipeline`.
@@ -87,68 +87,53 @@ class JSONLinesPipeline(IndexedPipeline):
         self._lines = Lines([Path(name) for name in names])
         if not len(self._lines):
             raise DataError(f"there is no line in {', '.join(names)}")
-        self._columns = {f"feature {name}": fields for name, fields in features.items()}
+        self._features = list(features)
+        self._columns = list(features.values())
         if labels is not None:
-            self._columns["labels"] = [labels] if isinstance(labels, str) else labels
+            self._columns.append([labels] if isinstance(labels, str) else labels)
         first = self._lines.read(0)
-        self._widths = {
-            name: len(_row(first, name, fields)) for name, fields in self._columns.items()
-        }
-        self._failure: Exception | None = None
-        specs = {
-            name: tf.TensorSpec((None, width), tf.float32) for name, width in self._widths.items()
-        }
-        super().__init__(len(self._lines), self._split(specs), **options)
-
-    def failure(self) -> Exception | None:
-        """Return the error of the line that could not be read, if any."""
-        return self._failure
+        self._specs = [
+            tf.TensorSpec((None, len(_numbers(first, fields))), tf.float32)
+            for fields in self._columns
+        ]
+        super().__init__(len(self._lines), self._split(self._specs), **options)
 
     def _read(self, indices: Tensor) -> tuple[dict[str, Tensor], Labels]:
-        columns = tf.numpy_function(self._rows, [indices], [tf.float32] * len(self._columns))
+        columns = tf.numpy_function(self._rows, [indices], [spec.dtype for spec in self._specs])
         return self._split(
-            {
-                name: tf.ensure_shape(column, (None, self._widths[name]))
-                for name, column in zip(self._columns, columns, strict=True)
-            }
+            [
+                tf.ensure_shape(column, spec.shape)
+                for column, spec in zip(columns, self._specs, strict=True)
+            ]
         )
 
+    def _split(self, columns: Sequence[Tensor]) -> tuple[dict[str, Tensor], Labels]:
+        """Split columns into features by name and labels."""
+        count = len(self._features)
+        features = dict(zip(self._features, columns[:count], strict=True))
+        return features, columns[count] if len(columns) > count else {}
+
     def _rows(self, indices: Array) -> list[Array]:
-        try:
-            records = [self._lines.read(index) for index in indices.tolist()]
-            return [self._column(records, name, fields) for name, fields in self._columns.items()]
-        except CorruptData as error:
-            self._failure = error
-            raise
-
-    def _column(self, records: list[dict[str, Any]], name: str, fields: Sequence[str]) -> Array:
-        rows = [_row(record, name, fields) for record in records]
-        width = self._widths[name]
-        for row in rows:
-            if len(row) != width:
+        """Read the columns, float32 [b, n] each, of lines."""
+        records = [self._lines.read(index) for index in indices.tolist()]
+        columns = []
+        for fields, spec in zip(self._columns, self._specs, strict=True):
+            rows = [_numbers(record, fields) for record in records]
+            if any(len(row) != spec.shape[1] for row in rows):
                 raise CorruptData(
-                    f"{name}: the first line has {width} numbers, and a later one {len(row)}"
+                    f"expected {spec.shape[1]} numbers in {', '.join(fields)}, as in the first line"
                 )
-        return np.array(rows, np.float32)
-
-    def _split(self, columns: Mapping[str, Any]) -> tuple[dict[str, Tensor], Labels]:
-        features = {
-            name.removeprefix("feature "): column
-            for name, column in columns.items()
-            if name != "labels"
-        }
-        return features, columns.get("labels", {})
+            columns.append(np.array(rows, np.float32))
+        return columns
 
 
-def _row(record: Mapping[str, Any], name: str, fields: Sequence[str]) -> list[float]:
-    """Return the numbers of some fields, concatenated."""
+def _numbers(record: Mapping[str, Any], fields: Sequence[str]) -> list[float]:
+    """Return the numbers in fields, concatenated."""
     numbers: list[float] = []
     for field in fields:
         value = record.get(field)
         values = value if isinstance(value, list) else [value]
         if not all(isinstance(number, (int, float)) for number in values):
-            raise CorruptData(
-                f"{name}: expected a number or a list of numbers in {field}, got {value!r}"
-            )
+            raise CorruptData(f"expected a number or a list of numbers in {field}, got {value!r}")
         numbers += values
     return numbers
