@@ -231,7 +231,7 @@ def test_pretraining_stops_and_goes_on_exactly(file, tmp_path):
 
 
 def test_what_needs_demonstrations_says_so(tmp_path):
-    with pytest.raises(ComponentError, match="such as DemonstrationMemory, in place of Memory"):
+    with pytest.raises(ComponentError, match="such as DemonstrationMemory, instead of Memory"):
         agent_of(tmp_path / "run", "Memory").train(GymEnvironment(Corridor), max_steps=1)
     graph = plx.Graph(layers=[{"Dense": {"units": 4}}], input_layers=["state"])
     plain = plx.Agent(
@@ -239,7 +239,7 @@ def test_what_needs_demonstrations_says_so(tmp_path):
         "Memory",
         tmp_path / "plain",
     )
-    with pytest.raises(ComponentError, match="pretrain_steps is 5, and the Memory holds nothing"):
+    with pytest.raises(ComponentError, match="pretrain_steps is 5, but the Memory holds nothing"):
         plain.train(GymEnvironment(Corridor), max_steps=1, pretrain_steps=5)
 
 
