@@ -36,13 +36,12 @@ if TYPE_CHECKING:
     from plx_core.config.check import check_config
     from plx_core.config.sections import EnvironmentConfig, RunConfig
     from plx_core.data.arrays import ArrayPipeline, numpy_input_fn
-    from plx_core.data.batches import ElementSpec, batches, bytes_per_example
+    from plx_core.data.batches import ElementSpec, Resident, batches, bytes_per_example
     from plx_core.data.feature_processors import Processors, processing
     from plx_core.data.indexed import BatchOptions, IndexedPipeline, OrderedPipeline
     from plx_core.data.input_fn import as_pipeline
     from plx_core.data.order import Order, make_order
     from plx_core.data.pipeline import Pipeline
-    from plx_core.data.resident import Resident
     from plx_core.engine.gradients import clip_gradients
     from plx_core.engine.variables import assign_variables
     from plx_core.experiments.from_config import create_experiment, create_rl_experiment
@@ -100,6 +99,7 @@ _EXPORTS = {
     ),
     "plx_core.data.batches": (
         "ElementSpec",
+        "Resident",
         "batches",
         "bytes_per_example",
     ),
@@ -118,7 +118,6 @@ _EXPORTS = {
         "make_order",
     ),
     "plx_core.data.pipeline": ("Pipeline",),
-    "plx_core.data.resident": ("Resident",),
     "plx_core.engine.gradients": ("clip_gradients",),
     "plx_core.engine.variables": ("assign_variables",),
     "plx_core.experiments.from_config": (

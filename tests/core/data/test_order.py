@@ -11,9 +11,8 @@ from tests.contract import batches_of, check_pipeline
 
 from plx_core.data import batches as batches_module
 from plx_core.data.arrays import ArrayPipeline, numpy_input_fn
-from plx_core.data.batches import batches
+from plx_core.data.batches import Resident, batches
 from plx_core.data.order import Order
-from plx_core.data.resident import Resident
 from plx_core.errors import DataError
 
 

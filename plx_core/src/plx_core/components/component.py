@@ -268,15 +268,51 @@ def _build_all(value: object, supplied: Mapping[str, object]) -> object:
 
 @functools.cache
 def converter() -> cattrs.Converter:
-    """Return the cattrs converter of configs, which keeps components as data.
+    """Return the cattrs converter of configs: strict, so that no value is coerced.
 
-    It is built on first use, because importing cattrs takes about 90 ms.
+    It rejects unknown keys and values of a wrong type. Components, and unions that the schema has
+    already checked, are left unchanged. It is built on first use, because importing cattrs takes
+    about 90 ms.
     """
-    from plx_core.components.strict_converter import strict_converter, unchanged
+    import cattrs
 
-    result = strict_converter()
-    result.register_structure_hook(Component, unchanged)
+    result = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+    for scalar in (bool, int, float, str):
+        result.register_structure_hook(scalar, _strict(scalar))
+    result.register_structure_hook_func(_is_component_hint, _unchanged)
+    result.register_structure_hook_func(_is_union_of_plain_values, _unchanged)
+    result.register_structure_hook(Component, _unchanged)
     result.register_unstructure_hook(
         Component, lambda component: {component.name: result.unstructure(dict(component.params))}
     )
     return result
+
+
+def _unchanged(value: T, _: object) -> T:
+    """Return the value: a structure hook for values that need no conversion."""
+    return value
+
+
+def _strict(scalar: type) -> Callable[[object, object], object]:
+    def hook(value: object, _: object) -> object:
+        if isinstance(value, scalar) and isinstance(value, bool) is (scalar is bool):
+            return value
+        if scalar is float and isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        raise ValueError(f"expected {scalar.__name__}, got {value!r}")
+
+    return hook
+
+
+def _is_component_hint(hint: object) -> bool:
+    return get_origin(hint) is Annotated and any(
+        isinstance(extra, Of) for extra in get_args(hint)[1:]
+    )
+
+
+def _is_union_of_plain_values(hint: object) -> bool:
+    """Return whether a hint is a union without classes, between which cattrs refuses to choose."""
+    if get_origin(hint) not in (Union, UnionType):
+        return False
+    members = [member for member in get_args(hint) if member is not type(None)]
+    return len(members) > 1 and not any(attrs.has(member) for member in members)

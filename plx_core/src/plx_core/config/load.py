@@ -12,7 +12,7 @@ from typing import Any
 
 from attrs import frozen
 
-from plx_core.components.config_objects import takes_weights_of_2017
+from plx_core.components.config_objects import WEIGHTS
 from plx_core.components.json_schema import Schema, class_schema
 from plx_core.config.sections import ExperimentConfig
 from plx_core.config.yaml_tree import (
@@ -99,7 +99,7 @@ def _translate_2017(root: MapNode) -> MapNode:
         from plx_core.config.polyaxon_2017 import split_dropout
 
         root = split_dropout(root)
-    if any(_is_weighted_loss(node) for node in walk(root)):
+    if any(_has_weights(node) for node in walk(root)):
         from plx_core.config.polyaxon_2017 import with_weighted_losses
 
         root = with_weighted_losses(root)
@@ -112,12 +112,9 @@ def _is_dense_with_dropout(node: Node) -> bool:
     return isinstance(params, MapNode) and "dropout" in params.items
 
 
-def _is_weighted_loss(node: Node) -> bool:
-    """Return whether a node is 2017's `MeanSquaredError` with weights, which Keras's has not."""
-    return isinstance(node, MapNode) and any(
-        isinstance(params, MapNode) and takes_weights_of_2017(name, params.items)
-        for name, params in node.items.items()
-    )
+def _has_weights(node: Node) -> bool:
+    """Return whether a node may be the parameters of a loss of 2017 with weights."""
+    return isinstance(node, MapNode) and not WEIGHTS.isdisjoint(node.items)
 
 
 def _with_bases(path: Path, chain: tuple[Path, ...]) -> Node:

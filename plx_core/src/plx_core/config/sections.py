@@ -211,6 +211,8 @@ def __getattr__(name: str) -> Callable[..., Component]:
     `OptimizerConfig(module="sgd", learning_rate=0.01)` names the kind, and
     `SGDConfig(learning_rate=0.01)` names the component. Both make a `plx_core.Component`.
     """
+    if not name.endswith("Config"):
+        raise AttributeError(f"module {__name__} has no attribute {name}")
     from plx_core.components.config_objects import config_maker
 
     return config_maker(name)

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from plx_core.annotations import PositiveInt, PythonOnly
+from plx_core.data.batches import Resident
 from plx_core.data.indexed import IndexedPipeline
-from plx_core.data.resident import Resident
 from plx_core.networks.graph import Graph
 from plx_core.state import Modes
 from plx_core.types import Nested, Tensor

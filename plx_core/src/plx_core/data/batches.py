@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from plx_core.data.order import Order, mix_int
-from plx_core.data.resident import Resident
 from plx_core.types import Dataset, Nested, Tensor
 
 ElementSpec: TypeAlias = tuple[dict[str, tf.TensorSpec], Nested]
@@ -28,11 +27,38 @@ MOST_INDICES = 2**16
 MOST_BYTES = 2**21
 """About the largest size of a block gathered from memory, since few calls are faster than many."""
 
+_ANONYMOUS = "cd2c89b7-88b7-44c8-ad83-06c2a9158347"
+"""TensorFlow's name for a resource that lives as long as its handle."""
+
 _STRING_BYTES = 64
 _ENDLESS = np.iinfo(np.int64).max
 
 _no_autograph = tf.autograph.experimental.do_not_convert
 """Skip AutoGraph's conversion of a dataset's function, which takes long and has no effect."""
+
+
+class Resident:
+    """An array that datasets gather rows from.
+
+    It is a resource: a tensor that a dataset's function captures is copied into every graph, and a
+    graph may not exceed 2 GB.
+    """
+
+    def __init__(self, values: Nested) -> None:
+        with tf.init_scope(), tf.device("CPU:0"):
+            tensor = tf.convert_to_tensor(values)
+            self.spec = tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
+            self._handle = tf.raw_ops.VarHandleOp(
+                dtype=tensor.dtype, shape=tensor.shape, shared_name=_ANONYMOUS
+            )
+            tf.raw_ops.AssignVariableOp(resource=self._handle, value=tensor)
+
+    def gather(self, indices: Tensor) -> Tensor:
+        """Return the rows, [b, …], at int64 [b] indices."""
+        rows = tf.raw_ops.ResourceGather(
+            resource=self._handle, indices=indices, dtype=self.spec.dtype
+        )
+        return tf.ensure_shape(rows, self.spec.shape)
 
 
 def batches(

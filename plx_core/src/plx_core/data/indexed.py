@@ -12,11 +12,10 @@ from typing import Any, Self, TypedDict, Unpack, get_type_hints
 import tensorflow as tf
 
 from plx_core.annotations import PositiveInt
-from plx_core.data.batches import ElementSpec, batches, bytes_per_example
+from plx_core.data.batches import ElementSpec, Resident, batches, bytes_per_example
 from plx_core.data.feature_processors import Processors, processing
 from plx_core.data.order import make_order
 from plx_core.data.pipeline import Pipeline
-from plx_core.data.resident import Resident
 from plx_core.errors import CorruptData
 from plx_core.networks.graph import Graph
 from plx_core.state import Modes

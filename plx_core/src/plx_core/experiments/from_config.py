@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -15,14 +15,15 @@ from plx_core.data.input_fn import as_pipeline
 from plx_core.data.pipeline import Pipeline
 from plx_core.errors import ComponentError, PlxError
 from plx_core.experiments.experiment import BaseExperiment
-from plx_core.experiments.reinforcement import RLExperiment
 from plx_core.experiments.supervised import Experiment
 from plx_core.models.spec import EstimatorSpec
-from plx_core.reinforcement.agent import EVALUATION_SEED, Agent
-from plx_core.reinforcement.interfaces import Environment
 from plx_core.state import Modes
 from plx_core.supervised.estimator import Estimator
 from plx_core.types import Features, Labels, Space
+
+if TYPE_CHECKING:
+    from plx_core.experiments.reinforcement import RLExperiment
+    from plx_core.reinforcement.interfaces import Environment
 
 RUNS = "runs"
 """The folder of the run directories of configs that name none."""
@@ -82,6 +83,8 @@ def create_rl_experiment(
     Raises:
         ComponentError: the config trains no agent.
     """
+    from plx_core.experiments.reinforcement import RLExperiment
+
     experiment = create_experiment(config, output_dir)
     if not isinstance(experiment, RLExperiment):
         raise ComponentError(
@@ -110,6 +113,10 @@ def _supervised_experiment(checked: CheckedConfig, model_dir: Path) -> Experimen
 
 
 def _rl_experiment(checked: CheckedConfig, model_dir: Path) -> RLExperiment:
+    # A supervised run does not import what only agents need.
+    from plx_core.experiments.reinforcement import RLExperiment
+    from plx_core.reinforcement.agent import EVALUATION_SEED, Agent
+
     sections = checked.config
     train, evaluation = sections.train, sections.eval
     seed = sections.environment.seed
