@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 from attrs import field, frozen
 
 from plx_core.models.bridge import SampleFn
+from plx_core.networks.fitted_layers import require_fitted
 from plx_core.types import Features, Labels, Metric, Nested, Optimizer, Tensor
 
 if TYPE_CHECKING:
@@ -68,6 +69,10 @@ class EstimatorSpec:
     clip_gradients: float | None = None
     clip_embed_gradients: float | None = None
     summaries: frozenset[str] = frozenset(DEFAULT_SUMMARIES)
+
+    def __attrs_post_init__(self) -> None:
+        for layer in self.network._flatten_layers(include_self=False):
+            require_fitted(layer)
 
     @property
     def is_agent(self) -> bool:

@@ -13,6 +13,7 @@ from plx_core.annotations import GraphFn, Layer, Of
 from plx_core.components.component import Component, parameter_names
 from plx_core.components.graph_keys import INBOUND
 from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean, reason_of
+from plx_core.networks.fitted_layers import require_fitted
 from plx_core.plugins.registry import snake_case
 from plx_core.types import Features, Labels, Nested, Tensor
 
@@ -261,6 +262,10 @@ def _place(
     name = params.get("name") or _unique(snake_case(item.name.rpartition("/")[2]), counts)
     if hasattr(layer, "name"):
         layer.name = f"{prefix}_{name}" if prefix else name
+    try:
+        require_fitted(layer)
+    except ComponentError as error:
+        raise _error(item, str(error)) from error
     return PlacedLayer(item, layer, name, inbound)
 
 
