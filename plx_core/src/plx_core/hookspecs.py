@@ -163,6 +163,17 @@ def provide_commands() -> Mapping[str, str]:  # type: ignore[empty-body]
 
 
 @hookspec
+def provide_sections() -> Mapping[str, type | str]:  # type: ignore[empty-body]
+    """Provide sections of experiment files: a key at the top of the file to its class.
+
+    `{"report": "acme_plx.report:ReportConfig"}` lets a file say `report: {…}`. The class is an
+    attrs class: its fields are the keys, with their types, defaults and `help`. Where it has a
+    method `check(checked)`, `check_config` calls it with the `CheckedConfig`, and it raises a
+    `ConfigError` with every mistake. `CheckedConfig.sections` has the object.
+    """
+
+
+@hookspec
 def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, Any] | str]]:  # type: ignore[empty-body]
     """Provide examples for the conformance checks: kind to name to the arguments of the check.
 
@@ -187,6 +198,7 @@ FURTHER: tuple[str, ...] = (
     "provide_aliases",
     "provide_parameter_aliases",
     "provide_commands",
+    "provide_sections",
     "provide_examples",
     "provide_run_observers",
 )

@@ -6,17 +6,17 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from attrs import evolve, field, frozen
 
 from plx_core.components.component import Component, converter, structure
-from plx_core.components.json_schema import class_schema
+from plx_core.components.json_schema import Schema, class_schema
 from plx_core.components.schema_cache import Signatures, stamp
-from plx_core.config.load import Permissions, load_tree
+from plx_core.config.load import Permissions, load_tree, override
 from plx_core.config.sections import ExperimentConfig
 from plx_core.config.validate import Reader, plain
-from plx_core.config.yaml_tree import ListNode, MapNode, ScalarNode
+from plx_core.config.yaml_tree import ListNode, MapNode, ScalarNode, copy, to_python
 from plx_core.errors import ComponentError, ConfigError, Place, PlxError, Problem
 from plx_core.plugins.discovery import add_module, load_plugins
 from plx_core.plugins.registry import Registry
@@ -30,23 +30,51 @@ class CheckedConfig:
         config: the sections.
         resolved: the same as plain data, with all defaults.
         registry: the registry that has its components.
+        sections: the sections of plug-ins, by key.
         plugins: the plug-ins that it uses, with their versions.
         places: where each value was written, by path.
         fingerprint: a hash of everything that the shapes depend on: the values, the files of data
             and of components, and the versions.
+        tree: the config as it was written, with bases and overrides merged.
+        allowed: what it may read and load.
     """
 
     config: ExperimentConfig
     resolved: dict[str, Any]
     registry: Registry
+    sections: Mapping[str, Any]
     plugins: Mapping[str, str]
     places: Mapping[str, Place] = field(repr=False)
     fingerprint: str
+    tree: MapNode = field(repr=False)
+    allowed: Permissions = field(repr=False)
 
     @property
     def is_reinforcement(self) -> bool:
         """Whether the experiment trains an agent."""
         return self.config.agent is not None or self.config.train.env is not None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The config as it was written, as plain data; without the sections of plug-ins."""
+        data: dict[str, Any] = to_python(self.tree)
+        return {key: value for key, value in data.items() if key not in self.sections}
+
+    def override(self, values: Mapping[str, Any], place: Place | None = None) -> CheckedConfig:
+        """Return the config with other values, and without the sections of plug-ins.
+
+        Args:
+            values: values by path, as for `--set`.
+            place: the place of the values, for messages; each path's own `--set` if None.
+
+        Raises:
+            ConfigError: the result is wrong; has every mistake.
+        """
+        tree = cast("MapNode", copy(self.tree))
+        for section in self.sections:
+            del tree.items[section]
+        override(tree, values, place)
+        return _check_tree(tree, self.registry, self.allowed)
 
     def locate(self, error: PlxError, component: Component) -> ConfigError:
         """Add places to an error of a component.
@@ -102,27 +130,62 @@ def check_config(
     allowed = allowed or Permissions()
     tree = load_tree(config, sets, allowed)
     registry = registry or Registry(load_plugins(allowed.plugins))
+    return _check_tree(tree, registry, allowed)
+
+
+def _check_tree(tree: MapNode, registry: Registry, allowed: Permissions) -> CheckedConfig:
     problems = _load_named_plugins(tree, registry, allowed)
+    schema = class_schema(ExperimentConfig)
+    classes = _section_classes(tree, schema, registry, problems)
+    schema["properties"] |= {name: class_schema(cls) for name, cls in classes.items()}
     signatures = Signatures()
     reader = Reader(registry, signatures)
-    values = reader.read(tree, class_schema(ExperimentConfig))
+    values = reader.read(tree, schema)
     signatures.save()
     problems += reader.problems
     if not problems:
         problems = _check_sections(values, reader.places)
     if problems:
         raise ConfigError(sorted(problems, key=in_order))
-    sections = structure(values, ExperimentConfig)
-    resolved = plain(converter().unstructure(sections) | {"model": sections.model}, signatures)
+    sections: dict[str, Any] = {
+        name: structure(values.pop(name), cls) for name, cls in classes.items()
+    }
+    config = structure(values, ExperimentConfig)
+    resolved = plain(converter().unstructure(config) | {"model": config.model}, signatures)
     signatures.save()
-    return CheckedConfig(
-        sections,
+    checked = CheckedConfig(
+        config,
         resolved,
         registry,
+        sections,
         dict(reader.used),
         reader.places,
         _fingerprint(resolved, reader),
+        tree,
+        allowed,
     )
+    for section in sections.values():
+        if hasattr(section, "check"):
+            section.check(checked)
+    return checked
+
+
+def _section_classes(
+    tree: MapNode, schema: Schema, registry: Registry, problems: list[Problem]
+) -> dict[str, type]:
+    """Return the classes of the sections of plug-ins that a config has."""
+    classes: dict[str, type] = {}
+    for name in tree.items:
+        if name in schema["properties"]:
+            continue
+        try:
+            entry = registry.find_section(name)
+            if entry is not None:
+                classes[name] = cast("type", entry.load())
+        except PlxError as error:
+            problems.append(Problem(name, str(error), tree.key_places[name]))
+            schema["properties"][name] = {}
+    return classes
 
 
 def _load_named_plugins(tree: MapNode, registry: Registry, allowed: Permissions) -> list[Problem]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from plx_core.components.json_schema import Schema, class_schema
 from plx_core.components.schema_cache import Signatures, add_older_names
 from plx_core.config.sections import ExperimentConfig
@@ -19,6 +21,11 @@ def editor_schema(registry: Registry, signatures: Signatures) -> Schema:
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
         "description": "the files that this one is merged over",
     }
+    for entry in registry.sections():
+        try:
+            root["properties"][entry.name] = _portable(class_schema(cast("type", entry.load())))
+        except PlxError:
+            continue
     root["required"] = []  # required keys may be in a file that this one extends
     definitions = {kind: _kind_schema(kind, registry, signatures) for kind in KINDS}
     signatures.save()

@@ -176,10 +176,40 @@ def _apply_set(root: MapNode, text: str) -> None:
     """
     place = Place(f"--set {text}")
     path, separator, value = text.partition("=")
-    keys = [key for key in path.strip().split(".") if key]
-    if not separator or not keys:
+    if not separator or not _keys(path):
         raise ConfigError([Problem("", "expected a.b=value", place)])
     node = parse(value, place.source) if value.strip() else ScalarNode("", plain=True)
+    _set(root, path.strip(), node, place)
+
+
+def override(root: MapNode, values: Mapping[str, Any], place: Place | None = None) -> None:
+    """Set the values of a tree.
+
+    Args:
+        root: the tree.
+        values: plain data by path, as for `--set`.
+        place: the place of the values, for messages; each path's own `--set` if None.
+
+    Raises:
+        ConfigError: paths have an index that is not in the list; has every mistake.
+    """
+    problems: list[Problem] = []
+    for path, value in values.items():
+        try:
+            _set(root, path, from_python(value), place or Place(f"--set {path}={value}"))
+        except ConfigError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise ConfigError(problems)
+
+
+def _keys(path: str) -> list[str]:
+    """Return the keys and indices of a path such as `layers[0].Dense.units` or `layers.0.Dense`."""
+    return [key for key in re.sub(r"\[(\d+)\]", r".\1", path.strip()).split(".") if key]
+
+
+def _set(root: MapNode, path: str, node: Node, place: Place) -> None:
+    keys = _keys(path)
     _set_place(node, place)
     parent: MapNode | ListNode = root
     for key, following in itertools.pairwise(keys):

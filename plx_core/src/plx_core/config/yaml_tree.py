@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
-from attrs import define, field
+from attrs import define, evolve, field
 
 from plx_core.errors import ConfigError, Place, Problem
 
@@ -170,6 +170,16 @@ def to_python(node: Node) -> PlainData:
     if isinstance(node, ListNode):
         return [to_python(item) for item in node.items]
     return plain_value(node) if isinstance(node, ScalarNode) else node.value
+
+
+def copy(node: Node) -> Node:
+    """Return a copy of a tree; the objects of `ObjectNode`s are shared."""
+    if isinstance(node, MapNode):
+        items = {key: copy(value) for key, value in node.items.items()}
+        return MapNode(items, dict(node.key_places), node.place)
+    if isinstance(node, ListNode):
+        return ListNode([copy(item) for item in node.items], node.place)
+    return evolve(node)
 
 
 def walk(node: Node) -> Iterator[Node]:

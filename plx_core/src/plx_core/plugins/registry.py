@@ -14,7 +14,7 @@ from plx_core.plugins.discovery import Plugin, Plugins
 SINGULAR = (
     {kind: kind[:-1] for kind in KINDS}
     | {"losses": "loss", "memories": "memory", "activations": "activation"}
-    | {"commands": "command", "dynamics": "dynamics"}
+    | {"commands": "command", "dynamics": "dynamics", "sections": "section"}
 )
 INSTALL_HINTS = {
     "plx-layers": ("layers", "losses", "optimizers", "metrics", "schedules", "initializers",
@@ -150,6 +150,22 @@ class Registry:
                 _ambiguous("commands", bare, [evolve(match, name=bare) for match in matches])
             )
         return matches[0] if matches else None
+
+    def find_section(self, name: str) -> Entry | None:
+        """Return the section of this name in experiment files; None if no plug-in offers it.
+
+        Raises:
+            AmbiguousComponent: two plug-ins offer it.
+        """
+        matches = [entry for entry in self.sections() if entry.name == name]
+        if len(matches) > 1:
+            origins = " and ".join(entry.plugin.origin for entry in matches)
+            raise AmbiguousComponent(f"section {name} is offered by {origins}; uninstall one")
+        return matches[0] if matches else None
+
+    def sections(self) -> list[Entry]:
+        """Return the sections that plug-ins add to experiment files, sorted by name."""
+        return sorted(self._collect("sections"), key=lambda entry: (entry.name, entry.plugin.name))
 
     def aliases(self, entry: Entry) -> list[str]:
         """Return the aliases of a component."""
