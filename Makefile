@@ -8,7 +8,7 @@ PYTHON ?= $(firstword $(foreach name,python3 python3.13 python3.12 python3.11,$(
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-PACKAGES := plx_core plx_layers plx_rl plx_pipelines
+PACKAGES := plx_core plx_layers plx_rl plx_pipelines plx_scale
 PYTEST_ARGS ?= -n 2 --dist loadscope --no-loadscope-reorder --durations=20
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -30,10 +30,13 @@ from plx_core.hookspecs import KINDS, Factories, hookimpl
 if TYPE_CHECKING:
     from plx_core.annotations import GraphFn
     from plx_core.callbacks.callback import Callback
+    from plx_core.cli.options import Request, experiment_options
+    from plx_core.cli.tables import print_table
     from plx_core.components.component import Component, make, parameter_names
     from plx_core.components.json_schema import type_hints
     from plx_core.components.schema_cache import cache_dir
-    from plx_core.config.check import check_config
+    from plx_core.config.check import CheckedConfig, check_config
+    from plx_core.config.load import Permissions
     from plx_core.config.sections import EnvironmentConfig, RunConfig
     from plx_core.data.arrays import ArrayPipeline, numpy_input_fn
     from plx_core.data.batches import ElementSpec, Resident, batches, bytes_per_example
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from plx_core.data.pipeline import Pipeline
     from plx_core.engine.gradients import clip_gradients
     from plx_core.engine.variables import assign_variables
+    from plx_core.experiments.dry_run_cache import check_shapes
     from plx_core.experiments.from_config import create_experiment, create_rl_experiment
     from plx_core.experiments.reinforcement import RLExperiment
     from plx_core.experiments.supervised import Experiment
@@ -87,10 +91,18 @@ _EXPORTS = {
     ),
     "plx_core.components.json_schema": ("type_hints",),
     "plx_core.components.schema_cache": ("cache_dir",),
-    "plx_core.config.check": ("check_config",),
+    "plx_core.cli.options": (
+        "Request",
+        "experiment_options",
+    ),
+    "plx_core.cli.tables": ("print_table",),
+    "plx_core.config.check": (
+        "CheckedConfig",
+        "check_config",
+    ),
+    "plx_core.config.load": ("Permissions",),
     "plx_core.config.sections": (
         "EnvironmentConfig",
-        "Run",
         "RunConfig",
     ),
     "plx_core.data.arrays": (
@@ -120,6 +132,7 @@ _EXPORTS = {
     "plx_core.data.pipeline": ("Pipeline",),
     "plx_core.engine.gradients": ("clip_gradients",),
     "plx_core.engine.variables": ("assign_variables",),
+    "plx_core.experiments.dry_run_cache": ("check_shapes",),
     "plx_core.experiments.from_config": (
         "create_experiment",
         "create_rl_experiment",
@@ -208,6 +221,7 @@ __all__ = [
     "BridgeOutput",
     "BridgeSpec",
     "Callback",
+    "CheckedConfig",
     "Component",
     "ElementSpec",
     "Environment",
@@ -228,10 +242,12 @@ __all__ = [
     "Modes",
     "Order",
     "OrderedPipeline",
+    "Permissions",
     "Pipeline",
     "Policy",
     "Processors",
     "RLExperiment",
+    "Request",
     "Resident",
     "Run",
     "RunConfig",
@@ -252,9 +268,11 @@ __all__ = [
     "cache_dir",
     "call_graph_fn",
     "check_config",
+    "check_shapes",
     "clip_gradients",
     "create_experiment",
     "create_rl_experiment",
+    "experiment_options",
     "features_of",
     "follows_schedule",
     "hookimpl",
@@ -265,6 +283,7 @@ __all__ = [
     "numpy_input_fn",
     "parameter_names",
     "play_greedily",
+    "print_table",
     "processing",
     "snake_case",
     "type_hints",

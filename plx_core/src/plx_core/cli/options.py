@@ -50,6 +50,14 @@ class Request:
     sets: Sequence[str]
     plugins: Sequence[str]
 
+    def check(self) -> CheckedConfig:
+        """Load and check the file.
+
+        Raises:
+            ConfigError: with every mistake in the file.
+        """
+        return check_file(self.file, self.sets, self.plugins)
+
     def create_experiment(self, *, keep: bool = False) -> Experiment | RLExperiment:
         """Check the file and build its experiment.
 
@@ -59,7 +67,7 @@ class Request:
         Raises:
             ConfigError: with every mistake in the file.
         """
-        checked = check_file(self.file, self.sets, self.plugins)
+        checked = self.check()
         _configure_logging(checked.config.settings.logging.level)
         from plx_core.experiments.from_config import create_experiment
 

@@ -73,8 +73,18 @@ class CheckedConfig:
         tree = cast("MapNode", copy(self.tree))
         for section in self.sections:
             del tree.items[section]
-        override(tree, values, place)
-        return _check_tree(tree, self.registry, self.allowed)
+        problems: tuple[Problem, ...] = ()
+        try:
+            override(tree, values, place)
+        except ConfigError as error:
+            problems = error.problems
+        try:
+            checked = _check_tree(tree, self.registry, self.allowed)
+        except ConfigError as error:
+            problems += error.problems
+        if problems:
+            raise ConfigError(problems)
+        return checked
 
     def locate(self, error: PlxError, component: Component) -> ConfigError:
         """Add places to an error of a component.

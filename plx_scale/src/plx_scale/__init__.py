@@ -1,0 +1,1 @@
+"""Run experiments beyond one process, as a plug-in of plx."""

@@ -1,0 +1,1 @@
+"""Sweeps: train an experiment with other values, and find the best."""
