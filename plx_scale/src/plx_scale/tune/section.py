@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from attrs import field, frozen
 
 from plx_core.annotations import PositiveInt
 from plx_core.errors import ComponentError, ConfigError, Place, Problem, did_you_mean
-from plx_scale.tune.space import Dimension, Values, corners, parse, size_of
+from plx_scale.tune.space import (
+    Dimension,
+    Values,
+    as_choice,
+    corners,
+    grid_point,
+    parse,
+    size_of,
+)
 
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
@@ -20,8 +30,10 @@ if TYPE_CHECKING:
 
 SAMPLERS = {
     name: f"{name}Sampler" for name in ("TPE", "Random", "GP", "CmaEs", "QMC", "NSGAII", "NSGAIII")
-} | {"Grid": "BruteForceSampler"}
+}
 """The samplers of Optuna, by their names here."""
+GRID = "Grid"
+"""The sampler that tries every point of a finite space, in order."""
 
 PRUNERS = {
     name: f"{name}Pruner"
@@ -82,23 +94,31 @@ class TuneConfig:
             raise ComponentError(
                 "trials is missing: the space has an interval, and so infinitely many points"
             )
-        if self.trials is None or (size is not None and self._is_grid):
+        if self.trials is None or (size is not None and self.sampler == GRID):
             return min(size or 0, self.trials or size or 0)
         return self.trials
 
-    @property
-    def _is_grid(self) -> bool:
-        return _name_and_params(self.sampler)[0] == "Grid"
+    def create_sampler(self, number: int, seed: int) -> BaseSampler:
+        """Return the sampler of a trial.
 
-    def create_sampler(self, seed: int) -> BaseSampler:
-        """Return the sampler.
+        Args:
+            number: the number of the trial.
+            seed: the seed of the sampler.
 
         Raises:
             ComponentError: there is no such sampler, or it does not take its parameters.
         """
         import optuna
 
-        return cast("BaseSampler", _create(optuna.samplers, SAMPLERS, self.sampler, seed))
+        if self.sampler != GRID:
+            return cast("BaseSampler", _create(optuna.samplers, SAMPLERS, self.sampler, seed))
+        dimensions = self.dimensions()
+        if size_of(dimensions) is None:
+            raise ComponentError("Grid needs a finite space, and this one has an interval")
+        point = grid_point(dimensions, number)
+        fixed = {path: as_choice(value) for path, value in point.items()}
+        with _without_warnings():
+            return optuna.samplers.PartialFixedSampler(fixed, optuna.samplers.RandomSampler(seed))
 
     def create_pruner(self) -> BasePruner:
         """Return the pruner.
@@ -127,7 +147,7 @@ class TuneConfig:
                 path = f"tune.{key}" if key else "tune"
                 problems.append(Problem(path, str(error), checked.places.get(path)))
 
-        attempt("sampler", lambda: self.create_sampler(0))
+        attempt("sampler", self._check_sampler)
         attempt("pruner", self.create_pruner)
         attempt("metric", self._check_metric)
         if not self.space:
@@ -138,6 +158,7 @@ class TuneConfig:
             attempt(f"space.{path}", lambda given=given: parse(given))
         if not problems:
             attempt("", self.num_trials)
+            attempt("sampler", lambda: self.create_sampler(0, 0))
         if not problems:
             for _ in self.variants(checked, problems):
                 pass
@@ -171,6 +192,10 @@ class TuneConfig:
         key = "tune.space" if entry is None else f"tune.space.{entry}"
         value = "" if entry is None else f"with the value {point[entry]!r}, "
         return Problem(key, f"{value}{problem.path}: {problem.message}", checked.places.get(key))
+
+    def _check_sampler(self) -> None:
+        if self.sampler != GRID:
+            self.create_sampler(0, 0)
 
     def _check_metric(self) -> None:
         split, slash, _ = self.metric.rpartition("/")
@@ -225,6 +250,16 @@ def _name_and_params(given: str | Mapping[str, Mapping[str, Any]]) -> tuple[str,
     return name, dict(params or {})
 
 
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Ignore that Optuna calls some of its classes experimental: their parameters may change."""
+    import optuna
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
 def _create(
     module: Any,  # noqa: ANN401 (a module)
     names: Mapping[str, str],
@@ -233,15 +268,17 @@ def _create(
 ) -> object:
     name, params = _name_and_params(given)
     if name not in names:
+        known = [*names, GRID] if names is SAMPLERS else list(names)
         raise ComponentError(
-            f"there is no {name}{did_you_mean(name, names)} (there are {', '.join(names)})"
+            f"there is no {name}{did_you_mean(name, known)} (there are {', '.join(known)})"
         )
     factory = getattr(module, names[name])
-    known = [key for key in inspect.signature(factory).parameters if key != "seed"]
+    keys = [key for key in inspect.signature(factory).parameters if key != "seed"]
     for key in params:
-        if key not in known:
-            raise ComponentError(f"{name} has no parameter {key}{did_you_mean(key, known)}")
+        if key not in keys:
+            raise ComponentError(f"{name} has no parameter {key}{did_you_mean(key, keys)}")
     try:
-        return factory(**params) if seed is None else factory(seed=seed, **params)
+        with _without_warnings():
+            return factory(**params) if seed is None else factory(seed=seed, **params)
     except (TypeError, ValueError, ImportError) as error:
         raise ComponentError(f"{name} refuses its parameters: {error}") from error

@@ -49,6 +49,10 @@ class Choice:
         """The number of values."""
         return len(self.values)
 
+    def value_at(self, index: int) -> Value:
+        """Return the value at an index, from 0 to `size - 1`."""
+        return self.values[index]
+
     def suggest(self, trial: Trial, path: str) -> None:
         """Choose a value for a trial; Optuna stores lists and mappings as JSON."""
         trial.suggest_categorical(path, [as_choice(value) for value in self.values])
@@ -90,6 +94,11 @@ class Interval:
         step = self.step if self.step is not None else (1 if self.is_integer else None)
         return None if step is None else math.floor((self.high - self.low) / step + 1e-9) + 1
 
+    def value_at(self, index: int) -> Value:
+        """Return the value at an index, from 0 to `size - 1`, of an interval with steps."""
+        step = 1 if self.step is None else self.step
+        return self.low + index * step
+
     def suggest(self, trial: Trial, path: str) -> None:
         """Choose a value for a trial."""
         if self.is_integer:
@@ -129,6 +138,15 @@ def parse(given: Value) -> Dimension:
     if rest and rest[0] <= 0:
         raise ComponentError(f"the step of {kind} has to be above 0, and is {rest[0]}")
     return Interval(low, high, rest[0] if rest else None, is_log=is_log, is_integer=is_integer)
+
+
+def grid_point(space: Mapping[str, Dimension], number: int) -> Values:
+    """Return one of the points of a finite space; the last dimension varies fastest."""
+    point: dict[str, Value] = {}
+    for path, dimension in reversed(list(space.items())):
+        number, index = divmod(number, dimension.size or 1)
+        point[path] = dimension.value_at(index)
+    return {path: point[path] for path in space}
 
 
 def size_of(space: Mapping[str, Dimension]) -> int | None:

@@ -219,7 +219,7 @@ class Sweep:
         Then a sweep that was killed goes on exactly as an uninterrupted one.
         """
         words = np.random.SeedSequence([self.config.seed % 2**63, number, index]).generate_state(1)
-        return self.config.create_sampler(int(words[0]))
+        return self.config.create_sampler(number, int(words[0]))
 
     def _start(self, trial: optuna.Trial, seed: int) -> _Process:
         data = self.data_of(trial)
