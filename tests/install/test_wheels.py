@@ -20,13 +20,14 @@ import plx_core
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGINS = ("plx_layers", "plx_pipelines", "plx_rl")
+PLUGINS = ("plx_layers", "plx_pipelines", "plx_rl", "plx_scale")
 PACKAGES = ("plx_core", *PLUGINS)
 TESTS = {
     "plx_core": ("core", "components/test_component.py", "networks/test_load_model.py"),
     "plx_layers": ("layers", "test_examples.py"),
     "plx_pipelines": ("pipelines", "test_folders.py"),
     "plx_rl": ("rl", "test_seeds.py"),
+    "plx_scale": ("scale", "tune/test_space.py"),
 }
 """The folder of each package's tests, and the files in it that run without `make test-alone`."""
 

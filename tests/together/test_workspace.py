@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 from plx_core.components.namespaces import Namespace
 
 ROOT = Path(__file__).resolve().parents[2]
-PLUGINS = ("plx_layers", "plx_rl", "plx_pipelines")
+PLUGINS = ("plx_layers", "plx_rl", "plx_pipelines", "plx_scale")
 PACKAGES = ("plx_core", *PLUGINS)
 HEAVY = {"keras", "tensorflow"}
 
