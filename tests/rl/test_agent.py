@@ -453,6 +453,75 @@ def test_what_is_played_can_be_written_down(tmp_path):
         json.dumps([float(step["reward"]), int(step["action"]), bool(step["terminated"])])
 
 
+# Observations normalised by running statistics
+
+NORMALIZED = {"env_id": "CartPole-v1", "wrappers": ["NormalizeObservation", "NormalizeReward"]}
+
+
+def moments(agent):
+    transforms = saved(agent)["environment"]["transforms"]
+    observed = transforms["NormalizeObservation_1"]["moments"]["state"]
+    return observed, transforms["NormalizeReward_1"]["moments"]
+
+
+@pytest.mark.parametrize("use", ["evaluate", "run_episode", "export", "play"])
+def test_a_policy_does_not_act_on_observations_of_another_normalisation(tmp_path, use):
+    agent = dqn(tmp_path / "run").train(GymEnvironment(**NORMALIZED), 20, 4, max_timesteps=40)
+    calls = {
+        "evaluate": lambda env: agent.evaluate(env, 1),
+        "run_episode": agent.run_episode,
+        "export": lambda env: agent.export(tmp_path / "policy", env),
+        "play": lambda env: next(agent.play(env)),
+    }
+    for env in (GymEnvironment("CartPole-v1"), CompiledEnvironment("CartPole-v1")):
+        with pytest.raises(ComponentError, match="gives it observations with no running stat"):
+            calls[use](env)
+    calls[use](GymEnvironment("CartPole-v1", wrappers=["NormalizeObservation"]))
+
+
+def test_an_experiment_refuses_it_before_it_trains(tmp_path):
+    experiment = plx.RLExperiment(
+        agent=dqn(tmp_path),
+        env=GymEnvironment(**NORMALIZED),
+        eval_env=GymEnvironment("CartPole-v1"),
+        train_timesteps=30,
+    )
+    with pytest.raises(ComponentError, match="no running statistics: use the same wrappers"):
+        experiment.train_and_evaluate()
+    assert experiment.agent.latest_checkpoint() is None
+
+
+def test_a_warm_start_takes_the_statistics_too(tmp_path):
+    first = dqn(tmp_path / "first").train(
+        GymEnvironment(**NORMALIZED, num_envs=2), 20, 4, max_timesteps=60
+    )
+
+    def start(name, env, variables=".*"):
+        agent = dqn(tmp_path / name, seed=9)
+        agent.warm_start = plx.configs.WarmStartConfig(
+            path=str(tmp_path / "first"), variables=variables
+        )
+        return agent.train(env, 20, 4, max_timesteps=12)
+
+    second = start("second", GymEnvironment(**NORMALIZED, num_envs=3, seed=8))
+    for before, after in zip(moments(first), moments(second), strict=True):
+        count = after["count"] - before["count"]
+        assert count in (12, 15)  # four steps of three environments, and the resets
+        assert (after["mean"] != before["mean"]).any()
+    with pytest.raises(ComponentError, match="with no running statistics"):
+        start("third", GymEnvironment("CartPole-v1"))
+    fourth = start("fourth", GymEnvironment(**NORMALIZED), variables="dense/.*")
+    assert moments(fourth)[0]["count"] == 13
+
+
+def test_another_environment_in_the_next_call_has_the_statistics_so_far(tmp_path):
+    agent = dqn(tmp_path).train(GymEnvironment(**NORMALIZED), 20, 4, max_timesteps=60)
+    agent.train(GymEnvironment(**NORMALIZED, seed=4), 20, 4, max_timesteps=80)
+    assert moments(agent)[0]["count"] == 60 + 20 + 2
+    with pytest.raises(ComponentError, match="no running statistics"):
+        agent.train(GymEnvironment("CartPole-v1"), 20, 4, max_timesteps=90)
+
+
 # What is learnt
 
 

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from plx_core.config.sections import WarmStartConfig
 from plx_core.engine.variables import assign_variables
@@ -18,8 +19,11 @@ from plx_core.types import Variable
 logger = logging.getLogger(__name__)
 
 
-def warm_start(variables: Mapping[str, Variable], source: WarmStartConfig) -> None:
+def warm_start(variables: Mapping[str, Variable], source: WarmStartConfig) -> Mapping[str, Any]:
     """Assign the values of another run to variables.
+
+    Returns:
+        The content of the checkpoint.
 
     Raises:
         CheckpointError: there is no checkpoint, no variable matches, or names or shapes differ.
@@ -31,7 +35,8 @@ def warm_start(variables: Mapping[str, Variable], source: WarmStartConfig) -> No
     checkpoint = path if is_checkpoint else Checkpoints(path / CHECKPOINTS).latest()
     if checkpoint is None:
         raise CheckpointError(f"there is no checkpoint to start from in {path}")
-    saved = checkpoint_files.load(checkpoint)["program"]["variables"]
+    content = checkpoint_files.load(checkpoint)
+    saved = content["program"]["variables"]
     chosen = {
         name: variable
         for name, variable in variables.items()
@@ -45,3 +50,4 @@ def warm_start(variables: Mapping[str, Variable], source: WarmStartConfig) -> No
     values = {name: saved[other] for name, other in sources.items() if other in saved}
     assign_variables(chosen, values, f"variables of {checkpoint}")
     logger.info("started from %d variables of %s", len(chosen), checkpoint)
+    return content

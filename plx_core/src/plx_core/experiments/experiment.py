@@ -118,6 +118,9 @@ class BaseExperiment(ABC):
     def progress(self) -> tuple[int | None, str, Callable[[Any, int], int]]:
         """The goal of training, its unit, and the count as a function of trainer and step."""
 
+    def check_evaluation(self) -> None:
+        """Raise a `ComponentError` where what evaluates does not fit what trains."""
+
     def check_callbacks(
         self, locate: Callable[[int, Callable[[], None]], None] = lambda index, check: check()
     ) -> None:

@@ -54,6 +54,7 @@ def create_experiment(
     trainer.plugins = checked.registry.plugins
     if keep:
         check_callbacks(checked, experiment)
+        located(checked, checked.config.eval.env, experiment.check_evaluation)
         if isinstance(config, (str, Path)):
             text = Path(config).read_text(encoding="utf-8")
         with trainer.run_directory.writing():

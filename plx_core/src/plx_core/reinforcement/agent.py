@@ -29,6 +29,7 @@ from plx_core.reinforcement.agent_spec import AgentSpec
 from plx_core.reinforcement.agent_state import AgentState
 from plx_core.reinforcement.episodes import evaluate_policy, play_greedily
 from plx_core.reinforcement.interfaces import Environment, Memory, Policy
+from plx_core.reinforcement.observation_statistics import follow
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes, State
 from plx_core.types import Features, InputFn, Labels, Space
@@ -257,8 +258,7 @@ class Agent(Trainer):
         if env is None:
             spec = self.call_model_fn(Modes.PREDICT, pipeline.element_spec[0], None)
         else:
-            env = make("environments", env, seed=EVALUATION_SEED, mode=Modes.PREDICT)
-            env.follow(state["environment"])
+            env = _following(env, state, Modes.PREDICT)
             spec, processing = self.build(Modes.PREDICT, env), env.processing_network()
             if processing is not None:
                 dataset = dataset.map(lambda features, labels: (processing(features), labels))
@@ -288,8 +288,7 @@ class Agent(Trainer):
         if Path(export_dir).exists():
             raise ComponentError(f"{export_dir} exists; an export does not overwrite")
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
-        env = make("environments", env, seed=EVALUATION_SEED, mode=Modes.PREDICT)
-        env.follow(state["environment"])
+        env = _following(env, state, Modes.PREDICT)
         program = EvaluationProgram(self.build(Modes.PREDICT, env))
         program.restore(state)
         program.export(Path(export_dir), format, env.processing_network())
@@ -339,8 +338,7 @@ class Agent(Trainer):
             seed: the seed of the environment.
         """
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
-        env = make("environments", env, seed=seed, mode=Modes.EVAL)
-        env.follow(state["environment"])
+        env = _following(env, state, Modes.EVAL, seed)
         if self._evaluation is None:
             self._evaluation = self.build(Modes.EVAL, env)
         spec = self._evaluation
@@ -432,6 +430,15 @@ class PGAgent(Agent):
 
 class TRPOAgent(Agent):
     """polyaxon-lib's name of an agent that learns by trust-region steps."""
+
+
+def _following(
+    env: EnvironmentLike, checkpoint: State, mode: str, seed: int = EVALUATION_SEED
+) -> Environment:
+    """Return an environment that observes as the one that a checkpoint was trained in."""
+    environment: Environment = make("environments", env, seed=seed, mode=mode)
+    follow(environment, checkpoint)
+    return environment
 
 
 def _goal(now: int, more: int | None, total: int | None) -> int | None:

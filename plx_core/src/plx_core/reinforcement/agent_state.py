@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ from plx_core.reinforcement.interfaces import (
     Step,
     UpdateResult,
 )
+from plx_core.reinforcement.observation_statistics import follow
 from plx_core.state import State
 from plx_core.types import Array, Batch, Observations
 
@@ -163,8 +165,21 @@ class AgentState:
         self.masks = self.env.action_masks
 
     def warm_start(self, source: WarmStartConfig) -> None:
-        """Load the weights of another run."""
-        warm_start(variables_by_name(self.spec.network), source)
+        """Load the weights of another run and, with all of them, its environments' statistics.
+
+        Raises:
+            ComponentError: the environments have other observation statistics.
+        """
+        variables = variables_by_name(self.spec.network)
+        content = warm_start(variables, source)
+        if "environment" in content:  # a run of an agent
+            if all(re.fullmatch(source.variables, name) for name in variables):
+                follow(self.env, content, freeze=False)
+            elif content.get("observation_statistics"):
+                logger.warning(
+                    "the statistics of observations start afresh, as some variables do: %s",
+                    ", ".join(content["observation_statistics"]),
+                )
         self.learner.begin_from_weights()
         self.spec.policy.refresh()
 
@@ -175,6 +190,7 @@ class AgentState:
             "policy": self.spec.policy.state(),
             "memory": self.memory.state(),
             "environment": self.env.state(),
+            "observation_statistics": list(self.env.observation_statistics),
             "observations": self.observations,
             "masks": self.masks,
             "rest": self.rest,
@@ -221,6 +237,7 @@ class AgentState:
         self.rest = state["rest"]
         restore_callbacks(callbacks, state)
         if is_new_env:
+            follow(self.env, state, freeze=False)
             self._restart(seed)
         else:
             self.observations, self.masks = state["observations"], state["masks"]

@@ -132,8 +132,21 @@ class Environment(Stateful):
     def step(self, actions: Array) -> Step:
         """Take one action in each environment: int [N] or float [N, …]."""
 
-    def follow(self, training: State) -> None:
-        """Take over the observation statistics of a training environment, and freeze them."""
+    @property
+    def observation_statistics(self) -> Sequence[str]:
+        """What changes observations by running statistics, in order, each with its parameters.
+
+        A policy acts only in environments where this is the same as in training.
+        """
+        return ()
+
+    def follow(self, training: State, *, freeze: bool = True) -> None:
+        """Take over the statistics of a training environment's state.
+
+        Args:
+            training: the state; its environments may be of another number.
+            freeze: whether to leave the statistics unchanged from now on, as in an evaluation.
+        """
 
     def processing_network(self) -> Network | None:
         """Return the processing of raw observations as a network, or None.

@@ -133,12 +133,17 @@ class GymEnvironment(plx.Environment):
         step = self._vector.step(actions)
         return self._transform(step) if self._transforms else step
 
-    def follow(self, training: State) -> None:
-        """Use the normalisation statistics of a training environment's state, without updates."""
-        self._learns_statistics = False
+    @property
+    def observation_statistics(self) -> list[str]:
+        """The wrappers that change observations by running statistics, in order."""
+        return [transform.statistics for transform in self._transforms if transform.statistics]
+
+    def follow(self, training: State, *, freeze: bool = True) -> None:
+        """Take over the statistics of a training environment's wrappers; see `Environment`."""
+        self._learns_statistics = not freeze
         for name, transform in self._named_transforms().items():
             if name in training.get("transforms", {}):
-                transform.restore(training["transforms"][name])
+                transform.follow(training["transforms"][name])
 
     def render(self) -> np.ndarray:
         """Return an image of the first copy, uint8 [H, W, 3].
@@ -175,10 +180,17 @@ class GymEnvironment(plx.Environment):
         }
 
     def restore(self, state: State) -> None:
-        """Continue from a state; if it is not exact, the environments must be reset."""
+        """Continue from a state; if it is not exact, the environments must be reset.
+
+        Raises:
+            ValueError: the state is of other wrappers.
+        """
         self._learns_statistics = True
-        for name, transform in self._named_transforms().items():
-            transform.restore(state["transforms"][name])
+        transforms, saved = self._named_transforms(), state["transforms"]
+        if transforms.keys() != saved.keys():
+            raise ValueError(f"its wrappers are {sorted(saved)}; these are {sorted(transforms)}")
+        for name, transform in transforms.items():
+            transform.restore(saved[name])
         if not state["exact"]:
             self._inexact_because = self.inexact_because or "the restored state is incomplete"
             return

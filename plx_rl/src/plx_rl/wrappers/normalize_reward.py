@@ -46,6 +46,10 @@ class NormalizeReward(Transform):
         scaled = rewards / np.sqrt(self._moments.variance + self._epsilon)
         return np.asarray(np.clip(scaled, -self._clip, self._clip), np.float32)
 
+    def follow(self, training: State) -> None:
+        """Take over the moments; the sums belong to the episodes of the other environment."""
+        self._moments.restore(training["moments"])
+
     def state(self) -> State:
         """Return the moments, and the sums of the current episodes."""
         return {"moments": self._moments.state(), "sums": self._sums}
