@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -103,6 +104,24 @@ def penalties(weights: Sequence[Variable]) -> Tensor:
         if weight.regularizer is not None
     ]
     return tf.add_n(terms) if terms else 0.0
+
+
+def variables_changed_in_training(network: Network) -> list[str]:
+    """Return the names of the variables that a call in training mode changes.
+
+    They are the statistics and the states of random generators of layers that behave in another way
+    in training, such as BatchNormalization and Dropout.
+    """
+    features = {
+        tensor.name: tf.zeros((2, *tensor.shape[1:]), tensor.dtype) for tensor in network.inputs
+    }
+    with keras.StatelessScope() as scope:
+        network(features, training=True)
+    return [
+        name
+        for name, variable in variables_by_name(network).items()
+        if scope.get_current_value(variable) is not None
+    ]
 
 
 def _is_finite(variable: Variable) -> bool:

@@ -162,7 +162,7 @@ class PolicyLearner(OnPolicyLearner):
             )
             with tf.GradientTape() as tape:
                 loss = value_loss(
-                    self.actor_critic.value(features),
+                    self.actor_critic.value(features, training=True),
                     tf.gather(returns, rows),
                     tf.gather(weights, rows),
                 )

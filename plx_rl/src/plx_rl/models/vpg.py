@@ -59,7 +59,7 @@ class VPGModel(PolicyModel):
             if self.normalize_advantages:
                 advantages = standardize(advantages, counts)
             with tf.GradientTape() as tape:
-                parameters = actor_critic.parameters(batch)
+                parameters = actor_critic.parameters(batch, training=True)
                 entropy = weighted_mean(distribution.entropy(parameters), counts)
                 log_prob = distribution.log_prob(parameters, batch["action"])
                 loss = policy_gradient(log_prob, advantages, counts) + penalties(weights)
