@@ -77,7 +77,10 @@ def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperimen
 
 
 def create_rl_experiment(
-    config: str | Path | Mapping[str, Any] | CheckedConfig, output_dir: str | Path | None = None
+    config: str | Path | Mapping[str, Any] | CheckedConfig,
+    output_dir: str | Path | None = None,
+    *,
+    keep: bool = True,
 ) -> RLExperiment:
     """Create the reinforcement-learning experiment of a config; see `create_experiment`.
 
@@ -86,7 +89,7 @@ def create_rl_experiment(
     """
     from plx_core.experiments.reinforcement import RLExperiment
 
-    experiment = create_experiment(config, output_dir)
+    experiment = create_experiment(config, output_dir, keep=keep)
     if not isinstance(experiment, RLExperiment):
         raise ComponentError(
             "the config describes supervised learning: it has a data_pipeline and no env"
