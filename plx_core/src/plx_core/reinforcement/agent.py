@@ -73,9 +73,7 @@ class Agent(Trainer):
         super().__init__(
             model_fn, model_dir, config, params, trackers=trackers, warm_start_from=warm_start_from
         )
-        self._memory = make("memories", memory, seed=self.config.seed)
-        if self._memory is not None and self._memory.seed is None:
-            self._memory.reseed(self.config.seed)
+        self._memory = None if memory is None else self._make_memory(memory)
         self._empty_memory: State | None = None
         self._training: AgentState | None = None
         self._acting: AgentState | None = None
@@ -87,7 +85,7 @@ class Agent(Trainer):
     @property
     def memory(self) -> Memory | None:
         """Where transitions are stored; None until the model has chosen."""
-        return self._memory  # type: ignore[no-any-return]
+        return self._memory
 
     @property
     def timestep(self) -> int:
@@ -392,6 +390,13 @@ class Agent(Trainer):
         self.run_directory.forget_after(training.global_step)
         return training
 
+    def _make_memory(self, memory: MemoryLike) -> Memory:
+        """Return a memory that is seeded, by the agent if not by itself."""
+        made: Memory = make("memories", memory, seed=self.config.seed)
+        if made.seed is None:
+            made.reseed(self.config.seed)
+        return made
+
     def _new_training(self, env: Environment) -> AgentState:
         spec = self.build(Modes.TRAIN, env)
         if self._memory is None:
@@ -399,7 +404,7 @@ class Agent(Trainer):
                 raise ComponentError(
                     "the model names no memory of its own; give the agent one", about="agent.memory"
                 )
-            self._memory = make("memories", spec.memory, seed=self.config.seed)
+            self._memory = self._make_memory(spec.memory)
         training = AgentState(env, spec, self._memory)
         training.check()
         xla = stored_result(self.model_dir) if self.config.xla == "auto" else self.config.xla
