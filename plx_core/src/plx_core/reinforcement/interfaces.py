@@ -140,6 +140,22 @@ class Environment(Stateful):
         """
         return ()
 
+    @property
+    def unnormalized(self) -> tuple[Observations, Observations]:
+        """The latest observations and final observations, before `normalize`.
+
+        Read only where there are `observation_statistics`; after a reset the two are the same.
+        """
+        raise NotImplementedError
+
+    def normalize(self, observations: Observations) -> Observations:
+        """Return observations of any number of rows, as `step` returns them now.
+
+        Args:
+            observations: as `unnormalized` has them. The statistics do not change.
+        """
+        return observations
+
     def follow(self, training: State, *, freeze: bool = True) -> None:
         """Take over the statistics of a training environment's state.
 

@@ -93,6 +93,7 @@ class GymEnvironment(plx.Environment):
         self.seed = seed
         self._first_seed = seed
         self._learns_statistics = True
+        self._unnormalized: tuple[Observations, Observations] = (None, None)
         self._inexact_because: str | None = None
         self._vector = self._make_vector(vectorization, one_hot, scale_actions)
 
@@ -126,7 +127,9 @@ class GymEnvironment(plx.Environment):
         if seed is None:
             seed = self._first_seed
         self._first_seed = None
-        return self._observe(self._vector.reset(seed), self._learns_statistics)
+        observations = self._vector.reset(seed)
+        self._unnormalized = (observations, observations)
+        return self._observe(observations, self._learns_statistics)
 
     def step(self, actions: np.ndarray) -> Step:
         """Take one action in each copy."""
@@ -137,6 +140,15 @@ class GymEnvironment(plx.Environment):
     def observation_statistics(self) -> list[str]:
         """The wrappers that change observations by running statistics, in order."""
         return [transform.statistics for transform in self._transforms if transform.statistics]
+
+    @property
+    def unnormalized(self) -> tuple[Observations, Observations]:
+        """The latest observations and final observations, before the wrappers that see all."""
+        return self._unnormalized
+
+    def normalize(self, observations: Observations) -> Observations:
+        """Return such observations as the wrappers change them now."""
+        return self._observe(observations, learn=False)
 
     def follow(self, training: State, *, freeze: bool = True) -> None:
         """Take over the statistics of a training environment's wrappers; see `Environment`."""
@@ -255,6 +267,7 @@ class GymEnvironment(plx.Environment):
         return observations
 
     def _transform(self, step: Step) -> Step:
+        self._unnormalized = (step.observations, step.final_observations)
         observations = self._observe(step.observations, self._learns_statistics)
         final_observations = observations
         if step.final_observations is not step.observations:

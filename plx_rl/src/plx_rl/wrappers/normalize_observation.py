@@ -20,7 +20,8 @@ class NormalizeObservation(Transform):
     """Normalise each element of an observation by its running mean and standard deviation.
 
     The statistics are taken over all environments and all steps of training; an environment for
-    evaluation uses those of the training environment. uint8 images stay unchanged.
+    evaluation needs this wrapper too, and uses those of the training environment. Observations of a
+    replay memory are normalised when they are sampled. uint8 images stay unchanged.
 
     Args:
         clip: clip normalised values to [-clip, clip].

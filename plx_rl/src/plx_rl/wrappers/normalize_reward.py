@@ -16,7 +16,9 @@ from plx_rl.wrappers.transform import Transform
 class NormalizeReward(Transform):
     """Divide rewards by the running standard deviation of their discounted sums.
 
-    The statistics are taken over all environments and all steps of training.
+    The statistics are taken over all environments and all steps of training. A replay memory
+    stores rewards divided by the deviation of their time, which changes most at first;
+    `ScaleReward` has one scale throughout.
 
     Args:
         discount: γ of the sums; usually the model's.
