@@ -20,6 +20,9 @@ class OptimizedLearner(Learner):
         networks: by name; `variables` is the network that acts.
         optimizers: by name, each with the weights that it updates; the first one counts the
             updates.
+
+    Raises:
+        ComponentError: a layer has an activity regularizer.
     """
 
     def __init__(
@@ -27,6 +30,8 @@ class OptimizedLearner(Learner):
         networks: Mapping[str, Network],
         optimizers: Mapping[str, tuple[Optimizer, list[Variable]]],
     ) -> None:
+        for network in networks.values():
+            _refuse_activity_regularizers(network)
         self._groups: dict[str, dict[str, Variable]] = {
             name: variables_by_name(network) for name, network in networks.items()
         }
@@ -122,6 +127,20 @@ def variables_changed_in_training(network: Network) -> list[str]:
         for name, variable in variables_by_name(network).items()
         if scope.get_current_value(variable) is not None
     ]
+
+
+def _refuse_activity_regularizers(network: Network) -> None:
+    """Raise a `ComponentError` where a layer penalises its outputs, which no loss here adds."""
+    names = [
+        layer.name
+        for layer in network._flatten_layers(include_self=False)
+        if getattr(layer, "activity_regularizer", None) is not None
+    ]
+    if names:
+        raise ComponentError(
+            f"{', '.join(names)}: the loss of an agent has no penalty on outputs "
+            "(activity_regularizer); penalise weights (kernel_regularizer), or leave it out"
+        )
 
 
 def _is_finite(variable: Variable) -> bool:
