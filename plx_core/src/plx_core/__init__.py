@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from plx_core.experiments.reinforcement import RLExperiment
     from plx_core.experiments.supervised import Experiment
     from plx_core.models.bridge import Bridge, BridgeOutput, BridgeSpec, SampleFn
+    from plx_core.models.metrics import metric_input
     from plx_core.models.model import Model, Trainable, with_older_names
     from plx_core.models.spec import DEFAULT_SUMMARIES, EstimatorSpec, follows_schedule
     from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn
@@ -132,6 +133,7 @@ _EXPORTS = {
         "BridgeSpec",
         "SampleFn",
     ),
+    "plx_core.models.metrics": ("metric_input",),
     "plx_core.models.model": (
         "Model",
         "Trainable",
@@ -261,6 +263,7 @@ __all__ = [
     "load_model",
     "make",
     "make_order",
+    "metric_input",
     "metric_value",
     "numpy_input_fn",
     "parameter_names",

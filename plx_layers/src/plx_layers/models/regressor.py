@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from attrs import define, field
 from keras import ops
 
-from plx_core import EstimatorSpec, Model, make, with_older_names
+from plx_core import EstimatorSpec, Model, make, metric_input, with_older_names
 from plx_core.annotations import LossLike
 from plx_core.errors import ComponentError
 from plx_core.types import Features, Labels, Metric, Nested, Network, Tensor
@@ -20,7 +20,7 @@ class Regressor(Model):
     """Predict numbers.
 
     The graph's output and the labels are float [batch, …] of the same shape; a label [batch] also
-    fits an output [batch, 1]. Its predictions are `results`.
+    fits an output [batch, 1]. Its predictions are `results`. A metric gets the labels and outputs.
 
     Args:
         loss: the loss to minimise.
@@ -44,6 +44,11 @@ class Regressor(Model):
 
     def _spec(self, network: Network, metrics: Mapping[str, Metric]) -> EstimatorSpec:
         loss = make("losses", self.loss)
+        for metric in metrics.values():
+            if (takes := metric_input(metric)) is not None:
+                raise ComponentError(
+                    f"the metric {metric.name} takes {takes}, and a Regressor predicts numbers"
+                )
 
         def shaped(labels: Labels, outputs: Tensor) -> Tensor:
             labels = ops.cast(self._label(labels), outputs.dtype)
