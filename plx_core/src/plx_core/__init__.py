@@ -50,7 +50,12 @@ if TYPE_CHECKING:
     from plx_core.models.bridge import Bridge, BridgeOutput, BridgeSpec, SampleFn
     from plx_core.models.metrics import metric_input
     from plx_core.models.model import Model, Trainable, with_older_names
-    from plx_core.models.spec import DEFAULT_SUMMARIES, EstimatorSpec, follows_schedule
+    from plx_core.models.spec import (
+        DEFAULT_SUMMARIES,
+        EstimatorSpec,
+        LabelRange,
+        follows_schedule,
+    )
     from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn
     from plx_core.networks.load_model import load_model
     from plx_core.networks.observations import STATE, as_features, features_of
@@ -139,7 +144,12 @@ _EXPORTS = {
         "Trainable",
         "with_older_names",
     ),
-    "plx_core.models.spec": ("DEFAULT_SUMMARIES", "EstimatorSpec", "follows_schedule"),
+    "plx_core.models.spec": (
+        "DEFAULT_SUMMARIES",
+        "EstimatorSpec",
+        "LabelRange",
+        "follows_schedule",
+    ),
     "plx_core.networks.graph": (
         "Graph",
         "as_graph_fn",
@@ -224,6 +234,7 @@ __all__ = [
     "Graph",
     "GraphFn",
     "IndexedPipeline",
+    "LabelRange",
     "Learner",
     "Memory",
     "Model",

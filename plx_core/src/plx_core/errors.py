@@ -102,7 +102,7 @@ class NonFiniteLoss(RunFailed):
 
 
 class CorruptData(RunFailed, DataError):
-    """A record on disk is corrupt."""
+    """A record on disk is corrupt, or an example has a label that is no class."""
 
 
 class CheckpointError(RunFailed):

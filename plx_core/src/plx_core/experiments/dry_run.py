@@ -113,7 +113,8 @@ def _build_estimator(checked: CheckedConfig, scratch: str) -> None:
         input_fn = input_fn_of(checked, section.data_pipeline)
         if input_fn is not None:
             pipeline = input_fn(mode, sections.environment.seed)
-            spec = estimator.build(mode, pipeline)
+            build_spec = functools.partial(estimator.build, mode, pipeline)
+            spec = located(checked, sections.model, build_spec)
             trace = functools.partial(_trace, spec, *pipeline.element_spec)
             located(checked, sections.model, trace)
     for build in _extensions(checked):

@@ -24,6 +24,7 @@ from plx_core.errors import ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes
+from plx_core.supervised.label_ranges import check_num_classes, with_valid_labels
 from plx_core.supervised.training_loop import EstimatorLoop, TrainingState
 from plx_core.supervised.training_program import TrainingProgram, build_metrics
 from plx_core.types import Array, InputFn
@@ -116,6 +117,7 @@ class Estimator(Trainer):
                 "the evaluation data never ends; give steps (eval_steps in a config)"
             )
         evaluator = self._evaluator(Modes.EVAL, pipeline, path)
+        pipeline = with_valid_labels(pipeline, evaluator.spec.label_ranges)
         step = checkpoint_files.step_of(path)
         with explained(pipeline):
             metrics = evaluator.evaluate(iter(pipeline.dataset()), steps)
@@ -214,9 +216,14 @@ class Estimator(Trainer):
         return Path(export_dir)
 
     def build(self, mode: str, pipeline: Pipeline) -> EstimatorSpec:
-        """Call the model function on the element spec of a pipeline."""
+        """Call the model function on the element spec of a pipeline.
+
+        Raises:
+            ComponentError: the model does not fit the data.
+        """
         features, labels = pipeline.element_spec
         spec = self.call_model_fn(mode, features, labels)
+        check_num_classes(pipeline, spec.label_ranges)
         build_metrics(spec, features, labels)
         return spec
 
@@ -235,6 +242,7 @@ class Estimator(Trainer):
             return last
         pipeline = as_pipeline(input_fn, Modes.TRAIN, self.config.seed)
         program = self._new_program(pipeline)
+        pipeline = with_valid_labels(pipeline, program.spec.label_ranges)
         position = 0
         latest = self.checkpoints.latest()
         if latest is not None:
@@ -255,7 +263,9 @@ class Estimator(Trainer):
             return TrainingProgram(self.build(Modes.TRAIN, pipeline), xla=xla)
 
         def rate(xla: bool, rival: float) -> float:
-            return steps_per_second(create(xla), pipeline, rival)
+            program = create(xla)
+            valid = with_valid_labels(pipeline, program.spec.label_ranges)
+            return steps_per_second(program, valid, rival)
 
         if self.config.xla == "auto":
             return create(is_faster(self.model_dir, rate))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import define, field
+from attrs import define, evolve, field
 from keras import ops
 
-from plx_core import EstimatorSpec, Model, make, with_older_names
+from plx_core import EstimatorSpec, LabelRange, Model, make, with_older_names
 from plx_core.annotations import LossLike, NonNegativeInt, PositiveInt
 from plx_core.errors import ComponentError
 from plx_core.types import Features, Labels, Loss, Metric, Nested, Network, Tensor
 from plx_layers.models.class_task import ClassTask, class_task
-from plx_layers.models.labels import require_single_output, shapes_agree, single_label
+from plx_layers.models.labels import label_name, require_single_output, shapes_agree, single_label
 from plx_layers.models.metric_inputs import ClassBatch, check_metrics, metric_inputs
 from plx_layers.models.positions import flatten_positions, masked_loss
 
@@ -58,6 +58,23 @@ class Classifier(Model):
     multi_label: bool | None = field(default=None, kw_only=True)
     padding_label: NonNegativeInt | None = field(default=None, kw_only=True)
     label: str | None = field(default=None, kw_only=True)
+
+    def attach(self, features: Features, outputs: Tensor, labels: Labels = None) -> EstimatorSpec:
+        """Build the specification of this model on the output of a graph."""
+        spec = super().attach(features, outputs, labels)
+        label = self._label(labels)
+        if getattr(label, "shape", None) is None:
+            return spec
+        name = label_name(labels, "Classifier", self.label)
+        return evolve(spec, label_ranges={name: self._range(label, outputs.shape[-1])})
+
+    def _range(self, label: Tensor, columns: int) -> LabelRange:
+        """Return the valid values of a label: class indices, or 0 to 1 for each column."""
+        if columns == 1:
+            return LabelRange(1, is_index=not label.dtype.is_floating, padding=self.padding_label)
+        if label.shape[-1] == columns:
+            return LabelRange(1, is_index=False)
+        return LabelRange(columns - 1, padding=self.padding_label)
 
     def _check(self, outputs: Nested, labels: Labels) -> None:
         require_single_output(outputs, "Classifier")
