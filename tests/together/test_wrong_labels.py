@@ -99,6 +99,14 @@ def estimator(path, units=CLASSES, shape=(), **params):
     return plx.Estimator(model_fn, path, RUN, trackers=())
 
 
+def test_sequences_as_long_as_there_are_classes(tmp_path):
+    y = np.array([[0, 1, 2, 3, 4], [4, 3, 2, 1, 5]])
+    with pytest.raises(DataError, match=r"example 1: label label is 5 at position \[4\]"):
+        estimator(tmp_path).train(
+            numpy_input_fn({"x": np.ones((2, 5, 3), "float32")}, y, 2, 1, shuffle=False)
+        )
+
+
 @pytest.mark.parametrize(
     ("labels", "params", "message"),
     [

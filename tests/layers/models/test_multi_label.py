@@ -154,6 +154,16 @@ def test_one_class_each_with_independent_probabilities():
             {"labels": tf.TensorSpec([None], tf.int64)},
             r"labels have shape \(None,\); with multi_label, a label has a column for each class",
         ),
+        (
+            {"Weighted": {"loss": "MeanSquaredError"}},
+            {"multi_label": False, "labels": tf.TensorSpec([None], tf.int64)},
+            r"compares a column for each class, and labels of shape \(None,\) are class indices",
+        ),
+        (
+            "BinaryCrossentropy",
+            {"multi_label": False, "labels": tf.TensorSpec([None, 1], tf.int64)},
+            r"labels of shape \(None, 1\) are class indices: set one_hot_encode",
+        ),
         ("SigmoidCrossEntropy", {"metrics": ["CategoricalAccuracy"]}, "is for examples of one"),
         ("SigmoidCrossEntropy", {"metrics": [{"MeanIoU": {"num_classes": 5}}]}, "of one class"),
         (

@@ -64,3 +64,16 @@ def takes_logits(loss: Loss) -> bool | None:
     if declared is not None:
         return bool(declared)
     return False if isinstance(loss, OF_PROBABILITIES) else None
+
+
+def needs_columns(loss: Loss) -> bool:
+    """Return whether a loss is known to compare a column for each class, not class indices."""
+    inner = getattr(loss, "loss", loss)  # that of `Weighted`
+    if isinstance(inner, keras.losses.SparseCategoricalCrossentropy):
+        return False
+    return is_multi_label(inner) is True or isinstance(inner, (*ONE_CLASS, *OF_PROBABILITIES))
+
+
+def loss_name(loss: Loss) -> str:
+    """Return the name of a loss, or that of its function or class."""
+    return str(getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__))

@@ -7,7 +7,7 @@ from keras import ops
 
 from plx_core.errors import ComponentError
 from plx_core.types import Loss, Tensor
-from plx_layers.losses.declared import is_multi_label, takes_logits
+from plx_layers.losses.declared import is_multi_label, loss_name, takes_logits
 
 
 @frozen
@@ -63,7 +63,7 @@ def class_task(
     """
     declared = is_multi_label(loss)
     from_logits = takes_logits(loss) is not False
-    name = getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
+    name = loss_name(loss)
     if columns == 1 and declared is False:
         raise ComponentError(
             f"the loss {name} compares classes that exclude each other, and the graph has one "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import define, evolve, field
 from keras import ops
@@ -11,6 +11,7 @@ from plx_core import EstimatorSpec, LabelRange, Model, make, with_older_names
 from plx_core.annotations import LossLike, NonNegativeInt, PositiveInt
 from plx_core.errors import ComponentError
 from plx_core.types import Features, Labels, Loss, Metric, Nested, Network, Tensor
+from plx_layers.losses.declared import loss_name, needs_columns
 from plx_layers.models.class_task import ClassTask, class_task
 from plx_layers.models.labels import label_name, require_single_output, shapes_agree, single_label
 from plx_layers.models.metric_inputs import ClassBatch, check_metrics, metric_inputs
@@ -66,15 +67,16 @@ class Classifier(Model):
         if getattr(label, "shape", None) is None:
             return spec
         name = label_name(labels, "Classifier", self.label)
-        return evolve(spec, label_ranges={name: self._range(label, outputs.shape[-1])})
+        return evolve(spec, label_ranges={name: self._range(label, outputs)})
 
-    def _range(self, label: Tensor, columns: int) -> LabelRange:
+    def _range(self, label: Tensor, outputs: Tensor) -> LabelRange:
         """Return the valid values of a label: class indices, or 0 to 1 for each column."""
+        columns = outputs.shape[-1]
         if columns == 1:
             return LabelRange(1, is_index=not label.dtype.is_floating, padding=self.padding_label)
-        if label.shape[-1] == columns:
-            return LabelRange(1, is_index=False)
-        return LabelRange(columns - 1, padding=self.padding_label)
+        if _are_indices(label.shape, outputs.shape):
+            return LabelRange(columns - 1, padding=self.padding_label)
+        return LabelRange(1, is_index=False)
 
     def _check(self, outputs: Nested, labels: Labels) -> None:
         require_single_output(outputs, "Classifier")
@@ -84,7 +86,8 @@ class Classifier(Model):
                 f"the graph's output has shape {shape}, and n_classes is {self.n_classes}; "
                 f"the last axis must be {self.n_classes}"
             )
-        task = self._task(make("losses", self.loss), shape[-1])
+        loss = make("losses", self.loss)
+        task = self._task(loss, shape[-1])
         if task.multi_label and self.padding_label is not None:
             raise ComponentError(
                 "padding_label is a class index, and with multi_label a label has a column for "
@@ -101,6 +104,13 @@ class Classifier(Model):
             raise ComponentError(
                 f"the graph's output has shape {shape}, and the labels have shape "
                 f"{tuple(labels_shape)}{hint if task.multi_label else ''}"
+            )
+        has_indices = task.columns > 1 and _are_indices(labels_shape, shape)
+        if has_indices and not self.one_hot_encode and needs_columns(loss):
+            # Keras would broadcast them where the batch is as large as the number of classes.
+            raise ComponentError(
+                f"the loss {loss_name(loss)} compares a column for each class, and labels of shape "
+                f"{tuple(labels_shape)} are class indices: set one_hot_encode"
             )
 
     def _label(self, labels: Labels) -> Tensor | None:
@@ -160,3 +170,8 @@ def _fits(
         return labels[-1] in columns and shapes_agree(labels[1:-1], outputs[1:-1])
     has_indices = len(labels) == len(outputs) - 1 and not multi_label
     return has_indices and shapes_agree(labels[1:], outputs[1:-1])
+
+
+def _are_indices(labels: Sequence[int | None], outputs: Sequence[int | None]) -> bool:
+    """Return whether labels of this shape are class indices for outputs with several columns."""
+    return len(labels) < len(outputs) or labels[-1] == 1

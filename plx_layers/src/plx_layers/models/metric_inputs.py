@@ -11,6 +11,7 @@ from keras import ops
 from plx_core import metric_input
 from plx_core.errors import ComponentError
 from plx_core.types import Loss, Metric, Tensor
+from plx_layers.losses.declared import loss_name
 from plx_layers.metrics.correlations import ComomentMetric
 from plx_layers.metrics.curves import CurveMetric
 from plx_layers.metrics.means import MeanRelativeError, PercentageLess, StreamingMean
@@ -182,7 +183,7 @@ def check_metrics(metrics: Iterable[Metric], task: ClassTask, loss: Loss) -> Non
             )
         if _takes_logits(metric) and not task.from_logits:
             raise ComponentError(
-                f"the metric {metric.name} takes logits, and the loss {loss.name} takes "
+                f"the metric {metric.name} takes logits, and the loss {loss_name(loss)} takes "
                 "probabilities, so the graph's outputs are no logits"
             )
 
