@@ -62,14 +62,7 @@ class EvaluationProgram:
             raise DataError("the evaluation data has no batch")
         loss = float(self._loss_sum.numpy() / self._examples.numpy())
         results = {name: np.asarray(metric.result()) for name, metric in self.spec.metrics.items()}
-        scalars = {name: float(value) for name, value in results.items() if value.ndim == 0}
-        components = {
-            f"{name}/{index}": float(item)
-            for name, value in results.items()
-            if value.ndim == 1
-            for index, item in enumerate(value)
-        }
-        return {"loss": loss} | scalars | components
+        return {"loss": loss} | scalars(results)
 
     def predict(self, dataset: tf.data.Dataset) -> Iterator[dict[str, np.ndarray]]:
         """Yield the predictions for each batch, by name."""
@@ -201,6 +194,17 @@ class EvaluationProgram:
         self._examples.assign(0.0)
         for metric in self.spec.metrics.values():
             metric.reset_state()
+
+
+def scalars(results: Mapping[str, Array]) -> dict[str, float]:
+    """Return results as numbers; a result [n] as `NAME/0`, `NAME/1`, and so on."""
+    single = {name: float(value) for name, value in results.items() if value.ndim == 0}
+    return single | {
+        f"{name}/{index}": float(item)
+        for name, value in results.items()
+        if value.ndim == 1
+        for index, item in enumerate(value)
+    }
 
 
 def prediction_rows(

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
+from plx_core.engine.evaluation_program import scalars
 from plx_core.engine.gradients import clip_gradients, total_loss
 from plx_core.engine.variables import assign_variables
 from plx_core.errors import ComponentError, reason_of
@@ -149,9 +150,7 @@ class TrainingProgram(Stateful):
         results = self._read(reset)
         if reset:
             self._cached = np.array([self.global_step, 0.0, 0.0])
-        return {
-            name: float(value.numpy()) for name, value in results.items() if value.shape.rank == 0
-        }
+        return scalars({name: value.numpy() for name, value in results.items()})
 
     def state(self) -> State:
         """Return the weights and the states of optimizer, metrics and random generators."""
