@@ -34,9 +34,13 @@ class ClassTask:
         return self.columns if self.multi_label else max(2, self.columns)
 
     def probabilities(self, outputs: Tensor) -> Tensor:
-        """Return the probability of each column, float [batch, …, columns]."""
+        """Return the probability of each column, float [batch, …, columns].
+
+        Outputs that are no logits are the probabilities. A linear layer, trained to estimate them
+        by `MeanSquaredError`, may leave the interval from 0 to 1; they are clipped to it.
+        """
         if not self.from_logits:
-            return outputs
+            return ops.clip(outputs, 0.0, 1.0)
         return ops.sigmoid(outputs) if self.is_sigmoid else ops.softmax(outputs, axis=-1)
 
     def decisions(self, outputs: Tensor) -> Tensor:

@@ -34,9 +34,11 @@ class Regressor(Model):
         require_single_output(outputs, "Regressor")
         shape = tuple(outputs.shape)
         labels_shape = tuple(getattr(self._label(labels), "shape", None) or ())
-        if len(labels_shape) == len(shape) and not shapes_agree(labels_shape[1:], shape[1:]):
+        if labels_shape and not _fits(labels_shape, shape):
+            # Keras would compare each label with each output.
             raise ComponentError(
-                f"the graph's output has shape {shape}, and the labels have shape {labels_shape}"
+                f"the graph's output has shape {shape}, and the labels have shape {labels_shape}; "
+                "a Regressor needs an output for each label"
             )
 
     def _label(self, labels: Labels) -> Tensor | None:
@@ -66,3 +68,10 @@ class Regressor(Model):
         return EstimatorSpec(
             **self._common(network, metrics), loss_fn=loss_fn, update_metrics=update_metrics
         )
+
+
+def _fits(labels: tuple[int | None, ...], outputs: tuple[int | None, ...]) -> bool:
+    """Return whether labels have the shape of the outputs, up to a last axis of one output."""
+    if len(labels) == len(outputs) - 1:
+        labels = (*labels, 1)
+    return len(labels) == len(outputs) and shapes_agree(labels[1:], outputs[1:])
