@@ -97,6 +97,10 @@ class RunFailed(PlxError):
     exit_code = 1
 
 
+class RunFileError(RunFailed, RunDirectoryError):
+    """A file of a run cannot be written or read, for example because the disk is full."""
+
+
 class NonFiniteLoss(RunFailed):
     """The loss became infinite or not a number."""
 

@@ -38,7 +38,11 @@ SETS = click.option(
     type=click.IntRange(1),
     help="The number of episodes.",
 )
-@click.option("--checkpoint", metavar="DIR", help="A checkpoint folder; by default the newest.")
+@click.option(
+    "--checkpoint",
+    metavar="best|latest|DIR",
+    help="A checkpoint; by default the best where the file says what that is, or else the newest.",
+)
 @OUTPUT_DIR
 @SETS
 @click.option("--seed", default=0, show_default=True, help="The seed of the environment.")
@@ -59,7 +63,9 @@ def record(
     from plx_rl.memories import demonstrations
 
     experiment = create_rl_experiment(check_config(file, sets), output_dir)
-    env, policy = experiment.agent.restored(experiment.export_source, checkpoint, seed)
+    env, policy = experiment.agent.restored(
+        experiment.export_source, experiment.choose_checkpoint(checkpoint), seed
+    )
     columns = demonstrations.record(env, policy, episodes, seed)
     demonstrations.save(to, columns)
     rewards = columns["reward"]

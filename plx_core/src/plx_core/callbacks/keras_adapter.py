@@ -57,7 +57,7 @@ class KerasCallback(Callback):
         ):
             raise ComponentError(
                 f"{type(callback).__name__} is not needed: a run of plx saves and resumes by "
-                "itself, and BestExporter keeps the best model"
+                "itself, and keep_best keeps the best checkpoint"
             )
         self._callback = callback
         self._epoch = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -24,7 +25,10 @@ from plx_core.cli.options import (
     experiment_options,
 )
 from plx_core.cli.plugin_groups import DataSetGroup, PluginGroup
-from plx_core.errors import PlxError
+from plx_core.errors import PlxError, RunFailed
+
+if TYPE_CHECKING:
+    from plx_core.experiments.experiment import BaseExperiment
 
 MAX_ENTRIES_SHOWN = 5
 """`plx data` does not print longer mappings; the data set's metadata file has them."""
@@ -34,7 +38,10 @@ class PlxGroup(PluginGroup):
     """Prints a `PlxError` as one message, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command and set the exit code."""
+        """Run a command and set the exit code.
+
+        An error of the operating system that no part has explained gets its file and reason.
+        """
         try:
             return super().invoke(ctx)
         except PlxError as error:
@@ -45,6 +52,12 @@ class PlxGroup(PluginGroup):
         except BrokenPipeError:
             sys.stderr.close()
             ctx.exit(141)
+        except OSError as error:
+            if ctx.params.get("traceback"):
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            click.echo(f"{place}{error.strerror or error}", err=True)
+            ctx.exit(RunFailed.exit_code)
         except KeyboardInterrupt:
             sys.stderr.close()
             ctx.exit(130)
@@ -95,7 +108,7 @@ def evaluate(request: Request, checkpoint: str | None) -> None:
     """Evaluate a checkpoint of the experiment in FILE."""
     experiment = request.create_experiment()
     metrics = experiment.evaluate(delay_secs=0.0, checkpoint_path=checkpoint)
-    _print_evaluation(metrics)
+    _print_evaluation(experiment, metrics)
 
 
 @main.command(short_help="Predict on the evaluation data, or play an episode.")
@@ -168,10 +181,14 @@ def predict(
 )
 def export(request: Request, checkpoint: str | None, to: str | None) -> None:
     """Export a checkpoint of the experiment in FILE as a SavedModel."""
+    from plx_core.runs.checkpoints import step_of
+    from plx_core.runs.run_directory import EXPORT
+
     experiment = request.create_experiment()
     trainer = experiment.trainer
-    target = Path(to) if to else trainer.model_dir / "export" / f"{trainer.global_step:09d}"
-    trainer.export(target, experiment.export_source, checkpoint)
+    path = experiment.choose_checkpoint(checkpoint)
+    target = Path(to) if to else trainer.model_dir / EXPORT / f"{step_of(path):09d}"
+    trainer.export(target, experiment.export_source, path)
     click.echo(str(target))
 
 
@@ -356,21 +373,21 @@ def _train(request: Request, *, evaluate: bool) -> None:
     from plx_core.cli.progress_bar import Progress
     from plx_core.runs.plot import draw_run
 
-    experiment = request.create_experiment(keep=True)
-    progress = Progress(*experiment.progress)
-    experiment.extend_train_callbacks([progress])
-    metrics = None
-    try:
-        if evaluate and experiment.can_evaluate:
-            metrics = experiment.train_and_evaluate()
-        else:
-            experiment.train()
-    finally:
-        progress.close()
-    if metrics:
-        _print_evaluation(metrics)
-    directory, file = experiment.trainer.model_dir, request.file
-    curves = draw_run(experiment.trainer.run_directory)
+    with request.training() as experiment:
+        progress = Progress(*experiment.progress)
+        experiment.extend_train_callbacks([progress])
+        metrics = None
+        try:
+            if evaluate and experiment.can_evaluate:
+                metrics = experiment.train_and_evaluate()
+            else:
+                experiment.train()
+        finally:
+            progress.close()
+        if metrics:
+            _print_evaluation(experiment, metrics)
+        directory, file = experiment.trainer.model_dir, request.file
+        curves = draw_run(experiment.trainer.run_directory)
     click.echo(f"run directory: {directory}{f' (curves in {curves.name})' if curves else ''}")
     click.echo(
         f"next: plx evaluate {file} · plx predict {file} · plx export {file}"
@@ -378,7 +395,9 @@ def _train(request: Request, *, evaluate: bool) -> None:
     )
 
 
-def _print_evaluation(metrics: Mapping[str, float]) -> None:
+def _print_evaluation(experiment: BaseExperiment, metrics: Mapping[str, float]) -> None:
     from plx_core.cli.tables import print_metrics
 
-    print_metrics(f"evaluation at step {metrics['global_step']:.0f}", metrics)
+    step, latest = int(metrics["global_step"]), experiment.trainer.global_step
+    note = "" if step == latest else f" (the latest checkpoint is of step {latest})"
+    print_metrics(f"evaluation at step {step}{note}", metrics)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +38,9 @@ PLUGINS = click.option(
     help="Load a plug-in that is not installed; this runs its code. Repeatable.",
 )
 CHECKPOINT = click.option(
-    "--checkpoint", metavar="DIR", help="Checkpoint directory.  [default: the newest]"
+    "--checkpoint",
+    metavar="best|latest|DIR",
+    help="Checkpoint.  [default: best if the file has keep_best or EarlyStopping, else latest]",
 )
 
 
@@ -50,21 +53,36 @@ class Request:
     sets: Sequence[str]
     plugins: Sequence[str]
 
-    def create_experiment(self, *, keep: bool = False) -> Experiment | RLExperiment:
+    def create_experiment(self) -> Experiment | RLExperiment:
         """Check the file and build its experiment.
-
-        Args:
-            keep: write the config to the run directory.
 
         Raises:
             ConfigError: with every mistake in the file.
         """
-        checked = check_file(self.file, self.sets, self.plugins)
-        _configure_logging(checked.config.settings.logging.level)
         from plx_core.experiments.from_config import create_experiment
 
-        text = Path(self.file).read_text(encoding="utf-8")
-        return create_experiment(checked, self.output_dir, text=text, keep=keep)
+        return create_experiment(self._check(), self.output_dir, keep=False)
+
+    @contextmanager
+    def training(self) -> Iterator[Experiment | RLExperiment]:
+        """Yield the file's experiment, with the config in its run directory, which is locked.
+
+        Raises:
+            ConfigError: with every mistake in the file.
+            RunDirectoryError: another process writes to the run, or it is another config's.
+        """
+        from plx_core.experiments.from_config import create_experiment, keep_config
+
+        checked = self._check()
+        experiment = create_experiment(checked, self.output_dir, keep=False)
+        with experiment.trainer.run_directory.writing():
+            keep_config(checked, experiment, Path(self.file).read_text(encoding="utf-8"))
+            yield experiment
+
+    def _check(self) -> CheckedConfig:
+        checked = check_file(self.file, self.sets, self.plugins)
+        _configure_logging(checked.config.settings.logging.level)
+        return checked
 
 
 def experiment_options(command: Callable[..., None]) -> Callable[..., None]:

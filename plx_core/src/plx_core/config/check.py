@@ -20,6 +20,7 @@ from plx_core.config.yaml_tree import ListNode, MapNode, ScalarNode
 from plx_core.errors import ComponentError, ConfigError, Place, PlxError, Problem
 from plx_core.plugins.discovery import add_module, load_plugins
 from plx_core.plugins.registry import Registry
+from plx_core.runs.metrics import criterion_of
 
 
 @frozen
@@ -173,6 +174,13 @@ def _check_sections(values: Mapping[str, Any], places: Mapping[str, Place]) -> l
     if values.get("agent") and train.get("data_pipeline"):
         message = "an agent learns from train.env, not from a data_pipeline"
         problems.append(Problem("agent", message, places.get("agent")))
+    keep_best = values.get("keep_best")
+    if keep_best:
+        try:
+            criterion_of(keep_best["metric"], keep_best.get("higher_is_better"))
+        except ComponentError as error:
+            place = places.get("keep_best.metric")
+            problems.append(Problem("keep_best.metric", str(error), place))
     return problems
 
 

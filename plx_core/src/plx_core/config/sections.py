@@ -178,6 +178,16 @@ class EvalConfig:
 
 
 @frozen(kw_only=True)
+class KeepBestConfig:
+    """The metric of evaluations by which the best checkpoint is kept, as the result of the run."""
+
+    metric: str = field(metadata={"help": "the name of the metric"})
+    higher_is_better: bool | None = _key(
+        None, "whether higher values are better; default: known for the metrics of Keras and plx"
+    )
+
+
+@frozen(kw_only=True)
 class AgentConfig:
     """The agent, in reinforcement learning."""
 
@@ -199,6 +209,9 @@ class ExperimentConfig:
     )
     eval: EvalConfig = _section(
         EvalConfig, "the data or environment of evaluations, their length and their times"
+    )
+    keep_best: KeepBestConfig | None = _key(
+        None, "keep the best checkpoint, and evaluate, predict and export with it"
     )
     plugins: list[str] = _section(
         list, "plug-in modules that the file needs; loaded if the user allows it"

@@ -29,7 +29,7 @@ from plx_core.plugins.discovery import Plugins
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.runs.checkpoints import Checkpoints
 from plx_core.runs.interfaces import Tracker
-from plx_core.runs.run_directory import RunDirectory
+from plx_core.runs.run_directory import RunDirectory, as_json
 from plx_core.runs.trackers import TensorBoardTracker
 from plx_core.types import Features, Labels, Network, Source, Space
 
@@ -235,11 +235,19 @@ class Trainer(ABC):
         metrics: dict[str, float],
         callbacks: Iterable[CallbackLike] | None,
     ) -> dict[str, float]:
-        """Log the metrics of an evaluation and tell the callbacks; return them with their step."""
-        self.run_directory.append_metrics(step, split, metrics, time=time.time())
-        for tracker in self.make_trackers():
-            tracker.log(step, split, metrics)
-            tracker.close()
+        """Log the metrics of an evaluation and tell the callbacks; return them with their step.
+
+        The same results of the same checkpoint are logged once.
+        """
+        values = {name: as_json(value) for name, value in metrics.items()}
+        if not any(
+            (line["step"], line["split"], line["metrics"]) == (step, split, values)
+            for line in self.run_directory.read_metrics()
+        ):
+            self.run_directory.append_metrics(step, split, metrics, time=time.time())
+            for tracker in self.make_trackers():
+                tracker.log(step, split, metrics)
+                tracker.close()
         for callback in (*as_callbacks(callbacks), self.observers):
             callback.on_evaluate(self, step, metrics, split)
         return metrics | {"global_step": step}

@@ -50,20 +50,37 @@ def create_experiment(
     checked = config if isinstance(config, CheckedConfig) else check_config(config)
     create = _rl_experiment if checked.is_reinforcement else _supervised_experiment
     experiment = create(checked, run_path(checked, output_dir))
-    trainer = experiment.trainer
-    trainer.plugins = checked.registry.plugins
+    experiment.trainer.plugins = checked.registry.plugins
     if keep:
-        check_callbacks(checked, experiment)
-        located(checked, checked.config.eval.env, experiment.check_evaluation)
         if isinstance(config, (str, Path)):
             text = Path(config).read_text(encoding="utf-8")
-        with trainer.run_directory.writing():
-            trainer.run_directory.write_config(
-                text or yaml.safe_dump(checked.resolved, sort_keys=False), checked.resolved
-            )
-            trainer.run_directory.write_manifest(trainer.config.seed, checked.plugins)
-        trainer.observers.on_config(trainer, checked.resolved)
+        keep_config(checked, experiment, text)
     return experiment
+
+
+def keep_config(
+    checked: CheckedConfig, experiment: Experiment | RLExperiment, text: str | None = None
+) -> None:
+    """Write a config and the manifest to the run directory of its experiment.
+
+    Args:
+        checked: the config.
+        experiment: its experiment.
+        text: the text to keep as config.yml; the config with all defaults when None.
+
+    Raises:
+        ConfigError: a callback does not fit.
+        RunDirectoryError: another process writes to the run, or it is another config's.
+    """
+    check_callbacks(checked, experiment)
+    located(checked, checked.config.eval.env, experiment.check_evaluation)
+    trainer = experiment.trainer
+    with trainer.run_directory.writing():
+        trainer.run_directory.write_config(
+            text or yaml.safe_dump(checked.resolved, sort_keys=False), checked.resolved
+        )
+        trainer.run_directory.write_manifest(trainer.config.seed, checked.plugins)
+    trainer.observers.on_config(trainer, checked.resolved)
 
 
 def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperiment) -> None:
@@ -159,6 +176,7 @@ def _common(sections: ExperimentConfig) -> dict[str, Any]:
         "continuous_eval_throttle_secs": evaluation.continuous_eval_throttle_secs,
         "eval_every_n_steps": evaluation.eval_every_n_steps,
         "export_strategies": evaluation.export_strategies,
+        "keep_best": sections.keep_best,
     }
 
 

@@ -128,7 +128,7 @@ class RLExperiment(BaseExperiment):
     ) -> Iterator[dict[str, Any]]:
         """Yield the steps of a greedy episode."""
         env = require_source(self.export_source, "eval", "env")
-        for step in self.agent.play(env, checkpoint_path):
+        for step in self.agent.play(env, self.choose_checkpoint(checkpoint_path)):
             yield dict(choose_predictions(step, predict_keys))
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from plx_core.annotations import PositiveInt
 from plx_core.runs.atomic import write_aside
 from plx_core.runs.interfaces import Exporter
-from plx_core.runs.metrics import metric_value
+from plx_core.runs.metrics import criterion_of, metric_value
 from plx_core.runs.run_directory import EXPORT
 from plx_core.types import Source
 
@@ -50,12 +50,18 @@ class LatestExporter(Exporter):
         *,
         is_final: bool,
     ) -> Path | None:
-        """Export the model."""
+        """Export the model, unless that of a newer checkpoint has been exported."""
+        exports = _exports(_folder(run, self._name))
+        if any(about["step"] > step for about in exports.values()):
+            return None
         return write_export(run, source, step, metrics, self._name, self._format, self._keep)
 
 
 class FinalExporter(Exporter):
-    """Exports the model of the last checkpoint to `export/NAME/STEP`.
+    """Exports the model of the run's result to `export/NAME/STEP`, when training has ended.
+
+    That is the best checkpoint where `keep_best` or early stopping says what is best, or else the
+    last one.
 
     Args:
         name: the name of the folder.
@@ -87,7 +93,8 @@ class BestExporter(Exporter):
     Args:
         name: the name of the folder.
         metric: the metric to compare.
-        higher_is_better: whether a higher value of the metric is better.
+        higher_is_better: whether higher values are better; when None, that is known for the metrics
+            of Keras and plx by their names.
         format: SavedModel, a `.keras` file, or ONNX or LiteRT if Keras can export them.
         exports_to_keep: the number of exports to keep; None keeps all.
     """
@@ -96,13 +103,12 @@ class BestExporter(Exporter):
         self,
         name: str = "best",
         metric: str = "loss",
-        higher_is_better: bool = False,
+        higher_is_better: bool | None = None,
         format: Format = "saved_model",
         exports_to_keep: PositiveInt | None = 1,
     ) -> None:
         self._name = name
-        self._metric = metric
-        self._higher_is_better = higher_is_better
+        self._criterion = criterion_of(metric, higher_is_better)
         self._format = format
         self._keep = exports_to_keep
 
@@ -116,15 +122,14 @@ class BestExporter(Exporter):
         is_final: bool,
     ) -> Path | None:
         """Export the model if it is better than all earlier exports."""
-        value = metric_value(metrics, self._metric)
-        earlier = [
-            about["metrics"][self._metric]
+        value = metric_value(metrics, self._criterion.metric)
+        others = [
+            about["metrics"][self._criterion.metric]
             for about in _exports(_folder(run, self._name)).values()
             if about["step"] != step
         ]
-        for other in earlier:
-            if other >= value if self._higher_is_better else other <= value:
-                return None
+        if not all(self._criterion.is_better(value, other) for other in others):
+            return None
         return write_export(run, source, step, metrics, self._name, self._format, self._keep)
 
 
@@ -161,7 +166,7 @@ def write_export(
             "metrics": {key: float(value) for key, value in metrics.items()},
         }
         with write_aside(target) as aside:
-            checkpoint = run.checkpoints.directory / f"{step:09d}"
+            checkpoint = run.checkpoints.path_of(step)
             run.export(aside, source, checkpoint_path=checkpoint, format=format)
             (aside / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
     for leftover in folder.glob(".*-*"):

@@ -33,7 +33,7 @@ class Exporter(ABC):
             source: the `input_fn` or environment with the features that the exported model takes.
             step: the checkpoint's global step.
             metrics: the results of evaluating that checkpoint.
-            is_final: whether training has ended.
+            is_final: whether training has ended, with this checkpoint as its result.
 
         Returns:
             The path of the export, or None.
