@@ -33,6 +33,7 @@ class CheckedConfig:
         registry: the registry that has its components.
         plugins: the plug-ins that it uses, with their versions.
         places: where each value was written, by path.
+        files: the files and folders that the config names, by the path of the value.
         fingerprint: a hash of everything that the shapes depend on: the values, the files of data
             and of components, and the versions.
     """
@@ -42,12 +43,22 @@ class CheckedConfig:
     registry: Registry
     plugins: Mapping[str, str]
     places: Mapping[str, Place] = field(repr=False)
+    files: Mapping[str, Sequence[str]] = field(repr=False)
     fingerprint: str
 
     @property
     def is_reinforcement(self) -> bool:
         """Whether the experiment trains an agent."""
         return self.config.agent is not None or self.config.train.env is not None
+
+    @property
+    def data_files(self) -> dict[str, Sequence[str]]:
+        """The files that are read throughout a run: all but those of its initial weights."""
+        return {
+            path: files
+            for path, files in self.files.items()
+            if not path.startswith("train.warm_start")
+        }
 
     def locate(self, error: PlxError, component: Component) -> ConfigError:
         """Add places to an error of a component.
@@ -122,6 +133,7 @@ def check_config(
         registry,
         dict(reader.used),
         reader.places,
+        reader.files,
         _fingerprint(resolved, reader),
     )
 
@@ -191,7 +203,8 @@ def in_order(problem: Problem) -> tuple[str, int, int]:
 
 
 def _fingerprint(resolved: Mapping[str, Any], reader: Reader) -> str:
-    stamps = {path: stamp(Path(path)) for path in sorted(reader.files | reader.sources)}
+    files = reader.sources.union(*reader.files.values())
+    stamps = {path: stamp(Path(path)) for path in sorted(files)}
     content = json.dumps(
         [resolved, dict(sorted(reader.used.items())), stamps, str(Path.cwd())],
         sort_keys=True,

@@ -100,6 +100,9 @@ class EnvironmentConfig:
         True,
         "give the same weights, bit for bit, for the same seed; slower on GPUs",
     )
+    strict: bool = _key(
+        False, "refuse to resume a run whose data has changed, rather than warn of it"
+    )
     xla: bool | Literal["auto"] = _key(
         False,
         "compile training with XLA; auto measures both ways and keeps the result in the run "

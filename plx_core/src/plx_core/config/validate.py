@@ -46,8 +46,8 @@ class Reader:
     """The plug-ins that the components came from, with their versions."""
     places: dict[str, Place] = field(factory=dict, init=False)
     """Where each value was written, by path."""
-    files: set[str] = field(factory=set, init=False)
-    """The files and folders that the config names."""
+    files: dict[str, list[str]] = field(factory=dict, init=False)
+    """The files and folders that the config names, by the path of the value that names them."""
     sources: set[str] = field(factory=set, init=False)
     """The source files of the components."""
 
@@ -221,7 +221,7 @@ class Reader:
         if not matches and Path(pattern).exists():
             matches = [pattern]
         if matches:
-            self.files.update(matches)
+            self.files[path] = sorted(matches)
             return pattern
         self._fail(node, path, f"there is no file {node.text} (looked in {Path.cwd()})")
         return None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,12 @@ from plx_core.config.check import CheckedConfig, check_config
 from plx_core.config.sections import ExperimentConfig
 from plx_core.data.input_fn import as_pipeline
 from plx_core.data.pipeline import Pipeline
-from plx_core.errors import ComponentError, PlxError
+from plx_core.errors import ComponentError, PlxError, RunDirectoryError
 from plx_core.experiments.experiment import BaseExperiment
 from plx_core.experiments.supervised import Experiment
 from plx_core.models.spec import EstimatorSpec
+from plx_core.runs.data_files import changes, describe_files
+from plx_core.runs.run_directory import RunDirectory
 from plx_core.state import Modes
 from plx_core.supervised.estimator import Estimator
 from plx_core.types import Features, Labels, Space
@@ -24,6 +27,8 @@ from plx_core.types import Features, Labels, Space
 if TYPE_CHECKING:
     from plx_core.experiments.reinforcement import RLExperiment
     from plx_core.reinforcement.interfaces import Environment
+
+logger = logging.getLogger(__name__)
 
 RUNS = "runs"
 """The folder of the run directories of configs that name none."""
@@ -70,17 +75,33 @@ def keep_config(
 
     Raises:
         ConfigError: a callback does not fit.
-        RunDirectoryError: another process writes to the run, or it is another config's.
+        RunDirectoryError: another process writes to the run, or it is another config's, or its
+            data has changed where `environment.strict` forbids it.
     """
     check_callbacks(checked, experiment)
     located(checked, checked.config.eval.env, experiment.check_evaluation)
-    trainer = experiment.trainer
-    with trainer.run_directory.writing():
-        trainer.run_directory.write_config(
+    trainer, run = experiment.trainer, experiment.trainer.run_directory
+    with run.writing():
+        earlier = run.data_files()
+        data_files = describe_files(checked.data_files, earlier)
+        differences = changes(earlier, data_files)
+        if differences and trainer.latest_checkpoint() is not None:
+            _report_changes(differences, run, checked.config.environment.strict)
+        run.write_config(
             text or yaml.safe_dump(checked.resolved, sort_keys=False), checked.resolved
         )
-        trainer.run_directory.write_manifest(trainer.config.seed, checked.plugins)
+        run.write_manifest(trainer.config.seed, checked.plugins, data_files)
     trainer.observers.on_config(trainer, checked.resolved)
+
+
+def _report_changes(differences: Sequence[str], run: RunDirectory, strict: bool) -> None:
+    """Warn of data that is not what a run has read before, or refuse it."""
+    message = f"the data is not what the run {run.path} has read before: {'; '.join(differences)}"
+    if strict:
+        raise RunDirectoryError(
+            f"{message}. Restore it, give another --output-dir, or set environment.strict: false"
+        )
+    logger.warning("%s. The run goes on with the new data", message)
 
 
 def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperiment) -> None:

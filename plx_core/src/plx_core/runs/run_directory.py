@@ -21,6 +21,7 @@ from attrs import define, field
 
 from plx_core.errors import RunDirectoryError, RunFileError
 from plx_core.runs.atomic import sweep, write_aside
+from plx_core.runs.data_files import Records
 
 logger = logging.getLogger(__name__)
 
@@ -188,8 +189,16 @@ class RunDirectory:
         """
         return read_mapping(self.path / RESOLVED, yaml.safe_load)
 
-    def write_manifest(self, seed: int, plugins: Mapping[str, str]) -> None:
-        """Write `manifest.json`: the versions, the git commit, the seed and the machine."""
+    def write_manifest(
+        self, seed: int, plugins: Mapping[str, str], data_files: Records | None = None
+    ) -> None:
+        """Write `manifest.json`: the versions, the git commit, the seed, the machine and the data.
+
+        Args:
+            seed: the seed of the run.
+            plugins: the versions of the plug-ins that it uses, by name.
+            data_files: what `describe_files` says of the data that it reads.
+        """
         from importlib_metadata import PackageNotFoundError, version
 
         def version_of(package: str) -> str:
@@ -214,8 +223,22 @@ class RunDirectory:
                 "processors": os.cpu_count(),
                 "host": socket.gethostname(),
             },
+            "data_files": data_files or {},
         }
         write_text(self.path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+    def data_files(self) -> Records:
+        """Return what the manifest says of the data that has been read.
+
+        Raises:
+            RunFileError: the manifest cannot be read.
+        """
+        records = (read_mapping(self.path / MANIFEST) or {}).get("data_files")
+        return {
+            key: {path: record for path, record in files.items() if isinstance(record, dict)}
+            for key, files in (records.items() if isinstance(records, dict) else ())
+            if isinstance(files, dict)
+        }
 
     def note_data(self, split: str, counters: Mapping[str, int]) -> None:
         """Add counts of a split's data, such as records that were skipped, to the manifest."""
