@@ -362,10 +362,22 @@ def test_a_keras_callback_takes_an_evaluation_for_an_epoch(tmp_path, blobs):
     assert evaluated(experiment) == [4, 8]
 
 
+def test_keras_s_early_stopping_counts_over_evaluations_and_restarts(tmp_path, blobs):
+    def stopping():
+        return keras.callbacks.EarlyStopping(monitor="loss", patience=3, min_delta=100.0)
+
+    make_experiment(tmp_path, blobs, train_callbacks=[stopping()]).train_and_evaluate()
+    for _ in range(2):
+        again = make_experiment(tmp_path, blobs, train_steps=40, train_callbacks=[stopping()])
+        again.train_and_evaluate()
+        assert evaluated(again) == [4, 8, 12, 16]
+
+
 @pytest.mark.parametrize(
     "callback",
     [
         Batches(),
+        keras.callbacks.EarlyStopping(restore_best_weights=True),
         keras.callbacks.BackupAndRestore("x"),
         keras.callbacks.ModelCheckpoint("x.keras"),
         object(),
@@ -373,7 +385,8 @@ def test_a_keras_callback_takes_an_evaluation_for_an_epoch(tmp_path, blobs):
 )
 def test_callbacks_that_cannot_work_are_refused_with_a_reason(callback):
     with pytest.raises(
-        ComponentError, match=r"single batches|not needed|expected a plx_core.Callback"
+        ComponentError,
+        match=r"single batches|not needed|best checkpoint the result|expected a plx_core.Callback",
     ):
         as_callbacks([callback])
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from plx_core.errors import CheckpointError
+from plx_core.errors import CheckpointError, RunFileError
 from plx_core.runs import checkpoints as module
 from plx_core.runs.checkpoints import ARRAYS, MANIFEST, STATE, Checkpoints, load, step_of, verify
 
@@ -164,6 +164,27 @@ def test_a_missing_file_is_named(tmp_path, name):
     (path / name).unlink()
     with pytest.raises(CheckpointError, match=name.replace(".", r"\.")):
         load(path)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EMFILE, errno.EIO])
+def test_what_cannot_be_read_now_is_not_taken_for_torn(tmp_path, monkeypatch, code):
+    checkpoints = Checkpoints(tmp_path)
+    old, new = (checkpoints.save(step, make_state(step)) for step in (1, 2))
+    read = Path.read_bytes
+
+    def failing(path):
+        if path.parent == new:
+            raise OSError(code, os.strerror(code), str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    if code == errno.EIO:
+        assert Checkpoints(tmp_path).latest() == old
+    else:
+        with pytest.raises(
+            RunFileError, match=f"manifest.json cannot be read: {os.strerror(code)}"
+        ):
+            Checkpoints(tmp_path).latest()
 
 
 def test_all_checkpoints_torn_means_none(tmp_path):

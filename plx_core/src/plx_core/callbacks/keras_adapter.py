@@ -59,13 +59,26 @@ class KerasCallback(Callback):
                 f"{type(callback).__name__} is not needed: a run of plx saves and resumes by "
                 "itself, and keep_best keeps the best checkpoint"
             )
+        if getattr(callback, "restore_best_weights", False):
+            raise ComponentError(
+                f"{type(callback).__name__} with restore_best_weights would replace the weights "
+                "amid the training; plx's EarlyStopping makes the best checkpoint the result"
+            )
         self._callback = callback
         self._epoch = 0
+        self._attributes: State = {}
+        self._has_begun = False
 
     def on_run_begin(self, run: Run, step: int) -> None:
-        """Give the callback the network."""
+        """Give the callback the network, and at first begin the training: that resets its counts.
+
+        Training pauses for each evaluation, and then goes on with the counts.
+        """
         self._callback.set_model(run.training_model)
-        self._callback.on_train_begin({})
+        if not self._has_begun:
+            self._has_begun = True
+            self._callback.on_train_begin({})
+            self._set_attributes()
 
     def on_evaluate(
         self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
@@ -88,12 +101,17 @@ class KerasCallback(Callback):
             for name, value in vars(self._callback).items()
             if isinstance(value, (bool, int, float, str)) or value is None
         }
-        return {"epoch": self._epoch, "attributes": plain}
+        return {"epoch": self._epoch, "attributes": plain, "stopped": self.stop_training}
 
     def restore(self, state: State) -> None:
         """Restore what `state` returned."""
         self._epoch = state.get("epoch", 0)
-        for name, value in state.get("attributes", {}).items():
+        self.stop_training = state.get("stopped", False)
+        self._attributes = state.get("attributes", {})
+        self._set_attributes()
+
+    def _set_attributes(self) -> None:
+        for name, value in self._attributes.items():
             setattr(self._callback, name, value)
 
 

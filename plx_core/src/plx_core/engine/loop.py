@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 
 from plx_core.callbacks.callback import Callback
 from plx_core.config.sections import RunConfig
+from plx_core.engine.explained_write import explained_write
 from plx_core.engine.pacing import Clock
 from plx_core.engine.signals import Interrupted, StopRequest, stop_on_signals
 from plx_core.errors import NonFiniteLoss
@@ -155,7 +156,8 @@ class TrainingLoop(ABC):
         finally:
             self._is_running = False
             for tracker in self.trackers:
-                tracker.close()
+                with explained_write(f"the tracker {type(tracker).__name__}"):
+                    tracker.close()
 
     def request_save(self) -> None:
         """Save a checkpoint after the current block of steps, or now if none runs."""
@@ -278,11 +280,12 @@ class TrainingLoop(ABC):
             tag: value for tag, value in tensors.items() if tag not in images and tag not in scalars
         }
         for tracker in self.trackers:
-            tracker.log(step, "train", scalars)
-            if images:
-                tracker.log_images(step, "train", images)
-            if histograms:
-                tracker.log_histograms(step, "train", histograms)
+            with explained_write(f"the tracker {type(tracker).__name__}"):
+                tracker.log(step, "train", scalars)
+                if images:
+                    tracker.log_images(step, "train", images)
+                if histograms:
+                    tracker.log_histograms(step, "train", histograms)
 
     def _non_finite(self, message: str) -> NonFiniteLoss:
         latest = self.trainer.checkpoints.latest()

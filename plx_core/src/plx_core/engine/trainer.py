@@ -21,12 +21,14 @@ from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.callbacks.observers import Observers
 from plx_core.components.component import default_registry, make, parameter_names
 from plx_core.config.sections import EnvironmentConfig, RunConfig, WarmStartConfig
+from plx_core.engine.explained_write import explained_write
 from plx_core.engine.loop import TrainingLoop
 from plx_core.errors import CheckpointError, ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.graph import symbolic_inputs
 from plx_core.plugins.discovery import Plugins
 from plx_core.runs import checkpoints as checkpoint_files
+from plx_core.runs.atomic import write_aside
 from plx_core.runs.checkpoints import Checkpoints
 from plx_core.runs.interfaces import Tracker
 from plx_core.runs.run_directory import RunDirectory, as_json
@@ -222,6 +224,22 @@ class Trainer(ABC):
                 f"config; this one takes {', '.join(sorted(names))}"
             )
 
+    @contextmanager
+    def _new_export(self, export_dir: str | Path) -> Iterator[Path]:
+        """Yield a path to export to, which becomes `export_dir` when the body succeeds.
+
+        Raises:
+            ComponentError: the folder exists.
+            RunFileError: it cannot be written.
+        """
+        path = Path(export_dir)
+        if path.exists():
+            raise ComponentError(f"{export_dir} exists; an export does not overwrite")
+        with explained_write(f"the export {export_dir}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with write_aside(path) as aside:
+                yield aside
+
     @property
     def _running(self) -> TrainingLoop:
         if self._loop is None:
@@ -246,8 +264,9 @@ class Trainer(ABC):
         ):
             self.run_directory.append_metrics(step, split, metrics, time=time.time())
             for tracker in self.make_trackers():
-                tracker.log(step, split, metrics)
-                tracker.close()
+                with explained_write(f"the tracker {type(tracker).__name__}"):
+                    tracker.log(step, split, metrics)
+                    tracker.close()
         for callback in (*as_callbacks(callbacks), self.observers):
             callback.on_evaluate(self, step, metrics, split)
         return metrics | {"global_step": step}

@@ -282,14 +282,14 @@ class Agent(Trainer):
 
         Raises:
             ComponentError: the folder exists.
+            RunFileError: it cannot be written; what has been written of it is removed.
         """
-        if Path(export_dir).exists():
-            raise ComponentError(f"{export_dir} exists; an export does not overwrite")
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
         env = _following(env, state, Modes.PREDICT)
         program = EvaluationProgram(self.build(Modes.PREDICT, env))
         program.restore(state)
-        program.export(Path(export_dir), format, env.processing_network())
+        with self._new_export(export_dir) as target:
+            program.export(target, format, env.processing_network())
         return Path(export_dir)
 
     def try_out(

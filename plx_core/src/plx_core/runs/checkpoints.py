@@ -8,6 +8,7 @@ the other two). A torn checkpoint is skipped but not deleted. A step that is sav
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -22,7 +23,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from attrs import define, field
 
-from plx_core.errors import CheckpointError
+from plx_core.errors import CheckpointError, RunFileError
 from plx_core.runs.atomic import hidden, sweep, sync, write_aside
 from plx_core.state import State
 
@@ -49,6 +50,8 @@ DTYPES = frozenset(
         "complex64",
     )
 )
+DEFECTS = frozenset((errno.EIO, errno.EISDIR, errno.ENOTDIR))
+"""The errors of reading a checkpoint that make it a torn one; others may be gone the next time."""
 FOREVER = 10_000.0
 """A number of hours that means never, as in `tf.estimator`."""
 
@@ -223,6 +226,7 @@ def _read(path: Path) -> dict[str, bytes]:
 
     Raises:
         CheckpointError: a file is missing or corrupt.
+        RunFileError: a file cannot be read for another reason, which does not make it torn.
     """
     files = {}
     try:
@@ -237,7 +241,11 @@ def _read(path: Path) -> dict[str, bytes]:
             files[name] = content
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no {Path(error.filename).name}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        if error.errno not in DEFECTS:
+            raise RunFileError(f"{error.filename} cannot be read: {error.strerror}") from error
+        raise CheckpointError(f"{error.filename} is corrupt: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
         message = f"its manifest is corrupt: {type(error).__name__}: {error}"
         raise CheckpointError(message) from error
     return files

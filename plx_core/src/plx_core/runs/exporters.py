@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from plx_core.annotations import PositiveInt
-from plx_core.runs.atomic import write_aside
+from plx_core.errors import RunFileError
+from plx_core.runs.atomic import hidden, sweep, write_aside
 from plx_core.runs.interfaces import Exporter
 from plx_core.runs.metrics import criterion_of, metric_value
 from plx_core.runs.run_directory import EXPORT
@@ -155,25 +156,33 @@ def write_export(
 
     Returns:
         The path of the export.
+
+    Raises:
+        RunFileError: it cannot be written; earlier exports are untouched.
     """
     folder = _folder(run, name)
     target = folder / f"{step:09d}"
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        about = {
-            "step": step,
-            "format": format,
-            "metrics": {key: float(value) for key, value in metrics.items()},
-        }
-        with write_aside(target) as aside:
-            checkpoint = run.checkpoints.path_of(step)
-            run.export(aside, source, checkpoint_path=checkpoint, format=format)
-            (aside / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
-    for leftover in folder.glob(".*-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    exports = sorted(_exports(folder))
+    about = {
+        "step": step,
+        "format": format,
+        "metrics": {key: float(value) for key, value in metrics.items()},
+    }
+    try:
+        if not target.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            with write_aside(target) as aside:
+                checkpoint = run.checkpoints.path_of(step)
+                run.export(aside, source, checkpoint_path=checkpoint, format=format)
+                (aside / ABOUT).write_text(json.dumps(about, indent=1), encoding="utf-8")
+        exports = sorted(_exports(folder))
+    except OSError as error:
+        raise RunFileError(
+            f"the export {target} cannot be written: {error.strerror or error}"
+        ) from error
     for path in exports[: max(len(exports) - keep, 0)] if keep is not None else []:
-        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            path.rename(hidden(path))
+    sweep(folder)
     return target
 
 

@@ -206,13 +206,13 @@ class Estimator(Trainer):
 
         Raises:
             ComponentError: the folder exists.
+            RunFileError: it cannot be written; what has been written of it is removed.
         """
-        if Path(export_dir).exists():
-            raise ComponentError(f"{export_dir} exists; an export does not overwrite")
-        path = self._checkpoint(checkpoint_path)
-        pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
-        evaluator = self._evaluator(Modes.PREDICT, pipeline, path)
-        evaluator.export(Path(export_dir), format, pipeline.processing_network())
+        with self._new_export(export_dir) as target:
+            path = self._checkpoint(checkpoint_path)
+            pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
+            evaluator = self._evaluator(Modes.PREDICT, pipeline, path)
+            evaluator.export(target, format, pipeline.processing_network())
         return Path(export_dir)
 
     def build(self, mode: str, pipeline: Pipeline) -> EstimatorSpec:
