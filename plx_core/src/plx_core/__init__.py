@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from plx_core.data.input_fn import as_pipeline
     from plx_core.data.order import Order, make_order
     from plx_core.data.pipeline import Pipeline
-    from plx_core.engine.gradients import clip_gradients
+    from plx_core.engine.updates import Updater
     from plx_core.engine.variables import assign_variables
     from plx_core.experiments.from_config import create_experiment, create_rl_experiment
     from plx_core.experiments.reinforcement import RLExperiment
@@ -124,7 +124,7 @@ _EXPORTS = {
         "make_order",
     ),
     "plx_core.data.pipeline": ("Pipeline",),
-    "plx_core.engine.gradients": ("clip_gradients",),
+    "plx_core.engine.updates": ("Updater",),
     "plx_core.engine.variables": ("assign_variables",),
     "plx_core.experiments.from_config": (
         "create_experiment",
@@ -256,6 +256,7 @@ __all__ = [
     "Tracker",
     "Trainable",
     "UpdateResult",
+    "Updater",
     "as_features",
     "as_graph_fn",
     "as_pipeline",
@@ -265,7 +266,6 @@ __all__ = [
     "cache_dir",
     "call_graph_fn",
     "check_config",
-    "clip_gradients",
     "create_experiment",
     "create_rl_experiment",
     "features_of",

@@ -127,6 +127,9 @@ class WarmStartConfig:
     names: dict[str, str] = _section(
         dict, "for variables with other names in that run: names in this run to names in that run"
     )
+    averages: bool = _key(
+        True, "whether to load the averages that an optimizer with use_ema keeps of its weights"
+    )
 
 
 @frozen(kw_only=True)

@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from plx_core.engine.gradients import total_loss
-from plx_core.engine.variables import assign_variables
+from plx_core.engine.variables import assign_variables, weights_to_use
 from plx_core.errors import ComponentError, DataError
 from plx_core.models.spec import EstimatorSpec
+from plx_core.networks.subclasses import as_functional
 from plx_core.networks.variable_names import variables_by_name
 from plx_core.types import Array, Features, Labels, Nested, Network
 
@@ -38,7 +39,7 @@ class EvaluationProgram:
         Raises:
             CheckpointError: they do not fit the network.
         """
-        assign_variables(self.variables, state["program"]["variables"], "variables")
+        assign_variables(self.variables, weights_to_use(state), "variables")
 
     def evaluate(self, iterator: Iterator[Nested], steps: int | None) -> dict[str, float]:
         """Return the mean loss over examples, and the metrics.
@@ -105,7 +106,9 @@ class EvaluationProgram:
             )
         return self.spec.sample_fn(count, np.random.default_rng(seed))
 
-    def export(self, directory: Path, format: str, processing: Network | None) -> None:
+    def export(
+        self, directory: Path, format: str, features: Features, processing: Network | None
+    ) -> None:
         """Write the model, preceded by the pipeline's processing of raw features.
 
         A SavedModel's `serve` returns the predictions by name. The other formats hold the network,
@@ -114,6 +117,7 @@ class EvaluationProgram:
         Args:
             directory: the folder to write.
             format: `saved_model`, `keras`, `onnx` or `litert`.
+            features: the `tf.TensorSpec`s of the network's inputs, by name.
             processing: the processing of raw features; None for none.
 
         Raises:
@@ -122,7 +126,7 @@ class EvaluationProgram:
         """
         import keras
 
-        network = self.spec.network
+        network = as_functional(self.spec.network, features)
         if processing is not None:
             inputs = {tensor.name: processing.output[tensor.name] for tensor in network.inputs}
             network = keras.Model(processing.input, network(inputs), name=network.name)

@@ -33,6 +33,12 @@ def clip_gradients(
         norm: the largest global norm; None to leave it.
         embedding_norm: the largest norm of the gradient of an embedding; None to leave it.
     """
+    if norm is None and embedding_norm is None:
+        return gradients
+    # A sparse gradient lists a row once for each use of it: add these before taking a norm.
+    gradients = [
+        None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients
+    ]
     if norm is not None:
         gradients = _clip_all(gradients, norm)
     if embedding_norm is not None:
@@ -45,18 +51,16 @@ def clip_gradients(
 
 
 def _clip_all(gradients: list[Tensor], norm: float) -> list[Tensor]:
-    if len({gradient.dtype for gradient in gradients}) == 1:
+    present = [gradient for gradient in gradients if gradient is not None]
+    if len({gradient.dtype for gradient in present}) == 1:
         return list(tf.clip_by_global_norm(gradients, norm)[0])
-    global_norm = tf.linalg.global_norm([tf.cast(gradient, tf.float32) for gradient in gradients])
+    global_norm = tf.linalg.global_norm([tf.cast(gradient, tf.float32) for gradient in present])
     scale = norm / tf.maximum(global_norm, norm)
     return [
-        tf.convert_to_tensor(gradient) * tf.cast(scale, gradient.dtype) for gradient in gradients
+        None if gradient is None else gradient * tf.cast(scale, gradient.dtype)
+        for gradient in gradients
     ]
 
 
 def _clip_one(gradient: Tensor, norm: float) -> Tensor:
-    if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(
-            tf.clip_by_norm(gradient.values, norm), gradient.indices, gradient.dense_shape
-        )
     return None if gradient is None else tf.clip_by_norm(gradient, norm)

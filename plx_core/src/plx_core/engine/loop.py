@@ -79,7 +79,7 @@ class TrainingLoop(ABC):
     @property
     @abstractmethod
     def global_step(self) -> int:
-        """The number of updates so far, over all calls and resumed runs."""
+        """The number of steps so far, over all calls and resumed runs."""
 
     @property
     @abstractmethod

@@ -23,9 +23,11 @@ from plx_core.components.component import default_registry, make, parameter_name
 from plx_core.config.sections import EnvironmentConfig, RunConfig, WarmStartConfig
 from plx_core.engine.explained_write import explained_write
 from plx_core.engine.loop import TrainingLoop
+from plx_core.engine.variables import weights_to_use
 from plx_core.errors import CheckpointError, ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.graph import symbolic_inputs
+from plx_core.networks.subclasses import build_if_unbuilt, check_network
 from plx_core.plugins.discovery import Plugins
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.runs.atomic import write_aside
@@ -93,7 +95,7 @@ class Trainer(ABC):
 
     @property
     def global_step(self) -> int:
-        """The number of updates at the newest checkpoint; 0 without one."""
+        """The number of steps at the newest checkpoint; 0 without one."""
         latest = self.checkpoints.latest()
         return checkpoint_files.step_of(latest) if latest else 0
 
@@ -148,7 +150,7 @@ class Trainer(ABC):
         return list(self._saved_variables())
 
     def get_variable_value(self, name: str) -> np.ndarray:
-        """Return the value of a weight in the newest checkpoint.
+        """Return the value of a weight in the newest checkpoint, as an evaluation uses it.
 
         Raises:
             ComponentError: there is no such weight.
@@ -198,7 +200,8 @@ class Trainer(ABC):
             # The CPU kernels are deterministic anyway; this would only replace them by slower ones.
             tf.config.experimental.enable_op_determinism()
         keras.config.set_dtype_policy(self.config.mixed_precision)
-        supplied = self._model_fn_inputs(symbolic_inputs(inputs), target) | {
+        symbolic = symbolic_inputs(inputs)
+        supplied = self._model_fn_inputs(symbolic, target) | {
             "mode": mode,
             "params": self.params,
             "config": self.config.run_config,
@@ -210,6 +213,8 @@ class Trainer(ABC):
                 "a model_fn returns an EstimatorSpec, as calling a model does; "
                 f"this one returned {type(spec).__name__}"
             )
+        check_network(spec.network)
+        build_if_unbuilt(spec.network, symbolic)
         return spec
 
     def _model_fn_inputs(self, inputs: Features, target: Labels | Space) -> dict[str, Any]:
@@ -280,8 +285,7 @@ class Trainer(ABC):
         return checkpoint
 
     def _saved_variables(self) -> dict[str, np.ndarray]:
-        state = checkpoint_files.load(self._checkpoint(None))
-        return dict(state["program"]["variables"])
+        return weights_to_use(checkpoint_files.load(self._checkpoint(None)))
 
 
 def _environment(config: RunConfig | EnvironmentConfig | None) -> EnvironmentConfig:

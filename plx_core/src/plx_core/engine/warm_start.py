@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plx_core.config.sections import WarmStartConfig
-from plx_core.engine.variables import assign_variables
+from plx_core.engine.variables import assign_variables, weights_to_use
 from plx_core.errors import CheckpointError
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.runs.checkpoints import Checkpoints
@@ -36,7 +36,7 @@ def warm_start(variables: Mapping[str, Variable], source: WarmStartConfig) -> Ma
     if checkpoint is None:
         raise CheckpointError(f"there is no checkpoint to start from in {path}")
     content = checkpoint_files.load(checkpoint)
-    saved = content["program"]["variables"]
+    saved = weights_to_use(content) if source.averages else content["program"]["variables"]
     chosen = {
         name: variable
         for name, variable in variables.items()

@@ -112,5 +112,6 @@ def follows_schedule(optimizer: Optimizer) -> bool:
     """Return whether an optimizer's learning rate follows a schedule, so that it cannot be set."""
     import keras
 
-    rate = getattr(optimizer, "_learning_rate", None)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of Keras's LossScaleOptimizer
+    rate = getattr(inner, "_learning_rate", None)
     return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)

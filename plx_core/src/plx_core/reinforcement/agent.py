@@ -18,7 +18,7 @@ from plx_core.data.input_fn import as_pipeline
 from plx_core.engine.evaluation_program import EvaluationProgram, prediction_rows
 from plx_core.engine.loop import Goals
 from plx_core.engine.trainer import Trainer
-from plx_core.engine.variables import assign_variables
+from plx_core.engine.variables import assign_variables, weights_to_use
 from plx_core.engine.xla_trial import stored_result
 from plx_core.errors import ComponentError
 from plx_core.models.spec import EstimatorSpec
@@ -288,8 +288,9 @@ class Agent(Trainer):
         env = _following(env, state, Modes.PREDICT)
         program = EvaluationProgram(self.build(Modes.PREDICT, env))
         program.restore(state)
+        observations = features_of(env.observation_space)
         with self._new_export(export_dir) as target:
-            program.export(target, format, env.processing_network())
+            program.export(target, format, observations, env.processing_network())
         return Path(export_dir)
 
     def try_out(
@@ -340,9 +341,7 @@ class Agent(Trainer):
         if self._evaluation is None:
             self._evaluation = self.build(Modes.EVAL, env)
         spec = self._evaluation
-        assign_variables(
-            variables_by_name(spec.network), state["program"]["variables"], "variables"
-        )
+        assign_variables(variables_by_name(spec.network), weights_to_use(state), "variables")
         spec.policy.refresh()
         return env, spec.policy
 

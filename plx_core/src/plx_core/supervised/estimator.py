@@ -13,6 +13,7 @@ from plx_core.annotations import CallbackLike
 from plx_core.callbacks.callback import Callback
 from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.components.older_names import accept_older_names
+from plx_core.config.sections import WarmStartConfig
 from plx_core.data.input_fn import as_pipeline, explained, is_endless
 from plx_core.data.pipeline import Pipeline
 from plx_core.engine.evaluation_program import EvaluationProgram, prediction_rows
@@ -22,6 +23,7 @@ from plx_core.engine.warm_start import warm_start
 from plx_core.engine.xla_trial import is_faster, steps_per_second
 from plx_core.errors import ComponentError
 from plx_core.models.spec import EstimatorSpec
+from plx_core.networks.variable_names import variables_by_name
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes
 from plx_core.supervised.label_ranges import check_num_classes, with_valid_labels
@@ -212,7 +214,8 @@ class Estimator(Trainer):
             path = self._checkpoint(checkpoint_path)
             pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
             evaluator = self._evaluator(Modes.PREDICT, pipeline, path)
-            evaluator.export(target, format, pipeline.processing_network())
+            features, _ = pipeline.element_spec
+            evaluator.export(target, format, features, pipeline.processing_network())
         return Path(export_dir)
 
     def build(self, mode: str, pipeline: Pipeline) -> EstimatorSpec:
@@ -241,26 +244,27 @@ class Estimator(Trainer):
         ):
             return last
         pipeline = as_pipeline(input_fn, Modes.TRAIN, self.config.seed)
-        program = self._new_program(pipeline)
+        latest = self.checkpoints.latest()
+        program = self._new_program(pipeline, self.warm_start if latest is None else None)
         pipeline = with_valid_labels(pipeline, program.spec.label_ranges)
         position = 0
-        latest = self.checkpoints.latest()
         if latest is not None:
             state = checkpoint_files.load(latest)
             program.restore(state["program"])
             restore_callbacks(callbacks, state)
             position = state["input"]["batch"] if last is None else 0
             logger.info("resuming from %s", latest)
-        elif self.warm_start is not None:
-            warm_start(program.variables, self.warm_start)
         self.run_directory.forget_after(program.global_step)
         return TrainingState(
             input_fn, pipeline, program, program.read(pipeline.dataset(position)), position
         )
 
-    def _new_program(self, pipeline: Pipeline) -> TrainingProgram:
+    def _new_program(self, pipeline: Pipeline, start: WarmStartConfig | None) -> TrainingProgram:
         def create(xla: bool) -> TrainingProgram:
-            return TrainingProgram(self.build(Modes.TRAIN, pipeline), xla=xla)
+            spec = self.build(Modes.TRAIN, pipeline)
+            if start is not None:  # before the optimizer, whose variables may begin as the weights
+                warm_start(variables_by_name(spec.network), start)
+            return TrainingProgram(spec, xla=xla)
 
         def rate(xla: bool, rival: float) -> float:
             program = create(xla)

@@ -9,9 +9,9 @@ import numpy as np
 import tensorflow as tf
 from attrs import frozen
 
-from plx_core import Memory, as_features
+from plx_core import Memory, Updater, as_features
 from plx_core.errors import ComponentError
-from plx_core.types import Array, Batch, Features, Network, Optimizer, Tensor, Variable
+from plx_core.types import Array, Batch, Features, Network, Tensor, Variable
 from plx_rl.distributions import Distribution
 from plx_rl.learners.base import OptimizedLearner
 from plx_rl.losses.multistep import generalized_advantages_on_host
@@ -106,7 +106,7 @@ class OnPolicyLearner(OptimizedLearner):
 
     Args:
         actor_critic: the networks.
-        optimizers: see `OptimizedLearner`.
+        updaters: see `OptimizedLearner`.
         discount: γ.
         gae_lambda: λ of generalised advantage estimates.
     """
@@ -114,12 +114,12 @@ class OnPolicyLearner(OptimizedLearner):
     def __init__(
         self,
         actor_critic: ActorCritic,
-        optimizers: Mapping[str, tuple[Optimizer, list[Variable]]],
+        updaters: Mapping[str, Updater],
         *,
         discount: float,
         gae_lambda: float,
     ) -> None:
-        super().__init__({"variables": actor_critic.network}, optimizers)
+        super().__init__({"variables": actor_critic.network}, updaters)
         self.actor_critic = actor_critic
         self.discount = discount
         self.gae_lambda = gae_lambda

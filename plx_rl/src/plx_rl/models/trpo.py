@@ -73,7 +73,7 @@ class TRPOModel(PolicyModel):
         return PolicyLearner(
             actor_critic,
             lambda batch: self._step(actor_critic, batch),
-            policy_optimizer=None,
+            policy_updater=None,
             value_optimizer=make("optimizers", self.optimizer),
             value_epochs=self.value_epochs,
             minibatch_size=self.value_minibatch_size,
