@@ -24,7 +24,7 @@ from plx_core.cli.options import (
     experiment_options,
 )
 from plx_core.cli.plugin_groups import DataSetGroup, PluginGroup
-from plx_core.errors import PlxError
+from plx_core.errors import PlxError, printable
 
 MAX_ENTRIES_SHOWN = 5
 """`plx data` does not print longer mappings; the data set's metadata file has them."""
@@ -40,7 +40,7 @@ class PlxGroup(PluginGroup):
         except PlxError as error:
             if ctx.params.get("traceback"):
                 raise
-            click.echo(str(error), err=True)
+            click.echo(printable(str(error)), err=True)
             ctx.exit(error.exit_code)
         except BrokenPipeError:
             sys.stderr.close()

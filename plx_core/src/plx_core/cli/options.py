@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import frozen
+
+from plx_core.errors import printable
 
 if TYPE_CHECKING:
     from plx_core.config.check import CheckedConfig
@@ -126,9 +129,14 @@ def project_settings() -> dict[str, Any]:
     return table if isinstance(table, dict) else {}
 
 
-def _configure_logging(level: str) -> None:
-    import logging
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
-    logging.basicConfig(level=level, format="%(message)s")
+
+def _configure_logging(level: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     for name in ("absl", "tensorflow", "h5py"):
         logging.getLogger(name).setLevel("ERROR")

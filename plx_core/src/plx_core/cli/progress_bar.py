@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from plx_core.callbacks.callback import Callback
+from plx_core.errors import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -72,12 +73,11 @@ class Progress(Callback):
         speed = metrics[f"{self._unit}s_per_second"]
         first = [name for name in FIRST_METRICS if name in metrics]
         others = [name for name in metrics if name not in (*FIRST_METRICS, *HIDDEN_METRICS)]
-        self._metrics = "  ".join(
-            [
-                f"{speed:,.1f} {self._unit}s/s",
-                *(f"{name} {metrics[name]:.4g}" for name in [*first, *others][:MAX_METRICS]),
-            ]
-        )
+        parts = [
+            f"{speed:,.1f} {self._unit}s/s",
+            *(f"{name} {metrics[name]:.4g}" for name in [*first, *others][:MAX_METRICS]),
+        ]
+        self._metrics = printable("  ".join(parts))
         if self._bar is None and time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             goal = f" of {self._total}" if self._total else ""

@@ -13,6 +13,7 @@ from attrs import evolve, frozen
 
 from plx_core.callbacks.callback import Callback
 from plx_core.config.sections import RunConfig
+from plx_core.engine.failures import reporting
 from plx_core.engine.pacing import Clock
 from plx_core.engine.signals import Interrupted, StopRequest, stop_on_signals
 from plx_core.errors import NonFiniteLoss
@@ -189,7 +190,8 @@ class TrainingLoop(ABC):
         self._clock.is_due()
         while not self._is_finished() and request.number is None:
             before = self._counts()
-            self._advance()
+            with reporting(f"training after step {before['steps']}"):
+                self._advance()
             counts = self._counts()
             if counts["steps"] > before["steps"]:
                 self._report(before["steps"], counts["steps"])

@@ -13,7 +13,8 @@ from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.components.component import make
 from plx_core.config.check import CheckedConfig, in_order
 from plx_core.engine.gradients import total_loss
-from plx_core.errors import ComponentError, ConfigError, Problem, reason_of
+from plx_core.engine.warm_start import compile_expression
+from plx_core.errors import ComponentError, ConfigError, PlxError, Problem, failure_of
 from plx_core.experiments.from_config import (
     check_callbacks,
     create_experiment,
@@ -24,6 +25,7 @@ from plx_core.experiments.from_config import (
 )
 from plx_core.experiments.reinforcement import RLExperiment
 from plx_core.models.spec import EstimatorSpec
+from plx_core.networks.graph import tracing_layers
 from plx_core.reinforcement.agent import Agent
 from plx_core.reinforcement.agent_loop import UpdateSchedule
 from plx_core.state import Modes
@@ -39,6 +41,8 @@ def build(checked: CheckedConfig) -> None:
     """
     with tempfile.TemporaryDirectory() as scratch:
         try:
+            if (source := checked.config.train.warm_start) is not None:
+                located(checked, checked.config.model, lambda: compile_expression(source.variables))
             (_build_agent if checked.is_reinforcement else _build_estimator)(checked, scratch)
         except ConfigError as error:
             further = (
@@ -115,7 +119,12 @@ def _build_estimator(checked: CheckedConfig, scratch: str) -> None:
             pipeline = input_fn(mode, sections.environment.seed)
             spec = estimator.build(mode, pipeline)
             trace = functools.partial(_trace, spec, *pipeline.element_spec)
-            located(checked, sections.model, trace)
+            try:
+                located(checked, sections.model, trace)
+            except ConfigError:
+                with tracing_layers():  # it may be known which layer it is
+                    estimator.build(mode, pipeline)
+                raise
     for build in _extensions(checked):
         build()
     check_callbacks(checked, create_experiment(checked, scratch, keep=False))
@@ -147,15 +156,19 @@ def _trace(spec: EstimatorSpec, features: Features, labels: Labels) -> None:
         outputs = (
             tf.function(compute, autograph=False).get_concrete_function(features).structured_outputs
         )
-    except (TypeError, ValueError) as error:
-        raise ComponentError(f"the network cannot be computed: {reason_of(error)}") from error
+    except PlxError:
+        raise
+    except Exception as error:  # code of any layer
+        raise ComponentError(f"the network cannot be computed: {failure_of(error)}") from error
     _compare(spec, outputs)
     try:
         tf.function(measure, autograph=False).get_concrete_function(features, labels, outputs)
-    except (TypeError, ValueError) as error:
+    except PlxError:
+        raise
+    except Exception as error:  # code of any loss or metric
         raise ComponentError(
             f"the loss or a metric cannot take outputs of shape {spec.network.output_shape}: "
-            f"{reason_of(error)}"
+            f"{failure_of(error)}"
         ) from error
 
 

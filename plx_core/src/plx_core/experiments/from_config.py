@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from plx_core.components.component import Component, make
+from plx_core.components.component import Component, explaining, make
 from plx_core.config.check import CheckedConfig, check_config
 from plx_core.config.sections import ExperimentConfig
 from plx_core.data.input_fn import as_pipeline
@@ -234,11 +234,12 @@ def located(checked: CheckedConfig, component: Component | None, build: Callable
     """Call `build`, and give its mistakes the component's place; None without a component.
 
     Raises:
-        ConfigError: `build` raised a `PlxError`.
+        ConfigError: `build` raised anything.
     """
     if component is None:
         return None
     try:
-        return build()
+        with explaining(component):
+            return build()
     except PlxError as error:
         raise checked.locate(error, component) from error

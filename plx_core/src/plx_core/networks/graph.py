@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextvars
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, cast
 
 from attrs import evolve, field, frozen
 
 from plx_core import types
 from plx_core.annotations import GraphFn, Layer, Of
-from plx_core.components.component import Component, parameter_names
+from plx_core.components.component import Component, explaining, parameter_names
 from plx_core.components.graph_keys import INBOUND
-from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean, reason_of
 from plx_core.networks.fitted_layers import require_fitted
+from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
 from plx_core.plugins.registry import snake_case
 from plx_core.types import Features, Labels, Nested, Tensor
 
@@ -24,6 +26,8 @@ LayerData: TypeAlias = Annotated[Component, Of("layers")]
 """A layer that is built later, because a graph may be built in several modes."""
 
 _T = TypeVar("_T")
+
+_tracing: contextvars.ContextVar[bool] = contextvars.ContextVar("plx_tracing", default=False)
 
 FILLED_IN = ("training", "mask")
 """The arguments of `Layer.call` that Keras fills in itself."""
@@ -272,14 +276,44 @@ def _place(
 def _call(
     layer: types.Layer, source: Tensor | list[Tensor], item: Component | types.Layer
 ) -> Nested:
+    name = getattr(layer, "name", type(layer).__name__)
+    inputs = ", ".join(map(_describe, _as_list(source)))
+    component = item if isinstance(item, Component) else None
+    with explaining(component, f"layer {name} cannot take {inputs}: ", _remedy(source)):
+        outputs = layer(*_arguments(layer, source))
+        if _tracing.get():
+            _trace(layer, _arguments(layer, source))
+        return outputs
+
+
+@contextmanager
+def tracing_layers() -> Iterator[None]:
+    """Trace each layer where it is connected, in the body.
+
+    Keras asks most layers for their output shape only: whether they can compute it is known when
+    TensorFlow traces the whole network, and then the message names no layer.
+    """
+    token = _tracing.set(True)
     try:
-        return layer(*_arguments(layer, source))
-    except (TypeError, ValueError) as error:
-        shapes = ", ".join(
-            f"{_origin(tensor)} of shape {tuple(tensor.shape)}" for tensor in _as_list(source)
-        )
-        message = f"layer {layer.name} cannot take {shapes}: {reason_of(error)}"
-        raise _error(item, message) from error
+        yield
+    finally:
+        _tracing.reset(token)
+
+
+def _trace(layer: types.Layer, inputs: Sequence[Nested]) -> None:
+    import tensorflow as tf
+
+    specs = tf.nest.map_structure(lambda part: tf.TensorSpec(part.shape, part.dtype), inputs)
+    tf.function(layer, autograph=False).get_concrete_function(*specs)
+
+
+def _remedy(source: Nested) -> str:
+    """Return what may help a layer that cannot take its inputs."""
+    if isinstance(source, list):
+        return "; to join inputs, put a Concatenate layer before it"
+    if str(getattr(source, "dtype", "")).startswith(("int", "uint")):
+        return f"; its input is {source.dtype}: put a Rescaling or Cast layer before it"
+    return ""
 
 
 def _arguments(layer: types.Layer, source: Tensor | list[Tensor]) -> list[Nested]:
@@ -313,9 +347,12 @@ def _required_parameters(function: Callable[..., Any] | None) -> list[inspect.Pa
     ]
 
 
-def _origin(tensor: Tensor) -> str:
+def _describe(tensor: Nested) -> str:
+    if not hasattr(tensor, "shape"):
+        return f"a {type(tensor).__name__}"
     history = getattr(tensor, "_keras_history", None)
-    return history.operation.name if history else getattr(tensor, "name", "a tensor")
+    name = history.operation.name if history else getattr(tensor, "name", "a tensor")
+    return f"{name} of shape {tuple(tensor.shape)}"
 
 
 def _error(item: Component | types.Layer, message: str) -> ConfigError:

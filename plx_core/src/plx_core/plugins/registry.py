@@ -46,6 +46,11 @@ class Entry:
         """The unambiguous name, `plugin/Name`."""
         return f"{self.plugin.name}/{self.name}"
 
+    @property
+    def label(self) -> str:
+        """The kind and the name, such as `layer Dense`."""
+        return f"{SINGULAR[self.kind]} {self.name}"
+
     def load(self) -> Factory:
         """Import the factory.
 
@@ -57,16 +62,15 @@ class Entry:
         module, _, attribute = self.target.partition(":")
         try:
             factory: Factory = getattr(importlib.import_module(module), attribute)
-        except Exception as error:  # the import runs foreign code: say whose
+        except (Exception, SystemExit) as error:  # the import runs foreign code: say whose
             raise PluginError(
-                f"{SINGULAR[self.kind]} {self.name} of plug-in {self.plugin.name} "
+                f"{self.label} of plug-in {self.plugin.name} "
                 f"({self.plugin.origin}) cannot be loaded from {self.target}: "
                 f"{type(error).__name__}: {error}"
             ) from error
         if not callable(factory):
             raise PluginError(
-                f"{SINGULAR[self.kind]} {self.name} of plug-in {self.plugin.name}: "
-                f"{self.target} is not callable"
+                f"{self.label} of plug-in {self.plugin.name}: {self.target} is not callable"
             )
         return factory
 
@@ -77,6 +81,7 @@ class Registry:
 
     plugins: Plugins
     _entries: dict[str, list[Entry]] = field(factory=dict, init=False)
+    _found: dict[tuple[str, str], Entry] = field(factory=dict, init=False)
     _aliases: dict[str, dict[str, dict[str, str]]] | None = field(default=None, init=False)
     _parameters: dict[str, Mapping[str, Mapping[str, Mapping[str, str]]]] | None = field(
         default=None, init=False
@@ -104,6 +109,11 @@ class Registry:
             UnknownComponent: no plug-in offers it.
             AmbiguousComponent: two plug-ins offer it.
         """
+        if (kind, name) not in self._found:
+            self._found[kind, name] = self._find(kind, name)
+        return self._found[kind, name]
+
+    def _find(self, kind: str, name: str) -> Entry:
         plugin, _, bare = name.rpartition("/")
         entries = _offered_by(plugin, self.entries(kind))
         folded = _fold(bare)

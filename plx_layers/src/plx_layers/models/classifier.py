@@ -12,7 +12,12 @@ from plx_core import EstimatorSpec, Model, make, with_older_names
 from plx_core.annotations import LossLike, NonNegativeInt, PositiveInt
 from plx_core.errors import ComponentError
 from plx_core.types import Features, Labels, Metric, Nested, Network, Tensor
-from plx_layers.models.labels import require_single_output, shapes_agree, single_label
+from plx_layers.models.labels import (
+    require_label,
+    require_single_output,
+    shapes_agree,
+    single_label,
+)
 from plx_layers.models.metric_inputs import metric_inputs
 from plx_layers.models.positions import flatten_positions, masked_loss
 
@@ -64,6 +69,9 @@ class Classifier(Model):
     def _label(self, labels: Labels) -> Tensor | None:
         return single_label(labels, "Classifier", self.label)
 
+    def _required_label(self, labels: Labels) -> Tensor:
+        return require_label(self._label(labels), "Classifier")
+
     def _spec(self, network: Network, metrics: Mapping[str, Metric]) -> EstimatorSpec:
         loss = make("losses", self.loss)
         classes = self.n_classes or network.output_shape[-1]
@@ -76,13 +84,13 @@ class Classifier(Model):
 
         def loss_fn(features: Features, labels: Labels, outputs: Tensor) -> Tensor:
             labels, outputs, mask = flatten_positions(
-                self._label(labels), outputs, self.padding_label
+                self._required_label(labels), outputs, self.padding_label
             )
             return masked_loss(loss, encoded(labels), outputs, mask)
 
         def update_metrics(features: Features, labels: Labels, outputs: Tensor) -> None:
             labels, outputs, mask = flatten_positions(
-                self._label(labels), outputs, self.padding_label
+                self._required_label(labels), outputs, self.padding_label
             )
             probabilities = _probabilities(loss, outputs)
             weights = {} if mask is None else {"sample_weight": mask}
