@@ -233,7 +233,8 @@ class Reader:
             return self._existing(node, path)
         form = FORMATS.get(schema.get("format", ""))
         if form is not None and (fault := form(node.text)):
-            return self._fail_expecting(schema, node, path, f": {fault}")
+            self._fail_expecting(schema, node, path, f": {fault}")
+            return None
         return node.text
 
     def _existing(self, node: ScalarNode, path: str) -> str | None:
@@ -242,11 +243,13 @@ class Reader:
         try:
             matches = matching_paths(pattern)
         except (OSError, ValueError) as error:
-            return self._fail(node, path, f"{name} cannot be looked up: {reason_of(error)}")
+            self._fail(node, path, f"{name} cannot be looked up: {reason_of(error)}")
+            return None
         if matches:
             self.files.update(matches)
             return pattern
-        return self._fail(node, path, f"there is no file {name} (looked in {Path.cwd()})")
+        self._fail(node, path, f"there is no file {name} (looked in {Path.cwd()})")
+        return None
 
     def _fail_expecting(self, schema: Schema, node: Node, path: str, hint: str = "") -> None:
         message = f"expected {describe(schema)}, got {_describe_node(node)}{hint}"
