@@ -62,6 +62,11 @@ class KerasCallback(Callback):
         self._callback = callback
         self._epoch = 0
 
+    @property
+    def label(self) -> str:
+        """The name of the Keras callback."""
+        return type(self._callback).__name__
+
     def on_run_begin(self, run: Run, step: int) -> None:
         """Give the callback the network."""
         self._callback.set_model(run.training_model)

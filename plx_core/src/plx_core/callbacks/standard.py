@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from plx_core.annotations import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from plx_core.callbacks.callback import Callback
 from plx_core.errors import ComponentError, NonFiniteLoss
-from plx_core.runs.metrics import metric_value
+from plx_core.runs.metrics import metric_value, require_metric
 from plx_core.state import State
 
 if TYPE_CHECKING:
@@ -304,6 +304,10 @@ class EarlyStopping(Callback):
         self._watcher = _Watcher(metric, higher_is_better, min_delta)
         self._patience = patience
 
+    def check(self, spec: EstimatorSpec) -> None:
+        """Refuse a metric that evaluations have not."""
+        require_metric(spec.evaluation_metrics, self._watcher.metric)
+
     def on_evaluate(
         self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
@@ -360,7 +364,8 @@ class ReduceLROnPlateau(Callback):
         self._min_learning_rate = min_learning_rate
 
     def check(self, spec: EstimatorSpec) -> None:
-        """Refuse an optimizer whose learning rate follows a schedule."""
+        """Refuse a schedule of the learning rate, and a metric that evaluations have not."""
+        require_metric(spec.evaluation_metrics, self._watcher.metric)
         if spec.has_schedule:
             raise ComponentError(
                 "ReduceLROnPlateau cannot lower a learning rate that follows a schedule; "

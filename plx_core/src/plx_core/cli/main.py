@@ -93,7 +93,7 @@ def train(request: Request) -> None:
 @CHECKPOINT
 def evaluate(request: Request, checkpoint: str | None) -> None:
     """Evaluate a checkpoint of the experiment in FILE."""
-    experiment = request.create_experiment()
+    experiment = request.create_experiment(evaluates=True)
     metrics = experiment.evaluate(delay_secs=0.0, checkpoint_path=checkpoint)
     _print_evaluation(metrics)
 
@@ -140,7 +140,7 @@ def predict(
 
     if (mode == "decode") != (latents is not None):
         raise click.UsageError("--mode decode and --latents go together")
-    experiment = request.create_experiment()
+    experiment = request.create_experiment(evaluates=mode in ("predict", "encode"))
     from plx_core.experiments.supervised import Experiment
 
     names = keys.split(",") if keys else None

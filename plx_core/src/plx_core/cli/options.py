@@ -53,19 +53,24 @@ class Request:
     sets: Sequence[str]
     plugins: Sequence[str]
 
-    def create_experiment(self, *, keep: bool = False) -> Experiment | RLExperiment:
+    def create_experiment(
+        self, *, keep: bool = False, evaluates: bool = False
+    ) -> Experiment | RLExperiment:
         """Check the file and build its experiment.
 
         Args:
-            keep: write the config to the run directory.
+            keep: write the config to the run directory, as training does.
+            evaluates: require data or an environment to evaluate on.
 
         Raises:
             ConfigError: with every mistake in the file.
         """
         checked = check_file(self.file, self.sets, self.plugins)
         _configure_logging(checked.config.settings.logging.level)
-        from plx_core.experiments.from_config import create_experiment
+        from plx_core.experiments.from_config import create_experiment, require_source
 
+        if evaluates:
+            require_source(checked, "eval")
         text = Path(self.file).read_text(encoding="utf-8")
         return create_experiment(checked, self.output_dir, text=text, keep=keep)
 

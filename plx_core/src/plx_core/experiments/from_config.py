@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
@@ -13,7 +13,7 @@ from plx_core.config.check import CheckedConfig, check_config
 from plx_core.config.sections import ExperimentConfig
 from plx_core.data.input_fn import as_pipeline
 from plx_core.data.pipeline import Pipeline
-from plx_core.errors import ComponentError, PlxError
+from plx_core.errors import ComponentError, ConfigError, PlxError, Problem
 from plx_core.experiments.experiment import BaseExperiment
 from plx_core.experiments.supervised import Experiment
 from plx_core.models.spec import EstimatorSpec
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from plx_core.experiments.reinforcement import RLExperiment
     from plx_core.reinforcement.interfaces import Environment
 
+NOUNS = {"train": "train", "eval": "evaluate"}
 RUNS = "runs"
 """The folder of the run directories of configs that name none."""
 
@@ -48,6 +49,8 @@ def create_experiment(
         ConfigError: with every mistake that was found.
     """
     checked = config if isinstance(config, CheckedConfig) else check_config(config)
+    if keep:
+        require_source(checked, "train")
     create = _rl_experiment if checked.is_reinforcement else _supervised_experiment
     experiment = create(checked, run_path(checked, output_dir))
     trainer = experiment.trainer
@@ -65,13 +68,34 @@ def create_experiment(
     return experiment
 
 
-def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperiment) -> None:
-    """Ask the callbacks of a config whether they fit; mistakes get the callbacks' places.
+def require_source(checked: CheckedConfig, section: Literal["train", "eval"]) -> None:
+    """Raise an error if a config has no data or environment for a section.
+
+    An agent is also evaluated in the environment that it is trained in.
 
     Raises:
-        ConfigError: a callback does not fit.
+        ConfigError: there is none; its place is the section's.
     """
-    components = (*checked.config.train.callbacks, *checked.config.eval.callbacks)
+    train, evaluation = checked.config.train, checked.config.eval
+    if checked.is_reinforcement:
+        key, source = "env", train.env or (evaluation.env if section == "eval" else None)
+    else:
+        key = "data_pipeline"
+        source = getattr(checked.config, section).data_pipeline
+    if source is None:
+        message = f"there is nothing to {NOUNS[section]} on: {section}.{key} is missing"
+        place = checked.places.get(section) or checked.places.get("")
+        raise ConfigError([Problem(section, message, place)])
+
+
+def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperiment) -> None:
+    """Ask the callbacks and exporters of a config whether they fit; mistakes get their places.
+
+    Raises:
+        ConfigError: one does not fit.
+    """
+    train, evaluation = checked.config.train, checked.config.eval
+    components = (*train.callbacks, *evaluation.callbacks, *evaluation.export_strategies)
     experiment.check_callbacks(lambda index, check: located(checked, components[index], check))
 
 
