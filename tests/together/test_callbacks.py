@@ -278,17 +278,18 @@ def provide_callbacks():
         ("on_run_begin", 0),
         ("on_block", r"\d+"),
         ("on_steps", 4),
-        ("on_checkpoint", 4),
-        ("state", 4),
-        ("on_evaluate", 4),
+        ("on_checkpoint", 100),
+        ("state", 100),
+        ("on_evaluate", 100),
         ("on_episode", r"\d+"),
-        ("on_run_end", 4),
+        ("on_run_end", 100),
     ],
 )
 def test_a_callback_that_fails_is_named_with_the_event_and_the_step(folder, event, step):
     (folder / "failing.py").write_text(FAILING)
     config = config_with("agent", ("Failing", {"event": event}))
     config["environment"] = {"steps_per_call": 4}
+    config["train"] |= {"train_steps": 100, "train_steps_per_iteration": 100}
     (folder / "a.yml").write_text(yaml.safe_dump(config, sort_keys=False))
     result = CliRunner().invoke(main, ["run", "a.yml", "--plugin", "failing.py"])
     assert result.exit_code == 1, result.exception

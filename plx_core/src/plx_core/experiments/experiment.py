@@ -132,7 +132,11 @@ class BaseExperiment(ABC):
             ComponentError: one does not fit what is trained.
         """
         bases = (Callback.check, Exporter.check)
-        parts = (*self.train_callbacks, *self.eval_callbacks, *self.export_strategies)
+        parts: tuple[Callback | Exporter, ...] = (
+            *self.train_callbacks,
+            *self.eval_callbacks,
+            *self.export_strategies,
+        )
         unchecked = {
             index: part
             for index, part in enumerate(parts)
