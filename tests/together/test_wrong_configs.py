@@ -282,6 +282,37 @@ def test_labels_that_are_left_out(workplace, model):
     )
 
 
+def test_weights_that_no_memory_holds_are_checked_and_warned_of(workplace):
+    text = BASE.replace(
+        "        - Flatten\n",
+        "        - Flatten\n"
+        "        - Dense: {units: 10000000000}\n"
+        "        - BatchNormalization\n"
+        "        - Dropout: {rate: 0.5}\n",
+    )
+    result = check(workplace, text)
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("wrong.yml:7:3 model.classifier: warning: its layers have 1,5")
+    assert result.stdout == "wrong.yml: correct\n"
+    result = check(workplace, text.replace("n_classes: 10", "n_classes: 11"))
+    assert result.exit_code == 2
+    assert "(None, 10)" in result.output
+
+
+def test_an_agent_whose_weights_no_memory_holds(workplace):
+    pytest.importorskip("plx_rl")
+    text = """\
+model:
+  dqn_model: {graph: {layers: [Dense: {units: 10000000}, Dense: {units: 10000000}]}}
+train:
+  train_steps: 10
+  env: {GymEnvironment: {env_id: CartPole-v1}}
+"""
+    result = check(workplace, text)
+    assert result.exit_code == 0, result.output
+    assert "model.dqn_model: warning: its first layers have" in result.stderr
+
+
 def test_a_failure_of_a_run_is_a_message_with_the_step(workplace):
     text = BASE.replace("        - Cast: {dtype: float32}\n", "")
     result = check(workplace, text, "--output-dir", "runs/uint8", command="train")

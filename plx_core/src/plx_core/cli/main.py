@@ -182,11 +182,13 @@ def export(request: Request, checkpoint: str | None, to: str | None) -> None:
 def check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> None:
     """Report every mistake in FILE.
 
-    This builds the network to check its shapes, but trains nothing.
+    This builds the network to check its shapes, without memory for large weights, and trains
+    nothing.
     """
     from plx_core.experiments.dry_run_cache import check_shapes
 
-    check_shapes(check_file(file, sets, plugins))
+    for warning in check_shapes(check_file(file, sets, plugins)):
+        click.echo(str(warning), err=True)
     click.echo(f"{file}: correct")
 
 

@@ -25,16 +25,24 @@ from plx_core.experiments.from_config import (
 )
 from plx_core.experiments.reinforcement import RLExperiment
 from plx_core.models.spec import EstimatorSpec
-from plx_core.networks.graph import tracing_layers
+from plx_core.networks.layer_trials import LayerTrial, layer_trial
 from plx_core.reinforcement.agent import Agent
 from plx_core.reinforcement.agent_loop import UpdateSchedule
 from plx_core.state import Modes
 from plx_core.supervised.estimator import Estimator
 from plx_core.types import Features, Labels, Nested, Tensor
 
+WARN_BYTES = 2**30
+"""Weights of more than this size are worth a warning."""
 
-def build(checked: CheckedConfig) -> None:
+
+def build(checked: CheckedConfig) -> list[Problem]:
     """Build everything that a run would build, up to the loss of one symbolic batch.
+
+    Large weights get no memory.
+
+    Returns:
+        Warnings.
 
     Raises:
         ConfigError: with every mistake, at its place in the config.
@@ -43,7 +51,8 @@ def build(checked: CheckedConfig) -> None:
         try:
             if (source := checked.config.train.warm_start) is not None:
                 located(checked, checked.config.model, lambda: compile_expression(source.variables))
-            (_build_agent if checked.is_reinforcement else _build_estimator)(checked, scratch)
+            build_all = _build_agent if checked.is_reinforcement else _build_estimator
+            return build_all(checked, scratch)
         except ConfigError as error:
             further = (
                 _parts_of_agent(checked, scratch)
@@ -110,32 +119,62 @@ def _extensions(checked: CheckedConfig) -> Iterator[Callable[[], Any]]:
         )
 
 
-def _build_estimator(checked: CheckedConfig, scratch: str) -> None:
+def _build_estimator(checked: CheckedConfig, scratch: str) -> list[Problem]:
     sections = checked.config
+    warnings: dict[str, Problem] = {}
     estimator = Estimator(model_fn_of(checked), scratch, sections.environment)
     for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
         input_fn = input_fn_of(checked, section.data_pipeline)
         if input_fn is not None:
             pipeline = input_fn(mode, sections.environment.seed)
-            spec = estimator.build(mode, pipeline)
+            with layer_trial() as trial:
+                spec = estimator.build(mode, pipeline)
+            warnings |= {problem.path: problem for problem in _warnings(checked, trial)}
             trace = functools.partial(_trace, spec, *pipeline.element_spec)
             try:
                 located(checked, sections.model, trace)
             except ConfigError:
-                with tracing_layers():  # it may be known which layer it is
+                with layer_trial(traces=True):  # it may be known which layer it is
                     estimator.build(mode, pipeline)
                 raise
     for build in _extensions(checked):
         build()
-    check_callbacks(checked, create_experiment(checked, scratch, keep=False))
+    with layer_trial():
+        check_callbacks(checked, create_experiment(checked, scratch, keep=False))
+    return list(warnings.values())
 
 
-def _build_agent(checked: CheckedConfig, scratch: str) -> None:
-    experiment = create_experiment(checked, scratch, keep=False)
-    if isinstance(experiment, RLExperiment):
-        place = checked.config.train.env or checked.config.eval.env
-        located(checked, place, experiment.try_out)
-    check_callbacks(checked, experiment)
+def _build_agent(checked: CheckedConfig, scratch: str) -> list[Problem]:
+    with layer_trial(needs_values=True) as trial:
+        try:
+            experiment = create_experiment(checked, scratch, keep=False)
+            if isinstance(experiment, RLExperiment):
+                place = checked.config.train.env or checked.config.eval.env
+                located(checked, place, experiment.try_out)
+            check_callbacks(checked, experiment)
+        except ConfigError:
+            if not trial.is_too_large:
+                raise
+    return _warnings(checked, trial)
+
+
+def _warnings(checked: CheckedConfig, trial: LayerTrial) -> list[Problem]:
+    """Return a warning where the weights of a network are large."""
+    if trial.num_bytes <= WARN_BYTES and not trial.is_too_large:
+        return []
+    message = (
+        f"warning: its layers have {trial.num_weights:,} weights ({trial.num_bytes / 2**30:,.1f} "
+        "GiB); training takes about four times that, for gradients and for an optimizer such as "
+        "Adam"
+    )
+    if trial.is_too_large:
+        message = (
+            f"warning: its first layers have {trial.num_weights:,} weights "
+            f"({trial.num_bytes / 2**30:,.1f} GiB): too many to take a step with, so only these "
+            "layers were checked"
+        )
+    model = checked.config.model
+    return [Problem(model.path, message, model.place)]
 
 
 def _trace(spec: EstimatorSpec, features: Features, labels: Labels) -> None:

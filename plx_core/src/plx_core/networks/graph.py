@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextvars
+import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, cast
 
 from attrs import evolve, field, frozen
@@ -16,6 +15,7 @@ from plx_core.components.component import Component, explaining, parameter_names
 from plx_core.components.graph_keys import INBOUND
 from plx_core.networks.fitted_layers import require_fitted
 from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
+from plx_core.networks.layer_trials import active_trial
 from plx_core.plugins.registry import snake_case
 from plx_core.types import Features, Labels, Nested, Tensor
 
@@ -26,8 +26,6 @@ LayerData: TypeAlias = Annotated[Component, Of("layers")]
 """A layer that is built later, because a graph may be built in several modes."""
 
 _T = TypeVar("_T")
-
-_tracing: contextvars.ContextVar[bool] = contextvars.ContextVar("plx_tracing", default=False)
 
 FILLED_IN = ("training", "mask")
 """The arguments of `Layer.call` that Keras fills in itself."""
@@ -95,6 +93,9 @@ class Graph:
             if placed.inbound:
                 sources = [_look_up(tensors, name, f"{path}.{INBOUND}") for name in placed.inbound]
                 current = _one_or_list(sources)
+            trial = active_trial()
+            if trial is not None and placed.again is not None:
+                layer = trial.prepare(layer, _arguments(layer, current), placed.again)
             current = _call(layer, current, placed.item)
             if placed.name in tensors:
                 raise _error(
@@ -119,12 +120,14 @@ class PlacedLayer:
         layer: the layer.
         name: its name in the graph.
         inbound: the names of its inputs; empty if it reads the layer before it.
+        again: builds the same layer again; None for a layer that was passed in Python.
     """
 
     item: Component | types.Layer
     layer: types.Layer
     name: str
     inbound: list[str]
+    again: Callable[[], types.Layer] | None = None
 
 
 class SubGraph:
@@ -261,7 +264,8 @@ def _place(
         return PlacedLayer(item, item, item.name, [])
     params = dict(item.params)
     inbound = _names(params.pop(INBOUND, None))
-    layer = evolve(item, params=params).build(mode=mode)
+    again = functools.partial(evolve(item, params=params).build, mode=mode)
+    layer = again()
     # Keras counts names over the whole process. A variable's name must depend on its graph only.
     name = params.get("name") or _unique(snake_case(item.name.rpartition("/")[2]), counts)
     if hasattr(layer, "name"):
@@ -270,7 +274,7 @@ def _place(
         require_fitted(layer)
     except ComponentError as error:
         raise _error(item, str(error)) from error
-    return PlacedLayer(item, layer, name, inbound)
+    return PlacedLayer(item, layer, name, inbound, again)
 
 
 def _call(
@@ -279,32 +283,12 @@ def _call(
     name = getattr(layer, "name", type(layer).__name__)
     inputs = ", ".join(map(_describe, _as_list(source)))
     component = item if isinstance(item, Component) else None
+    trial = active_trial()
     with explaining(component, f"layer {name} cannot take {inputs}: ", _remedy(source)):
         outputs = layer(*_arguments(layer, source))
-        if _tracing.get():
-            _trace(layer, _arguments(layer, source))
+        if trial is not None:
+            trial.trace(layer, _arguments(layer, source))
         return outputs
-
-
-@contextmanager
-def tracing_layers() -> Iterator[None]:
-    """Trace each layer where it is connected, in the body.
-
-    Keras asks most layers for their output shape only: whether they can compute it is known when
-    TensorFlow traces the whole network, and then the message names no layer.
-    """
-    token = _tracing.set(True)
-    try:
-        yield
-    finally:
-        _tracing.reset(token)
-
-
-def _trace(layer: types.Layer, inputs: Sequence[Nested]) -> None:
-    import tensorflow as tf
-
-    specs = tf.nest.map_structure(lambda part: tf.TensorSpec(part.shape, part.dtype), inputs)
-    tf.function(layer, autograph=False).get_concrete_function(*specs)
 
 
 def _remedy(source: Nested) -> str:
