@@ -23,7 +23,7 @@ from plx_core.cli.options import (
     create_registry,
     experiment_options,
 )
-from plx_core.cli.plugin_groups import DataSetGroup, PluginGroup
+from plx_core.cli.plugin_groups import DataSetGroup, PluginGroup, unreachable_commands
 from plx_core.errors import PlxError, printable
 
 MAX_ENTRIES_SHOWN = 5
@@ -248,7 +248,7 @@ def list_plugins(ctx: click.Context, plugins: Sequence[str], checked: str | None
     from plx_core.cli import component_tables
 
     if checked is None:
-        component_tables.print_plugins(create_registry(plugins))
+        component_tables.print_plugins(create_registry(plugins), unreachable_commands(main))
     elif not component_tables.print_checks(checked):
         ctx.exit(1)
 

@@ -130,4 +130,4 @@ def _size(weight: Variable) -> int:
     import keras
 
     bits = "".join(filter(str.isdigit, keras.backend.standardize_dtype(weight.dtype)))
-    return math.prod(weight.shape) * max(int(bits or 8) // 8, 1)
+    return int(math.prod(weight.shape)) * max(int(bits or 8) // 8, 1)

@@ -9,7 +9,7 @@ from attrs import define, evolve, field, frozen
 
 from plx_core.errors import AmbiguousComponent, PluginError, UnknownComponent, did_you_mean
 from plx_core.hookspecs import KINDS, Factory
-from plx_core.plugins.discovery import Plugin, Plugins
+from plx_core.plugins.discovery import DISABLE_VARIABLE, HOOKS, Plugin, Plugins
 
 SINGULAR = (
     {kind: kind[:-1] for kind in KINDS}
@@ -23,6 +23,10 @@ INSTALL_HINTS = {
     "plx-pipelines": ("pipelines", "datasets"),
 }  # fmt: skip
 """The kinds that each of our own distributions offers, for users who installed only the core."""
+
+
+HOOKS_BY_KIND = frozenset({"provide_aliases", "provide_parameter_aliases", "provide_examples"})
+"""The hooks whose mapping has kinds as keys."""
 
 
 @frozen
@@ -161,6 +165,31 @@ class Registry:
             )
         return matches[0] if matches else None
 
+    def call_all_hooks(self) -> None:
+        """Call every hook once, so that `plugins.broken` has the plug-ins whose hooks fail."""
+        for hook in HOOKS:
+            for _ in self._call_hook(hook):
+                pass
+
+    def clashes(self) -> list[str]:
+        """Return a message for each name that several plug-ins offer."""
+        entries = [entry for kind in KINDS for entry in self.entries(kind)]
+        by_name: dict[tuple[str, str], list[Entry]] = {}
+        for entry in (*entries, *self._collect("commands")):
+            by_name.setdefault((entry.kind, entry.name), []).append(entry)
+        return [
+            _ambiguous(kind, name, group)
+            for (kind, name), group in by_name.items()
+            if len(group) > 1
+        ]
+
+    def command_groups(self) -> dict[str, list[Entry]]:
+        """Return all commands of plug-ins by their group; see `commands`."""
+        groups: dict[str, list[Entry]] = {}
+        for entry in self._collect("commands"):
+            groups.setdefault(entry.name.rpartition(" ")[0], []).append(entry)
+        return groups
+
     def aliases(self, entry: Entry) -> list[str]:
         """Return the aliases of a component."""
         aliases = self._aliases_of(entry)
@@ -210,7 +239,9 @@ class Registry:
                         "a hook returns a mapping of names, this one returned "
                         f"{type(mapping).__name__}"
                     )
-            except Exception as error:
+                if hook in HOOKS_BY_KIND:
+                    _check_kinds(mapping)
+            except (Exception, SystemExit) as error:  # foreign code
                 self.plugins.mark_broken(
                     plugin.name, f"{hook} failed: {type(error).__name__}: {error}"
                 )
@@ -240,6 +271,14 @@ class Registry:
         return f"there is no {SINGULAR[kind]} called {name}{hint} ({'; '.join(details)})"
 
 
+def _check_kinds(mapping: Mapping[str, object]) -> None:
+    for kind, names in mapping.items():
+        if kind not in KINDS:
+            raise ValueError(f"there is no kind {kind}{did_you_mean(kind, KINDS)}")
+        if not isinstance(names, Mapping):
+            raise TypeError(f"{kind} has {type(names).__name__}, not a mapping of names")
+
+
 def snake_case(name: str) -> str:
     """Return `max_pooling2d` for `MaxPooling2D`, as Keras does."""
     name = re.sub(r"\W+", "", name)
@@ -260,4 +299,7 @@ def _fold(name: str) -> str:
 
 def _ambiguous(kind: str, name: str, matches: list[Entry]) -> str:
     origins = " and ".join(f"{entry.qualified_name} ({entry.plugin.origin})" for entry in matches)
-    return f"{SINGULAR[kind]} {name} is offered by {origins}; write one of these in full"
+    remedy = "write one of these in full"
+    if kind != "commands":
+        remedy += f", or leave one out with {DISABLE_VARIABLE}={matches[-1].plugin.name}"
+    return f"{SINGULAR[kind]} {name} is offered by {origins}; {remedy}"
