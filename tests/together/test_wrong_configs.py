@@ -212,6 +212,8 @@ def test_set_points_at_the_option(workplace):
         pytest.param("[1, 2]", "a config is a mapping", id="list"),
         pytest.param("", "model is missing", id="empty"),
         pytest.param("extends: nothing.yml", "there is no file", id="extends nothing"),
+        pytest.param(f"extends: {'a' * 300}.yml", "there is no file aaa", id="extends a long name"),
+        pytest.param('extends: "a\\0b"', "there is no file a\\x00b", id="extends NUL"),
         pytest.param("extends: wrong.yml", "extends: is circular: ", id="extends itself"),
     ],
 )  # fmt: skip

@@ -19,8 +19,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     rich would do this too, but importing it takes longer than the rest of a command.
     """
-    cells_of = [[printable(cell).replace("\n", " ") for cell in row] for row in rows]
-    lines = [header, ["─" * len(title) for title in header], *cells_of]
+    lines = [
+        [printable(cell).replace("\n", " ") for cell in row]
+        for row in (header, ["─" * len(title) for title in header], *rows)
+    ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)][:-1]
     indent = sum(widths) + 2 * len(widths)
     last_width = max(terminal_width() - indent, MIN_LAST_COLUMN)

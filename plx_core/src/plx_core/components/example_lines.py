@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from plx_core.components.json_schema import Schema
+from plx_core.components.json_schema import Schema, schema_of_keras
 
 UNKNOWN = "…"
 BY_NAME: Mapping[str, str] = {
@@ -55,15 +55,17 @@ def _value(path: str, schema: Schema) -> str:
     if path in BY_NAME:
         return BY_NAME[path]
     parameter = path.rpartition(".")[2]
-    if parameter in BY_NAME and _allows_value_by_name(schema):
+    if parameter in BY_NAME and _allows_value_by_name(parameter, schema):
         return BY_NAME[parameter]
     return _by_type(schema)
 
 
-def _allows_value_by_name(schema: Schema) -> bool:
-    """Return whether a parameter has no schema, takes layers, or has several types."""
+def _allows_value_by_name(parameter: str, schema: Schema) -> bool:
+    """Return whether a parameter has no schema or Keras's, takes layers, or has several types."""
+    types = {name: value for name, value in schema.items() if name not in ("default", "x-alias")}
     return (
-        not set(schema) - {"x-alias"}
+        types == schema_of_keras(parameter)
+        or not set(schema) - {"x-alias"}
         or schema.get("x-component") == "layers"
         or "anyOf" in schema
         or schema.get("items", {}).get("x-component") == "layers"

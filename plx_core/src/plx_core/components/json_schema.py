@@ -294,15 +294,22 @@ def _by_name(name: str) -> Schema:
     return next((schema for pattern, schema in KERAS_NAMES if re.search(pattern, name)), {})
 
 
+def schema_of_keras(name: str) -> Schema:
+    """Return the schema of a parameter of this name of Keras's own parts; `{}` if unknown."""
+    for pattern, choices in KERAS_TYPES:
+        if re.search(pattern, name):
+            return _any_of(list(choices))
+    return {}
+
+
 def _guess(parameter: inspect.Parameter, *, is_of_keras: bool) -> Schema:
     if schema := _by_name(parameter.name):
         return schema
     if isinstance(parameter.default, bool):
         return {"type": "boolean"}
     if is_of_keras:
-        for pattern, choices in KERAS_TYPES:
-            if re.search(pattern, parameter.name):
-                return _any_of(list(choices))
+        if schema := schema_of_keras(parameter.name):
+            return schema
         if isinstance(parameter.default, str):
             return _any_of([_STRING, _NULL])
     if isinstance(parameter.default, float):

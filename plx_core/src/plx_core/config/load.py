@@ -27,7 +27,7 @@ from plx_core.config.yaml_tree import (
     read_file,
     walk,
 )
-from plx_core.errors import ConfigError, Place, Problem
+from plx_core.errors import MAX_PATH, ConfigError, Place, Problem, shorten
 
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
 MAX_EXTENDS = 10
@@ -140,8 +140,14 @@ def _with_bases(path: Path, chain: tuple[Path, ...]) -> Node:
             message = "expected a file name or a list of file names"
             raise ConfigError([Problem("extends", message, name.place)])
         base = path.parent / name.text
-        if not base.is_file():
-            raise ConfigError([Problem("extends", f"there is no file {base}", name.place)])
+        try:
+            is_file = base.is_file()
+        except (OSError, ValueError):  # a name that no file can have
+            is_file = False
+        if not is_file:
+            raise ConfigError(
+                [Problem("extends", f"there is no file {shorten(str(base), MAX_PATH)}", name.place)]
+            )
         result = merge(result, _with_bases(base, (*chain, path.resolve())), schema)
     return merge(result, root, schema)
 

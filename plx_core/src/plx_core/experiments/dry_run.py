@@ -132,7 +132,8 @@ def _build_estimator(checked: CheckedConfig, scratch: str) -> list[Problem]:
             warnings |= {problem.path: problem for problem in _warnings(checked, trial)}
             trace = functools.partial(_trace, spec, *pipeline.element_spec)
             try:
-                located(checked, sections.model, trace)
+                with trial.scope():
+                    located(checked, sections.model, trace)
             except ConfigError:
                 with layer_trial(traces=True):  # it may be known which layer it is
                     estimator.build(mode, pipeline)

@@ -285,8 +285,10 @@ def _call(
     component = item if isinstance(item, Component) else None
     trial = active_trial()
     with explaining(component, f"layer {name} cannot take {inputs}: ", _remedy(source)):
-        outputs = layer(*_arguments(layer, source))
-        if trial is not None:
+        if trial is None:
+            return layer(*_arguments(layer, source))
+        with trial.scope():
+            outputs = layer(*_arguments(layer, source))
             trial.trace(layer, _arguments(layer, source))
         return outputs
 
@@ -294,7 +296,7 @@ def _call(
 def _remedy(source: Nested) -> str:
     """Return what may help a layer that cannot take its inputs."""
     if isinstance(source, list):
-        return "; to join inputs, put a Concatenate layer before it"
+        return "; if it takes one input, put a Concatenate layer before it"
     if str(getattr(source, "dtype", "")).startswith(("int", "uint")):
         return f"; its input is {source.dtype}: put a Rescaling or Cast layer before it"
     return ""

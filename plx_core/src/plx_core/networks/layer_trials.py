@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from attrs import define, field
 
@@ -44,6 +44,7 @@ class LayerTrial:
     """Whether `TooLarge` was raised."""
     _replacements: dict[int, Layer] = field(factory=dict, init=False)
     _originals: list[Layer] = field(factory=list, init=False)
+    _is_abstract: bool = field(default=False, init=False)
 
     def prepare(self, layer: Layer, inputs: Sequence[Nested], again: Callable[[], Layer]) -> Layer:
         """Return the layer; a copy, with weights that have a shape and no values, if it is large.
@@ -80,7 +81,12 @@ class LayerTrial:
         if self.needs_values:
             self.is_too_large = True
             raise TooLarge(f"its first layers have {self.num_bytes / 2**30:,.1f} GiB of weights")
+        self._is_abstract = True
         return copy
+
+    def scope(self) -> AbstractContextManager[None]:
+        """Return the context in which layers are called: they may have weights without values."""
+        return _without_values() if self._is_abstract else nullcontext()
 
     def trace(self, layer: Layer, inputs: Sequence[Nested]) -> None:
         """Trace a layer on its own, if that is asked for."""
