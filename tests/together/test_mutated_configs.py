@@ -1,6 +1,6 @@
 """Configs with random mistakes are answered by a message with a place, never by a traceback.
 
-500 mutated configs are checked, and a few of those that are accepted are run for three steps. The environment variable
+300 mutated configs are checked, and a few of those that are accepted are run for three steps. The environment variable
 PLX_TEST_MUTATIONS sets another number: `make mutations` checks 5,000 and runs 100 of the accepted ones.
 """
 
@@ -22,7 +22,7 @@ pytest.importorskip("plx_rl")
 pytest.importorskip("plx_pipelines")
 pytest.importorskip("pyarrow", reason="a table is read with pyarrow")
 
-COUNT = int(os.environ.get("PLX_TEST_MUTATIONS", "500"))
+COUNT = int(os.environ.get("PLX_TEST_MUTATIONS", "300"))
 PARTS = 20
 """The mutations are divided into so many tests."""
 

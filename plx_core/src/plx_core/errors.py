@@ -175,6 +175,32 @@ def failure_of(error: BaseException) -> str:
     return reason if isinstance(error, REFUSALS) or reason == name else f"{name}: {reason}"
 
 
+_FAILED = "plx: failed in "
+
+
+def note_failure(error: BaseException, doing: str) -> None:
+    """Attach what failed to an error of foreign code, as a note that tracebacks show.
+
+    The error stays what it is, so that a program can handle it; the command line shows the note
+    instead of the traceback. A first note is kept.
+
+    Args:
+        error: the error, which is about to be raised again.
+        doing: what failed, such as `training after step 3`.
+    """
+    if noted_failure(error) is None:
+        error.add_note(f"{_FAILED}{doing}")
+
+
+def noted_failure(error: BaseException) -> str | None:
+    """Return a message about an error with a note of `note_failure`; None for any other error."""
+    for note in getattr(error, "__notes__", ()):
+        if note.startswith(_FAILED):
+            doing = note.removeprefix(_FAILED)
+            return f"{doing} failed: {failure_of(error)} (plx --traceback shows where)"
+    return None
+
+
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return `"; did you mean learning_rate?"` if a choice is similar to the word, else `""`."""
     if len(word) > MAX_PATH:  # comparing takes quadratic time

@@ -1,4 +1,4 @@
-"""Calls of callbacks, with messages for what they raise."""
+"""Calls of callbacks, with notes on what they raise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from plx_core.callbacks.callback import Callback
-from plx_core.errors import ComponentError, PlxError, RunFailed, failure_of
+from plx_core.errors import ComponentError, PlxError, note_failure
 
 
 def tell(callbacks: Iterable[Callback], event: str, step: int, *args: Any) -> list[Any]:
@@ -19,9 +19,9 @@ def tell(callbacks: Iterable[Callback], event: str, step: int, *args: Any) -> li
         args: the arguments of the method.
 
     Raises:
-        RunFailed: a callback raised an exception; the message names it, the event and the step.
-        ComponentError: a callback does not fit the run; the message is as for `RunFailed`.
-        PlxError: a callback raised another one, which is passed on.
+        ComponentError: a callback does not fit the run; the message names it, the event and the
+            step.
+        Exception: a callback raised it; a note of `note_failure` says the same.
     """
     results = []
     for callback in callbacks:
@@ -34,10 +34,8 @@ def tell(callbacks: Iterable[Callback], event: str, step: int, *args: Any) -> li
         except PlxError:
             raise
         except Exception as error:  # code of a plug-in or of the user
-            raise RunFailed(
-                f"{_where(callback, event, step)} failed: {failure_of(error)} "
-                "(plx --traceback shows where)"
-            ) from error
+            note_failure(error, _where(callback, event, step))
+            raise
     return results
 
 

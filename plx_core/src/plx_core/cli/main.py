@@ -24,14 +24,14 @@ from plx_core.cli.options import (
     experiment_options,
 )
 from plx_core.cli.plugin_groups import DataSetGroup, PluginGroup, unreachable_commands
-from plx_core.errors import PlxError, printable
+from plx_core.errors import PlxError, noted_failure, printable
 
 MAX_ENTRIES_SHOWN = 5
 """`plx data` does not print longer mappings; the data set's metadata file has them."""
 
 
 class PlxGroup(PluginGroup):
-    """Prints a `PlxError` as one message, without a traceback."""
+    """Prints a `PlxError`, or an error with a note of what failed, as one message."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command and set the exit code."""
@@ -45,6 +45,12 @@ class PlxGroup(PluginGroup):
         except BrokenPipeError:
             sys.stderr.close()
             ctx.exit(141)
+        except Exception as error:
+            message = noted_failure(error)
+            if message is None or ctx.params.get("traceback"):
+                raise
+            click.echo(printable(message), err=True)
+            ctx.exit(1)
         except KeyboardInterrupt:
             sys.stderr.close()
             ctx.exit(130)

@@ -190,7 +190,13 @@ def _fault(module: ModuleType, manager: pluggy.PluginManager) -> str:
 
 
 def _arguments(hook: Callable[..., Any]) -> list[str]:
-    return list(inspect.signature(hook).parameters)
+    """Return the arguments that a hook requires."""
+    return [
+        parameter.name
+        for parameter in inspect.signature(hook).parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
 
 
 def _is_own(value: object, module: ModuleType) -> bool:
