@@ -13,8 +13,8 @@ from plx_core import types
 from plx_core.annotations import GraphFn, Layer, Of
 from plx_core.components.component import Component, explaining, parameter_names
 from plx_core.components.graph_keys import INBOUND
-from plx_core.networks.fitted_layers import require_fitted
 from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
+from plx_core.networks.fitted_layers import require_fitted
 from plx_core.networks.layer_trials import active_trial
 from plx_core.plugins.registry import snake_case
 from plx_core.types import Features, Labels, Nested, Tensor
