@@ -273,6 +273,30 @@ train:
 """
 
 
+def test_a_regular_expression_takes_linear_time(workplace):
+    text = BASE.replace("{units: 10}", f"{{units: 10, name: {'a' * 60}}}")
+    first = check(workplace, text, "--output-dir", "first", command="train")
+    assert first.exit_code == 0, first.output
+    warm = "train_steps: 5\n  warm_start: {path: first, variables: '(a+)+b|conv2d/.*'}"
+    second = check(
+        workplace,
+        text.replace("train_steps: 5", warm),
+        "--output-dir",
+        "second",
+        command="train",
+    )
+    assert second.exit_code == 0, second.output
+    third = check(
+        workplace,
+        text.replace("train_steps: 5", warm.replace("|conv2d/.*", "")),
+        "--output-dir",
+        "third",
+        command="train",
+    )
+    assert third.exit_code == 1
+    assert "no variable matches (a+)+b" in third.output
+
+
 @pytest.mark.parametrize("model", ["classifier", "regressor"])
 def test_labels_that_are_left_out(workplace, model):
     pytest.importorskip("pyarrow", reason="a table is read with pyarrow")
