@@ -30,6 +30,11 @@ class Callback:
     stop_training: bool = False
     """Set to end training, with a checkpoint, after the current block of steps."""
 
+    @property
+    def label(self) -> str:
+        """The name of this callback in messages."""
+        return type(self).__name__
+
     def check(self, spec: EstimatorSpec) -> None:
         """Raise a `ComponentError` where the specification lacks what this callback needs.
 

@@ -69,6 +69,11 @@ class KerasCallback(Callback):
         self._attributes: State = {}
         self._has_begun = False
 
+    @property
+    def label(self) -> str:
+        """The name of the Keras callback."""
+        return type(self._callback).__name__
+
     def on_run_begin(self, run: Run, step: int) -> None:
         """Give the callback the network, and begin the training if it has not begun."""
         self._begin(run)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from plx_core.annotations import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from plx_core.callbacks.callback import Callback
 from plx_core.errors import ComponentError, NonFiniteLoss
-from plx_core.runs.metrics import Criterion, criterion_of, metric_value
+from plx_core.runs.metrics import Criterion, criterion_of, metric_value, require_metric
 from plx_core.state import State
 
 if TYPE_CHECKING:
@@ -319,6 +319,10 @@ class EarlyStopping(Callback):
         self._patience = patience
         self.keep_best = self._watcher.criterion if restore_best else None
 
+    def check(self, spec: EstimatorSpec) -> None:
+        """Refuse a metric that evaluations have not."""
+        require_metric(spec.evaluation_metrics, self._watcher.criterion.metric)
+
     def on_evaluate(
         self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
@@ -374,7 +378,8 @@ class ReduceLROnPlateau(Callback):
         self._min_learning_rate = min_learning_rate
 
     def check(self, spec: EstimatorSpec) -> None:
-        """Refuse an optimizer whose learning rate follows a schedule."""
+        """Refuse a schedule of the learning rate, and a metric that evaluations have not."""
+        require_metric(spec.evaluation_metrics, self._watcher.criterion.metric)
         if spec.has_schedule:
             raise ComponentError(
                 "ReduceLROnPlateau cannot lower a learning rate that follows a schedule; "

@@ -24,8 +24,8 @@ from plx_core.cli.options import (
     create_registry,
     experiment_options,
 )
-from plx_core.cli.plugin_groups import DataSetGroup, PluginGroup
-from plx_core.errors import PlxError, RunFailed
+from plx_core.cli.plugin_groups import DataSetGroup, PluginGroup, unreachable_commands
+from plx_core.errors import PlxError, RunFailed, noted_failure, printable
 
 if TYPE_CHECKING:
     from plx_core.experiments.experiment import BaseExperiment
@@ -35,7 +35,7 @@ MAX_ENTRIES_SHOWN = 5
 
 
 class PlxGroup(PluginGroup):
-    """Prints a `PlxError` as one message, without a traceback."""
+    """Prints a `PlxError`, or an error with a note of what failed, as one message."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run a command and set the exit code.
@@ -47,20 +47,29 @@ class PlxGroup(PluginGroup):
         except PlxError as error:
             if ctx.params.get("traceback"):
                 raise
-            click.echo(str(error), err=True)
+            click.echo(printable(str(error)), err=True)
             ctx.exit(error.exit_code)
         except BrokenPipeError:
             sys.stderr.close()
             ctx.exit(141)
-        except OSError as error:
-            if ctx.params.get("traceback"):
+        except Exception as error:
+            message = _message_of(error)
+            if message is None or ctx.params.get("traceback"):
                 raise
-            place = f"{error.filename}: " if error.filename else ""
-            click.echo(f"{place}{error.strerror or error}", err=True)
+            click.echo(printable(message), err=True)
             ctx.exit(RunFailed.exit_code)
         except KeyboardInterrupt:
             sys.stderr.close()
             ctx.exit(130)
+
+
+def _message_of(error: Exception) -> str | None:
+    """Return the message of an error that needs no traceback; None for any other."""
+    message = noted_failure(error)
+    if message is None and isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        message = f"{place}{error.strerror or error}"
+    return message
 
 
 @click.group(
@@ -106,7 +115,7 @@ def train(request: Request) -> None:
 @CHECKPOINT
 def evaluate(request: Request, checkpoint: str | None) -> None:
     """Evaluate a checkpoint of the experiment in FILE."""
-    experiment = request.create_experiment()
+    experiment = request.create_experiment(evaluates=True)
     metrics = experiment.evaluate(delay_secs=0.0, checkpoint_path=checkpoint)
     _print_evaluation(experiment, metrics)
 
@@ -153,7 +162,7 @@ def predict(
 
     if (mode == "decode") != (latents is not None):
         raise click.UsageError("--mode decode and --latents go together")
-    experiment = request.create_experiment()
+    experiment = request.create_experiment(evaluates=mode in ("predict", "encode"))
     from plx_core.experiments.supervised import Experiment
 
     names = keys.split(",") if keys else None
@@ -199,11 +208,13 @@ def export(request: Request, checkpoint: str | None, to: str | None) -> None:
 def check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> None:
     """Report every mistake in FILE.
 
-    This builds the network to check its shapes, but trains nothing.
+    This builds the network to check its shapes, without memory for large weights, and trains
+    nothing.
     """
     from plx_core.experiments.dry_run_cache import check_shapes
 
-    check_shapes(check_file(file, sets, plugins))
+    for warning in check_shapes(check_file(file, sets, plugins)):
+        click.echo(str(warning), err=True)
     click.echo(f"{file}: correct")
 
 
@@ -263,7 +274,7 @@ def list_plugins(ctx: click.Context, plugins: Sequence[str], checked: str | None
     from plx_core.cli import component_tables
 
     if checked is None:
-        component_tables.print_plugins(create_registry(plugins))
+        component_tables.print_plugins(create_registry(plugins), unreachable_commands(main))
     elif not component_tables.print_checks(checked):
         ctx.exit(1)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import json
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 import click
 from attrs import frozen
 
+from plx_core.errors import ConfigError, Place, Problem, did_you_mean, printable
+
 if TYPE_CHECKING:
     from plx_core.config.check import CheckedConfig
     from plx_core.experiments.reinforcement import RLExperiment
     from plx_core.experiments.supervised import Experiment
     from plx_core.plugins.registry import Registry
 
+SETTINGS = ("env", "plugins")
+"""The keys of `[tool.plx]`; each is a list of strings."""
 FILE = click.argument("file", type=click.Path(dir_okay=False))
 OUTPUT_DIR = click.option(
     "--output-dir",
@@ -53,15 +59,21 @@ class Request:
     sets: Sequence[str]
     plugins: Sequence[str]
 
-    def create_experiment(self) -> Experiment | RLExperiment:
+    def create_experiment(self, *, evaluates: bool = False) -> Experiment | RLExperiment:
         """Check the file and build its experiment.
+
+        Args:
+            evaluates: require data or an environment to evaluate on.
 
         Raises:
             ConfigError: with every mistake in the file.
         """
-        from plx_core.experiments.from_config import create_experiment
+        from plx_core.experiments.from_config import create_experiment, require_source
 
-        return create_experiment(self._check(), self.output_dir, keep=False)
+        checked = self._check()
+        if evaluates:
+            require_source(checked, "eval")
+        return create_experiment(checked, self.output_dir, keep=False)
 
     @contextmanager
     def training(self) -> Iterator[Experiment | RLExperiment]:
@@ -71,9 +83,14 @@ class Request:
             ConfigError: with every mistake in the file.
             RunDirectoryError: another process writes to the run, or it is another config's.
         """
-        from plx_core.experiments.from_config import create_experiment, keep_config
+        from plx_core.experiments.from_config import (
+            create_experiment,
+            keep_config,
+            require_source,
+        )
 
         checked = self._check()
+        require_source(checked, "train")
         experiment = create_experiment(checked, self.output_dir, keep=False)
         with experiment.trainer.run_directory.writing():
             keep_config(checked, experiment, Path(self.file).read_text(encoding="utf-8"))
@@ -133,20 +150,53 @@ def project_settings() -> dict[str, Any]:
     """Return the `[tool.plx]` table of the pyproject.toml in the current directory.
 
     It lists the plug-ins and environment variables that the user allows.
+
+    Raises:
+        ConfigError: the file is not TOML, or the table has unknown keys or wrong values.
     """
     import tomllib
 
     try:
         project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except OSError:
         return {}
-    table = project.get("tool", {}).get("plx", {})
-    return table if isinstance(table, dict) else {}
+    except ValueError as error:
+        problem = Problem("", f"is not TOML: {error}", Place("pyproject.toml"))
+        raise ConfigError([problem]) from None
+    tool = project.get("tool", {})
+    table = tool.get("plx", {}) if isinstance(tool, dict) else {}
+    problems = _settings_problems(table)
+    if problems:
+        raise ConfigError(problems)
+    return dict(table)
+
+
+def _settings_problems(table: object) -> list[Problem]:
+    place = Place("pyproject.toml")
+    if not isinstance(table, dict):
+        return [Problem("tool.plx", "expected a table", place)]
+    problems = []
+    for key, value in table.items():
+        path = f"tool.plx.{key}"
+        if key not in SETTINGS:
+            hint = did_you_mean(key, SETTINGS) or f"; the keys are {', '.join(SETTINGS)}"
+            problems.append(Problem(path, f"unknown key{hint}", place))
+        elif not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            message = f"expected a list of strings, got {json.dumps(value, default=str)}"
+            if isinstance(value, str):
+                message += f"; write {key} = [{json.dumps(value)}]"
+            problems.append(Problem(path, message, place))
+    return problems
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def _configure_logging(level: str) -> None:
-    import logging
-
-    logging.basicConfig(level=level, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     for name in ("absl", "tensorflow", "h5py"):
         logging.getLogger(name).setLevel("ERROR")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from plx_core.callbacks.callback import Callback
+from plx_core.errors import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -71,7 +72,7 @@ class Progress(Callback):
     def on_log(self, run: Run, step: int, metrics: Mapping[str, float]) -> None:
         """Show the metrics, in the bar or in a line."""
         speed = metrics[f"{self._unit}s_per_second"]
-        self._metrics = f"{speed:,.1f} {self._unit}s/s  {_metrics_line(metrics)}"
+        self._metrics = printable(f"{speed:,.1f} {self._unit}s/s  {_metrics_line(metrics)}")
         if self._bar is None and time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             goal = f" of {self._total}" if self._total else ""

@@ -12,13 +12,17 @@ from plx_core.annotations import (
     EnvironmentLike,
     ExistingPath,
     ExporterLike,
+    FileName,
     MemoryLike,
     ModelLike,
+    NewPath,
     NonNegativeFloat,
     NonNegativeInt,
     PipelineLike,
     PositiveFloat,
     PositiveInt,
+    RegularExpression,
+    Seed,
     TrackerLike,
 )
 
@@ -40,7 +44,7 @@ def _section(factory: Callable[[], _T], help: str, alias: str = "") -> _T:
 class ProjectConfig:
     """The name and description of the experiment."""
 
-    name: str = _key("experiment", "the run's name; the default run directory is runs/NAME")
+    name: FileName = _key("experiment", "the run's name; the default run directory is runs/NAME")
     description: str = _key("", "a description for readers")
     tags: list[str] = _section(list, "words to find the run by")
 
@@ -59,7 +63,7 @@ class SettingsConfig:
     """The run directory, logging and tracking."""
 
     logging: LoggingConfig = _section(LoggingConfig, "the messages that are logged")
-    output_dir: str | None = _key(None, "the run directory; --output-dir takes precedence")
+    output_dir: NewPath | None = _key(None, "the run directory; --output-dir takes precedence")
     run_type: Literal["local"] = _key("local", "where to run; only local is supported")
     trackers: list[TrackerLike] | None = _key(
         None, "destinations of metrics besides metrics.jsonl; default: TensorBoard events"
@@ -73,9 +77,7 @@ class RunConfig:
     Steps are multiples of `global_step`; a period of None means never.
     """
 
-    seed: NonNegativeInt | None = _key(
-        None, "the random seed; used if environment.seed is 0, its default"
-    )
+    seed: Seed | None = _key(None, "the random seed; used if environment.seed is 0, its default")
     save_summary_steps: PositiveInt | None = _key(100, "steps between TensorBoard summaries")
     save_checkpoints_steps: PositiveInt | None = _key(None, "steps between checkpoints")
     save_checkpoints_secs: PositiveFloat | None = _key(
@@ -94,7 +96,7 @@ class RunConfig:
 class EnvironmentConfig:
     """How the run is executed."""
 
-    seed: NonNegativeInt = _key(0, "the random seed")
+    seed: Seed = _key(0, "the random seed")
     run_config: RunConfig = _section(RunConfig, "when the run saves, logs and summarises")
     deterministic: bool = _key(
         True,
@@ -121,8 +123,9 @@ class WarmStartConfig:
     """Initial weights from another run."""
 
     path: ExistingPath = field(metadata={"help": "a run directory, or one of its checkpoints"})
-    variables: str = _key(
-        ".*", "which variables to load: a regular expression that matches their full names"
+    variables: RegularExpression = _key(
+        ".*",
+        "which variables to load: a regular expression (of RE2) that matches their full names",
     )
     names: dict[str, str] = _section(
         dict, "for variables with other names in that run: names in this run to names in that run"

@@ -33,12 +33,6 @@ def clip_gradients(
         norm: the largest global norm; None to leave it.
         embedding_norm: the largest norm of the gradient of an embedding; None to leave it.
     """
-    if norm is None and embedding_norm is None:
-        return gradients
-    # A sparse gradient lists a row once for each use of it: add these before taking a norm.
-    gradients = [
-        None if gradient is None else tf.convert_to_tensor(gradient) for gradient in gradients
-    ]
     if norm is not None:
         gradients = _clip_all(gradients, norm)
     if embedding_norm is not None:
@@ -51,16 +45,25 @@ def clip_gradients(
 
 
 def _clip_all(gradients: list[Tensor], norm: float) -> list[Tensor]:
-    present = [gradient for gradient in gradients if gradient is not None]
+    present = [_dense(gradient) for gradient in gradients if gradient is not None]
     if len({gradient.dtype for gradient in present}) == 1:
-        return list(tf.clip_by_global_norm(gradients, norm)[0])
+        global_norm = tf.linalg.global_norm(present)
+        return list(tf.clip_by_global_norm(gradients, norm, use_norm=global_norm)[0])
     global_norm = tf.linalg.global_norm([tf.cast(gradient, tf.float32) for gradient in present])
     scale = norm / tf.maximum(global_norm, norm)
     return [
-        None if gradient is None else gradient * tf.cast(scale, gradient.dtype)
+        None if gradient is None else _dense(gradient) * tf.cast(scale, gradient.dtype)
         for gradient in gradients
     ]
 
 
 def _clip_one(gradient: Tensor, norm: float) -> Tensor:
+    if isinstance(gradient, tf.IndexedSlices):
+        scale = norm / tf.maximum(tf.norm(_dense(gradient)), norm)
+        return tf.IndexedSlices(gradient.values * scale, gradient.indices, gradient.dense_shape)
     return None if gradient is None else tf.clip_by_norm(gradient, norm)
+
+
+def _dense(gradient: Tensor) -> Tensor:
+    """Return a gradient as a tensor, with the rows added that a sparse one lists for each use."""
+    return tf.convert_to_tensor(gradient)

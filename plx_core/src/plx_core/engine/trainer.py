@@ -17,6 +17,7 @@ from attrs import evolve
 
 from plx_core.annotations import CallbackLike
 from plx_core.callbacks.callback import Callback
+from plx_core.callbacks.dispatch import tell
 from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.callbacks.observers import Observers
 from plx_core.components.component import default_registry, make, parameter_names
@@ -272,8 +273,8 @@ class Trainer(ABC):
                 with explained_write(f"the tracker {type(tracker).__name__}"):
                     tracker.log(step, split, metrics)
                     tracker.close()
-        for callback in (*as_callbacks(callbacks), self.observers):
-            callback.on_evaluate(self, step, metrics, split)
+        active = (*as_callbacks(callbacks), self.observers)
+        tell(active, "on_evaluate", step, self, step, metrics, split)
         return metrics | {"global_step": step}
 
     def _checkpoint(self, path: str | Path | None) -> Path:

@@ -6,24 +6,30 @@ import json
 
 from plx_core.components.schema_cache import cache_dir
 from plx_core.config.check import CheckedConfig
+from plx_core.errors import Problem
 from plx_core.runs.atomic import write_aside
 
 MAX_VERDICTS = 500
 """The number of verdicts to keep."""
 
 
-def check_shapes(checked: CheckedConfig) -> None:
-    """Build everything as training would, unless this config has passed before.
+def check_shapes(checked: CheckedConfig) -> list[Problem]:
+    """Build everything as training would, unless this config has passed without a warning before.
+
+    Returns:
+        Warnings.
 
     Raises:
         ConfigError: a component refuses its parameters, or shapes do not fit.
     """
     if checked.fingerprint in _verdicts():
-        return
+        return []
     from plx_core.experiments.dry_run import build
 
-    build(checked)
-    _store(checked.fingerprint)
+    warnings = build(checked)
+    if not warnings:
+        _store(checked.fingerprint)
+    return warnings
 
 
 def _verdicts() -> list[str]:

@@ -17,6 +17,7 @@ from attrs import define, field
 
 from plx_core.annotations import CallbackLike, ExporterLike
 from plx_core.callbacks.callback import Callback
+from plx_core.callbacks.dispatch import tell
 from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.callbacks.standard import GlobalStepWaiter
 from plx_core.components.component import make
@@ -149,25 +150,31 @@ class BaseExperiment(ABC):
     def check_callbacks(
         self, locate: Callable[[int, Callable[[], None]], None] = lambda index, check: check()
     ) -> None:
-        """Ask each callback that overrides `check`, once, whether it fits what is trained.
+        """Ask each callback and exporter that overrides `check`, once, whether it fits.
 
         Args:
-            locate: called with a callback's index, among those of training and then of evaluation,
-                and the check to call.
+            locate: called with an index, among the callbacks of training, those of evaluation and
+                the exporters, and the check to call.
 
         Raises:
-            ComponentError: a callback does not fit.
+            ComponentError: one does not fit what is trained.
         """
+        bases = (Callback.check, Exporter.check)
+        parts: tuple[Callback | Exporter, ...] = (
+            *self.train_callbacks,
+            *self.eval_callbacks,
+            *self.export_strategies,
+        )
         unchecked = {
-            index: callback
-            for index, callback in enumerate((*self.train_callbacks, *self.eval_callbacks))
-            if type(callback).check is not Callback.check and id(callback) not in self._checked
+            index: part
+            for index, part in enumerate(parts)
+            if type(part).check not in bases and id(part) not in self._checked
         }
         spec = self._build_spec() if unchecked else None
         if spec is not None:
-            for index, callback in unchecked.items():
-                locate(index, functools.partial(callback.check, spec))
-                self._checked.add(id(callback))
+            for index, part in unchecked.items():
+                locate(index, functools.partial(part.check, spec))
+                self._checked.add(id(part))
 
     def _train_to(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
         self.check_callbacks()
@@ -390,8 +397,7 @@ class BaseExperiment(ABC):
         return step
 
     def _tell_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
-        for callback in self.train_callbacks:
-            callback.on_evaluate(self.trainer, step, metrics)
+        tell(self.train_callbacks, "on_evaluate", step, self.trainer, step, metrics)
 
     def _evaluate_once(self) -> dict[str, float]:
         step = self.trainer.global_step

@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from plx_core.components.component import Component, make
+from plx_core.components.component import Component, explaining, make
 from plx_core.config.check import CheckedConfig, check_config
 from plx_core.config.sections import ExperimentConfig
 from plx_core.data.input_fn import as_pipeline
 from plx_core.data.pipeline import Pipeline
-from plx_core.errors import ComponentError, PlxError, RunDirectoryError
+from plx_core.errors import ComponentError, ConfigError, PlxError, Problem, RunDirectoryError
 from plx_core.experiments.experiment import BaseExperiment
 from plx_core.experiments.supervised import Experiment
 from plx_core.models.spec import EstimatorSpec
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+NOUNS = {"train": "train", "eval": "evaluate"}
 RUNS = "runs"
 """The folder of the run directories of configs that name none."""
 
@@ -53,6 +54,8 @@ def create_experiment(
         ConfigError: with every mistake that was found.
     """
     checked = config if isinstance(config, CheckedConfig) else check_config(config)
+    if keep:
+        require_source(checked, "train")
     create = _rl_experiment if checked.is_reinforcement else _supervised_experiment
     experiment = create(checked, run_path(checked, output_dir))
     experiment.trainer.plugins = checked.registry.plugins
@@ -104,13 +107,34 @@ def _report_changes(differences: Sequence[str], run: RunDirectory, strict: bool)
     logger.warning("%s. The run goes on with the new data", message)
 
 
-def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperiment) -> None:
-    """Ask the callbacks of a config whether they fit; mistakes get the callbacks' places.
+def require_source(checked: CheckedConfig, section: Literal["train", "eval"]) -> None:
+    """Raise an error if a config has no data or environment for a section.
+
+    An agent is also evaluated in the environment that it is trained in.
 
     Raises:
-        ConfigError: a callback does not fit.
+        ConfigError: there is none; its place is the section's.
     """
-    components = (*checked.config.train.callbacks, *checked.config.eval.callbacks)
+    train, evaluation = checked.config.train, checked.config.eval
+    if checked.is_reinforcement:
+        key, source = "env", train.env or (evaluation.env if section == "eval" else None)
+    else:
+        key = "data_pipeline"
+        source = getattr(checked.config, section).data_pipeline
+    if source is None:
+        message = f"there is nothing to {NOUNS[section]} on: {section}.{key} is missing"
+        place = checked.places.get(section) or checked.places.get("")
+        raise ConfigError([Problem(section, message, place)])
+
+
+def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperiment) -> None:
+    """Ask the callbacks and exporters of a config whether they fit; mistakes get their places.
+
+    Raises:
+        ConfigError: one does not fit.
+    """
+    train, evaluation = checked.config.train, checked.config.eval
+    components = (*train.callbacks, *evaluation.callbacks, *evaluation.export_strategies)
     experiment.check_callbacks(lambda index, check: located(checked, components[index], check))
 
 
@@ -277,11 +301,12 @@ def located(checked: CheckedConfig, component: Component | None, build: Callable
     """Call `build`, and give its mistakes the component's place; None without a component.
 
     Raises:
-        ConfigError: `build` raised a `PlxError`.
+        ConfigError: `build` raised anything.
     """
     if component is None:
         return None
     try:
-        return build()
+        with explaining(component):
+            return build()
     except PlxError as error:
         raise checked.locate(error, component) from error

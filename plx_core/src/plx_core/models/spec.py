@@ -103,6 +103,11 @@ class EstimatorSpec:
         return False
 
     @property
+    def evaluation_metrics(self) -> tuple[str, ...]:
+        """The names of the metrics of an evaluation; one with several values has further ones."""
+        return ("loss", *self.metrics)
+
+    @property
     def has_schedule(self) -> bool:
         """Whether the optimizer's learning rate follows a schedule, so that it cannot be set."""
         return follows_schedule(self.optimizer)

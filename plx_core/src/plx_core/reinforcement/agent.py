@@ -16,6 +16,7 @@ from plx_core.components.older_names import accept_older_names
 from plx_core.config.sections import EnvironmentConfig, RunConfig, WarmStartConfig
 from plx_core.data.input_fn import as_pipeline
 from plx_core.engine.evaluation_program import EvaluationProgram, prediction_rows
+from plx_core.engine.failures import reporting
 from plx_core.engine.loop import Goals
 from plx_core.engine.trainer import Trainer
 from plx_core.engine.variables import assign_variables, weights_to_use
@@ -420,7 +421,8 @@ class Agent(Trainer):
         before = env.state() if borrowed else {}
         restored, policy = self.restored(env, checkpoint_path, seed)
         try:
-            return evaluate_policy(restored, policy, episodes, seed)
+            with reporting("the evaluation"):
+                return evaluate_policy(restored, policy, episodes, seed)
         finally:
             if borrowed:
                 borrowed.give_back(before, self.config.seed)

@@ -212,8 +212,7 @@ class AgentLoop(TrainingLoop):
             "global_timestep": training.timestep,
             "global_step": training.global_step,
         }
-        for callback in self.callbacks:
-            callback.on_episode(self.trainer, counted)
+        self._tell("on_episode", self.trainer, counted)
 
     def _metrics(self, *, reset: bool) -> dict[str, float]:
         """Return the means since the last log, what the policy reports, and the counters."""

@@ -8,15 +8,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from plx_core.annotations import PositiveInt
+from plx_core.annotations import FileName, PositiveInt
 from plx_core.errors import RunFileError
 from plx_core.runs.atomic import hidden, sweep, write_aside
 from plx_core.runs.interfaces import Exporter
-from plx_core.runs.metrics import criterion_of, metric_value
+from plx_core.runs.metrics import criterion_of, metric_value, require_metric
 from plx_core.runs.run_directory import EXPORT
 from plx_core.types import Source
 
 if TYPE_CHECKING:
+    from plx_core.models.spec import EstimatorSpec
     from plx_core.runs.run import Run
 
 Format = Literal["saved_model", "keras", "onnx", "litert"]
@@ -34,7 +35,7 @@ class LatestExporter(Exporter):
 
     def __init__(
         self,
-        name: str = "latest",
+        name: FileName = "latest",
         format: Format = "saved_model",
         exports_to_keep: PositiveInt | None = 5,
     ) -> None:
@@ -69,7 +70,7 @@ class FinalExporter(Exporter):
         format: SavedModel, a `.keras` file, or ONNX or LiteRT if Keras can export them.
     """
 
-    def __init__(self, name: str = "final", format: Format = "saved_model") -> None:
+    def __init__(self, name: FileName = "final", format: Format = "saved_model") -> None:
         self._name = name
         self._format = format
 
@@ -102,7 +103,7 @@ class BestExporter(Exporter):
 
     def __init__(
         self,
-        name: str = "best",
+        name: FileName = "best",
         metric: str = "loss",
         higher_is_better: bool | None = None,
         format: Format = "saved_model",
@@ -112,6 +113,10 @@ class BestExporter(Exporter):
         self._criterion = criterion_of(metric, higher_is_better)
         self._format = format
         self._keep = exports_to_keep
+
+    def check(self, spec: EstimatorSpec) -> None:
+        """Refuse a metric that evaluations have not."""
+        require_metric(spec.evaluation_metrics, self._criterion.metric)
 
     def export(
         self,

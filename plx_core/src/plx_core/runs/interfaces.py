@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 from plx_core.types import Array, Source
 
 if TYPE_CHECKING:
+    from plx_core.models.spec import EstimatorSpec
     from plx_core.runs.run import Run
 
 
 class Exporter(ABC):
     """Writes a model after an evaluation; earlier exports are found in its folder."""
+
+    def check(self, spec: EstimatorSpec) -> None:
+        """Raise a `ComponentError` where the specification lacks what this exporter needs.
+
+        Called by `plx check` and before training.
+        """
 
     @abstractmethod
     def export(

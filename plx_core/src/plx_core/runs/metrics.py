@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
@@ -102,6 +102,21 @@ def criterion_of(metric: str, higher_is_better: bool | None) -> Criterion:
             )
         higher_is_better = name in HIGHER_IS_BETTER
     return Criterion(metric, higher_is_better)
+
+
+def require_metric(names: Sequence[str], name: str) -> None:
+    """Raise an error if evaluations have no metric of a name.
+
+    A metric with several values has them as `NAME/0`, `NAME/1`, ….
+
+    Raises:
+        ComponentError: there is none.
+    """
+    if not any(name == known or name.startswith(f"{known}/") for known in names):
+        raise ComponentError(
+            f"there is no metric called {name}{did_you_mean(name, names)} "
+            f"(there are {', '.join(names)})"
+        )
 
 
 def metric_value(metrics: Mapping[str, float], name: str) -> float:

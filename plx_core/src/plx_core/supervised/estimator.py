@@ -17,6 +17,7 @@ from plx_core.config.sections import WarmStartConfig
 from plx_core.data.input_fn import as_pipeline, explained, is_endless
 from plx_core.data.pipeline import Pipeline
 from plx_core.engine.evaluation_program import EvaluationProgram, prediction_rows
+from plx_core.engine.failures import reporting
 from plx_core.engine.loop import Goals, restore_callbacks
 from plx_core.engine.trainer import Trainer
 from plx_core.engine.warm_start import warm_start
@@ -121,7 +122,7 @@ class Estimator(Trainer):
         evaluator = self._evaluator(Modes.EVAL, pipeline, path)
         pipeline = with_valid_labels(pipeline, evaluator.spec.label_ranges)
         step = checkpoint_files.step_of(path)
-        with explained(pipeline):
+        with reporting("the evaluation"), explained(pipeline):
             metrics = evaluator.evaluate(iter(pipeline.dataset()), steps)
         metrics |= {key: float(count) for key, count in pipeline.counters().items()}
         self.evaluated_on = input_fn
@@ -147,7 +148,7 @@ class Estimator(Trainer):
         path = self._checkpoint(checkpoint_path)
         pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
         evaluator = self._evaluator(mode, pipeline, path)
-        with explained(pipeline):
+        with reporting("the prediction"), explained(pipeline):
             yield from prediction_rows(evaluator.predict(pipeline.dataset()), predict_keys)
 
     def decode(

@@ -11,7 +11,7 @@ from plx_core.engine.evaluation_program import scalars
 from plx_core.engine.gradients import total_loss
 from plx_core.engine.updates import Updater
 from plx_core.engine.variables import assign_variables
-from plx_core.errors import ComponentError, reason_of
+from plx_core.errors import ComponentError, PlxError, failure_of
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.variable_names import variables_by_name
 from plx_core.state import State, Stateful
@@ -319,10 +319,12 @@ def build_metrics(spec: EstimatorSpec, features: Features, labels: Labels) -> No
 
     try:
         tf.function(update, autograph=False).get_concrete_function(features, labels)
-    except (TypeError, ValueError) as error:
-        raise ComponentError(
-            f"a metric cannot take outputs of shape {spec.network.output_shape}: {reason_of(error)}"
-        ) from error
+    except PlxError:
+        raise
+    except Exception as error:  # code of any metric
+        shape = spec.network.output_shape
+        message = f"a metric cannot take outputs of shape {shape}: {failure_of(error)}"
+        raise ComponentError(message) from error
 
 
 def with_activations(network: Network, requested: bool) -> Network:

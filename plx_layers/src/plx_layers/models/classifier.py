@@ -13,7 +13,13 @@ from plx_core.errors import ComponentError
 from plx_core.types import Features, Labels, Loss, Metric, Nested, Network, Tensor
 from plx_layers.losses.declared import loss_name, needs_columns
 from plx_layers.models.class_task import ClassTask, class_task
-from plx_layers.models.labels import label_name, require_single_output, shapes_agree, single_label
+from plx_layers.models.labels import (
+    label_name,
+    require_label,
+    require_single_output,
+    shapes_agree,
+    single_label,
+)
 from plx_layers.models.metric_inputs import ClassBatch, check_metrics, metric_inputs
 from plx_layers.models.positions import flatten_positions, masked_loss
 
@@ -116,6 +122,9 @@ class Classifier(Model):
     def _label(self, labels: Labels) -> Tensor | None:
         return single_label(labels, "Classifier", self.label)
 
+    def _required_label(self, labels: Labels) -> Tensor:
+        return require_label(self._label(labels), "Classifier")
+
     def _spec(self, network: Network, metrics: Mapping[str, Metric]) -> EstimatorSpec:
         loss = make("losses", self.loss)
         task = self._task(loss, network.output_shape[-1])
@@ -129,13 +138,13 @@ class Classifier(Model):
 
         def loss_fn(features: Features, labels: Labels, outputs: Tensor) -> Tensor:
             labels, outputs, mask = flatten_positions(
-                self._label(labels), outputs, self.padding_label
+                self._required_label(labels), outputs, self.padding_label
             )
             return masked_loss(loss, encoded(labels), outputs, mask)
 
         def update_metrics(features: Features, labels: Labels, outputs: Tensor) -> None:
             labels, outputs, mask = flatten_positions(
-                self._label(labels), outputs, self.padding_label
+                self._required_label(labels), outputs, self.padding_label
             )
             batch = ClassBatch(task, labels, outputs)
             for metric in metrics.values():

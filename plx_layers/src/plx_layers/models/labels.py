@@ -40,6 +40,19 @@ def single_label(labels: Labels, model: str, name: str | None = None) -> Tensor 
     return labels.get(chosen) if isinstance(labels, Mapping) else labels
 
 
+def require_label(label: Tensor | None, model: str) -> Tensor:
+    """Return the label, which the loss and the metrics of a model need.
+
+    Raises:
+        ComponentError: the data has none.
+    """
+    if label is None:
+        raise ComponentError(
+            f"a {model} learns from labels, and the data has none; name them in the pipeline"
+        )
+    return label
+
+
 def require_single_output(outputs: Nested, model: str) -> None:
     """Raise an error if a graph has several outputs.
 

@@ -11,7 +11,12 @@ from plx_core import EstimatorSpec, Model, make, metric_input, with_older_names
 from plx_core.annotations import LossLike
 from plx_core.errors import ComponentError
 from plx_core.types import Features, Labels, Metric, Nested, Network, Tensor
-from plx_layers.models.labels import require_single_output, shapes_agree, single_label
+from plx_layers.models.labels import (
+    require_label,
+    require_single_output,
+    shapes_agree,
+    single_label,
+)
 
 
 @with_older_names
@@ -53,7 +58,7 @@ class Regressor(Model):
                 )
 
         def shaped(labels: Labels, outputs: Tensor) -> Tensor:
-            labels = ops.cast(self._label(labels), outputs.dtype)
+            labels = ops.cast(require_label(self._label(labels), "Regressor"), outputs.dtype)
             if len(labels.shape) == len(outputs.shape) - 1 and outputs.shape[-1] == 1:
                 return ops.expand_dims(labels, -1)
             return labels

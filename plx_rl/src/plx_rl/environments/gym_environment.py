@@ -12,7 +12,7 @@ from gymnasium.vector import VectorEnv
 
 import plx_core as plx
 from plx_core import State, Step, make
-from plx_core.annotations import PositiveInt, PythonOnly, WrapperLike
+from plx_core.annotations import NumEnvs, PositiveInt, PythonOnly, WrapperLike
 from plx_core.errors import DataError
 from plx_core.types import Observations, Space
 from plx_rl.environments.factory import EnvFactory, make_vector
@@ -68,7 +68,7 @@ class GymEnvironment(plx.Environment):
     def __init__(
         self,
         env_id: str | Annotated[Callable[..., Any], PythonOnly()],
-        num_envs: PositiveInt = 1,
+        num_envs: NumEnvs = 1,
         vectorization: Literal["sync", "async", "own"] = "sync",
         wrappers: list[WrapperLike] | None = None,
         env_params: dict[str, Any] | None = None,
