@@ -62,6 +62,10 @@ types: $(READY) ## Check the types with mypy --strict
 unit: $(READY) ## Run the tests, or some: PYTEST_ARGS='-k name'
 	$(BIN)/pytest $(PYTEST_ARGS)
 
+.PHONY: mutations
+mutations: $(READY) ## Check 5,000 configs with random mistakes, in about ten minutes
+	PLX_TEST_MUTATIONS=5000 $(BIN)/pytest $(PYTEST_ARGS) tests/together/test_mutated_configs.py
+
 .PHONY: test-alone
 test-alone: $(READY) ## Run each package's tests with only it and plx_core installed
 	PLX_TEST_ALONE=1 $(BIN)/pytest -o faulthandler_timeout=1800 \

@@ -8,14 +8,14 @@ from click.testing import CliRunner
 from plx_core.cli.main import main
 
 
-def check(folder, text, *options):
-    """What `plx check` says of a file of this text in this folder."""
+def check(folder, text, *options, command="check"):
+    """What `plx check`, or another command, says of a file of this text in this folder."""
     path = folder / "wrong.yml"
     path.write_text(text)
     before = Path.cwd()
     os.chdir(folder)
     try:
-        return CliRunner().invoke(main, ["check", "wrong.yml", *options])
+        return CliRunner().invoke(main, [command, "wrong.yml", *options])
     finally:
         os.chdir(before)
 

@@ -187,6 +187,9 @@ class Exploration(plx.Exploration):
         drawn = (weights * self.rng.random(scores.shape)).argmax(axis=1)
         return np.where(self.rng.random(len(greedy)) < self.probability, drawn, greedy)
 
+    def reseed(self, seed):
+        self.rng = np.random.default_rng(seed)
+
     def state(self):
         state = self.rng.bit_generator.state
         return {
@@ -225,6 +228,116 @@ class ForgetfulExploration(Exploration):
 
     def restore(self, state):
         pass
+
+
+class UnseededExploration(Exploration):
+    """Has no time for seeds that come late."""
+
+    def reseed(self, seed):
+        pass
+
+
+class AnonymousExploration(Exploration):
+    """Does not say that it has a seed."""
+
+    def __init__(self, probability: float = 0.5, seed: int | None = None):
+        super().__init__(probability, seed)
+        self.seed = None
+
+
+class SeedlessExploration(plx.Exploration):
+    """Has no `reseed`."""
+
+    rate = Exploration.rate
+    explore = Exploration.explore
+    state = Exploration.state
+    restore = Exploration.restore
+
+
+class Reservoir(plx.Memory):
+    """Keeps a uniform sample of all transitions."""
+
+    def __init__(self, size: int = 48, batch_size: int = 8, seed: int | None = None):
+        self.size, self.batch_size, self.seed = size, batch_size, seed
+        self.rows, self.seen = [], 0
+        self.rng = np.random.default_rng(seed)
+
+    def step(self, **transition):
+        for index in range(len(transition["reward"])):
+            row = {name: np.array(column[index]) for name, column in transition.items()}
+            self.seen += 1
+            if len(self.rows) == self.size:
+                place = int(self.rng.integers(self.seen))
+                if place >= self.size:
+                    continue
+                del self.rows[place]
+            self.rows.append(row)
+
+    def can_sample(self, count=None):
+        return len(self.rows) >= (count or self.batch_size)
+
+    def sample(self, batches=1):
+        if not self.can_sample():
+            raise plx.errors.DataError("too few")
+        places = self.rng.integers(len(self.rows), size=(batches, self.batch_size))
+        return {
+            name: np.stack([[self.rows[place][name] for place in batch] for batch in places])
+            for name in self.rows[0]
+        }
+
+    def get_by_index(self, index):
+        return self.rows[index]
+
+    def clear(self):
+        self.rows, self.seen = [], 0
+
+    def reseed(self, seed):
+        self.rng = np.random.default_rng(seed)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def state(self):
+        columns = {name: np.stack([row[name] for row in self.rows]) for name in self.rows[0]}
+        return {**Exploration.state(self), "seen": self.seen, "columns": columns}
+
+    def restore(self, state):
+        Exploration.restore(self, state)
+        self.seen, columns = state["seen"], state["columns"]
+        self.rows = [
+            dict(zip(columns, values, strict=True))
+            for values in zip(*columns.values(), strict=True)
+        ]
+
+
+class UnseededReservoir(Reservoir):
+    """Has no time for seeds that come late."""
+
+    def reseed(self, seed):
+        pass
+
+
+class FrozenMemory(Reservoir):
+    """Keeps the first transitions for ever."""
+
+    def step(self, **transition):
+        if len(self.rows) < self.size:
+            super().step(**transition)
+
+
+class UnsortedMemory(Reservoir):
+    """Returns the newest first."""
+
+    def get_by_index(self, index):
+        return self.rows[-1 - index]
+
+
+class SharingMemory(Reservoir):
+    """Keeps views of arrays that are not its own."""
+
+    def step(self, **transition):
+        super().step(**transition)
+        self.rows[-1]["state"] = transition["state"][-1]
 
 
 class Callback(plx.Callback):

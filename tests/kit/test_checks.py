@@ -35,6 +35,13 @@ FAULTS = [
     (testing.check_exploration, parts.GlobalExploration, {}, "the state of random changed", "np.random.default_rng(seed)"),
     (testing.check_exploration, parts.LawlessExploration, {}, "an illegal action", "the actions that masks allows"),
     (testing.check_exploration, parts.ForgetfulExploration, {}, "restored its state in another one and continued", "including random generators"),
+    (testing.check_exploration, parts.UnseededExploration, {}, "built two without a seed, called reseed(1), and explored discrete actions", "replace your generator in reseed()"),
+    (testing.check_exploration, parts.AnonymousExploration, {}, "built it with seed: 1", "set self.seed"),
+    (testing.check_exploration, parts.SeedlessExploration, {}, "reseed", "give it parameters"),
+    (testing.check_memory, parts.UnseededReservoir, {}, "called reseed(1), and sampled both", "replace your generator in reseed()"),
+    (testing.check_memory, parts.FrozenMemory, {}, "none added after the first 48", "make room for new transitions"),
+    (testing.check_memory, parts.UnsortedMemory, {}, "called get_by_index() with 0 to 47, and with -1", "count from the oldest that is still stored"),
+    (testing.check_memory, parts.SharingMemory, {}, "transitions [", "copy the arrays that step() receives"),
     (testing.check_schedule, parts.BranchingSchedule, {}, "called it in a tf.function with an int64 step", "not if"),
     (BRIDGE, parts.AveragedBridge, {}, "size has the shape ()", "each example has a loss"),
     (BRIDGE, parts.LambdaBridge, {}, "saved the network to a .keras file and loaded it", "and no Lambda"),
@@ -65,6 +72,7 @@ def test_parts_without_a_fault_pass_and_leave_the_process_as_it_was():
     before = random.getstate(), np.random.get_state()[1].tolist(), keras.config.dtype_policy().name
     testing.check_layer(parts.Layer, {"by": 3.0}, input_shape=(2, 3))
     testing.check_exploration(parts.Exploration)
+    testing.check_memory(parts.Reservoir)
     assert (
         random.getstate(),
         np.random.get_state()[1].tolist(),

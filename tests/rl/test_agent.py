@@ -17,6 +17,9 @@ from plx_core.runs.checkpoints import load
 from plx_core.state import Modes
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.environments.gym_environment import GymEnvironment
+from plx_rl.learners.actor_critic_learner import ActorCriticLearner
+from plx_rl.learners.replay_learner import ReplayLearner
+from plx_rl.policies.network_policies import StochasticPolicy
 
 from .agents import RESUMED, Returns, Rows, fingerprint, make_agent
 from .worlds import Counter, Observing, Probes
@@ -451,6 +454,189 @@ def test_what_is_played_can_be_written_down(tmp_path):
         assert step.keys() >= {"state", "action", "reward", "terminated", "truncated"}
         assert step["state"].shape == (11,)
         json.dumps([float(step["reward"]), int(step["action"]), bool(step["terminated"])])
+
+
+# Observations normalised by running statistics
+
+NORMALIZED = {"env_id": "CartPole-v1", "wrappers": ["NormalizeObservation", "NormalizeReward"]}
+
+
+def moments(agent):
+    transforms = saved(agent)["environment"]["transforms"]
+    observed = transforms["NormalizeObservation_1"]["moments"]["state"]
+    return observed, transforms["NormalizeReward_1"]["moments"]
+
+
+@pytest.mark.parametrize("use", ["evaluate", "run_episode", "export", "play"])
+def test_a_policy_does_not_act_on_observations_of_another_normalisation(tmp_path, use):
+    agent = dqn(tmp_path / "run").train(GymEnvironment(**NORMALIZED), 20, 4, max_timesteps=40)
+    calls = {
+        "evaluate": lambda env: agent.evaluate(env, 1),
+        "run_episode": agent.run_episode,
+        "export": lambda env: agent.export(tmp_path / "policy", env),
+        "play": lambda env: next(agent.play(env)),
+    }
+    for env in (GymEnvironment("CartPole-v1"), CompiledEnvironment("CartPole-v1")):
+        with pytest.raises(ComponentError, match="gives it observations with no running stat"):
+            calls[use](env)
+    calls[use](GymEnvironment("CartPole-v1", wrappers=["NormalizeObservation"]))
+
+
+def test_an_experiment_refuses_it_before_it_trains(tmp_path):
+    experiment = plx.RLExperiment(
+        agent=dqn(tmp_path),
+        env=GymEnvironment(**NORMALIZED),
+        eval_env=GymEnvironment("CartPole-v1"),
+        train_timesteps=30,
+    )
+    with pytest.raises(ComponentError, match="no running statistics: use the same wrappers"):
+        experiment.train_and_evaluate()
+    assert experiment.agent.latest_checkpoint() is None
+
+
+def test_a_warm_start_takes_the_statistics_too(tmp_path):
+    first = dqn(tmp_path / "first").train(
+        GymEnvironment(**NORMALIZED, num_envs=2), 20, 4, max_timesteps=60
+    )
+
+    def start(name, env, variables=".*"):
+        agent = dqn(tmp_path / name, seed=9)
+        agent.warm_start = plx.configs.WarmStartConfig(
+            path=str(tmp_path / "first"), variables=variables
+        )
+        return agent.train(env, 20, 4, max_timesteps=12)
+
+    second = start("second", GymEnvironment(**NORMALIZED, num_envs=3, seed=8))
+    for before, after in zip(moments(first), moments(second), strict=True):
+        count = after["count"] - before["count"]
+        assert count in (12, 15)  # four steps of three environments, and the resets
+        assert (after["mean"] != before["mean"]).any()
+    with pytest.raises(ComponentError, match="with no running statistics"):
+        start("third", GymEnvironment("CartPole-v1"))
+    fourth = start("fourth", GymEnvironment(**NORMALIZED), variables="dense/.*")
+    assert moments(fourth)[0]["count"] == 13
+
+
+def test_another_environment_in_the_next_call_has_the_statistics_so_far(tmp_path):
+    agent = dqn(tmp_path).train(GymEnvironment(**NORMALIZED), 20, 4, max_timesteps=60)
+    agent.train(GymEnvironment(**NORMALIZED, seed=4), 20, 4, max_timesteps=80)
+    assert moments(agent)[0]["count"] == 60 + 20 + 2
+    with pytest.raises(ComponentError, match="no running statistics"):
+        agent.train(GymEnvironment("CartPole-v1"), 20, 4, max_timesteps=90)
+
+
+def world(by_name):
+    """Observations of CartPole, by a name if so asked."""
+    env = gymnasium.make("CartPole-v1")
+    if not by_name:
+        return env
+    space = gymnasium.spaces.Dict({"body": env.observation_space})
+    return gymnasium.wrappers.TransformObservation(
+        env, lambda observation: {"body": observation}, space
+    )
+
+
+def part(observations):
+    return observations["body"] if isinstance(observations, dict) else observations
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_replayed_observations_are_normalised_when_they_are_sampled(tmp_path, monkeypatch, by_name):
+    env = GymEnvironment(
+        lambda: world(by_name),
+        2,
+        wrappers=["NormalizeObservation", {"ClipObservation": {"minimum": -2, "maximum": 2}}],
+        seed=3,
+    )
+    agent = dqn(tmp_path, {"PrioritizedMemory": {"size": 200, "batch_size": 8}})
+    noted = []
+
+    def note(learner, batches, num_envs):
+        stored = agent.memory._transitions.gather(batches["indices"])
+        (moments,) = env.state()["transforms"]["NormalizeObservation_1"]["moments"].values()
+        noted.append((batches, stored, moments))
+        return update(learner, batches, num_envs)
+
+    update = ReplayLearner.update
+    monkeypatch.setattr(ReplayLearner, "update", note)
+    agent.train(env, 20, 4, max_timesteps=120)
+    assert len(noted) == len(range(20, 121, 4))
+    for batches, stored, moments in noted:
+        for name in ("state", "next_state"):
+            deviation = np.sqrt(moments["variance"] + 1e-8)
+            expected = (part(stored[name]) - moments["mean"]) / deviation
+            np.testing.assert_allclose(part(batches[name]), np.clip(expected, -2.0, 2.0), atol=1e-6)
+    raw = GymEnvironment(lambda: world(by_name), 2, seed=3)
+    np.testing.assert_array_equal(part(agent.memory.get_by_index(0)["state"]), part(raw.reset())[0])
+    transitions = agent.memory._transitions.gather(np.arange(100))
+    follows = ~(transitions["terminated"] | transitions["truncated"])[:98]
+    np.testing.assert_array_equal(
+        part(transitions["next_state"])[:98][follows], part(transitions["state"])[2:100][follows]
+    )
+
+
+def test_an_experts_observations_are_as_the_agent_sees_them_already(tmp_path, monkeypatch):
+    columns = {
+        "state": np.full((10, 4), 100.0, np.float32),
+        "next_state": np.full((10, 4), 100.0, np.float32),
+        "action": np.zeros(10, np.int64),
+        "reward": np.ones(10, np.float32),
+        "terminated": np.zeros(10, bool),
+        "truncated": np.zeros(10, bool),
+    }
+    np.savez(tmp_path / "expert.npz", **columns)
+    memory = {
+        "DemonstrationMemory": {
+            "demonstrations": str(tmp_path / "expert.npz"),
+            "batch_size": 8,
+            "memory": {"Memory": {"size": 100}},
+        }
+    }
+    noted = []
+    update = ReplayLearner.update
+
+    def note(learner, batches, num_envs):
+        noted.append(batches)
+        return update(learner, batches, num_envs)
+
+    monkeypatch.setattr(ReplayLearner, "update", note)
+    dqn(tmp_path, memory).train(
+        GymEnvironment("CartPole-v1", wrappers=["NormalizeObservation"]), 20, 4, max_timesteps=40
+    )
+    for batches in noted:
+        is_experts = batches["demonstration"]
+        assert is_experts.any()
+        assert (batches["state"][is_experts] == 100.0).all()
+        assert (np.abs(batches["state"][~is_experts]) <= 10.0).all()
+
+
+def test_rollouts_hold_what_the_policy_acted_on(tmp_path, monkeypatch):
+    env = GymEnvironment("CartPole-v1", 2, wrappers=["NormalizeObservation"], seed=3)
+    agent = make_agent(tmp_path, "a2c", BATCH)
+    acted, learned = [], []
+    act, update = StochasticPolicy.act, ActorCriticLearner.update
+
+    def note_act(policy, observations, *arguments):
+        acted.append(observations)
+        return act(policy, observations, *arguments)
+
+    def note_update(learner, batches, num_envs):
+        learned.append(batches["state"][0])
+        return update(learner, batches, num_envs)
+
+    monkeypatch.setattr(StochasticPolicy, "act", note_act)
+    monkeypatch.setattr(ActorCriticLearner, "update", note_update)
+    agent.train(env, max_timesteps=32)
+    np.testing.assert_array_equal(np.concatenate(learned), np.concatenate(acted))
+
+
+def test_normalised_replay_is_resumed_exactly(tmp_path):
+    memory = {"Memory": {"size": 100, "batch_size": 8, "n_step": 2}}
+    env = {"GymEnvironment": {**NORMALIZED, "num_envs": 2}}
+    whole = dqn(tmp_path / "whole", memory).train(env, 20, 4, max_timesteps=120)
+    dqn(tmp_path / "parts", memory).train(env, 20, 4, max_timesteps=62)
+    resumed = dqn(tmp_path / "parts", memory).train(env, 20, 4, max_timesteps=120)
+    assert fingerprint(resumed) == fingerprint(whole)
 
 
 # What is learnt

@@ -1,15 +1,15 @@
-"""Many seeds in one program: each is what it would be alone."""
+"""Many seeds with one program: each is what it is alone."""
 
 import json
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from click.testing import CliRunner
 
 import plx_core as plx
 from plx_core.cli.main import main
 from plx_core.errors import ComponentError
+from plx_core.runs.checkpoints import load
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.seeds import Seeds
 
@@ -26,15 +26,80 @@ model:
 agent: {memory: {BatchMemory: {batch_size: 128}}}
 train: {env: {CompiledEnvironment: {env_id: CartPole-v1, num_envs: 8}}, train_timesteps: 7680}
 """
+ADAM = "{Adam: {learning_rate: 0.005}}"
+DENSE = "{Dense: {units: 16, activation: tanh}}"
+OPTIONS = {
+    "nothing else": {},
+    "a regularizer": {
+        DENSE: "{Dense: {units: 16, kernel_regularizer: {L2: {l2: 1000.0}}}}",
+    },
+    "the norm of each gradient": {ADAM: "{Adam: {learning_rate: 0.005, clipnorm: 0.01}}"},
+    "the norm of all gradients": {ADAM: "{SGD: {learning_rate: 0.1, global_clipnorm: 0.01}}"},
+    "norms that the model clips": {
+        "epochs: 2": "epochs: 2\n    clip_gradients: 0.05\n    clip_embed_gradients: 0.001",
+        DENSE: "{Dense: {units: 16, name: embedding}}",
+    },
+    "a scaled loss": {ADAM: "{Adam: {learning_rate: 0.005, loss_scale_factor: 1024.0}}"},
+    "a schedule": {
+        "epochs: 2": "epochs: 2\n    clip_range: {PolynomialDecay: {initial_learning_rate: 0.2, decay_steps: 10}}",
+    },
+    "an early stop": {"epochs: 2": "epochs: 2\n    target_kl: 0.0001"},
+    "layers that differ in training": {
+        DENSE: f"{DENSE}, BatchNormalization, {{Dropout: {{rate: 0.5}}}}",
+    },
+    "a2c": {"  ppo:": "  a2c:", "    epochs: 2\n    minibatch_size: 64\n": ""},
+    "a seed of the environments": {"num_envs: 8": "num_envs: 8, seed: 3"},
+}
 
 
-def experiment_of(directory, env=None, model="PPOModel", **parameters):
+@pytest.fixture
+def trained(monkeypatch):
+    """The `Seeds` of each call of `plx seeds`."""
+    made = []
+
+    class Noted(Seeds):
+        def __init__(self, experiments):
+            super().__init__(experiments)
+            made.append(self)
+
+    monkeypatch.setattr("plx_rl.seeds.Seeds", Noted)
+    return made
+
+
+def run(*arguments):
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("changes", OPTIONS.values(), ids=OPTIONS)
+def test_a_seed_is_the_run_of_that_seed(tmp_path, monkeypatch, trained, changes):
+    monkeypatch.chdir(tmp_path)
+    text = CONFIG.replace("7680", "384")
+    for old, new in changes.items():
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "a.yml").write_text(text)
+    run("seeds", "a.yml", "--seeds", "2", "--looks", "2")
+    run("train", "a.yml", "--set", "environment.seed=5", "--output-dir", "alone")
+    first, second = (seed.learner for seed in trained[0].seeds)
+    alone = load(next((tmp_path / "alone/checkpoints").glob("0*")))["program"]
+    assert alone.keys() == second.keys()
+    for group in ("variables", "optimizer"):
+        for name, value in alone[group].items():
+            np.testing.assert_array_equal(second[group][name], value, err_msg=name)
+    assert any(
+        (first["variables"][name] != alone["variables"][name]).any() for name in alone["variables"]
+    )
+
+
+def experiment_of(directory, env=None, model="PPOModel"):
     graph = plx.Graph(
         layers=[{"Dense": {"units": 8, "activation": "tanh"}}], input_layers=["state"]
     )
 
     def model_fn(features, labels, mode):
-        return getattr(plx.models, model)(mode, graph=graph, **parameters)(features, labels)
+        return getattr(plx.models, model)(mode, graph=graph)(features, labels)
 
     agent = plx.Agent(
         model_fn, {"BatchMemory": {"batch_size": 64}}, directory, plx.EnvironmentConfig(seed=7)
@@ -42,73 +107,32 @@ def experiment_of(directory, env=None, model="PPOModel", **parameters):
     return plx.RLExperiment(agent=agent, env=env or CompiledEnvironment("CartPole-v1", 4))
 
 
-@pytest.mark.parametrize("clip", [None, 0.05])
-def test_an_update_is_that_of_each_seed_alone(tmp_path, clip):
-    experiment = experiment_of(
-        tmp_path, clip_gradients=clip, optimizer={"SGD": {"learning_rate": 0.1}}
-    )
-    seeds = Seeds(experiment, 3)
-    rng = np.random.default_rng(0)
-    batch = {
-        "state": rng.normal(size=(3, 64, 4)),
-        "log_prob": rng.uniform(-1, -0.4, (3, 64)),
-        "advantage": rng.normal(size=(3, 64)) * [[1], [5], [20]],
-        "returns": rng.normal(size=(3, 64)),
-        "value": rng.normal(size=(3, 64)),
-        "weights": np.ones((3, 64)),
-    }
-    batch = {name: tf.constant(column, tf.float32) for name, column in batch.items()} | {
-        "action": tf.constant(rng.integers(0, 2, (3, 64)))
-    }
-    seeds._update(batch, 0.2)
-    for index in range(3):
-        alone = plx.Agent(
-            experiment.agent.model_fn, None, tmp_path, plx.EnvironmentConfig(seed=7 + index)
-        ).build("train", experiment.env)
-        alone.learner._update({name: column[index] for name, column in batch.items()}, 0.2)
-        for together, weight in zip(
-            seeds._weights, alone.learner.actor_critic.weights, strict=True
-        ):
-            np.testing.assert_allclose(together[index], weight.numpy(), atol=1e-6)
-
-
-def test_columns_are_parted_by_seed(tmp_path):
-    seeds = Seeds(experiment_of(tmp_path), 3)
-    steps, copies = 16, 4
-    column = tf.reshape(tf.range(steps * 3 * copies), [steps, 3 * copies])
-    parted = seeds._seed_major(column).numpy().reshape(3, steps, copies)
-    for index in range(3):
-        np.testing.assert_array_equal(
-            parted[index], column.numpy()[:, index * copies : (index + 1) * copies]
-        )
-    observations = tf.random.stateless_normal((steps, 3 * copies, 4), [1, 2])
-    values = seeds._values(observations).numpy()
-    for index in range(3):
-        alone = plx.Agent(
-            seeds_model(seeds, tmp_path), None, tmp_path, plx.EnvironmentConfig(seed=7 + index)
-        ).build("train", seeds._env)
-        own = observations[:, index * copies : (index + 1) * copies]
-        expected = (
-            alone.learner.actor_critic.value({"state": tf.reshape(own, [-1, 4])})
-            .numpy()
-            .reshape(steps, copies)
-        )
-        np.testing.assert_allclose(
-            values[:, index * copies : (index + 1) * copies], expected, atol=1e-5
-        )
-
-
-def seeds_model(seeds, directory):
-    return experiment_of(directory).agent.model_fn
-
-
-def test_other_models_and_environments_are_refused(tmp_path):
+def test_other_models_environments_and_starts_are_refused(tmp_path):
     with pytest.raises(
         ComponentError, match="need a CompiledEnvironment; train.env is a GymEnvironment"
     ):
-        Seeds(experiment_of(tmp_path, plx.envs.GymEnvironment("CartPole-v1", 4)), 2)
-    with pytest.raises(ComponentError, match="are for A2CModel, and for PPOModel"):
-        Seeds(experiment_of(tmp_path, model="VPGModel"), 2)
+        Seeds([experiment_of(tmp_path, plx.envs.GymEnvironment("CartPole-v1", 4))])
+    with pytest.raises(ComponentError, match="are for A2CModel and PPOModel"):
+        Seeds([experiment_of(tmp_path, model="VPGModel")])
+    started = experiment_of(tmp_path)
+    started.agent.warm_start = plx.configs.WarmStartConfig(path=str(tmp_path))
+    with pytest.raises(ComponentError, match=r"leave train\.warm_start out"):
+        Seeds([started])
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ("train_episodes: 3", "train.train_episodes: plx seeds ends training by train_timesteps"),
+        ("train_timesteps: 128, train_steps: 3", "train.train_steps: plx seeds ends training"),
+    ],
+)
+def test_another_end_is_refused(tmp_path, monkeypatch, train, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yml").write_text(CONFIG.replace("train_timesteps: 7680", train))
+    result = CliRunner().invoke(main, ["seeds", "a.yml"])
+    assert result.exit_code == 2
+    assert message in result.output
 
 
 def test_plx_seeds(tmp_path, monkeypatch):

@@ -58,6 +58,9 @@ TABLE = [
     ("actions of another kind", {MODEL: f"    is_continuous: true\n{MODEL}"}, "<dqn", ["is_continuous is True, but the environment's actions are Discrete(2)"]),
     ("a discount above 1", {MODEL: f"    discount: 1.5\n{MODEL}"}, "<1.5", ["discount: expected a number at least 0 and at most 1, got 1.5"]),
     ("an unknown way of duelling", {MODEL: f"    dueling: median\n{MODEL}"}, "<median", ["dueling: expected one of True, mean, max, naive"]),
+    ("a penalty on outputs", {"units: 8, activation: relu": "units: 8, activity_regularizer: {L2: {l2: 1.0}}"}, "<dqn", ["dense: the loss of an agent has no penalty on outputs (activity_regularizer); penalise weights"]),
+    ("a penalty on outputs in PPO", {"  dqn": "  ppo", MEMORY: "BatchMemory", "layers: [{Dense: {units: 8, activation: relu}}]": "layers: [{Dense: {units: 8}}, {ActivityRegularization: {l2: 1.0}}]"}, "<ppo", ["activity_regularization: the loss of an agent has no penalty on outputs"]),
+    ("layers that differ in training in TRPO", {"  dqn": "  trpo", MEMORY: "BatchMemory", "layers: [{Dense: {units: 8, activation: relu}}]": "layers: [{Dense: {units: 8}}, {Dropout: {rate: 0.5}}]"}, "<trpo", ["TRPOModel measures how far one step moves a policy", "or use PPOModel"]),
     ("metrics of labels", {MODEL: f"    metrics: [Accuracy]\n{MODEL}"}, "<dqn", ["DQNModel is evaluated by episode returns; leave metrics out"]),
     ("an unknown exploration", {MODEL: f"    exploration: Decai\n{MODEL}"}, "<Decai", ["there is no exploration called Decai; did you mean Decay?"]),
     ("a negative rate of exploration", {MODEL: f"    exploration: {{Decay: {{exploration_rate: -1}}}}\n{MODEL}"}, "<-1", ["expected a number at least 0, got -1"]),
@@ -76,6 +79,10 @@ TABLE = [
     ("a reward that is no number", {ENV: "env_id: WrongReward-v0"}, "<GymEnvironment", ["returned the reward nan; a reward must be one finite number"]),
     ("a step of four", {ENV: "env_id: WrongStep-v0"}, "<GymEnvironment", ["returned 4 values"]),
     ("an evaluation elsewhere", {"{env_id: CartPole-v1}": "{env_id: Acrobot-v1}"}, "env: <{GymEnvironment: {env_id: Acrobot", ["state (4,) float32 and actions Discrete(2)", "state (6,) float32 and actions Discrete(3)"]),
+    ("an evaluation without what normalises", {ENV: f"{ENV}, wrappers: [NormalizeObservation]"}, "env: <{GymEnvironment: {env_id: CartPole-v1}}", ["eval.env: the policy is trained on observations with the statistics of NormalizeObservation(clip=10.0, epsilon=1e-08), and this environment gives it observations with no running statistics"]),
+    ("an evaluation that normalises in another way", {ENV: f"{ENV}, wrappers: [NormalizeObservation]", "{env_id: CartPole-v1}": "{env_id: CartPole-v1, wrappers: [{NormalizeObservation: {clip: 5.0}}]}"}, "env: <{GymEnvironment: {env_id: CartPole-v1, wrappers: [{N", ["NormalizeObservation(clip=5.0, epsilon=1e-08)"]),
+    ("an evaluation that alone normalises", {"{env_id: CartPole-v1}": "{env_id: CartPole-v1, wrappers: [NormalizeObservation]}"}, "env: <{GymEnvironment: {env_id: CartPole-v1, wrappers: [N", ["with no running statistics, and this environment gives it observations with the statistics of NormalizeObservation"]),
+    ("an evaluation in TensorFlow without what normalises", {ENV: f"{ENV}, wrappers: [NormalizeObservation]", "{GymEnvironment: {env_id: CartPole-v1}}": "{CompiledEnvironment: {env_id: CartPole-v1}}"}, "env: <{Compiled", ["with no running statistics"]),
     ("no goal", {"  train_timesteps: 1000\n": ""}, "  <env:", ["train_timesteps is missing (or train_steps, or train_episodes)"]),
     ("no environment to train in", {f"  env: {{GymEnvironment: {{{ENV}}}}}\n": ""}, "<GymEnvironment", ["nothing to train on"]),
     ("no episode to evaluate", {"eval_episodes: 3": "eval_episodes: 0"}, "episodes: <0\n", ["expected an integer at least 1, got 0"]),
@@ -193,7 +200,9 @@ def test_masks_of_actions_that_cannot_be_masked_are_refused():
         GymEnvironment(lambda: Masked(space=gymnasium.spaces.MultiBinary(2))).reset()
 
 
-CART_POLE = {"GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 2}}
+CART_POLE = {
+    "GymEnvironment": {"env_id": "CartPole-v1", "num_envs": 2, "wrappers": ["NormalizeReward"]}
+}
 OTHERS = {
     "more environments": (
         {"num_envs": 4},
@@ -209,6 +218,11 @@ OTHERS = {
         {"wrappers": ["NormalizeObservation"]},
         {},
         "the environment does not fit the checkpoint",
+    ),
+    "a wrapper less": (
+        {"wrappers": []},
+        {},
+        r"its wrappers are \['NormalizeReward_1'\]; these are \[\]",
     ),
     "another way of stepping": (
         {"vectorization": "own"},

@@ -1,6 +1,7 @@
 """Every callback of the core in a supervised and in a reinforcement-learning experiment."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -250,3 +251,97 @@ def test_an_on_policy_model_may_have_a_memory_of_its_own(tmp_path):
     agent = plx.Agent(model_fn, Rollouts(batch_size=64), tmp_path)
     agent.train({"GymEnvironment": {"env_id": "CartPole-v1"}}, timesteps=128)
     assert agent.global_step > 0
+
+
+FAILING = '''
+import plx_core as plx
+
+
+class Failing(plx.Callback):
+    """Fails in one event."""
+
+    every_n_steps = 4
+
+    def __init__(self, event: str):
+        setattr(self, event, lambda *args: 1 / 0)
+
+
+@plx.hookimpl
+def provide_callbacks():
+    return {"Failing": Failing}
+'''
+
+
+@pytest.mark.parametrize(
+    ("event", "step"),
+    [
+        ("on_run_begin", 0),
+        ("on_block", r"\d+"),
+        ("on_steps", 4),
+        ("on_checkpoint", 100),
+        ("state", 100),
+        ("on_evaluate", 100),
+        ("on_episode", r"\d+"),
+        ("on_run_end", 100),
+    ],
+)
+def test_a_callback_that_fails_is_named_with_the_event_and_the_step(folder, event, step):
+    (folder / "failing.py").write_text(FAILING)
+    config = config_with("agent", ("Failing", {"event": event}))
+    config["environment"] = {"steps_per_call": 4}
+    config["train"] |= {"train_steps": 100, "train_steps_per_iteration": 100}
+    (folder / "a.yml").write_text(yaml.safe_dump(config, sort_keys=False))
+    result = CliRunner().invoke(main, ["run", "a.yml", "--plugin", "failing.py"])
+    assert result.exit_code == 1, result.exception
+    assert re.search(
+        rf"^callback Failing: {event} at step {step} failed: ZeroDivisionError: division by zero",
+        result.output,
+        re.MULTILINE,
+    ), result.output
+
+
+@pytest.mark.parametrize("kind", EXPERIMENTS)
+@pytest.mark.parametrize("callback", ["EarlyStopping", "ReduceLROnPlateau"])
+def test_a_metric_that_evaluations_have_not_is_found_by_check(folder, kind, callback):
+    config = config_with(kind, (callback, {"metric": "episode_retrn", "higher_is_better": True}))
+    exporter = {"BestExporter": {"metric": "losss", "higher_is_better": False}}
+    config["eval"]["export_strategies"] = [exporter]
+    (folder / "a.yml").write_text(yaml.safe_dump(config, sort_keys=False))
+    result = CliRunner().invoke(main, ["check", "a.yml"])
+    assert result.exit_code == 2, result.exception
+    assert f"train.callbacks[0].{callback}: there is no metric called episode_retrn" in (
+        result.output
+    )
+    del config["train"]["callbacks"]
+    (folder / "a.yml").write_text(yaml.safe_dump(config, sort_keys=False))
+    result = CliRunner().invoke(main, ["check", "a.yml"])
+    assert "export_strategies[0].BestExporter: there is no metric called losss" in result.output
+
+
+def test_an_exporter_writes_nowhere_else(folder):
+    config = json.loads(json.dumps(SUPERVISED))
+    config["eval"]["export_strategies"] = [{"BestExporter": {"name": "../../elsewhere"}}]
+    with pytest.raises(ConfigError, match="BestExporter.name: expected a name without slashes"):
+        plx.check_config(config)
+
+
+@pytest.mark.parametrize(
+    ("section", "command", "message"),
+    [
+        ("train", "run", "a.yml:5:3 train: there is nothing to train on: train.data_pipeline"),
+        ("train", "train", "a.yml:5:3 train: there is nothing to train on: train.data_pipeline"),
+        ("eval", "evaluate", "a.yml:1:1 eval: there is nothing to evaluate on: eval.data_pipeline"),
+        ("eval", "predict", "a.yml:1:1 eval: there is nothing to evaluate on: eval.data_pipeline"),
+    ],
+)
+def test_a_section_that_a_command_needs_is_missing(folder, section, command, message):
+    model = "version: 1\nmodel:\n  Regressor: {graph: {layers: [Dense: {units: 1}]}}\n"
+    train = "train:\n  train_steps: 3\n"
+    if section == "eval":
+        train += f"  data_pipeline: {{TablePipeline: {json.dumps(TABLE)}}}\n"
+    else:
+        train += f"eval:\n  data_pipeline: {{TablePipeline: {json.dumps(TABLE)}}}\n"
+    (folder / "a.yml").write_text(model + train)
+    result = CliRunner().invoke(main, [command, "a.yml"])
+    assert result.exit_code == 2, result.exception
+    assert result.output.startswith(message), result.output

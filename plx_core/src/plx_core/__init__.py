@@ -45,15 +45,21 @@ if TYPE_CHECKING:
     from plx_core.data.input_fn import as_pipeline
     from plx_core.data.order import Order, make_order
     from plx_core.data.pipeline import Pipeline
-    from plx_core.engine.gradients import clip_gradients
+    from plx_core.engine.updates import Updater
     from plx_core.engine.variables import assign_variables
     from plx_core.experiments.dry_run_cache import check_shapes
     from plx_core.experiments.from_config import create_experiment, create_rl_experiment
     from plx_core.experiments.reinforcement import RLExperiment
     from plx_core.experiments.supervised import Experiment
     from plx_core.models.bridge import Bridge, BridgeOutput, BridgeSpec, SampleFn
+    from plx_core.models.metrics import metric_input
     from plx_core.models.model import Model, Trainable, with_older_names
-    from plx_core.models.spec import DEFAULT_SUMMARIES, EstimatorSpec, follows_schedule
+    from plx_core.models.spec import (
+        DEFAULT_SUMMARIES,
+        EstimatorSpec,
+        LabelRange,
+        follows_schedule,
+    )
     from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn
     from plx_core.networks.load_model import load_model
     from plx_core.networks.observations import STATE, as_features, features_of
@@ -130,7 +136,7 @@ _EXPORTS = {
         "make_order",
     ),
     "plx_core.data.pipeline": ("Pipeline",),
-    "plx_core.engine.gradients": ("clip_gradients",),
+    "plx_core.engine.updates": ("Updater",),
     "plx_core.engine.variables": ("assign_variables",),
     "plx_core.experiments.dry_run_cache": ("check_shapes",),
     "plx_core.experiments.from_config": (
@@ -145,12 +151,18 @@ _EXPORTS = {
         "BridgeSpec",
         "SampleFn",
     ),
+    "plx_core.models.metrics": ("metric_input",),
     "plx_core.models.model": (
         "Model",
         "Trainable",
         "with_older_names",
     ),
-    "plx_core.models.spec": ("DEFAULT_SUMMARIES", "EstimatorSpec", "follows_schedule"),
+    "plx_core.models.spec": (
+        "DEFAULT_SUMMARIES",
+        "EstimatorSpec",
+        "LabelRange",
+        "follows_schedule",
+    ),
     "plx_core.networks.graph": (
         "Graph",
         "as_graph_fn",
@@ -236,6 +248,7 @@ __all__ = [
     "Graph",
     "GraphFn",
     "IndexedPipeline",
+    "LabelRange",
     "Learner",
     "Memory",
     "Model",
@@ -259,6 +272,7 @@ __all__ = [
     "Tracker",
     "Trainable",
     "UpdateResult",
+    "Updater",
     "as_features",
     "as_graph_fn",
     "as_pipeline",
@@ -269,7 +283,6 @@ __all__ = [
     "call_graph_fn",
     "check_config",
     "check_shapes",
-    "clip_gradients",
     "create_experiment",
     "create_rl_experiment",
     "experiment_options",
@@ -279,6 +292,7 @@ __all__ = [
     "load_model",
     "make",
     "make_order",
+    "metric_input",
     "metric_value",
     "numpy_input_fn",
     "parameter_names",

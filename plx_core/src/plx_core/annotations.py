@@ -31,7 +31,22 @@ class Range:
 
 @frozen
 class Existing:
-    """The string is the path of a file or folder that must exist; it may have `*` and `?`."""
+    """The string is the path of a file or folder that must exist.
+
+    The last part of the path may have `*` and `?`.
+    """
+
+
+@frozen
+class Format:
+    """The string has one of these forms.
+
+    Args:
+        name: `regex`, a regular expression; `file-name`, the name of one file or folder; `path`, a
+            path that need not exist.
+    """
+
+    name: str
 
 
 @frozen
@@ -62,10 +77,15 @@ ModelLike: TypeAlias = Annotated[Any, Of("models")]
 
 PositiveInt: TypeAlias = Annotated[int, Range(minimum=1)]
 NonNegativeInt: TypeAlias = Annotated[int, Range(minimum=0)]
+Seed: TypeAlias = Annotated[int, Range(minimum=0, maximum=2**32 - 1)]
+NumEnvs: TypeAlias = Annotated[int, Range(minimum=1, maximum=2**16)]
 PositiveFloat: TypeAlias = Annotated[float, Range(above=0.0)]
 NonNegativeFloat: TypeAlias = Annotated[float, Range(minimum=0.0)]
 Fraction: TypeAlias = Annotated[float, Range(minimum=0.0, maximum=1.0)]
 ExistingPath: TypeAlias = Annotated[str, Existing()]
+NewPath: TypeAlias = Annotated[str, Format("path")]
+FileName: TypeAlias = Annotated[str, Format("file-name")]
+RegularExpression: TypeAlias = Annotated[str, Format("regex")]
 DataFiles: TypeAlias = ExistingPath | list[ExistingPath]
 GraphFn: TypeAlias = Annotated[Callable[..., Any], PythonOnly()]
 """A function of (mode, features) that builds a graph and returns its outputs."""

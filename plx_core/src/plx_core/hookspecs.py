@@ -35,7 +35,12 @@ def provide_layers() -> Factories:  # type: ignore[empty-body]
 
 @hookspec
 def provide_losses() -> Factories:  # type: ignore[empty-body]
-    """Provide Keras losses: callables of labels and outputs."""
+    """Provide Keras losses: callables of labels and outputs.
+
+    A loss for classifiers declares two attributes: `multi_label`, True if each class is a decision
+    of its own with the sigmoid as its probability, False if classes exclude each other, with the
+    softmax; and `from_logits`, False if the outputs are probabilities.
+    """
 
 
 @hookspec
@@ -45,7 +50,11 @@ def provide_optimizers() -> Factories:  # type: ignore[empty-body]
 
 @hookspec
 def provide_metrics() -> Factories:  # type: ignore[empty-body]
-    """Provide Keras metrics: `update_state(labels, outputs)` and `result()`."""
+    """Provide Keras metrics: `update_state(y_true, y_pred, sample_weight=None)` and `result()`.
+
+    A metric for classifiers declares what it takes by its attribute `takes`: `probabilities`,
+    `logits` or `classes`; see `plx_core.metric_input`. A regressor passes its labels and outputs.
+    """
 
 
 @hookspec

@@ -43,10 +43,11 @@ class Stateful(ABC):
         """Continue from a state."""
 
 
-class Seedable:
-    """A part that draws random numbers; its user calls `reseed` if its `seed` is None."""
+class Seedable(ABC):
+    """A part that may draw random numbers; its user calls `reseed` if its `seed` is None."""
 
     seed: int | None = None
 
+    @abstractmethod
     def reseed(self, seed: int) -> None:
-        """Restart the random generator from this seed."""
+        """Restart the random generators from this seed; do nothing where there are none."""

@@ -32,6 +32,9 @@ Layer: TypeAlias = Any
 Optimizer: TypeAlias = Any
 """A `keras.optimizers.Optimizer`."""
 
+Loss: TypeAlias = Any
+"""A `keras.losses.Loss`, or another callable of labels and outputs."""
+
 Metric: TypeAlias = Any
 """A `keras.metrics.Metric`."""
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from plx_core.errors import CorruptData, DataError
+from plx_pipelines.expansion import open_image
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -57,9 +58,9 @@ def find_faults(paths: Sequence[str], most: int | None = None) -> dict[str, str]
     faults: dict[str, str] = {}
     for path in paths:
         try:
-            with Image.open(path) as image:
+            with open_image(path) as image:
                 image.load()
-        except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+        except (OSError, SyntaxError, ValueError) as error:
             faults[path] = f"{path} is not an image that can be read: {error}"
             if len(faults) == most:
                 break
@@ -93,10 +94,10 @@ def _decode(
     source: str | IO[bytes], name: str, size: tuple[int, int] | None, channels: int | None
 ) -> np.ndarray:
     try:
-        with Image.open(source) as file:
+        with open_image(source) as file:
             bands = len(file.getbands()) if file.mode in MODES.values() else 3
             image = file.convert(MODES[channels or bands])
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise CorruptData(f"{name} is not an image that can be read: {error}") from error
     if size is not None and (image.height, image.width) != size:
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from plx_core.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from plx_core import RLExperiment
 
 FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False))
 OUTPUT_DIR = click.option(
@@ -34,7 +38,11 @@ SETS = click.option(
     type=click.IntRange(1),
     help="The number of episodes.",
 )
-@click.option("--checkpoint", metavar="DIR", help="A checkpoint folder; by default the newest.")
+@click.option(
+    "--checkpoint",
+    metavar="best|latest|DIR",
+    help="A checkpoint; by default the best where the file says what that is, or else the newest.",
+)
 @OUTPUT_DIR
 @SETS
 @click.option("--seed", default=0, show_default=True, help="The seed of the environment.")
@@ -55,7 +63,9 @@ def record(
     from plx_rl.memories import demonstrations
 
     experiment = create_rl_experiment(check_config(file, sets), output_dir)
-    env, policy = experiment.agent.restored(experiment.export_source, checkpoint, seed)
+    env, policy = experiment.agent.restored(
+        experiment.export_source, experiment.choose_checkpoint(checkpoint), seed
+    )
     columns = demonstrations.record(env, policy, episodes, seed)
     demonstrations.save(to, columns)
     rewards = columns["reward"]
@@ -85,11 +95,13 @@ def record(
 @OUTPUT_DIR
 @SETS
 def seeds(file: str, count: int, looks: int, output_dir: str | None, sets: Sequence[str]) -> None:
-    """Train an experiment with many seeds in one program, to see how much its results vary.
+    """Train an experiment with many seeds by one program, to see how much its results vary.
 
-    It works for A2C and PPO in a CompiledEnvironment. The returns of each seed are in seeds.jsonl
-    and seeds.png in the run directory. Weights are not saved, and an interrupted training starts
-    again from the beginning.
+    It works for A2C and PPO in a CompiledEnvironment. The first seed is that of the file, and the
+    others follow it. Each is trained as plx run trains it, without the callbacks and checkpoints,
+    and evaluated by greedy episodes in the environment of training. The returns of each seed are in
+    seeds.jsonl and seeds.png in the run directory. Weights are not saved, and an interrupted
+    training starts again from the beginning.
     """
     import numpy as np
 
@@ -97,14 +109,19 @@ def seeds(file: str, count: int, looks: int, output_dir: str | None, sets: Seque
     from plx_rl.seeds import Look, Seeds, draw
 
     experiment = create_rl_experiment(check_config(file, sets), output_dir)
-    if experiment.train_timesteps is None:
-        message = "missing; plx seeds needs the number of actions for which each seed is trained"
-        raise ConfigError([Problem("train.train_timesteps", message)])
+    timesteps = _timesteps(experiment)
+    first = experiment.agent.config.seed
+    others = [
+        create_rl_experiment(
+            check_config(file, [*sets, f"environment.seed={seed}"]), output_dir, keep=False
+        )
+        for seed in range(first + 1, first + count)
+    ]
     directory = experiment.agent.model_dir
     directory.mkdir(parents=True, exist_ok=True)
     history: list[Look] = []
     with (directory / "seeds.jsonl").open("w", encoding="utf-8") as lines:
-        for look in Seeds(experiment, count).train(experiment.train_timesteps, looks):
+        for look in Seeds([experiment, *others]).train(timesteps, looks):
             history.append(look)
             line = {"timesteps": look.timesteps, "returns": look.returns.tolist()}
             lines.write(json.dumps(line) + "\n")
@@ -121,3 +138,15 @@ def seeds(file: str, count: int, looks: int, output_dir: str | None, sets: Seque
         )
     else:
         click.echo(f"curves: {directory / 'seeds.png'}")
+
+
+def _timesteps(experiment: RLExperiment) -> int:
+    """Return the number of actions at which training ends; raise a `ConfigError` without one."""
+    for key in ("train_steps", "train_episodes"):
+        if getattr(experiment, key) is not None:
+            message = "plx seeds ends training by train_timesteps alone; leave this out"
+            raise ConfigError([Problem(f"train.{key}", message)])
+    if experiment.train_timesteps is None:
+        message = "missing; plx seeds needs the number of actions for which each seed is trained"
+        raise ConfigError([Problem("train.train_timesteps", message)])
+    return experiment.train_timesteps

@@ -73,7 +73,7 @@ class BestVideo(Exporter):
             best = json.loads(about.read_text(encoding="utf-8"))[self._metric]
             if self._sign * (value - best) <= 0:
                 return None
-        frames = self._record(run, run.checkpoints.directory / f"{step:09d}")
+        frames = self._record(run, run.checkpoints.path_of(step))
         write_gif(target, frames, self._fps)
         about.write_text(json.dumps({"step": step, self._metric: float(value)}), encoding="utf-8")
         return target

@@ -167,7 +167,7 @@ def test_the_best_exporter_keeps_the_best(tmp_path, blobs):
     assert exported(experiment, "best") == [16]
     assert exported(experiment, "latest") == [12, 16]
     with pytest.raises(ComponentError, match="there is no metric called los; did you mean loss"):
-        BestExporter(metric="los").export(
+        BestExporter(metric="los", higher_is_better=False).export(
             experiment.estimator, experiment.eval_input_fn, 16, {"loss": 1.0}, is_final=False
         )
 
@@ -211,14 +211,49 @@ def test_early_stopping_counts_evaluations_over_restarts(tmp_path):
             hook.on_evaluate(None, 0, {"loss": value})
         return hook
 
-    hook = see(EarlyStopping(patience=1, min_delta=0.1), [1.0, 0.5, 0.45])
+    hook = see(EarlyStopping(patience=2, min_delta=0.1), [1.0, 0.5, 0.45])
     assert not hook.stop_training
-    again = EarlyStopping(patience=1, min_delta=0.1)
+    again = EarlyStopping(patience=2, min_delta=0.1)
     again.restore(json.loads(json.dumps(hook.state())))
     assert see(again, [0.46]).stop_training
     best = see(EarlyStopping(metric="loss", higher_is_better=True, patience=0), [0.1, 0.2])
     assert not best.stop_training
     assert see(best, [0.15]).stop_training
+
+
+@pytest.mark.parametrize("patience", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    "losses", [[5, 3, 4, 4, 4, 4], [3, math.nan, 2, 2, 1, 5, 5, 5, 5], [1] * 6]
+)
+def test_patience_means_what_it_means_to_keras(patience, losses):
+    """Both stop after the same evaluation, but for a first loss that is not finite."""
+
+    def stopped_at(tell, has_stopped):
+        for number, loss in enumerate(losses):
+            tell(number, loss)
+            if has_stopped():
+                return number
+        return None
+
+    theirs = keras.callbacks.EarlyStopping(monitor="loss", patience=patience, mode="min")
+    model = keras.Sequential()
+    theirs.set_model(model)
+    theirs.on_train_begin()
+    ours = EarlyStopping(patience=patience)
+    assert stopped_at(
+        lambda number, loss: ours.on_evaluate(None, number, {"loss": loss}),
+        lambda: ours.stop_training,
+    ) == stopped_at(
+        lambda number, loss: theirs.on_epoch_end(number, {"loss": loss}),
+        lambda: getattr(model, "stop_training", False),
+    )
+
+
+def test_a_first_loss_that_is_not_a_number_is_not_the_best():
+    hook = EarlyStopping(patience=2)
+    for loss in (math.nan, 0.5, 0.4, 0.3):
+        hook.on_evaluate(None, 0, {"loss": loss})
+    assert not hook.stop_training
 
 
 def test_the_rate_falls_on_a_plateau(tmp_path, blobs):
@@ -327,10 +362,22 @@ def test_a_keras_callback_takes_an_evaluation_for_an_epoch(tmp_path, blobs):
     assert evaluated(experiment) == [4, 8]
 
 
+def test_keras_s_early_stopping_counts_over_evaluations_and_restarts(tmp_path, blobs):
+    def stopping():
+        return keras.callbacks.EarlyStopping(monitor="loss", patience=3, min_delta=100.0)
+
+    make_experiment(tmp_path, blobs, train_callbacks=[stopping()]).train_and_evaluate()
+    for _ in range(2):
+        again = make_experiment(tmp_path, blobs, train_steps=40, train_callbacks=[stopping()])
+        again.train_and_evaluate()
+        assert evaluated(again) == [4, 8, 12, 16]
+
+
 @pytest.mark.parametrize(
     "callback",
     [
         Batches(),
+        keras.callbacks.EarlyStopping(restore_best_weights=True),
         keras.callbacks.BackupAndRestore("x"),
         keras.callbacks.ModelCheckpoint("x.keras"),
         object(),
@@ -338,7 +385,8 @@ def test_a_keras_callback_takes_an_evaluation_for_an_epoch(tmp_path, blobs):
 )
 def test_callbacks_that_cannot_work_are_refused_with_a_reason(callback):
     with pytest.raises(
-        ComponentError, match=r"single batches|not needed|expected a plx_core.Callback"
+        ComponentError,
+        match=r"single batches|not needed|best checkpoint the result|expected a plx_core.Callback",
     ):
         as_callbacks([callback])
 

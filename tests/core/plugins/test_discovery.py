@@ -1,5 +1,6 @@
 """Plug-ins are found one by one, and what is wrong with one is said and harms no other."""
 
+import inspect
 import sys
 from types import ModuleType
 
@@ -37,11 +38,11 @@ def registry(**plugins):
     return Registry(found)
 
 
-def test_every_kind_has_a_hook_with_one_sentence():
+def test_every_kind_has_a_hook_with_a_description():
     from plx_core import hookspecs
 
     for kind in KINDS:
-        text = getattr(hookspecs, f"provide_{kind}").__doc__
+        text = inspect.cleandoc(getattr(hookspecs, f"provide_{kind}").__doc__)
         assert text.endswith(".")
         assert SINGULAR[kind]
 

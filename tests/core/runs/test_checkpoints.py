@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from plx_core.errors import CheckpointError
+from plx_core.errors import CheckpointError, RunFileError
 from plx_core.runs import checkpoints as module
 from plx_core.runs.checkpoints import ARRAYS, MANIFEST, STATE, Checkpoints, load, step_of, verify
 
@@ -166,6 +166,27 @@ def test_a_missing_file_is_named(tmp_path, name):
         load(path)
 
 
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EMFILE, errno.EIO])
+def test_what_cannot_be_read_now_is_not_taken_for_torn(tmp_path, monkeypatch, code):
+    checkpoints = Checkpoints(tmp_path)
+    old, new = (checkpoints.save(step, make_state(step)) for step in (1, 2))
+    read = Path.read_bytes
+
+    def failing(path):
+        if path.parent == new:
+            raise OSError(code, os.strerror(code), str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    if code == errno.EIO:
+        assert Checkpoints(tmp_path).latest() == old
+    else:
+        with pytest.raises(
+            RunFileError, match=f"manifest.json cannot be read: {os.strerror(code)}"
+        ):
+            Checkpoints(tmp_path).latest()
+
+
 def test_all_checkpoints_torn_means_none(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     for step in (1, 2):
@@ -228,7 +249,7 @@ def test_a_disk_that_fails_at_any_operation_leaves_a_whole_checkpoint(
 ):
     system = FailingSystem(monkeypatch, code)
     Checkpoints(tmp_path / "counted").save(1, make_state(1))
-    operations = system.calls + 2
+    operations = system.calls + 4  # two more renames where the step is saved again
     assert operations > 10
     failures = 0
     for number in range(operations):
@@ -246,7 +267,8 @@ def test_a_disk_that_fails_at_any_operation_leaves_a_whole_checkpoint(
         assert latest is not None
         state = load(latest)
         assert_equal(state, make_state(state["global_step"]))
-        assert state["global_step"] >= 1
+        assert step_of(latest) == 2 or not same_step, "saving a step again loses neither"
+        assert step_of(latest) >= 2
         Checkpoints(directory).save(4, make_state(4))
         assert Checkpoints(directory).latest().name == "000000004", "the next save works again"
         assert not list(directory.glob(".*")), "what was written aside is swept up"
@@ -324,6 +346,30 @@ def test_a_torn_one_that_is_written_again_stays_under_another_name(tmp_path):
     again.save(5, make_state(5))
     assert_equal(load(again.latest()), make_state(5))
     assert [name.split("-")[0] for name in visible(tmp_path)] == ["000000005", "000000005.torn"]
+
+
+@pytest.mark.parametrize("put_away", [False, True])
+def test_a_kill_amid_saving_a_step_again_loses_neither(tmp_path, put_away, caplog):
+    checkpoints = Checkpoints(tmp_path)
+    target = checkpoints.save(5, make_state(5))
+    newer = Checkpoints(tmp_path / "aside").save(5, make_state(6))
+    newer.rename(tmp_path / "000000005.new")
+    if put_away:
+        target.rename(tmp_path / ".000000005-0123abcd")
+    shutil.rmtree(tmp_path / "aside")
+    again = Checkpoints(tmp_path, keep_max=1)
+    assert_equal(load(again.latest()), make_state(6))
+    assert (step_of(again.latest()), again.path_of(5)) == (5, again.latest())
+    again.save(7, make_state(7))
+    assert [path.name for path in tmp_path.iterdir()] == ["000000007"]
+    assert not caplog.records
+
+
+def test_the_best_is_kept_besides_the_newest(tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep_max=2, best=lambda: tmp_path / "000000003")
+    for step in range(1, 8):
+        checkpoints.save(step, make_state(step))
+    assert [step_of(path) for path in checkpoints.paths()] == [3, 6, 7]
 
 
 def test_one_is_kept_for_each_number_of_hours(tmp_path, monkeypatch):

@@ -10,10 +10,12 @@ import time
 import pytest
 
 from plx_core.errors import RunDirectoryError
+from plx_core.runs.compare import read_run
 from plx_core.runs.run_directory import RunDirectory
 
 HOLD = """
 import sys, time
+from plx_core.runs.compare import read_run
 from plx_core.runs.run_directory import RunDirectory
 with RunDirectory(sys.argv[1]).writing():
     print("holding", flush=True)
@@ -86,6 +88,58 @@ def test_what_is_not_a_line_of_metrics_is_left_out(tmp_path):
         {"step": 1, "split": "eval", "metrics": {"loss": 0.5}, "time": 1.0},
         {"step": 2, "split": "eval", "metrics": {"loss": "nan", "gain": "inf"}},
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"step": "7", "split": "eval", "metrics": {}}',
+        '{"step": 7, "split": "eval", "metrics": [1]}',
+        '{"step": 7, "split": null, "metrics": {}}',
+        '{"step": 7, "split": "eval", "metrics": {"loss": null}}',
+        '{"step": 7, "split": "eval", "metrics": {"loss": "low"}}',
+        '{"step": 7, "split": "eval", "metrics": {"loss": ' + "1" + "0" * 400 + "}}",
+        '{"step": ' + "1" * 5000 + ', "split": "eval", "metrics": {}}',
+        "[" * 100_000,
+    ],
+    ids=lambda line: line[:60],
+)
+def test_an_odd_line_of_metrics_is_left_out_of_everything(tmp_path, line):
+    run = RunDirectory(tmp_path)
+    run.append_metrics(1, "eval", {"loss": 0.5})
+    with run.metrics.open("a") as file:
+        file.write(f"{line}\n")
+    run.append_metrics(9, "eval", {"loss": 0.25})
+    assert run.evaluations() == {
+        9: {"loss": 0.25, "global_step": 9},
+        1: {"loss": 0.5, "global_step": 1},
+    }
+    assert read_run(tmp_path).step == 9
+    run.forget_after(3)
+    assert [line["step"] for line in run.read_metrics()] == [1]
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path):
+    for name in (".manifest.json-0123abcd", ".resolved.yml-89abcdef"):
+        (tmp_path / name).write_text("half")
+    (tmp_path / ".mine-0123").write_text("not of plx")
+    with RunDirectory(tmp_path).writing():
+        names = {path.name for path in tmp_path.iterdir()}
+    assert names == {".lock", ".writer.json", ".mine-0123"}
+
+
+def test_the_lock_can_be_taken_again_by_its_holder_alone(tmp_path):
+    run = RunDirectory(tmp_path)
+    with run.writing():
+        with run.writing():
+            pass
+        with (
+            pytest.raises(RunDirectoryError, match=f"process {os.getpid()} on "),
+            RunDirectory(tmp_path).writing(),
+        ):
+            pass
+    with RunDirectory(tmp_path).writing():
+        pass
 
 
 def test_metrics_after_the_step_that_a_run_resumes_from_are_forgotten(tmp_path):

@@ -220,7 +220,9 @@ def test_weights_in_weights():
         ("CategoricalCrossentropy", [0.2, 0.8]),
         ({"BinaryCrossentropy": {"from_logits": True}}, tf.nn.sigmoid([0.2, 0.8])),
         ("BinaryCrossentropy", [0.2, 0.8]),
-        ("MeanSquaredError", tf.nn.softmax([0.2, 0.8])),
+        ("MeanSquaredError", [0.2, 0.8]),
+        ("CategoricalHinge", tf.nn.softmax([0.2, 0.8])),
+        ("Hinge", tf.nn.sigmoid([0.2, 0.8])),
         ("SoftmaxCrossEntropy", tf.nn.softmax([0.2, 0.8])),
         ("SigmoidCrossEntropy", tf.nn.sigmoid([0.2, 0.8])),
         ("LogLoss", [0.2, 0.8]),
@@ -229,9 +231,9 @@ def test_weights_in_weights():
 )
 def test_a_classifier_knows_logits_by_the_loss_with_weights_or_without(loss, probabilities):
     for each in (loss, {"Weighted": {"loss": loss, "class_weights": [1.0, 2.0]}}):
-        spec = plx.models.Classifier("train", graph=plx.Graph(layers=["Flatten"]), loss=each)(
-            {"x": keras.Input((2,), name="x")}
-        )
+        spec = plx.models.Classifier(
+            "train", graph=plx.Graph(layers=["Flatten"]), loss=each, one_hot_encode=True
+        )({"x": keras.Input((2,), name="x")})
         result = spec.predict_fn({}, tf.constant([[0.2, 0.8]]))["probabilities"]
         np.testing.assert_allclose(result[0], probabilities, rtol=1e-6)
 

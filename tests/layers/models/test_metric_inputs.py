@@ -1,5 +1,7 @@
 """Metrics of a classifier, as the engine gathers them over batches and goes on with them."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ THREE = (
 )
 
 
-def make_estimator(path, classes, metrics):
+def make_estimator(path, classes, metrics, log_steps=None):
     """An estimator of a classifier that saves at the end alone."""
 
     def model_fn(features, labels, mode):
@@ -25,7 +27,7 @@ def make_estimator(path, classes, metrics):
         )
 
     run = RunConfig(
-        save_summary_steps=None, log_step_count_steps=None, save_checkpoints_steps=1_000_000
+        save_summary_steps=None, log_step_count_steps=log_steps, save_checkpoints_steps=1_000_000
     )
     return plx.Estimator(model_fn, path, EnvironmentConfig(seed=5, run_config=run), trackers=())
 
@@ -88,3 +90,11 @@ def test_metrics_that_make_their_variables_late_are_restored(tmp_path, blobs):
     programs = [load(estimator.latest_checkpoint())["program"] for estimator in (parts, whole)]
     assert any("f1_score" in name for group in programs[0].values() for name in group)
     np.testing.assert_equal(*programs)
+
+
+def test_a_metric_of_several_numbers_is_in_the_lines_of_training_too(tmp_path, blobs):
+    estimator = make_estimator(tmp_path, 2, ["F1Score"], log_steps=2)
+    estimator.train(feed(blobs), max_steps=4).evaluate(feed(blobs, num_epochs=1, shuffle=False))
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    metrics = {line["split"]: line["metrics"].keys() for line in lines}
+    assert {"f1_score/0", "f1_score/1"} <= metrics["train"] & metrics["eval"]

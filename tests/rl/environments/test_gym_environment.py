@@ -513,6 +513,19 @@ def test_a_faulty_environment_is_explained_at_once(kind, message):
         ),
         ({"env_id": functools.partial(Observing, action_space=spaces.Text(3))}, "Text"),
         (
+            {"env_id": "CartPole-v1", "wrappers": [gymnasium.wrappers.NormalizeObservation]},
+            "gymnasium's NormalizeObservation keeps statistics that an evaluation cannot take over",
+        ),
+        (
+            {
+                "env_id": lambda **params: gymnasium.wrappers.vector.NormalizeReward(
+                    gymnasium.make_vec("CartPole-v1", **params)
+                ),
+                "vectorization": "own",
+            },
+            "give NormalizeReward in wrappers instead",
+        ),
+        (
             {"env_id": functools.partial(Observing, action_space=spaces.Box(0, 9, (1,), np.int64))},
             "MultiDiscrete",
         ),

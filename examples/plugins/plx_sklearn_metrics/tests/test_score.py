@@ -1,30 +1,37 @@
 """The metric gives what scikit-learn itself gives."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from plx_sklearn_metrics.score import SCORES, SklearnScore
 
+import plx_core as plx
 from plx_core import testing
 
 
 @pytest.mark.parametrize("score", SCORES)
 def test_it_is_scikit_learns_over_many_batches(score):
     rng = np.random.default_rng(1)
-    labels, outputs = rng.integers(0, 4, 200), rng.random((200, 4)).astype("float32")
+    labels, predicted = rng.integers(0, 4, (2, 200))
     metric = SklearnScore(score, 4)
     for start in range(0, 200, 30):
-        metric.update_state(labels[start : start + 30], outputs[start : start + 30])
-    assert float(metric.result()) == pytest.approx(
-        SCORES[score](labels, outputs.argmax(axis=1)), abs=1e-6
-    )
+        metric.update_state(labels[start : start + 30], predicted[start : start + 30])
+    assert float(metric.result()) == pytest.approx(SCORES[score](labels, predicted), abs=1e-6)
 
 
-def test_one_hot_labels_count_alike():
-    labels, outputs = np.array([0, 2, 1]), np.eye(3, dtype="float32")
-    plain, one_hot = SklearnScore("cohen_kappa", 3), SklearnScore("cohen_kappa", 3)
-    plain.update_state(labels, outputs)
-    one_hot.update_state(np.eye(3)[labels], outputs)
-    assert float(plain.result()) == float(one_hot.result())
+def test_a_classifier_of_two_classes_is_scored():
+    pytest.importorskip("plx_layers")
+    rng = np.random.default_rng(2)
+    labels, outputs = rng.integers(0, 2, 50), rng.normal(size=(50, 2)).astype("float32")
+    spec = plx.models.Classifier(
+        "eval",
+        graph_fn=lambda mode, features: keras.layers.Identity()(features["x"]),
+        metrics=[SklearnScore("matthews", 2)],
+    )({"x": keras.Input((2,), name="x")})
+    spec.update_metrics({}, tf.constant(labels), tf.constant(outputs))
+    expected = SCORES["matthews"](labels, outputs.argmax(axis=1))
+    assert float(spec.metrics["matthews"].result()) == pytest.approx(expected, abs=1e-6)
 
 
 def test_an_unknown_score_is_named():

@@ -9,6 +9,7 @@ from plx_core.state import State
 
 if TYPE_CHECKING:
     from plx_core.models.spec import EstimatorSpec
+    from plx_core.runs.metrics import Criterion
     from plx_core.runs.run import Run
 
 
@@ -24,8 +25,15 @@ class Callback:
     every_n_steps: int | None = None
     last_step: int | None = None
     """The global step at which training ends, for a callback that decides it."""
+    keep_best: Criterion | None = None
+    """What the best checkpoint is, for a callback that makes it the result of the run."""
     stop_training: bool = False
     """Set to end training, with a checkpoint, after the current block of steps."""
+
+    @property
+    def label(self) -> str:
+        """The name of this callback in messages."""
+        return type(self).__name__
 
     def check(self, spec: EstimatorSpec) -> None:
         """Raise a `ComponentError` where the specification lacks what this callback needs.

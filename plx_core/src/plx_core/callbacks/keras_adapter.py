@@ -57,20 +57,32 @@ class KerasCallback(Callback):
         ):
             raise ComponentError(
                 f"{type(callback).__name__} is not needed: a run of plx saves and resumes by "
-                "itself, and BestExporter keeps the best model"
+                "itself, and keep_best keeps the best checkpoint"
+            )
+        if getattr(callback, "restore_best_weights", False):
+            raise ComponentError(
+                f"{type(callback).__name__} with restore_best_weights would replace the weights "
+                "amid the training; plx's EarlyStopping makes the best checkpoint the result"
             )
         self._callback = callback
         self._epoch = 0
+        self._attributes: State = {}
+        self._has_begun = False
+
+    @property
+    def label(self) -> str:
+        """The name of the Keras callback."""
+        return type(self._callback).__name__
 
     def on_run_begin(self, run: Run, step: int) -> None:
-        """Give the callback the network."""
-        self._callback.set_model(run.training_model)
-        self._callback.on_train_begin({})
+        """Give the callback the network, and begin the training if it has not begun."""
+        self._begin(run)
 
     def on_evaluate(
         self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
         """End an epoch."""
+        self._begin(run)
         logs = {**metrics, **{f"val_{name}": value for name, value in metrics.items()}}
         self._callback.on_test_end(logs)
         self._callback.on_epoch_end(self._epoch, logs)
@@ -82,18 +94,45 @@ class KerasCallback(Callback):
         self._callback.on_train_end({})
 
     def state(self) -> State:
-        """Return the epoch and the callback's plain attributes, such as its best value."""
+        """Return the epoch and the callback's plain attributes, such as its best value.
+
+        The parameters of Keras's own classes are not state: a new object has them, and Keras turns
+        the sign of min_delta when it first compares values.
+        """
+        parameters = {
+            name
+            for cls in type(self._callback).__mro__
+            if cls.__module__.startswith("keras.")
+            for name in inspect.signature(cls).parameters
+        }
         plain = {
             name: value
             for name, value in vars(self._callback).items()
-            if isinstance(value, (bool, int, float, str)) or value is None
+            if name not in parameters
+            and (isinstance(value, (bool, int, float, str)) or value is None)
         }
-        return {"epoch": self._epoch, "attributes": plain}
+        return {"epoch": self._epoch, "attributes": plain, "stopped": self.stop_training}
 
     def restore(self, state: State) -> None:
         """Restore what `state` returned."""
         self._epoch = state.get("epoch", 0)
-        for name, value in state.get("attributes", {}).items():
+        self.stop_training = state.get("stopped", False)
+        self._attributes = state.get("attributes", {})
+        self._set_attributes()
+
+    def _begin(self, run: Run) -> None:
+        """Begin the training once, which resets the callback's counts.
+
+        Training pauses for each evaluation, and then goes on with the counts.
+        """
+        self._callback.set_model(run.training_model)
+        if not self._has_begun:
+            self._has_begun = True
+            self._callback.on_train_begin({})
+            self._set_attributes()
+
+    def _set_attributes(self) -> None:
+        for name, value in self._attributes.items():
             setattr(self._callback, name, value)
 
 

@@ -7,6 +7,8 @@ import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from pluggy import HookImpl
+
 from plx_core.callbacks.callback import Callback
 from plx_core.hookspecs import Factories, Factory
 from plx_core.plugins.discovery import Plugins
@@ -29,8 +31,7 @@ class Observers(Callback):
     def __init__(self, plugins: Plugins) -> None:
         self._active: dict[str, Callback] = {}
         for hook in plugins.manager.hook.provide_run_observers.get_hookimpls():
-            factories = cast(Factories, hook.function())
-            for name, factory in factories.items():
+            for name, factory in _factories(hook).items():
                 label = f"observer {name} of plug-in {hook.plugin_name}"
                 try:
                     self._active[label] = _load(factory)()
@@ -87,6 +88,15 @@ class Observers(Callback):
         self._tell("on_failure", run, error)
 
 
+def _factories(hook: HookImpl) -> Factories:
+    """Return what the hook of a plug-in provides; nothing, with a report, where it fails."""
+    try:
+        return dict(cast(Factories, hook.function()))
+    except (Exception, SystemExit) as error:  # code of a plug-in
+        _report(f"plug-in {hook.plugin_name}", "provide_run_observers", error)
+        return {}
+
+
 def _load(factory: Factory | str) -> Factory:
     if not isinstance(factory, str):
         return factory
@@ -95,7 +105,7 @@ def _load(factory: Factory | str) -> Factory:
     return loaded
 
 
-def _report(label: str, event: str, error: Exception) -> None:
+def _report(label: str, event: str, error: BaseException) -> None:
     logger.warning(
         "%s: %s failed: %s: %s; it gets no further events of this run",
         label,

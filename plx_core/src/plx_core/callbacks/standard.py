@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from plx_core.annotations import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from plx_core.callbacks.callback import Callback
 from plx_core.errors import ComponentError, NonFiniteLoss
-from plx_core.runs.metrics import metric_value
+from plx_core.runs.metrics import Criterion, criterion_of, metric_value, require_metric
 from plx_core.state import State
 
 if TYPE_CHECKING:
@@ -267,53 +267,73 @@ class Profiler(Callback):
 class _Watcher:
     """The best value of a metric so far, and the number of evaluations since."""
 
-    def __init__(self, metric: str, higher_is_better: bool, min_delta: float) -> None:
-        self.metric = metric
-        self._sign = -1.0 if higher_is_better else 1.0
+    def __init__(self, criterion: Criterion, min_delta: float) -> None:
+        self.criterion = criterion
         self._min_delta = min_delta
         self.best: float | None = None
         self.waited = 0
 
     def update(self, metrics: Mapping[str, float]) -> bool:
         """Take the metrics of an evaluation; return whether they are the best so far."""
-        value = metric_value(metrics, self.metric)
-        if self.best is None or self._sign * (self.best - value) > self._min_delta:
+        value = metric_value(metrics, self.criterion.metric)
+        if self.criterion.is_better(value, self.best, self._min_delta):
             self.best, self.waited = value, 0
             return True
         self.waited += 1
         return False
 
+    def state(self) -> State:
+        """Return the best value and the evaluations since."""
+        return {"best": self.best, "waited": self.waited}
+
+    def restore(self, state: State) -> None:
+        """Restore what `state` returned."""
+        self.best, self.waited = state.get("best"), state.get("waited", 0)
+
 
 class EarlyStopping(Callback):
     """Stop when a metric of the evaluations has stopped improving.
 
+    The best checkpoint is then the result of the run: it is kept, and evaluated, exported and
+    predicted with. `keep_best` of the experiment takes precedence.
+
     Args:
         metric: the name of the metric.
-        higher_is_better: whether higher values are better.
-        patience: the number of evaluations without improvement to tolerate.
+        higher_is_better: whether higher values are better; when None, that is known for the metrics
+            of Keras and plx by their names.
+        patience: the number of evaluations without improvement after which training stops, as in
+            Keras.
         min_delta: the smallest change that counts as an improvement.
+        restore_best: whether the best checkpoint is the result of the run, rather than the last.
     """
 
     def __init__(
         self,
         metric: str = "loss",
-        higher_is_better: bool = False,
+        higher_is_better: bool | None = None,
         patience: NonNegativeInt = 3,
         min_delta: NonNegativeFloat = 0.0,
+        restore_best: bool = True,
     ) -> None:
-        self._watcher = _Watcher(metric, higher_is_better, min_delta)
+        self._watcher = _Watcher(criterion_of(metric, higher_is_better), min_delta)
         self._patience = patience
+        self.keep_best = self._watcher.criterion if restore_best else None
+
+    def check(self, spec: EstimatorSpec) -> None:
+        """Refuse a metric that evaluations have not."""
+        require_metric(spec.evaluation_metrics, self._watcher.criterion.metric)
 
     def on_evaluate(
         self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
         """Stop if the metric has not improved for too long."""
         improved = self._watcher.update(metrics)
-        if not improved and self._watcher.waited > self._patience:
+        if not improved and self._watcher.waited >= self._patience:
+            best = "a number" if self._watcher.best is None else f"{self._watcher.best:.6g}"
             logger.info(
-                "%s has not improved on %.6g for %d evaluations; stopping at step %d",
-                self._watcher.metric,
-                self._watcher.best,
+                "%s has not improved on %s for %d evaluations; stopping at step %d",
+                self._watcher.criterion.metric,
+                best,
                 self._watcher.waited,
                 step,
             )
@@ -321,15 +341,11 @@ class EarlyStopping(Callback):
 
     def state(self) -> State:
         """Return the best value, the evaluations since, and whether training has ended."""
-        return {
-            "best": self._watcher.best,
-            "waited": self._watcher.waited,
-            "stopped": self.stop_training,
-        }
+        return {**self._watcher.state(), "stopped": self.stop_training}
 
     def restore(self, state: State) -> None:
         """Restore what `state` returned."""
-        self._watcher.best, self._watcher.waited = state.get("best"), state.get("waited", 0)
+        self._watcher.restore(state)
         self.stop_training = state.get("stopped", False)
 
 
@@ -338,9 +354,11 @@ class ReduceLROnPlateau(Callback):
 
     Args:
         metric: the name of the metric.
-        higher_is_better: whether higher values are better.
+        higher_is_better: whether higher values are better; when None, that is known for the metrics
+            of Keras and plx by their names.
         factor: the factor by which the rate is multiplied.
-        patience: the number of evaluations without improvement to tolerate.
+        patience: the number of evaluations without improvement after which the rate is lowered, as
+            in Keras.
         min_delta: the smallest change that counts as an improvement.
         min_learning_rate: the lower bound of the rate.
     """
@@ -348,19 +366,20 @@ class ReduceLROnPlateau(Callback):
     def __init__(
         self,
         metric: str = "loss",
-        higher_is_better: bool = False,
+        higher_is_better: bool | None = None,
         factor: PositiveFloat = 0.1,
         patience: NonNegativeInt = 3,
         min_delta: NonNegativeFloat = 0.0,
         min_learning_rate: NonNegativeFloat = 0.0,
     ) -> None:
-        self._watcher = _Watcher(metric, higher_is_better, min_delta)
+        self._watcher = _Watcher(criterion_of(metric, higher_is_better), min_delta)
         self._factor = factor
         self._patience = patience
         self._min_learning_rate = min_learning_rate
 
     def check(self, spec: EstimatorSpec) -> None:
-        """Refuse an optimizer whose learning rate follows a schedule."""
+        """Refuse a schedule of the learning rate, and a metric that evaluations have not."""
+        require_metric(spec.evaluation_metrics, self._watcher.criterion.metric)
         if spec.has_schedule:
             raise ComponentError(
                 "ReduceLROnPlateau cannot lower a learning rate that follows a schedule; "
@@ -371,15 +390,15 @@ class ReduceLROnPlateau(Callback):
         self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
     ) -> None:
         """Lower the rate if the metric has not improved for too long."""
-        if self._watcher.update(metrics) or self._watcher.waited <= self._patience:
+        if self._watcher.update(metrics) or self._watcher.waited < self._patience:
             return
         self._watcher.waited = 0
         run.learning_rate = max(run.learning_rate * self._factor, self._min_learning_rate)
 
     def state(self) -> State:
         """Return the best value and the evaluations since; the optimizer keeps the rate."""
-        return {"best": self._watcher.best, "waited": self._watcher.waited}
+        return self._watcher.state()
 
     def restore(self, state: State) -> None:
         """Restore what `state` returned."""
-        self._watcher.best, self._watcher.waited = state.get("best"), state.get("waited", 0)
+        self._watcher.restore(state)

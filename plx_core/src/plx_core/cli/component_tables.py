@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -13,8 +13,9 @@ from plx_core.components.example_lines import yaml_line
 from plx_core.components.json_schema import Schema
 from plx_core.components.schema_cache import Signatures, add_older_names
 from plx_core.config.validate import describe
+from plx_core.errors import printable
 from plx_core.hookspecs import KINDS
-from plx_core.plugins.discovery import Plugin
+from plx_core.plugins.discovery import HOOKS, Plugin
 from plx_core.plugins.registry import SINGULAR, Registry
 
 OUTCOMES = ("passed", "failed", "not tried")
@@ -68,20 +69,27 @@ def print_component(registry: Registry, kind: str, name: str) -> None:
     click.echo(f"\nIn a config:\n{yaml_line(entry.name, schema)}")
 
 
-def print_plugins(registry: Registry) -> None:
-    """Print the plug-ins, what each offers, and the errors of broken ones."""
+def print_plugins(registry: Registry, notes: Sequence[str] = ()) -> None:
+    """Print the plug-ins, what each offers, the errors of broken ones, and what clashes.
+
+    Args:
+        registry: the components.
+        notes: further lines to print.
+    """
+    registry.call_all_hooks()
     offers: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in [
         *(entry for kind in KINDS for entry in registry.entries(kind)),
-        *registry.commands(),
-        *registry.commands("data"),
+        *(entry for group in registry.command_groups().values() for entry in group),
     ]:
         offers[entry.plugin.name][entry.kind] += 1
     rows = [
-        (plugin.name, plugin.version, _offer(plugin, offers[plugin.name]))
+        (plugin.name, plugin.version, _offer(registry, plugin, offers[plugin.name]))
         for plugin in registry.plugins.plugins.values()
     ]
     print_table(("plug-in", "version", "offers"), rows)
+    for note in (*registry.clashes(), *notes):
+        click.echo(printable(f"\n{note}"))
 
 
 def print_checks(plugin: str) -> bool:
@@ -115,11 +123,14 @@ def _default(schema: Schema) -> str:
     return "" if default is None else str(default)
 
 
-def _offer(plugin: Plugin, counts: Mapping[str, int]) -> str:
+def _offer(registry: Registry, plugin: Plugin, counts: Mapping[str, int]) -> str:
     if plugin.error:
         return f"broken: {plugin.error}"
     offer = ", ".join(
         f"{count} {kind if count > 1 else SINGULAR[kind]}" for kind, count in counts.items()
     )
     slow = f"; slow: takes {plugin.import_seconds:.1f} s to import" if plugin.is_slow else ""
-    return (offer or "nothing") + slow
+    if not offer:
+        hooks = [hook for hook in HOOKS if hook in registry.plugins.hooks_of(plugin.name)]
+        offer = ", ".join(hooks) or f"nothing: {plugin.module} has no function with @hookimpl"
+    return offer + slow

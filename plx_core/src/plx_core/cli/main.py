@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -23,31 +24,52 @@ from plx_core.cli.options import (
     create_registry,
     experiment_options,
 )
-from plx_core.cli.plugin_groups import DataSetGroup, PluginGroup
-from plx_core.errors import PlxError
+from plx_core.cli.plugin_groups import DataSetGroup, PluginGroup, unreachable_commands
+from plx_core.errors import PlxError, RunFailed, noted_failure, printable
+
+if TYPE_CHECKING:
+    from plx_core.experiments.experiment import BaseExperiment
 
 MAX_ENTRIES_SHOWN = 5
 """`plx data` does not print longer mappings; the data set's metadata file has them."""
 
 
 class PlxGroup(PluginGroup):
-    """Prints a `PlxError` as one message, without a traceback."""
+    """Prints a `PlxError`, or an error with a note of what failed, as one message."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command and set the exit code."""
+        """Run a command and set the exit code.
+
+        An error of the operating system that no part has explained gets its file and reason.
+        """
         try:
             return super().invoke(ctx)
         except PlxError as error:
             if ctx.params.get("traceback"):
                 raise
-            click.echo(str(error), err=True)
+            click.echo(printable(str(error)), err=True)
             ctx.exit(error.exit_code)
         except BrokenPipeError:
             sys.stderr.close()
             ctx.exit(141)
+        except Exception as error:
+            message = _message_of(error)
+            if message is None or ctx.params.get("traceback"):
+                raise
+            click.echo(printable(message), err=True)
+            ctx.exit(RunFailed.exit_code)
         except KeyboardInterrupt:
             sys.stderr.close()
             ctx.exit(130)
+
+
+def _message_of(error: Exception) -> str | None:
+    """Return the message of an error that needs no traceback; None for any other."""
+    message = noted_failure(error)
+    if message is None and isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        message = f"{place}{error.strerror or error}"
+    return message
 
 
 @click.group(
@@ -93,9 +115,9 @@ def train(request: Request) -> None:
 @CHECKPOINT
 def evaluate(request: Request, checkpoint: str | None) -> None:
     """Evaluate a checkpoint of the experiment in FILE."""
-    experiment = request.create_experiment()
+    experiment = request.create_experiment(evaluates=True)
     metrics = experiment.evaluate(delay_secs=0.0, checkpoint_path=checkpoint)
-    _print_evaluation(metrics)
+    _print_evaluation(experiment, metrics)
 
 
 @main.command(short_help="Predict on the evaluation data, or play an episode.")
@@ -140,7 +162,7 @@ def predict(
 
     if (mode == "decode") != (latents is not None):
         raise click.UsageError("--mode decode and --latents go together")
-    experiment = request.create_experiment()
+    experiment = request.create_experiment(evaluates=mode in ("predict", "encode"))
     from plx_core.experiments.supervised import Experiment
 
     names = keys.split(",") if keys else None
@@ -168,10 +190,14 @@ def predict(
 )
 def export(request: Request, checkpoint: str | None, to: str | None) -> None:
     """Export a checkpoint of the experiment in FILE as a SavedModel."""
+    from plx_core.runs.checkpoints import step_of
+    from plx_core.runs.run_directory import EXPORT
+
     experiment = request.create_experiment()
     trainer = experiment.trainer
-    target = Path(to) if to else trainer.model_dir / "export" / f"{trainer.global_step:09d}"
-    trainer.export(target, experiment.export_source, checkpoint)
+    path = experiment.choose_checkpoint(checkpoint)
+    target = Path(to) if to else trainer.model_dir / EXPORT / f"{step_of(path):09d}"
+    trainer.export(target, experiment.export_source, path)
     click.echo(str(target))
 
 
@@ -182,11 +208,13 @@ def export(request: Request, checkpoint: str | None, to: str | None) -> None:
 def check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> None:
     """Report every mistake in FILE.
 
-    This builds the network to check its shapes, but trains nothing.
+    This builds the network to check its shapes, without memory for large weights, and trains
+    nothing.
     """
     from plx_core.experiments.dry_run_cache import check_shapes
 
-    check_shapes(check_file(file, sets, plugins))
+    for warning in check_shapes(check_file(file, sets, plugins)):
+        click.echo(str(warning), err=True)
     click.echo(f"{file}: correct")
 
 
@@ -246,7 +274,7 @@ def list_plugins(ctx: click.Context, plugins: Sequence[str], checked: str | None
     from plx_core.cli import component_tables
 
     if checked is None:
-        component_tables.print_plugins(create_registry(plugins))
+        component_tables.print_plugins(create_registry(plugins), unreachable_commands(main))
     elif not component_tables.print_checks(checked):
         ctx.exit(1)
 
@@ -356,21 +384,21 @@ def _train(request: Request, *, evaluate: bool) -> None:
     from plx_core.cli.progress_bar import Progress
     from plx_core.runs.plot import draw_run
 
-    experiment = request.create_experiment(keep=True)
-    progress = Progress(*experiment.progress)
-    experiment.extend_train_callbacks([progress])
-    metrics = None
-    try:
-        if evaluate and experiment.can_evaluate:
-            metrics = experiment.train_and_evaluate()
-        else:
-            experiment.train()
-    finally:
-        progress.close()
-    if metrics:
-        _print_evaluation(metrics)
-    directory, file = experiment.trainer.model_dir, request.file
-    curves = draw_run(experiment.trainer.run_directory)
+    with request.training() as experiment:
+        progress = Progress(*experiment.progress)
+        experiment.extend_train_callbacks([progress])
+        metrics = None
+        try:
+            if evaluate and experiment.can_evaluate:
+                metrics = experiment.train_and_evaluate()
+            else:
+                experiment.train()
+        finally:
+            progress.close()
+        if metrics:
+            _print_evaluation(experiment, metrics)
+        directory, file = experiment.trainer.model_dir, request.file
+        curves = draw_run(experiment.trainer.run_directory)
     click.echo(f"run directory: {directory}{f' (curves in {curves.name})' if curves else ''}")
     click.echo(
         f"next: plx evaluate {file} · plx predict {file} · plx export {file}"
@@ -378,7 +406,9 @@ def _train(request: Request, *, evaluate: bool) -> None:
     )
 
 
-def _print_evaluation(metrics: Mapping[str, float]) -> None:
+def _print_evaluation(experiment: BaseExperiment, metrics: Mapping[str, float]) -> None:
     from plx_core.cli.tables import print_metrics
 
-    print_metrics(f"evaluation at step {metrics['global_step']:.0f}", metrics)
+    step, latest = int(metrics["global_step"]), experiment.trainer.global_step
+    note = "" if step == latest else f" (the latest checkpoint is of step {latest})"
+    print_metrics(f"evaluation at step {step}{note}", metrics)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from attrs import frozen
+
+from plx_core.errors import ConfigError, Place, Problem, did_you_mean, printable
 
 if TYPE_CHECKING:
     from plx_core.config.check import CheckedConfig
@@ -16,6 +21,8 @@ if TYPE_CHECKING:
     from plx_core.experiments.supervised import Experiment
     from plx_core.plugins.registry import Registry
 
+SETTINGS = ("env", "plugins")
+"""The keys of `[tool.plx]`; each is a list of strings."""
 FILE = click.argument("file", type=click.Path(dir_okay=False))
 OUTPUT_DIR = click.option(
     "--output-dir",
@@ -37,7 +44,9 @@ PLUGINS = click.option(
     help="Load a plug-in that is not installed; this runs its code. Repeatable.",
 )
 CHECKPOINT = click.option(
-    "--checkpoint", metavar="DIR", help="Checkpoint directory.  [default: the newest]"
+    "--checkpoint",
+    metavar="best|latest|DIR",
+    help="Checkpoint.  [default: best if the file has keep_best or EarlyStopping, else latest]",
 )
 
 
@@ -51,28 +60,51 @@ class Request:
     plugins: Sequence[str]
 
     def check(self) -> CheckedConfig:
-        """Load and check the file.
+        """Load and check the file, and set up logging as it says.
 
         Raises:
             ConfigError: with every mistake in the file.
         """
-        return check_file(self.file, self.sets, self.plugins)
+        checked = check_file(self.file, self.sets, self.plugins)
+        _configure_logging(checked.config.settings.logging.level)
+        return checked
 
-    def create_experiment(self, *, keep: bool = False) -> Experiment | RLExperiment:
+    def create_experiment(self, *, evaluates: bool = False) -> Experiment | RLExperiment:
         """Check the file and build its experiment.
 
         Args:
-            keep: write the config to the run directory.
+            evaluates: require data or an environment to evaluate on.
 
         Raises:
             ConfigError: with every mistake in the file.
         """
-        checked = self.check()
-        _configure_logging(checked.config.settings.logging.level)
-        from plx_core.experiments.from_config import create_experiment
+        from plx_core.experiments.from_config import create_experiment, require_source
 
-        text = Path(self.file).read_text(encoding="utf-8")
-        return create_experiment(checked, self.output_dir, text=text, keep=keep)
+        checked = self.check()
+        if evaluates:
+            require_source(checked, "eval")
+        return create_experiment(checked, self.output_dir, keep=False)
+
+    @contextmanager
+    def training(self) -> Iterator[Experiment | RLExperiment]:
+        """Yield the file's experiment, with the config in its run directory, which is locked.
+
+        Raises:
+            ConfigError: with every mistake in the file.
+            RunDirectoryError: another process writes to the run, or it is another config's.
+        """
+        from plx_core.experiments.from_config import (
+            create_experiment,
+            keep_config,
+            require_source,
+        )
+
+        checked = self.check()
+        require_source(checked, "train")
+        experiment = create_experiment(checked, self.output_dir, keep=False)
+        with experiment.trainer.run_directory.writing():
+            keep_config(checked, experiment, Path(self.file).read_text(encoding="utf-8"))
+            yield experiment
 
 
 def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -123,20 +155,53 @@ def project_settings() -> dict[str, Any]:
     """Return the `[tool.plx]` table of the pyproject.toml in the current directory.
 
     It lists the plug-ins and environment variables that the user allows.
+
+    Raises:
+        ConfigError: the file is not TOML, or the table has unknown keys or wrong values.
     """
     import tomllib
 
     try:
         project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except OSError:
         return {}
-    table = project.get("tool", {}).get("plx", {})
-    return table if isinstance(table, dict) else {}
+    except ValueError as error:
+        problem = Problem("", f"is not TOML: {error}", Place("pyproject.toml"))
+        raise ConfigError([problem]) from None
+    tool = project.get("tool", {})
+    table = tool.get("plx", {}) if isinstance(tool, dict) else {}
+    problems = _settings_problems(table)
+    if problems:
+        raise ConfigError(problems)
+    return dict(table)
+
+
+def _settings_problems(table: object) -> list[Problem]:
+    place = Place("pyproject.toml")
+    if not isinstance(table, dict):
+        return [Problem("tool.plx", "expected a table", place)]
+    problems = []
+    for key, value in table.items():
+        path = f"tool.plx.{key}"
+        if key not in SETTINGS:
+            hint = did_you_mean(key, SETTINGS) or f"; the keys are {', '.join(SETTINGS)}"
+            problems.append(Problem(path, f"unknown key{hint}", place))
+        elif not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            message = f"expected a list of strings, got {json.dumps(value, default=str)}"
+            if isinstance(value, str):
+                message += f"; write {key} = [{json.dumps(value)}]"
+            problems.append(Problem(path, message, place))
+    return problems
+
+
+class _Printable(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 def _configure_logging(level: str) -> None:
-    import logging
-
-    logging.basicConfig(level=level, format="%(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Printable("%(message)s"))
+    logging.basicConfig(level=level, handlers=[handler])
     for name in ("absl", "tensorflow", "h5py"):
         logging.getLogger(name).setLevel("ERROR")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plx_core.errors import PluginError, PlxError
+from plx_core.errors import PluginError, PlxError, did_you_mean
 
 if TYPE_CHECKING:
     from plx_core.plugins.registry import Entry, Registry
@@ -92,6 +92,33 @@ class DataSetGroup(PluginGroup):
         """Write the data sets and the commands of plug-ins into the help text."""
         _write_section(formatter, "Data sets", registry.entries("datasets"))
         super().format_entries(registry, formatter)
+
+
+def unreachable_commands(root: PluginGroup) -> list[str]:
+    """Return a message for each command of a plug-in that cannot be called.
+
+    It has the name of a built-in command, or is for a group that plug-ins cannot add to.
+    """
+    groups = {
+        group.path: group
+        for group in (root, *root.commands.values())
+        if isinstance(group, PluginGroup)
+    }
+    places = " and ".join(f"plx {path}".strip() for path in groups)
+    messages = []
+    for path, entries in root.registry().command_groups().items():
+        for entry in entries:
+            about = f"command {entry.name} of plug-in {entry.plugin.name}"
+            if path not in groups:
+                messages.append(
+                    f"{about} cannot be called: there is no group {path}"
+                    f"{did_you_mean(path, groups)} (plug-ins can add to {places})"
+                )
+            elif _word(entry) in groups[path].commands:
+                messages.append(
+                    f"{about} cannot be called: plx has a command of its own of that name"
+                )
+    return messages
 
 
 def _write_section(formatter: click.HelpFormatter, title: str, entries: Sequence[Entry]) -> None:

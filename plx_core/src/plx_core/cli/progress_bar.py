@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from plx_core.callbacks.callback import Callback
+from plx_core.errors import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -25,6 +26,7 @@ HIDDEN_METRICS = (
     "global_episode",
     "replay_ratio",
     "episode_length",
+    "global_step",
 )
 
 
@@ -70,18 +72,17 @@ class Progress(Callback):
     def on_log(self, run: Run, step: int, metrics: Mapping[str, float]) -> None:
         """Show the metrics, in the bar or in a line."""
         speed = metrics[f"{self._unit}s_per_second"]
-        first = [name for name in FIRST_METRICS if name in metrics]
-        others = [name for name in metrics if name not in (*FIRST_METRICS, *HIDDEN_METRICS)]
-        self._metrics = "  ".join(
-            [
-                f"{speed:,.1f} {self._unit}s/s",
-                *(f"{name} {metrics[name]:.4g}" for name in [*first, *others][:MAX_METRICS]),
-            ]
-        )
+        self._metrics = printable(f"{speed:,.1f} {self._unit}s/s  {_metrics_line(metrics)}")
         if self._bar is None and time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
             goal = f" of {self._total}" if self._total else ""
             _write_line(f"{self._unit} {self._count(run, step)}{goal}  {self._metrics}")
+
+    def on_evaluate(
+        self, run: Run, step: int, metrics: Mapping[str, float], split: str = "eval"
+    ) -> None:
+        """Write a line with the results."""
+        _write_line(f"evaluation at step {step}  {_metrics_line(metrics)}")
 
     def on_run_end(self, run: Run, step: int) -> None:
         """Remove the bar."""
@@ -92,6 +93,12 @@ class Progress(Callback):
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
+
+
+def _metrics_line(metrics: Mapping[str, float]) -> str:
+    first = [name for name in FIRST_METRICS if name in metrics]
+    others = [name for name in metrics if name not in (*FIRST_METRICS, *HIDDEN_METRICS)]
+    return "  ".join(f"{name} {metrics[name]:.4g}" for name in [*first, *others][:MAX_METRICS])
 
 
 def _start_bar(total: int | None, completed: int) -> Bar:

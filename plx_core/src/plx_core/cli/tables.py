@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from plx_core.errors import printable
+
 MAX_WIDTH = 140
 MIN_LAST_COLUMN = 20
 
@@ -17,7 +19,10 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
     rich would do this too, but importing it takes longer than the rest of a command.
     """
-    lines = [header, ["─" * len(title) for title in header], *rows]
+    lines = [
+        [printable(cell).replace("\n", " ") for cell in row]
+        for row in (header, ["─" * len(title) for title in header], *rows)
+    ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)][:-1]
     indent = sum(widths) + 2 * len(widths)
     last_width = max(terminal_width() - indent, MIN_LAST_COLUMN)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import UnionType
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -14,7 +15,7 @@ from attrs import evolve, field, frozen
 
 from plx_core.annotations import Of
 from plx_core.components.json_schema import Hint, is_mode, kind_by_name, type_hints
-from plx_core.errors import ComponentError, ConfigError, Place, Problem, reason_of
+from plx_core.errors import ComponentError, ConfigError, Place, PlxError, Problem, failure_of
 from plx_core.plugins.discovery import load_plugins
 from plx_core.plugins.registry import SINGULAR, Entry, Registry
 from plx_core.types import Part
@@ -99,17 +100,19 @@ class Component:
         Raises:
             ConfigError: the factory rejected the parameters.
         """
-        token = _active.set(self._registry)
-        try:
+        with explaining(self), self._in_registry():
             entry = self.entry
             factory = entry.load()
             params = structure_params(factory, self._renamed_params(entry, factory), supplied)
             if self.kind == "activations" and not inspect.isclass(factory):
                 return _bind(factory, params) if params else factory
             return factory(**_choose_supplied(factory, params, supplied), **params)
-        except (TypeError, ValueError) as error:
-            problem = Problem(self.path or self.name, reason_of(error), self.place)
-            raise ConfigError([problem]) from error
+
+    @contextmanager
+    def _in_registry(self) -> Iterator[None]:
+        token = _active.set(self._registry)
+        try:
+            yield
         finally:
             _active.reset(token)
 
@@ -129,6 +132,42 @@ class Component:
             if name in self.params:
                 raise ValueError(f"{name} is given twice, also as {older}")
         return {renamed.get(name, name): value for name, value in self.params.items()}
+
+
+@contextmanager
+def explaining(component: Component | None, doing: str = "", remedy: str = "") -> Iterator[None]:
+    """Turn whatever the code of a part raises into a message.
+
+    The message has the place of the component, its name and its plug-in. A `PlxError` is a message
+    already, and an interrupt from the keyboard is no mistake of the part.
+
+    Args:
+        component: the part; None for an object that was passed in Python.
+        doing: what fails, at the beginning of the message.
+        remedy: what may help, at the end of the message.
+
+    Raises:
+        ConfigError: the body raised any other exception.
+    """
+    try:
+        yield
+    except PlxError:
+        raise
+    except (Exception, SystemExit) as error:  # foreign code may raise anything
+        message = f"{doing}{failure_of(error)}{remedy}"
+        problem = Problem("", message)
+        if component is not None:
+            message += _origin(component)
+            problem = Problem(component.path or component.name, message, component.place)
+        raise ConfigError([problem]) from error
+
+
+def _origin(component: Component) -> str:
+    try:
+        entry = component.entry
+    except PlxError:  # nobody offers it
+        return ""
+    return f" ({entry.label} of plug-in {entry.plugin.name})"
 
 
 def make(kind: str, value: object, **supplied: object) -> Part:

@@ -61,9 +61,10 @@ def _value(path: str, schema: Schema) -> str:
 
 
 def _allows_value_by_name(schema: Schema) -> bool:
-    """Return whether a parameter has no schema, takes layers, or has several types."""
+    """Return whether a parameter is Keras's, has no schema or several types, or takes layers."""
     return (
-        not set(schema) - {"x-alias"}
+        "x-keras" in schema
+        or not set(schema) - {"x-alias"}
         or schema.get("x-component") == "layers"
         or "anyOf" in schema
         or schema.get("items", {}).get("x-component") == "layers"

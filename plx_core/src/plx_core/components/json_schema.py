@@ -1,8 +1,8 @@
 """Convert annotations and signatures to JSON Schema, for checking configs and for editors.
 
 Keywords of our own, beyond draft-07: `x-component` (a component of that kind), `x-exists` (an
-existing file or folder), `x-python` (can be passed in Python only), `x-class` (the attrs class) and
-`x-alias` (an older name).
+existing file or folder), `x-python` (can be passed in Python only), `x-class` (the attrs class),
+`x-alias` (an older name) and `x-keras` (a type from the table of Keras's parameters).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, TypeAlias, Union, get_args, get_orig
 
 import attrs
 
-from plx_core.annotations import Existing, Of, PythonOnly, Range
+from plx_core.annotations import Existing, Format, Of, PythonOnly, Range
 from plx_core.state import Modes
 
 Schema: TypeAlias = dict[str, Any]
@@ -49,6 +49,60 @@ KERAS_NAMES: tuple[tuple[str, Schema], ...] = (
     (r"^(cells|layers)$", {"type": "array", "items": {"x-component": "layers"}}),
 )
 """Schemas of parameters without annotation by name: Keras has regular names instead."""
+
+_COUNT: Schema = {"type": "integer", "minimum": 1}
+_INTEGER: Schema = {"type": "integer"}
+_NUMBER: Schema = {"type": "number"}
+_STRING: Schema = {"type": "string"}
+_LIST: Schema = {"type": "array"}
+_NULL: Schema = {"type": "null"}
+KERAS_TYPES: tuple[tuple[str, tuple[Schema, ...]], ...] = (
+    (
+        r"^(units|filters|(key|head|input|output)_dim|num_classes|num(_query|_key_value)?_heads"
+        r"|decay_steps|first_decay_steps|n|max_number|height|width)$",
+        (_COUNT,),
+    ),
+    (
+        r"^(value_dim|lora_rank|sliding_window|gptq_unpacked_column_size|gradient_accumulation_steps|ema_overwrite_frequency|max_tokens"
+        r"|num_(bins|labels|tokens)|top_k|fft_length|frame_step|sequence_length"
+        r"|output_sequence_length)$",
+        (_COUNT, _NULL),
+    ),
+    (r"^(seed|class_id|ignore_class)$", (_INTEGER, _NULL)),
+    (r"^(kernel_size|pool_size|size|output_size)$", (_COUNT, _LIST)),
+    (r"^(strides|dilation_rate|output_padding|ngrams|salt)$", (_INTEGER, _LIST, _NULL)),
+    (r"^(axis|axes|shared_axes|attention_axes|output_shape)$", (_INTEGER, _LIST, _NULL)),
+    (r"^(target_shape|dims|target_class_ids|boundaries|values|value_range)$", (_LIST,)),
+    (
+        r"^(noise_shape|(input|output)_axes|bin_boundaries|idf_weights|label_weights"
+        r"|exclude_layers)$",
+        (_LIST, _NULL),
+    ),
+    (
+        r"^((global_)?clipnorm|clipvalue|weight_decay|loss_scale_factor|lora_alpha|threshold"
+        r"|max_value|max_freq|fill_value|logit_soft_cap|warmup_target|mask_value)$",
+        (_NUMBER, _NULL),
+    ),
+    (
+        r"^(rate|stddev|decay_rate|initial_learning_rate|precision|recall|sensitivity"
+        r"|specificity)$",
+        (_NUMBER,),
+    ),
+    (r"factor$|^(mean|variance|thresholds)$", (_NUMBER, _LIST, _NULL)),
+    (r"^(alpha|scale)$", (_NUMBER, _LIST)),
+    (
+        r"^(name|dtype|reverse_dtype|data_format|average|bias_axes|bounding_box_format)$",
+        (_STRING, _NULL),
+    ),
+    (r"^equation$", (_STRING,)),
+    (r"^(vocabulary|weights)$", (_STRING, _LIST, _NULL)),
+    (r"^window$", (_STRING, _LIST)),
+    (r"^mask_token$", (_INTEGER, _STRING, _NULL)),
+    (r"^use_cudnn$", ({"type": "boolean"}, {"enum": ["auto"]})),
+    (r"^flash_attention$", ({"type": "boolean"}, _NULL)),
+    (r"^renorm_clipping$", ({"type": "object"}, _NULL)),
+)
+"""The types of the parameters of Keras's own parts by name; their documentation has them only."""
 
 
 def schema_of(annotation: Hint) -> Schema:
@@ -116,6 +170,7 @@ def factory_schema(factory: Callable[..., Any], kind: str = "") -> Schema:
     required = []
     is_open = False
     hints = type_hints(factory)
+    names_of_keras = _names_of_keras(factory)
     for position, parameter in enumerate(_parameters(factory)):
         if parameter.kind is parameter.VAR_KEYWORD:
             is_open = not inspect.isclass(factory)
@@ -126,7 +181,8 @@ def factory_schema(factory: Callable[..., Any], kind: str = "") -> Schema:
             continue
         if parameter.name in SUPPLIED.get(kind, ()) or is_mode(parameter):
             continue
-        properties[parameter.name] = _parameter_schema(parameter, hints)
+        is_of_keras = parameter.name in names_of_keras
+        properties[parameter.name] = _parameter_schema(parameter, hints, is_of_keras=is_of_keras)
         if parameter.default is parameter.empty:
             required.append(parameter.name)
     schema: Schema = {
@@ -198,11 +254,26 @@ def _signature(callee: Callable[..., Any]) -> collections.abc.Iterable[inspect.P
         return [inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)]
 
 
-def _parameter_schema(parameter: inspect.Parameter, hints: Mapping[str, Any]) -> Schema:
+def _names_of_keras(factory: Callable[..., Any]) -> set[str]:
+    """Return the parameters that a class of Keras defines, not one that is derived from it."""
+    callee = inspect.unwrap(factory)
+    own: set[str] = set()
+    others: set[str] = set()
+    for cls in callee.__mro__ if inspect.isclass(callee) else ():
+        if "__init__" in vars(cls):
+            names = {parameter.name for parameter in _signature(vars(cls)["__init__"])}
+            is_of_keras = cls.__module__.startswith("keras.")
+            (own if is_of_keras else others).update(names - own - others)
+    return own
+
+
+def _parameter_schema(
+    parameter: inspect.Parameter, hints: Mapping[str, Any], *, is_of_keras: bool
+) -> Schema:
     if parameter.name in hints:
         schema = schema_of(hints[parameter.name])
     else:
-        schema = dict(_guess(parameter))
+        schema = dict(_guess(parameter, is_of_keras=is_of_keras))
     if parameter.default is not parameter.empty and _is_plain(parameter.default):
         schema["default"] = parameter.default
         if parameter.default is None and schema and not allows_null(schema):
@@ -223,11 +294,17 @@ def _by_name(name: str) -> Schema:
     return next((schema for pattern, schema in KERAS_NAMES if re.search(pattern, name)), {})
 
 
-def _guess(parameter: inspect.Parameter) -> Schema:
+def _guess(parameter: inspect.Parameter, *, is_of_keras: bool) -> Schema:
     if schema := _by_name(parameter.name):
         return schema
     if isinstance(parameter.default, bool):
         return {"type": "boolean"}
+    if is_of_keras:
+        for pattern, choices in KERAS_TYPES:
+            if re.search(pattern, parameter.name):
+                return _any_of(list(choices)) | {"x-keras": True}
+        if isinstance(parameter.default, str):
+            return _any_of([_STRING, _NULL])
     if isinstance(parameter.default, float):
         return {"type": "number"}
     if isinstance(parameter.default, (int, tuple)):
@@ -241,6 +318,8 @@ def _annotated(schema: Schema, metadata: tuple[Any, ...]) -> Schema:
             schema = {"x-component": extra.kind}
         elif isinstance(extra, Existing):
             schema = schema | {"x-exists": True}
+        elif isinstance(extra, Format):
+            schema = schema | {"format": extra.name}
         elif isinstance(extra, PythonOnly):
             schema = {"x-python": True}
         elif isinstance(extra, Range):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.util
 import inspect
 import json
 import os
@@ -20,7 +22,7 @@ from plx_core.plugins.registry import Entry
 from plx_core.runs.atomic import write_aside
 from plx_core.types import Part
 
-FORMAT = 4
+FORMAT = 5
 """The version of the cache file; a file of another version is ignored."""
 
 INBOUND_SCHEMA: Schema = {
@@ -44,7 +46,7 @@ def _default_path() -> Path:
 
 @define
 class Signatures:
-    """The schemas of components' parameters, by kind and the import path of the factory.
+    """The schemas of components' parameters, by kind, import path and place of the package.
 
     A schema in the cache is used only while the files that it was read from are unchanged (in size
     and modification time).
@@ -63,7 +65,7 @@ class Signatures:
         if not isinstance(entry.target, str):
             return _add_graph_parameters(factory_schema(entry.target, entry.kind), entry.kind)
         cache = self._load()
-        key = f"{entry.kind} {entry.target}"
+        key = _key(entry)
         if key not in cache or any(
             stamp(Path(path)) != old for path, old in cache[key]["files"].items()
         ):
@@ -79,7 +81,7 @@ class Signatures:
 
     def sources(self, entry: Entry) -> list[str]:
         """Return the source files of a component whose schema is in the cache."""
-        return list(self._load().get(f"{entry.kind} {entry.target}", {}).get("files", ()))
+        return list(self._load().get(_key(entry), {}).get("files", ()))
 
     def save(self) -> None:
         """Write the cache if it has changed. A failure to write is ignored: it only costs time."""
@@ -145,6 +147,22 @@ def _sources(factory: Callable[..., Part]) -> list[str]:
     }
     # A change to the conversion of signatures to schemas also invalidates the cache.
     return sorted({*files, str(json_schema.__file__)})
+
+
+def _key(entry: Entry) -> str:
+    """Return the key of a component: two environments may have other versions of one package."""
+    target = str(entry.target)
+    return f"{entry.kind} {target} {_place_of(target.partition('.')[0].partition(':')[0])}"
+
+
+@functools.cache
+def _place_of(package: str) -> str:
+    """Return the file of a package without importing it; empty if there is none."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return ""
+    return spec.origin or "" if spec is not None else ""
 
 
 def stamp(path: Path) -> list[int]:

@@ -20,6 +20,7 @@ from plx_core.config.yaml_tree import ListNode, MapNode, ScalarNode, copy, to_py
 from plx_core.errors import ComponentError, ConfigError, Place, PlxError, Problem
 from plx_core.plugins.discovery import add_module, load_plugins
 from plx_core.plugins.registry import Registry
+from plx_core.runs.metrics import criterion_of
 
 
 @frozen
@@ -33,6 +34,7 @@ class CheckedConfig:
         sections: the sections of plug-ins, by key.
         plugins: the plug-ins that it uses, with their versions.
         places: where each value was written, by path.
+        files: the files and folders that the config names, by the path of the value.
         fingerprint: a hash of everything that the shapes depend on: the values, the files of data
             and of components, and the versions.
         tree: the config as it was written, with bases and overrides merged.
@@ -45,6 +47,7 @@ class CheckedConfig:
     sections: Mapping[str, Any]
     plugins: Mapping[str, str]
     places: Mapping[str, Place] = field(repr=False)
+    files: Mapping[str, Sequence[str]] = field(repr=False)
     fingerprint: str
     tree: MapNode = field(repr=False)
     allowed: Permissions = field(repr=False)
@@ -85,6 +88,15 @@ class CheckedConfig:
         if problems:
             raise ConfigError(problems)
         return checked
+
+    @property
+    def data_files(self) -> dict[str, Sequence[str]]:
+        """The files that are read throughout a run: all but those of its initial weights."""
+        return {
+            path: files
+            for path, files in self.files.items()
+            if not path.startswith("train.warm_start")
+        }
 
     def locate(self, error: PlxError, component: Component) -> ConfigError:
         """Add places to an error of a component.
@@ -170,6 +182,7 @@ def _check_tree(tree: MapNode, registry: Registry, allowed: Permissions) -> Chec
         sections,
         dict(reader.used),
         reader.places,
+        reader.files,
         _fingerprint(resolved, reader),
         tree,
         allowed,
@@ -246,6 +259,13 @@ def _check_sections(values: Mapping[str, Any], places: Mapping[str, Place]) -> l
     if values.get("agent") and train.get("data_pipeline"):
         message = "an agent learns from train.env, not from a data_pipeline"
         problems.append(Problem("agent", message, places.get("agent")))
+    keep_best = values.get("keep_best")
+    if keep_best:
+        try:
+            criterion_of(keep_best["metric"], keep_best.get("higher_is_better"))
+        except ComponentError as error:
+            place = places.get("keep_best.metric")
+            problems.append(Problem("keep_best.metric", str(error), place))
     return problems
 
 
@@ -256,7 +276,8 @@ def in_order(problem: Problem) -> tuple[str, int, int]:
 
 
 def _fingerprint(resolved: Mapping[str, Any], reader: Reader) -> str:
-    stamps = {path: stamp(Path(path)) for path in sorted(reader.files | reader.sources)}
+    files = reader.sources.union(*reader.files.values())
+    stamps = {path: stamp(Path(path)) for path in sorted(files)}
     content = json.dumps(
         [resolved, dict(sorted(reader.used.items())), stamps, str(Path.cwd())],
         sort_keys=True,

@@ -16,16 +16,18 @@ from plx_core.components.config_objects import WEIGHTS
 from plx_core.components.json_schema import Schema, class_schema
 from plx_core.config.sections import ExperimentConfig
 from plx_core.config.yaml_tree import (
+    MAX_DEPTH,
     ListNode,
     MapNode,
     Node,
     ScalarNode,
+    depth_of,
     from_python,
     parse,
     read_file,
     walk,
 )
-from plx_core.errors import ConfigError, Place, Problem
+from plx_core.errors import MAX_PATH, ConfigError, Place, Problem, shorten
 
 VARIABLE = re.compile(r"\$\{([^}]*)\}")
 MAX_EXTENDS = 10
@@ -138,8 +140,14 @@ def _with_bases(path: Path, chain: tuple[Path, ...]) -> Node:
             message = "expected a file name or a list of file names"
             raise ConfigError([Problem("extends", message, name.place)])
         base = path.parent / name.text
-        if not base.is_file():
-            raise ConfigError([Problem("extends", f"there is no file {base}", name.place)])
+        try:
+            is_file = base.is_file()
+        except (OSError, ValueError):  # a name that no file can have
+            is_file = False
+        if not is_file:
+            raise ConfigError(
+                [Problem("extends", f"there is no file {shorten(str(base), MAX_PATH)}", name.place)]
+            )
         result = merge(result, _with_bases(base, (*chain, path.resolve())), schema)
     return merge(result, root, schema)
 
@@ -210,6 +218,8 @@ def _keys(path: str) -> list[str]:
 
 def _set(root: MapNode, path: str, node: Node, place: Place) -> None:
     keys = _keys(path)
+    if len(keys) + depth_of(node) > MAX_DEPTH:
+        raise ConfigError([Problem("", f"is nested more than {MAX_DEPTH} deep", place)])
     _set_place(node, place)
     parent: MapNode | ListNode = root
     for key, following in itertools.pairwise(keys):
@@ -245,13 +255,14 @@ def _step_into(
     if isinstance(parent, MapNode):
         parent.set(key, mapping, parent.key_places.get(key, place))
     else:
-        parent.items[int(key)] = mapping
+        parent.items[_index(parent, key, path, place)] = mapping
     return mapping
 
 
 def _index(node: ListNode, key: str, path: str, place: Place) -> int:
-    if key.isdigit() and int(key) < len(node.items):
-        return int(key)
+    indices = {str(index): index for index in range(len(node.items))}
+    if key in indices:
+        return indices[key]
     message = f"{key} is not an index into a list of {len(node.items)}"
     raise ConfigError([Problem(path, message, place)])
 
@@ -282,5 +293,7 @@ def _fill_variables(
         problems.append(Problem("", message, scalar.place))
         return match.group(0)
 
-    if "${" in scalar.text:
-        scalar.text = VARIABLE.sub(value, scalar.text)
+    # Behind the last brace there is no variable: looking for one from each `${` takes n² steps.
+    text, brace, rest = scalar.text.rpartition("}")
+    if "${" in text:
+        scalar.text = VARIABLE.sub(value, text + brace) + rest

@@ -12,13 +12,17 @@ from plx_core.annotations import (
     EnvironmentLike,
     ExistingPath,
     ExporterLike,
+    FileName,
     MemoryLike,
     ModelLike,
+    NewPath,
     NonNegativeFloat,
     NonNegativeInt,
     PipelineLike,
     PositiveFloat,
     PositiveInt,
+    RegularExpression,
+    Seed,
     TrackerLike,
 )
 
@@ -40,7 +44,7 @@ def _section(factory: Callable[[], _T], help: str, alias: str = "") -> _T:
 class ProjectConfig:
     """The name and description of the experiment."""
 
-    name: str = _key("experiment", "the run's name; the default run directory is runs/NAME")
+    name: FileName = _key("experiment", "the run's name; the default run directory is runs/NAME")
     description: str = _key("", "a description for readers")
     tags: list[str] = _section(list, "words to find the run by")
 
@@ -59,7 +63,7 @@ class SettingsConfig:
     """The run directory, logging and tracking."""
 
     logging: LoggingConfig = _section(LoggingConfig, "the messages that are logged")
-    output_dir: str | None = _key(None, "the run directory; --output-dir takes precedence")
+    output_dir: NewPath | None = _key(None, "the run directory; --output-dir takes precedence")
     run_type: Literal["local"] = _key("local", "where to run; only local is supported")
     trackers: list[TrackerLike] | None = _key(
         None, "destinations of metrics besides metrics.jsonl; default: TensorBoard events"
@@ -73,9 +77,7 @@ class RunConfig:
     Steps are multiples of `global_step`; a period of None means never.
     """
 
-    seed: NonNegativeInt | None = _key(
-        None, "the random seed; used if environment.seed is 0, its default"
-    )
+    seed: Seed | None = _key(None, "the random seed; used if environment.seed is 0, its default")
     save_summary_steps: PositiveInt | None = _key(100, "steps between TensorBoard summaries")
     save_checkpoints_steps: PositiveInt | None = _key(None, "steps between checkpoints")
     save_checkpoints_secs: PositiveFloat | None = _key(
@@ -94,11 +96,14 @@ class RunConfig:
 class EnvironmentConfig:
     """How the run is executed."""
 
-    seed: NonNegativeInt = _key(0, "the random seed")
+    seed: Seed = _key(0, "the random seed")
     run_config: RunConfig = _section(RunConfig, "when the run saves, logs and summarises")
     deterministic: bool = _key(
         True,
         "give the same weights, bit for bit, for the same seed; slower on GPUs",
+    )
+    strict: bool = _key(
+        False, "refuse to resume a run whose data has changed, rather than warn of it"
     )
     xla: bool | Literal["auto"] = _key(
         False,
@@ -118,11 +123,15 @@ class WarmStartConfig:
     """Initial weights from another run."""
 
     path: ExistingPath = field(metadata={"help": "a run directory, or one of its checkpoints"})
-    variables: str = _key(
-        ".*", "which variables to load: a regular expression that matches their full names"
+    variables: RegularExpression = _key(
+        ".*",
+        "which variables to load: a regular expression (of RE2) that matches their full names",
     )
     names: dict[str, str] = _section(
         dict, "for variables with other names in that run: names in this run to names in that run"
+    )
+    averages: bool = _key(
+        True, "whether to load the averages that an optimizer with use_ema keeps of its weights"
     )
 
 
@@ -178,6 +187,16 @@ class EvalConfig:
 
 
 @frozen(kw_only=True)
+class KeepBestConfig:
+    """The metric of evaluations by which the best checkpoint is kept, as the result of the run."""
+
+    metric: str = field(metadata={"help": "the name of the metric"})
+    higher_is_better: bool | None = _key(
+        None, "whether higher values are better; default: known for the metrics of Keras and plx"
+    )
+
+
+@frozen(kw_only=True)
 class AgentConfig:
     """The agent, in reinforcement learning."""
 
@@ -199,6 +218,9 @@ class ExperimentConfig:
     )
     eval: EvalConfig = _section(
         EvalConfig, "the data or environment of evaluations, their length and their times"
+    )
+    keep_best: KeepBestConfig | None = _key(
+        None, "keep the best checkpoint, and evaluate, predict and export with it"
     )
     plugins: list[str] = _section(
         list, "plug-in modules that the file needs; loaded if the user allows it"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import math
 import os
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from attrs import define, field
 from plx_core.components.component import Component
 from plx_core.components.json_schema import Schema
 from plx_core.components.schema_cache import Signatures, add_older_names
+from plx_core.config.string_formats import FORMAT_WORDS, FORMATS, matching_paths
 from plx_core.config.yaml_tree import (
     BOOLEAN,
     INTEGER,
@@ -28,7 +28,16 @@ from plx_core.config.yaml_tree import (
     number,
     plain_value,
 )
-from plx_core.errors import Place, PlxError, Problem, did_you_mean
+from plx_core.errors import (
+    MAX_PATH,
+    MAX_PROBLEMS,
+    Place,
+    PlxError,
+    Problem,
+    did_you_mean,
+    reason_of,
+    shorten,
+)
 from plx_core.plugins.registry import SINGULAR, Registry
 
 Value: TypeAlias = Any
@@ -46,13 +55,15 @@ class Reader:
     """The plug-ins that the components came from, with their versions."""
     places: dict[str, Place] = field(factory=dict, init=False)
     """Where each value was written, by path."""
-    files: set[str] = field(factory=set, init=False)
-    """The files and folders that the config names."""
+    files: dict[str, list[str]] = field(factory=dict, init=False)
+    """The files and folders that the config names, by the path of the value that names them."""
     sources: set[str] = field(factory=set, init=False)
     """The source files of the components."""
 
     def read(self, node: Node, schema: Schema, path: str = "") -> Value:
         """Return the value of a node. If it is wrong, return None and add to `problems`."""
+        if len(self.problems) >= MAX_PROBLEMS:
+            return None
         if isinstance(node, ObjectNode):
             return node.value
         if node.place is not None:
@@ -131,7 +142,7 @@ class Reader:
         return self.component(kind, name, params, path, place)
 
     def _map(self, node: Node, schema: Schema, path: str) -> Value:
-        if not isinstance(node, MapNode) or schema.get("type", "object") != "object":
+        if not isinstance(node, MapNode) or not _takes(schema, "object"):
             return self._fail_expecting(schema, node, path)
         properties, rest = schema.get("properties", {}), schema.get("additionalProperties", True)
         aliases = {
@@ -140,6 +151,8 @@ class Reader:
         values: dict[str, Value] = {}
         written: dict[str, str] = {}
         for key, child in node.items.items():
+            if len(self.problems) >= MAX_PROBLEMS:
+                break
             name = aliases.get(key, key)
             key_path = f"{path}.{key}".lstrip(".")
             if name in values:
@@ -161,7 +174,7 @@ class Reader:
         return values
 
     def _list(self, node: ListNode, schema: Schema, path: str) -> Value:
-        if schema.get("type", "array") != "array" or "enum" in schema:
+        if not _takes(schema, "array"):
             return self._fail_expecting(schema, node, path)
         count = len(node.items)
         if not schema.get("minItems", 0) <= count <= schema.get("maxItems", count):
@@ -178,7 +191,7 @@ class Reader:
         if kind is None:
             return plain_value(node)
         if kind == "string" and not node.is_null:
-            return self._existing(node, path) if schema.get("x-exists") else text
+            return self._string(node, schema, path)
         if kind == "null" and node.is_null:
             return None
         if node.plain and kind == "boolean" and BOOLEAN.match(text):
@@ -215,15 +228,27 @@ class Reader:
         self._fail(node, path, f"expected {describe(schema)}, got {value}")
         return None
 
+    def _string(self, node: ScalarNode, schema: Schema, path: str) -> str | None:
+        if schema.get("x-exists"):
+            return self._existing(node, path)
+        form = FORMATS.get(schema.get("format", ""))
+        if form is not None and (fault := form(node.text)):
+            self._fail_expecting(schema, node, path, f": {fault}")
+            return None
+        return node.text
+
     def _existing(self, node: ScalarNode, path: str) -> str | None:
         pattern = os.path.expanduser(node.text)  # noqa: PTH111 (a pattern is not a path)
-        matches = glob.glob(pattern)  # noqa: PTH207 (a pattern is not a path)
-        if not matches and Path(pattern).exists():
-            matches = [pattern]
+        name = shorten(node.text, MAX_PATH)
+        try:
+            matches = matching_paths(pattern)
+        except (OSError, ValueError) as error:
+            self._fail(node, path, f"{name} cannot be looked up: {reason_of(error)}")
+            return None
         if matches:
-            self.files.update(matches)
+            self.files[path] = sorted(matches)
             return pattern
-        self._fail(node, path, f"there is no file {node.text} (looked in {Path.cwd()})")
+        self._fail(node, path, f"there is no file {name} (looked in {Path.cwd()})")
         return None
 
     def _fail_expecting(self, schema: Schema, node: Node, path: str, hint: str = "") -> None:
@@ -232,6 +257,11 @@ class Reader:
 
     def _fail(self, node: Node, path: str, message: str) -> None:
         self.problems.append(Problem(path, message, node.place))
+
+
+def _takes(schema: Schema, kind: str) -> bool:
+    """Return whether a schema may be of a type; one without a type takes anything."""
+    return schema.get("type", kind) == kind and "enum" not in schema
 
 
 def describe(schema: Schema) -> str:
@@ -262,6 +292,8 @@ def describe(schema: Schema) -> str:
         "null": "null",
         "object": "a mapping",
     }
+    if schema.get("format") in FORMAT_WORDS:
+        return FORMAT_WORDS[schema["format"]]
     text = words.get(schema.get("type", ""), "a value")
     bounds = {
         "minimum": "at least",
@@ -269,8 +301,12 @@ def describe(schema: Schema) -> str:
         "maximum": "at most",
         "exclusiveMaximum": "below",
     }
-    limits = [f"{word} {schema[key]:g}" for key, word in bounds.items() if key in schema]
+    limits = [f"{word} {_number(schema[key])}" for key, word in bounds.items() if key in schema]
     return f"{text} {' and '.join(limits)}".strip()
+
+
+def _number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"
 
 
 def _describe_node(node: Node) -> str:
@@ -282,7 +318,7 @@ def _describe_node(node: Node) -> str:
         return repr(node.value)
     if node.is_null:
         return "nothing"
-    text = node.text if len(node.text) <= 60 else f"{node.text[:57]}…"
+    text = shorten(node.text, 60)
     return text if node.plain else f'the string "{text}"'
 
 

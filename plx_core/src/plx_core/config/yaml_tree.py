@@ -6,7 +6,7 @@ Scalars stay strings until a schema says their type.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -18,6 +18,9 @@ from plx_core.errors import ConfigError, Place, Problem
 MAX_BYTES = 4 * 2**20
 MAX_DEPTH = 100
 MAX_NODES = 100_000
+MAX_DIGITS = 250
+"""An integer of this length, even a hexadecimal one, is still a finite float."""
+TOO_MANY_DIGITS = f"is an integer of more than {MAX_DIGITS} digits; quote it if it is a string"
 CORE_TAGS = frozenset(
     f"tag:yaml.org,2002:{name}"
     for name in ("str", "int", "float", "bool", "null", "map", "seq", "merge")
@@ -127,10 +130,11 @@ def read_file(path: Path) -> Node:
         ConfigError: the file cannot be read or is too long; or as `parse`.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise _error(path, f"is {size:,} bytes long; at most {MAX_BYTES:,} are read")
-        text = path.read_bytes().decode("utf-8-sig")
+        with path.open("rb") as file:  # bounded, as a device has no size and no end
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise _error(path, f"is too long; at most {MAX_BYTES:,} bytes are read")
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise _error(path, f"cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
@@ -139,21 +143,33 @@ def read_file(path: Path) -> Node:
     return parse(text, str(path))
 
 
-def from_python(value: object) -> Node:
-    """Convert plain Python data to a tree; any other object becomes an `ObjectNode`."""
+def from_python(value: object, depth: int = MAX_DEPTH) -> Node:
+    """Convert plain Python data to a tree; any other object becomes an `ObjectNode`.
+
+    Args:
+        value: the data.
+        depth: how deep it may be nested.
+
+    Raises:
+        ConfigError: the data is too deep, or has an integer of too many digits.
+    """
+    if depth < 0:
+        raise ConfigError([Problem("", f"is nested more than {MAX_DEPTH} deep")])
     if isinstance(value, Mapping):
         node = MapNode()
         for key, item in value.items():
-            node.set(str(key), from_python(item), None)
+            node.set(str(key), from_python(item, depth - 1), None)
         return node
     if isinstance(value, (list, tuple)):
-        return ListNode([from_python(item) for item in value])
+        return ListNode([from_python(item, depth - 1) for item in value])
     if isinstance(value, str):
         return ScalarNode(value, plain=False)
     if isinstance(value, bool):
         return ScalarNode(str(value).lower(), plain=True)
     if value is None:
         return ScalarNode("null", plain=True)
+    if isinstance(value, int) and abs(value) >= 10**MAX_DIGITS:
+        raise ConfigError([Problem("", TOO_MANY_DIGITS)])
     if isinstance(value, (int, float)):
         text = {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(repr(value), repr(value))
         return ScalarNode(text, plain=True)
@@ -180,6 +196,18 @@ def copy(node: Node) -> Node:
     if isinstance(node, ListNode):
         return ListNode([copy(item) for item in node.items], node.place)
     return evolve(node)
+
+
+def depth_of(node: Node) -> int:
+    """Return how deep a node is nested: 0 for a scalar."""
+    children: Iterable[Node] = ()
+    if isinstance(node, ListNode):
+        children = node.items
+    elif isinstance(node, MapNode):
+        children = node.items.values()
+    else:
+        return 0
+    return 1 + max(map(depth_of, children), default=0)
 
 
 def walk(node: Node) -> Iterator[Node]:
@@ -266,6 +294,8 @@ def _expanded_size(node: yaml.Node, sizes: dict[int, int]) -> int:
 def _convert(node: yaml.Node, source: str, path: str, problems: list[Problem]) -> Node:
     place = _place(node.start_mark, source)
     if isinstance(node, yaml.ScalarNode):
+        if not node.style and len(node.value) > MAX_DIGITS and INTEGER.match(node.value):
+            problems.append(Problem(path, TOO_MANY_DIGITS, place))
         return ScalarNode(node.value, not node.style, place)
     if isinstance(node, yaml.SequenceNode):
         items = [

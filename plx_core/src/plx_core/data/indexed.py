@@ -12,10 +12,10 @@ from typing import Any, Self, TypedDict, Unpack, get_type_hints
 import tensorflow as tf
 
 from plx_core.annotations import PositiveInt
-from plx_core.data.batches import ElementSpec, Resident, batches, bytes_per_example
+from plx_core.data.batches import ElementSpec, Read, Resident, batches, bytes_per_example
 from plx_core.data.feature_processors import Processors, processing
 from plx_core.data.order import make_order
-from plx_core.data.pipeline import Pipeline
+from plx_core.data.pipeline import LabelCheck, Pipeline
 from plx_core.errors import CorruptData
 from plx_core.networks.graph import Graph
 from plx_core.state import Modes
@@ -159,6 +159,24 @@ class IndexedPipeline(OrderedPipeline):
 
     def dataset(self, start: int = 0) -> Dataset:
         """Return the batches from number `start` on."""
+        return self._batches(self._read, start)
+
+    def checked_dataset(self, check: LabelCheck, start: int = 0) -> Dataset:
+        """Return the batches from number `start` on, each with its labels passed through a check.
+
+        The check is part of reading, where it takes less time than after it. The place of a batch
+        is the indices of its examples.
+        """
+        if type(self).dataset is not IndexedPipeline.dataset:
+            return super().checked_dataset(check, start)
+
+        def read(indices: Tensor) -> tuple[dict[str, Tensor], Nested]:
+            features, labels = self._read(indices)
+            return features, check(indices, labels)
+
+        return self._batches(read, start)
+
+    def _batches(self, read: Read, start: int) -> Dataset:
         try:
             gathers = self._prepare()
         except tf.errors.OpError as error:
@@ -166,7 +184,7 @@ class IndexedPipeline(OrderedPipeline):
         process = processing(self._processors)
         return batches(
             self._order,
-            self._read,
+            read,
             start,
             process=process,
             parallel=not gathers or process is not None,
@@ -187,6 +205,10 @@ class IndexedPipeline(OrderedPipeline):
                 if error is not None:
                     return CorruptData(f"{self._locate(index)}: {error}")
         return None
+
+    def locate(self, place: Array, row: int) -> str:
+        """Describe where the example in a row of a batch comes from; see `checked_dataset`."""
+        return self._locate(int(place[row])) if place.ndim else super().locate(place, row)
 
     def _locate(self, index: int) -> str:
         """Describe where an example comes from."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeAlias
 
 from plx_core.errors import DataError
-from plx_core.types import Dataset, Nested
+from plx_core.types import Array, Dataset, Labels, Nested, Tensor
 
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
+
+LabelCheck: TypeAlias = Callable[[Tensor, Labels], Labels]
+"""A function of the place of a batch and of its labels, which it returns or refuses."""
 
 
 class Pipeline(ABC):
@@ -39,6 +42,37 @@ class Pipeline(ABC):
     @abstractmethod
     def dataset(self, start: int = 0) -> Dataset:
         """Return the batches from number `start` on."""
+
+    @property
+    def num_classes(self) -> Mapping[str, int]:
+        """The number of classes, by the name of a label of class indices, where the data says."""
+        return {}
+
+    def checked_dataset(self, check: LabelCheck, start: int = 0) -> Dataset:
+        """Return the batches from number `start` on, each with its labels passed through a check.
+
+        Args:
+            check: takes the place of the batch, as `locate` does, and its labels, and returns the
+                labels; traced into a graph.
+            start: the number of the first batch.
+        """
+        import tensorflow as tf
+
+        def check_batch(number: Tensor, batch: tuple[Nested, Labels]) -> tuple[Nested, Labels]:
+            features, labels = batch
+            return features, check(number, labels)
+
+        mapped = tf.autograph.experimental.do_not_convert(check_batch)
+        return self.dataset(start).enumerate(start).map(mapped)
+
+    def locate(self, place: Array, row: int) -> str:
+        """Describe where the example in a row of a batch comes from.
+
+        Args:
+            place: the number of the batch, int64 [].
+            row: the row, counted from 0.
+        """
+        return f"row {row} of batch {place}, counted from 0"
 
     def counters(self) -> Mapping[str, int]:
         """Return counts from reading, such as skipped records, to report with the metrics."""

@@ -10,9 +10,10 @@ import numpy as np
 import tensorflow as tf
 
 from plx_core.engine.gradients import total_loss
-from plx_core.engine.variables import assign_variables
+from plx_core.engine.variables import assign_variables, weights_to_use
 from plx_core.errors import ComponentError, DataError
 from plx_core.models.spec import EstimatorSpec
+from plx_core.networks.subclasses import as_functional
 from plx_core.networks.variable_names import variables_by_name
 from plx_core.types import Array, Features, Labels, Nested, Network
 
@@ -38,7 +39,7 @@ class EvaluationProgram:
         Raises:
             CheckpointError: they do not fit the network.
         """
-        assign_variables(self.variables, state["program"]["variables"], "variables")
+        assign_variables(self.variables, weights_to_use(state), "variables")
 
     def evaluate(self, iterator: Iterator[Nested], steps: int | None) -> dict[str, float]:
         """Return the mean loss over examples, and the metrics.
@@ -62,14 +63,7 @@ class EvaluationProgram:
             raise DataError("the evaluation data has no batch")
         loss = float(self._loss_sum.numpy() / self._examples.numpy())
         results = {name: np.asarray(metric.result()) for name, metric in self.spec.metrics.items()}
-        scalars = {name: float(value) for name, value in results.items() if value.ndim == 0}
-        components = {
-            f"{name}/{index}": float(item)
-            for name, value in results.items()
-            if value.ndim == 1
-            for index, item in enumerate(value)
-        }
-        return {"loss": loss} | scalars | components
+        return {"loss": loss} | scalars(results)
 
     def predict(self, dataset: tf.data.Dataset) -> Iterator[dict[str, np.ndarray]]:
         """Yield the predictions for each batch, by name."""
@@ -112,7 +106,9 @@ class EvaluationProgram:
             )
         return self.spec.sample_fn(count, np.random.default_rng(seed))
 
-    def export(self, directory: Path, format: str, processing: Network | None) -> None:
+    def export(
+        self, directory: Path, format: str, features: Features, processing: Network | None
+    ) -> None:
         """Write the model, preceded by the pipeline's processing of raw features.
 
         A SavedModel's `serve` returns the predictions by name. The other formats hold the network,
@@ -121,6 +117,7 @@ class EvaluationProgram:
         Args:
             directory: the folder to write.
             format: `saved_model`, `keras`, `onnx` or `litert`.
+            features: the `tf.TensorSpec`s of the network's inputs, by name.
             processing: the processing of raw features; None for none.
 
         Raises:
@@ -129,7 +126,7 @@ class EvaluationProgram:
         """
         import keras
 
-        network = self.spec.network
+        network = as_functional(self.spec.network, features)
         if processing is not None:
             inputs = {tensor.name: processing.output[tensor.name] for tensor in network.inputs}
             network = keras.Model(processing.input, network(inputs), name=network.name)
@@ -201,6 +198,17 @@ class EvaluationProgram:
         self._examples.assign(0.0)
         for metric in self.spec.metrics.values():
             metric.reset_state()
+
+
+def scalars(results: Mapping[str, Array]) -> dict[str, float]:
+    """Return results as numbers; a result [n] as `NAME/0`, `NAME/1`, and so on."""
+    single = {name: float(value) for name, value in results.items() if value.ndim == 0}
+    return single | {
+        f"{name}/{index}": float(item)
+        for name, value in results.items()
+        if value.ndim == 1
+        for index, item in enumerate(value)
+    }
 
 
 def prediction_rows(

@@ -45,18 +45,25 @@ def clip_gradients(
 
 
 def _clip_all(gradients: list[Tensor], norm: float) -> list[Tensor]:
-    if len({gradient.dtype for gradient in gradients}) == 1:
-        return list(tf.clip_by_global_norm(gradients, norm)[0])
-    global_norm = tf.linalg.global_norm([tf.cast(gradient, tf.float32) for gradient in gradients])
+    present = [_dense(gradient) for gradient in gradients if gradient is not None]
+    if len({gradient.dtype for gradient in present}) == 1:
+        global_norm = tf.linalg.global_norm(present)
+        return list(tf.clip_by_global_norm(gradients, norm, use_norm=global_norm)[0])
+    global_norm = tf.linalg.global_norm([tf.cast(gradient, tf.float32) for gradient in present])
     scale = norm / tf.maximum(global_norm, norm)
     return [
-        tf.convert_to_tensor(gradient) * tf.cast(scale, gradient.dtype) for gradient in gradients
+        None if gradient is None else _dense(gradient) * tf.cast(scale, gradient.dtype)
+        for gradient in gradients
     ]
 
 
 def _clip_one(gradient: Tensor, norm: float) -> Tensor:
     if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(
-            tf.clip_by_norm(gradient.values, norm), gradient.indices, gradient.dense_shape
-        )
+        scale = norm / tf.maximum(tf.norm(_dense(gradient)), norm)
+        return tf.IndexedSlices(gradient.values * scale, gradient.indices, gradient.dense_shape)
     return None if gradient is None else tf.clip_by_norm(gradient, norm)
+
+
+def _dense(gradient: Tensor) -> Tensor:
+    """Return a gradient as a tensor, with the rows added that a sparse one lists for each use."""
+    return tf.convert_to_tensor(gradient)

@@ -12,7 +12,10 @@ import numpy as np
 from attrs import evolve, frozen
 
 from plx_core.callbacks.callback import Callback
+from plx_core.callbacks.dispatch import tell
 from plx_core.config.sections import RunConfig
+from plx_core.engine.explained_write import explained_write
+from plx_core.engine.failures import reporting
 from plx_core.engine.pacing import Clock
 from plx_core.engine.signals import Interrupted, StopRequest, stop_on_signals
 from plx_core.errors import NonFiniteLoss
@@ -78,7 +81,7 @@ class TrainingLoop(ABC):
     @property
     @abstractmethod
     def global_step(self) -> int:
-        """The number of updates so far, over all calls and resumed runs."""
+        """The number of steps so far, over all calls and resumed runs."""
 
     @property
     @abstractmethod
@@ -140,8 +143,7 @@ class TrainingLoop(ABC):
             return
         for callback in self.callbacks:
             callback.check(self.spec)
-        for callback in self.callbacks:
-            callback.on_run_begin(self.trainer, self.global_step)
+        self._tell("on_run_begin", self.trainer, self.global_step)
         stops = (goals.steps, *(callback.last_step for callback in self.callbacks))
         first_stop = min((stop for stop in stops if stop is not None), default=None)
         self.goals = evolve(goals, steps=first_stop)
@@ -150,12 +152,12 @@ class TrainingLoop(ABC):
         try:
             with stop_on_signals() as request:
                 self._loop(request)
-            for callback in self.callbacks:
-                callback.on_run_end(self.trainer, self.global_step)
+            self._tell("on_run_end", self.trainer, self.global_step)
         finally:
             self._is_running = False
             for tracker in self.trackers:
-                tracker.close()
+                with explained_write(f"the tracker {type(tracker).__name__}"):
+                    tracker.close()
 
     def request_save(self) -> None:
         """Save a checkpoint after the current block of steps, or now if none runs."""
@@ -175,21 +177,20 @@ class TrainingLoop(ABC):
         if name:
             raise self._non_finite(f"{name} is not finite at step {step}, though every loss was")
         self._save_requested = False
-        states = {
-            name: dict(callback.state())
-            for name, callback in named_callbacks(self.callbacks).items()
-        }
+        states = dict(
+            zip(named_callbacks(self.callbacks), map(dict, self._tell("state")), strict=True)
+        )
         state = {"global_step": step, "callbacks": states} | self._state()
         path = self.trainer.checkpoints.save(step, state)
-        for callback in self.callbacks:
-            callback.on_checkpoint(self.trainer, step, str(path))
+        self._tell("on_checkpoint", self.trainer, step, str(path))
 
     def _loop(self, request: StopRequest) -> None:
         saved = self._counts()
         self._clock.is_due()
         while not self._is_finished() and request.number is None:
             before = self._counts()
-            self._advance()
+            with reporting(f"training after step {before['steps']}"):
+                self._advance()
             counts = self._counts()
             if counts["steps"] > before["steps"]:
                 self._report(before["steps"], counts["steps"])
@@ -230,12 +231,13 @@ class TrainingLoop(ABC):
             self._log(metrics)
         if summarise:
             self._summarise(step, metrics)
-        for callback in due:
-            callback.on_steps(self.trainer, step, metrics)
+        tell(due, "on_steps", step, self.trainer, step, metrics)
 
     def _tell_block(self) -> None:
-        for callback in self.callbacks:
-            callback.on_block(self.trainer, self.global_step)
+        self._tell("on_block", self.trainer, self.global_step)
+
+    def _tell(self, event: str, *args: Any) -> list[Any]:
+        return tell(self.callbacks, event, self.global_step, *args)
 
     def _log_rest(self) -> None:
         """Log what has happened since the last log, at the end of training."""
@@ -254,8 +256,7 @@ class TrainingLoop(ABC):
         self.trainer.run_directory.append_metrics(
             step, "train", metrics, **rounded, time=time.time()
         )
-        for callback in self.callbacks:
-            callback.on_log(self.trainer, step, {**metrics, **rates})
+        self._tell("on_log", self.trainer, step, {**metrics, **rates})
 
     def _summarise(self, step: int, metrics: Mapping[str, float]) -> None:
         requested = self.spec.summaries
@@ -278,11 +279,12 @@ class TrainingLoop(ABC):
             tag: value for tag, value in tensors.items() if tag not in images and tag not in scalars
         }
         for tracker in self.trackers:
-            tracker.log(step, "train", scalars)
-            if images:
-                tracker.log_images(step, "train", images)
-            if histograms:
-                tracker.log_histograms(step, "train", histograms)
+            with explained_write(f"the tracker {type(tracker).__name__}"):
+                tracker.log(step, "train", scalars)
+                if images:
+                    tracker.log_images(step, "train", images)
+                if histograms:
+                    tracker.log_histograms(step, "train", histograms)
 
     def _non_finite(self, message: str) -> NonFiniteLoss:
         latest = self.trainer.checkpoints.latest()
@@ -304,7 +306,7 @@ def named_callbacks(callbacks: Sequence[Callback]) -> dict[str, Callback]:
 def restore_callbacks(callbacks: Sequence[Callback], state: Mapping[str, Any]) -> None:
     """Give the callbacks the states that a checkpoint holds of them."""
     for name, callback in named_callbacks(callbacks).items():
-        callback.restore(state["callbacks"].get(name, {}))
+        tell([callback], "restore", state["global_step"], state["callbacks"].get(name, {}))
 
 
 def crosses(before: int, now: int, period: int | None) -> bool:

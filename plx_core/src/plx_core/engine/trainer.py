@@ -17,19 +17,24 @@ from attrs import evolve
 
 from plx_core.annotations import CallbackLike
 from plx_core.callbacks.callback import Callback
+from plx_core.callbacks.dispatch import tell
 from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.callbacks.observers import Observers
 from plx_core.components.component import default_registry, make, parameter_names
 from plx_core.config.sections import EnvironmentConfig, RunConfig, WarmStartConfig
+from plx_core.engine.explained_write import explained_write
 from plx_core.engine.loop import TrainingLoop
+from plx_core.engine.variables import weights_to_use
 from plx_core.errors import CheckpointError, ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.graph import symbolic_inputs
+from plx_core.networks.subclasses import build_if_unbuilt, check_network
 from plx_core.plugins.discovery import Plugins
 from plx_core.runs import checkpoints as checkpoint_files
+from plx_core.runs.atomic import write_aside
 from plx_core.runs.checkpoints import Checkpoints
 from plx_core.runs.interfaces import Tracker
-from plx_core.runs.run_directory import RunDirectory
+from plx_core.runs.run_directory import RunDirectory, as_json
 from plx_core.runs.trackers import TensorBoardTracker
 from plx_core.types import Features, Labels, Network, Source, Space
 
@@ -91,7 +96,7 @@ class Trainer(ABC):
 
     @property
     def global_step(self) -> int:
-        """The number of updates at the newest checkpoint; 0 without one."""
+        """The number of steps at the newest checkpoint; 0 without one."""
         latest = self.checkpoints.latest()
         return checkpoint_files.step_of(latest) if latest else 0
 
@@ -146,7 +151,7 @@ class Trainer(ABC):
         return list(self._saved_variables())
 
     def get_variable_value(self, name: str) -> np.ndarray:
-        """Return the value of a weight in the newest checkpoint.
+        """Return the value of a weight in the newest checkpoint, as an evaluation uses it.
 
         Raises:
             ComponentError: there is no such weight.
@@ -196,7 +201,8 @@ class Trainer(ABC):
             # The CPU kernels are deterministic anyway; this would only replace them by slower ones.
             tf.config.experimental.enable_op_determinism()
         keras.config.set_dtype_policy(self.config.mixed_precision)
-        supplied = self._model_fn_inputs(symbolic_inputs(inputs), target) | {
+        symbolic = symbolic_inputs(inputs)
+        supplied = self._model_fn_inputs(symbolic, target) | {
             "mode": mode,
             "params": self.params,
             "config": self.config.run_config,
@@ -208,6 +214,8 @@ class Trainer(ABC):
                 "a model_fn returns an EstimatorSpec, as calling a model does; "
                 f"this one returned {type(spec).__name__}"
             )
+        check_network(spec.network)
+        build_if_unbuilt(spec.network, symbolic)
         return spec
 
     def _model_fn_inputs(self, inputs: Features, target: Labels | Space) -> dict[str, Any]:
@@ -222,6 +230,22 @@ class Trainer(ABC):
                 f"config; this one takes {', '.join(sorted(names))}"
             )
 
+    @contextmanager
+    def _new_export(self, export_dir: str | Path) -> Iterator[Path]:
+        """Yield a path to export to, which becomes `export_dir` when the body succeeds.
+
+        Raises:
+            ComponentError: the folder exists.
+            RunFileError: it cannot be written.
+        """
+        path = Path(export_dir)
+        if path.exists():
+            raise ComponentError(f"{export_dir} exists; an export does not overwrite")
+        with explained_write(f"the export {export_dir}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with write_aside(path) as aside:
+                yield aside
+
     @property
     def _running(self) -> TrainingLoop:
         if self._loop is None:
@@ -235,13 +259,22 @@ class Trainer(ABC):
         metrics: dict[str, float],
         callbacks: Iterable[CallbackLike] | None,
     ) -> dict[str, float]:
-        """Log the metrics of an evaluation and tell the callbacks; return them with their step."""
-        self.run_directory.append_metrics(step, split, metrics, time=time.time())
-        for tracker in self.make_trackers():
-            tracker.log(step, split, metrics)
-            tracker.close()
-        for callback in (*as_callbacks(callbacks), self.observers):
-            callback.on_evaluate(self, step, metrics, split)
+        """Log the metrics of an evaluation and tell the callbacks; return them with their step.
+
+        The same results of the same checkpoint are logged once.
+        """
+        values = {name: as_json(value) for name, value in metrics.items()}
+        if not any(
+            (line["step"], line["split"], line["metrics"]) == (step, split, values)
+            for line in self.run_directory.read_metrics()
+        ):
+            self.run_directory.append_metrics(step, split, metrics, time=time.time())
+            for tracker in self.make_trackers():
+                with explained_write(f"the tracker {type(tracker).__name__}"):
+                    tracker.log(step, split, metrics)
+                    tracker.close()
+        active = (*as_callbacks(callbacks), self.observers)
+        tell(active, "on_evaluate", step, self, step, metrics, split)
         return metrics | {"global_step": step}
 
     def _checkpoint(self, path: str | Path | None) -> Path:
@@ -253,8 +286,7 @@ class Trainer(ABC):
         return checkpoint
 
     def _saved_variables(self) -> dict[str, np.ndarray]:
-        state = checkpoint_files.load(self._checkpoint(None))
-        return dict(state["program"]["variables"])
+        return weights_to_use(checkpoint_files.load(self._checkpoint(None)))
 
 
 def _environment(config: RunConfig | EnvironmentConfig | None) -> EnvironmentConfig:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from plx_core.errors import CheckpointError, did_you_mean
 from plx_core.types import Array, Variable
@@ -42,3 +43,15 @@ def assign_variables(
         raise CheckpointError(f"the {group} of the checkpoint do not fit: {'; '.join(problems)}")
     for name, variable in variables.items():
         variable.assign(values[name])
+
+
+def weights_to_use(state: Mapping[str, Any]) -> dict[str, Array]:
+    """Return the weights that a checkpoint is evaluated, used and exported with, by name.
+
+    These are the averages that the optimizer keeps (`use_ema`), and otherwise the trained weights.
+
+    Args:
+        state: the content of the checkpoint.
+    """
+    program = state["program"]
+    return {**program["variables"], **program.get("averages", {})}

@@ -12,7 +12,7 @@ from typing import Protocol
 import tensorflow as tf
 
 from plx_core.data.pipeline import Pipeline
-from plx_core.runs.run_directory import write_text
+from plx_core.runs.run_directory import read_mapping, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +56,8 @@ def is_faster(directory: Path, rate: Callable[[bool, float], float]) -> bool:
 
 def stored_result(directory: Path) -> bool | None:
     """Return the result of a run's trial; None if there has been none."""
-    path = directory / RESULT
-    if not path.exists():
-        return None
-    return bool(json.loads(path.read_text(encoding="utf-8"))["xla"])
+    stored = (read_mapping(directory / RESULT) or {}).get("xla")
+    return stored if isinstance(stored, bool) else None
 
 
 def best_rate(work: Callable[[], object], turns: int = TURNS) -> float:

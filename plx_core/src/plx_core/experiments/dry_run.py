@@ -13,7 +13,8 @@ from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.components.component import make
 from plx_core.config.check import CheckedConfig, in_order
 from plx_core.engine.gradients import total_loss
-from plx_core.errors import ComponentError, ConfigError, Problem, reason_of
+from plx_core.engine.warm_start import compile_expression
+from plx_core.errors import ComponentError, ConfigError, PlxError, Problem, failure_of
 from plx_core.experiments.from_config import (
     check_callbacks,
     create_experiment,
@@ -24,22 +25,34 @@ from plx_core.experiments.from_config import (
 )
 from plx_core.experiments.reinforcement import RLExperiment
 from plx_core.models.spec import EstimatorSpec
+from plx_core.networks.layer_trials import LayerTrial, layer_trial
 from plx_core.reinforcement.agent import Agent
 from plx_core.reinforcement.agent_loop import UpdateSchedule
 from plx_core.state import Modes
 from plx_core.supervised.estimator import Estimator
 from plx_core.types import Features, Labels, Nested, Tensor
 
+WARN_BYTES = 2**30
+"""Weights of more than this size are worth a warning."""
 
-def build(checked: CheckedConfig) -> None:
+
+def build(checked: CheckedConfig) -> list[Problem]:
     """Build everything that a run would build, up to the loss of one symbolic batch.
+
+    Large weights get no memory.
+
+    Returns:
+        Warnings.
 
     Raises:
         ConfigError: with every mistake, at its place in the config.
     """
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            (_build_agent if checked.is_reinforcement else _build_estimator)(checked, scratch)
+            if (source := checked.config.train.warm_start) is not None:
+                located(checked, checked.config.model, lambda: compile_expression(source.variables))
+            build_all = _build_agent if checked.is_reinforcement else _build_estimator
+            return build_all(checked, scratch)
         except ConfigError as error:
             further = (
                 _parts_of_agent(checked, scratch)
@@ -106,27 +119,64 @@ def _extensions(checked: CheckedConfig) -> Iterator[Callable[[], Any]]:
         )
 
 
-def _build_estimator(checked: CheckedConfig, scratch: str) -> None:
+def _build_estimator(checked: CheckedConfig, scratch: str) -> list[Problem]:
     sections = checked.config
+    warnings: dict[str, Problem] = {}
     estimator = Estimator(model_fn_of(checked), scratch, sections.environment)
     for section, mode in ((sections.train, Modes.TRAIN), (sections.eval, Modes.EVAL)):
         input_fn = input_fn_of(checked, section.data_pipeline)
         if input_fn is not None:
             pipeline = input_fn(mode, sections.environment.seed)
-            spec = estimator.build(mode, pipeline)
+            with layer_trial() as trial:
+                build_spec = functools.partial(estimator.build, mode, pipeline)
+                spec = located(checked, sections.model, build_spec)
+            warnings |= {problem.path: problem for problem in _warnings(checked, trial)}
             trace = functools.partial(_trace, spec, *pipeline.element_spec)
-            located(checked, sections.model, trace)
+            try:
+                with trial.scope():
+                    located(checked, sections.model, trace)
+            except ConfigError:
+                with layer_trial(traces=True):  # it may be known which layer it is
+                    estimator.build(mode, pipeline)
+                raise
     for build in _extensions(checked):
         build()
-    check_callbacks(checked, create_experiment(checked, scratch, keep=False))
+    with layer_trial():
+        check_callbacks(checked, create_experiment(checked, scratch, keep=False))
+    return list(warnings.values())
 
 
-def _build_agent(checked: CheckedConfig, scratch: str) -> None:
-    experiment = create_experiment(checked, scratch, keep=False)
-    if isinstance(experiment, RLExperiment):
-        place = checked.config.train.env or checked.config.eval.env
-        located(checked, place, experiment.try_out)
-    check_callbacks(checked, experiment)
+def _build_agent(checked: CheckedConfig, scratch: str) -> list[Problem]:
+    with layer_trial(needs_values=True) as trial:
+        try:
+            experiment = create_experiment(checked, scratch, keep=False)
+            if isinstance(experiment, RLExperiment):
+                place = checked.config.train.env or checked.config.eval.env
+                located(checked, place, experiment.try_out)
+            check_callbacks(checked, experiment)
+        except ConfigError:
+            if not trial.is_too_large:
+                raise
+    return _warnings(checked, trial)
+
+
+def _warnings(checked: CheckedConfig, trial: LayerTrial) -> list[Problem]:
+    """Return a warning where the weights of a network are large."""
+    if trial.num_bytes <= WARN_BYTES and not trial.is_too_large:
+        return []
+    message = (
+        f"warning: its layers have {trial.num_weights:,} weights ({trial.num_bytes / 2**30:,.1f} "
+        "GiB); training takes about four times that, for gradients and for an optimizer such as "
+        "Adam"
+    )
+    if trial.is_too_large:
+        message = (
+            f"warning: its first layers have {trial.num_weights:,} weights "
+            f"({trial.num_bytes / 2**30:,.1f} GiB): too many to take a step with, so only these "
+            "layers were checked"
+        )
+    model = checked.config.model
+    return [Problem(model.path, message, model.place)]
 
 
 def _trace(spec: EstimatorSpec, features: Features, labels: Labels) -> None:
@@ -147,15 +197,19 @@ def _trace(spec: EstimatorSpec, features: Features, labels: Labels) -> None:
         outputs = (
             tf.function(compute, autograph=False).get_concrete_function(features).structured_outputs
         )
-    except (TypeError, ValueError) as error:
-        raise ComponentError(f"the network cannot be computed: {reason_of(error)}") from error
+    except PlxError:
+        raise
+    except Exception as error:  # code of any layer
+        raise ComponentError(f"the network cannot be computed: {failure_of(error)}") from error
     _compare(spec, outputs)
     try:
         tf.function(measure, autograph=False).get_concrete_function(features, labels, outputs)
-    except (TypeError, ValueError) as error:
+    except PlxError:
+        raise
+    except Exception as error:  # code of any loss or metric
         raise ComponentError(
             f"the loss or a metric cannot take outputs of shape {spec.network.output_shape}: "
-            f"{reason_of(error)}"
+            f"{failure_of(error)}"
         ) from error
 
 

@@ -3,48 +3,56 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from attrs import evolve
 
 from plx_core.components.schema_cache import cache_dir
 from plx_core.config.check import CheckedConfig
-from plx_core.errors import ConfigError
+from plx_core.errors import ConfigError, Problem
 from plx_core.runs.atomic import write_aside
 
 MAX_VERDICTS = 500
 """The number of verdicts to keep."""
 
 
-def check_shapes(checked: CheckedConfig) -> None:
-    """Build everything as training would, unless this config has passed before.
+def check_shapes(checked: CheckedConfig) -> list[Problem]:
+    """Build everything as training would, unless this config has passed without a warning before.
 
     Where a section of a plug-in has a method `variants(checked)`, which yields pairs of a
     description and another `CheckedConfig`, these are built too.
 
+    Returns:
+        Warnings.
+
     Raises:
         ConfigError: a component refuses its parameters, or shapes do not fit.
     """
-    _check_one(checked)
+    warnings = _check_one(checked)
     for section in checked.sections.values():
         for description, variant in getattr(section, "variants", lambda checked: ())(checked):
             try:
-                _check_one(variant)
+                warnings += _described(_check_one(variant), description)
             except ConfigError as error:
-                raise ConfigError(
-                    [
-                        evolve(problem, message=f"with {description}: {problem.message}")
-                        for problem in error.problems
-                    ]
-                ) from error
+                raise ConfigError(_described(error.problems, description)) from error
+    return warnings
 
 
-def _check_one(checked: CheckedConfig) -> None:
+def _described(problems: Iterable[Problem], description: str) -> list[Problem]:
+    return [
+        evolve(problem, message=f"with {description}: {problem.message}") for problem in problems
+    ]
+
+
+def _check_one(checked: CheckedConfig) -> list[Problem]:
     if checked.fingerprint in _verdicts():
-        return
+        return []
     from plx_core.experiments.dry_run import build
 
-    build(checked)
-    _store(checked.fingerprint)
+    warnings = build(checked)
+    if not warnings:
+        _store(checked.fingerprint)
+    return warnings
 
 
 def _verdicts() -> list[str]:

@@ -17,20 +17,27 @@ from attrs import define, field
 
 from plx_core.annotations import CallbackLike, ExporterLike
 from plx_core.callbacks.callback import Callback
+from plx_core.callbacks.dispatch import tell
 from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.callbacks.standard import GlobalStepWaiter
 from plx_core.components.component import make
 from plx_core.components.older_names import accept_older_names
+from plx_core.config.sections import KeepBestConfig
 from plx_core.engine.trainer import Trainer
 from plx_core.errors import CheckpointError, ComponentError
 from plx_core.models.spec import EstimatorSpec
+from plx_core.runs.best import Evaluation, best_evaluation
 from plx_core.runs.checkpoints import step_of
 from plx_core.runs.interfaces import Exporter
+from plx_core.runs.metrics import Criterion, criterion_of, metric_value
 from plx_core.types import Source
 
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
+
+BEST, LATEST = "best", "latest"
+"""The names by which a checkpoint is chosen, besides its path."""
 
 POLL_SECONDS = 0.2
 """How often `continuous_eval` looks for a new checkpoint."""
@@ -40,6 +47,12 @@ def _exporters(strategies: ExporterLike | Sequence[ExporterLike] | None) -> list
     if strategies is None or isinstance(strategies, (list, tuple)):
         return [make("exporters", strategy) for strategy in strategies or ()]
     return [make("exporters", strategies)]
+
+
+def _as_criterion(keep_best: KeepBestConfig | Mapping[str, Any] | None) -> Criterion | None:
+    if isinstance(keep_best, Mapping):
+        keep_best = KeepBestConfig(**keep_best)
+    return None if keep_best is None else criterion_of(keep_best.metric, keep_best.higher_is_better)
 
 
 @define(kw_only=True)
@@ -59,6 +72,9 @@ class BaseExperiment(ABC):
         delay_workers_by_global_step: whether workers other than the first wait for a global step
             rather than for some seconds.
         export_strategies: exporters to call after each evaluation.
+        keep_best: the metric by which the best checkpoint is kept and is the result of the run: a
+            `KeepBestConfig`, or a mapping with the same keys. When None, a callback such as
+            EarlyStopping may say it.
     """
 
     train_steps: int | None = None
@@ -71,7 +87,12 @@ class BaseExperiment(ABC):
     train_steps_per_iteration: int | None = None
     delay_workers_by_global_step: bool = False
     export_strategies: list[Exporter] = field(factory=list, converter=_exporters)
+    keep_best: Criterion | None = field(default=None, converter=_as_criterion)
     _checked: set[int] = field(factory=set, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Let the run keep its best checkpoint."""
+        self.trainer.checkpoints.best = self._best_checkpoint
 
     @property
     @abstractmethod
@@ -101,7 +122,12 @@ class BaseExperiment(ABC):
     def predict(
         self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
     ) -> Iterator[dict[str, Any]]:
-        """Yield the predictions for each example of the evaluation data, or step of an episode."""
+        """Yield the predictions for each example of the evaluation data, or step of an episode.
+
+        Args:
+            predict_keys: the names of the predictions; all when None.
+            checkpoint_path: see `choose_checkpoint`.
+        """
 
     @property
     @abstractmethod
@@ -118,32 +144,79 @@ class BaseExperiment(ABC):
     def progress(self) -> tuple[int | None, str, Callable[[Any, int], int]]:
         """The goal of training, its unit, and the count as a function of trainer and step."""
 
+    def check_evaluation(self) -> None:
+        """Raise a `ComponentError` where what evaluates does not fit what trains."""
+
     def check_callbacks(
         self, locate: Callable[[int, Callable[[], None]], None] = lambda index, check: check()
     ) -> None:
-        """Ask each callback that overrides `check`, once, whether it fits what is trained.
+        """Ask each callback and exporter that overrides `check`, once, whether it fits.
 
         Args:
-            locate: called with a callback's index, among those of training and then of evaluation,
-                and the check to call.
+            locate: called with an index, among the callbacks of training, those of evaluation and
+                the exporters, and the check to call.
 
         Raises:
-            ComponentError: a callback does not fit.
+            ComponentError: one does not fit what is trained.
         """
+        bases = (Callback.check, Exporter.check)
+        parts: tuple[Callback | Exporter, ...] = (
+            *self.train_callbacks,
+            *self.eval_callbacks,
+            *self.export_strategies,
+        )
         unchecked = {
-            index: callback
-            for index, callback in enumerate((*self.train_callbacks, *self.eval_callbacks))
-            if type(callback).check is not Callback.check and id(callback) not in self._checked
+            index: part
+            for index, part in enumerate(parts)
+            if type(part).check not in bases and id(part) not in self._checked
         }
         spec = self._build_spec() if unchecked else None
         if spec is not None:
-            for index, callback in unchecked.items():
-                locate(index, functools.partial(callback.check, spec))
-                self._checked.add(id(callback))
+            for index, part in unchecked.items():
+                locate(index, functools.partial(part.check, spec))
+                self._checked.add(id(part))
 
     def _train_to(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
         self.check_callbacks()
         self._fit(max_steps, callbacks)
+
+    def choose_checkpoint(self, choice: str | Path | None = None) -> Path:
+        """Return a checkpoint of the run.
+
+        Args:
+            choice: `best`, `latest` or a path. When None, the best if `keep_best` or a callback
+                says what the best is and a checkpoint has been evaluated, or else the newest.
+
+        Raises:
+            CheckpointError: there is no such checkpoint.
+            ComponentError: nothing says what the best is.
+        """
+        if choice not in (BEST, LATEST, None):
+            return Path(str(choice))
+        latest = self.trainer.latest_checkpoint()
+        if latest is None:
+            raise CheckpointError(
+                f"there is no checkpoint in {self.trainer.checkpoints.directory}; train first"
+            )
+        criterion, best = self._criterion, None if choice == LATEST else self._best()
+        if choice == BEST and criterion is None:
+            raise ComponentError(
+                "nothing says which checkpoint is the best; give keep_best: {metric: …}, or the "
+                "callback EarlyStopping"
+            )
+        if choice == BEST and best is None:
+            raise CheckpointError(
+                f"no checkpoint in {self.trainer.checkpoints.directory} has been evaluated"
+            )
+        if best is None or criterion is None or best.path == latest:
+            return latest
+        logger.info(
+            "using the checkpoint of step %d, the best by %s; the latest is of step %d",
+            best.step,
+            criterion.metric,
+            step_of(latest),
+        )
+        return best.path
 
     def train(self, delay_secs: float | None = None) -> Trainer:
         """Train to the end.
@@ -162,19 +235,31 @@ class BaseExperiment(ABC):
         checkpoint_path: str | Path | None = None,
         name: str | None = None,
     ) -> dict[str, float]:
-        """Evaluate a checkpoint, the newest when none is given."""
+        """Evaluate a checkpoint.
+
+        Args:
+            delay_secs: seconds to wait first; `eval_delay_secs` when None.
+            checkpoint_path: see `choose_checkpoint`.
+            name: the metrics are logged under the split `eval_NAME`.
+        """
         time.sleep(self.eval_delay_secs if delay_secs is None else delay_secs)
-        return self._evaluate_on("eval", self.eval_steps, checkpoint_path, name)
+        path = self.choose_checkpoint(checkpoint_path)
+        return self._evaluate_on("eval", self.eval_steps, path, name)
 
     def train_and_evaluate(self) -> dict[str, float]:
         """Train; evaluate and export at each multiple of `eval_every_n_steps` and at the end.
 
         A checkpoint that has been evaluated already, before a crash for example, is not evaluated
-        again.
+        again. The lock of the run directory is held from the beginning to the end.
 
         Returns:
-            The metrics of the last evaluation.
+            The metrics of the best checkpoint if `keep_best` or a callback says what the best is,
+            or else those of the last evaluation.
         """
+        with self.trainer.run_directory.writing():
+            return self._alternate()
+
+    def _alternate(self) -> dict[str, float]:
         period = self.eval_every_n_steps or self.train_steps_per_iteration
         replayed = self._replay_evaluation()
         while True:
@@ -182,6 +267,8 @@ class BaseExperiment(ABC):
             self._train_to(target, self.train_callbacks)
             reached = self.trainer.global_step
             metrics = self._evaluate_once()
+            if self._criterion is not None:
+                metric_value(metrics, self._criterion.metric)
             if reached != replayed:
                 self._tell_evaluation(reached, metrics)
             ended = (
@@ -190,10 +277,9 @@ class BaseExperiment(ABC):
                 or (self.train_steps is not None and reached >= self.train_steps)
                 or self._has_ended
             )
-            is_final = ended or any(callback.stop_training for callback in self.train_callbacks)
-            self._export(reached, metrics, is_final=is_final)
-            if is_final:
-                return metrics
+            if ended or any(callback.stop_training for callback in self.train_callbacks):
+                return self._conclude(reached, metrics)
+            self._export(reached, metrics, is_final=False)
 
     continuous_train_and_evaluate = train_and_evaluate
 
@@ -249,6 +335,40 @@ class BaseExperiment(ABC):
     extend_train_hooks = extend_train_callbacks
     extend_eval_hooks = extend_eval_callbacks
 
+    @property
+    def _criterion(self) -> Criterion | None:
+        criteria = (self.keep_best, *(callback.keep_best for callback in self.train_callbacks))
+        return next((criterion for criterion in criteria if criterion is not None), None)
+
+    def _best(self) -> Evaluation | None:
+        """Return the best evaluation; None if nothing says what the best is, or none was made."""
+        if self._criterion is None:
+            return None
+        trainer = self.trainer
+        return best_evaluation(trainer.run_directory, trainer.checkpoints, self._criterion)
+
+    def _best_checkpoint(self) -> Path | None:
+        best = self._best()
+        return None if best is None else best.path
+
+    def _conclude(self, step: int, metrics: dict[str, float]) -> dict[str, float]:
+        """Make the final exports; return the metrics of the checkpoint that is the result."""
+        best, criterion = self._best(), self._criterion
+        if best is None or criterion is None or best.step == step:
+            self._export(step, metrics, is_final=True)
+            return metrics
+        self._export(step, metrics, is_final=False)
+        logger.info(
+            "the result is the checkpoint of step %d, the best by %s (%.6g); "
+            "training ended at step %d",
+            best.step,
+            criterion.metric,
+            best.metrics[criterion.metric],
+            step,
+        )
+        self._export(best.step, best.metrics, is_final=True)
+        return dict(best.metrics)
+
     def _next_stop(self, step: int, period: int | None) -> int | None:
         if period and step and step % period == 0 and self._evaluation(step) is None:
             return step  # a crash came between this checkpoint and its evaluation
@@ -277,20 +397,15 @@ class BaseExperiment(ABC):
         return step
 
     def _tell_evaluation(self, step: int, metrics: Mapping[str, float]) -> None:
-        for callback in self.train_callbacks:
-            callback.on_evaluate(self.trainer, step, metrics)
+        tell(self.train_callbacks, "on_evaluate", step, self.trainer, step, metrics)
 
     def _evaluate_once(self) -> dict[str, float]:
-        return self._evaluation(self.trainer.global_step) or self.evaluate(delay_secs=0.0)
+        step = self.trainer.global_step
+        return self._evaluation(step) or self.evaluate(delay_secs=0.0, checkpoint_path=LATEST)
 
     def _evaluation(self, step: int) -> dict[str, float] | None:
         """Return the metrics of the evaluation at a step; None if there was none."""
-        for line in reversed(self.trainer.run_directory.read_metrics()):
-            if line["step"] == step and line["split"] == "eval":
-                return {name: float(value) for name, value in line["metrics"].items()} | {
-                    "global_step": step
-                }
-        return None
+        return self.trainer.run_directory.evaluations().get(step)
 
     def _export(self, step: int, metrics: Mapping[str, float], *, is_final: bool) -> None:
         for strategy in self.export_strategies:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import yaml
 
-from plx_core.components.component import Component, make
+from plx_core.components.component import Component, explaining, make
 from plx_core.config.check import CheckedConfig, check_config
 from plx_core.config.sections import ExperimentConfig
 from plx_core.data.input_fn import as_pipeline
 from plx_core.data.pipeline import Pipeline
-from plx_core.errors import ComponentError, PlxError
+from plx_core.errors import ComponentError, ConfigError, PlxError, Problem, RunDirectoryError
 from plx_core.experiments.experiment import BaseExperiment
 from plx_core.experiments.supervised import Experiment
 from plx_core.models.spec import EstimatorSpec
+from plx_core.runs.data_files import changes, describe_files
+from plx_core.runs.run_directory import RunDirectory
 from plx_core.state import Modes
 from plx_core.supervised.estimator import Estimator
 from plx_core.types import Features, Labels, Space
@@ -25,6 +28,9 @@ if TYPE_CHECKING:
     from plx_core.experiments.reinforcement import RLExperiment
     from plx_core.reinforcement.interfaces import Environment
 
+logger = logging.getLogger(__name__)
+
+NOUNS = {"train": "train", "eval": "evaluate"}
 RUNS = "runs"
 """The folder of the run directories of configs that name none."""
 
@@ -48,35 +54,95 @@ def create_experiment(
         ConfigError: with every mistake that was found.
     """
     checked = config if isinstance(config, CheckedConfig) else check_config(config)
+    if keep:
+        require_source(checked, "train")
     create = _rl_experiment if checked.is_reinforcement else _supervised_experiment
     experiment = create(checked, run_path(checked, output_dir))
-    trainer = experiment.trainer
-    trainer.plugins = checked.registry.plugins
+    experiment.trainer.plugins = checked.registry.plugins
     if keep:
-        check_callbacks(checked, experiment)
         if isinstance(config, (str, Path)):
             text = Path(config).read_text(encoding="utf-8")
-        with trainer.run_directory.writing():
-            trainer.run_directory.write_config(
-                text or yaml.safe_dump(checked.resolved, sort_keys=False), checked.resolved
-            )
-            trainer.run_directory.write_manifest(trainer.config.seed, checked.plugins)
-        trainer.observers.on_config(trainer, checked.resolved)
+        keep_config(checked, experiment, text)
     return experiment
 
 
-def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperiment) -> None:
-    """Ask the callbacks of a config whether they fit; mistakes get the callbacks' places.
+def keep_config(
+    checked: CheckedConfig, experiment: Experiment | RLExperiment, text: str | None = None
+) -> None:
+    """Write a config and the manifest to the run directory of its experiment.
+
+    Args:
+        checked: the config.
+        experiment: its experiment.
+        text: the text to keep as config.yml; the config with all defaults when None.
 
     Raises:
         ConfigError: a callback does not fit.
+        RunDirectoryError: another process writes to the run, or it is another config's, or its
+            data has changed where `environment.strict` forbids it.
     """
-    components = (*checked.config.train.callbacks, *checked.config.eval.callbacks)
+    check_callbacks(checked, experiment)
+    located(checked, checked.config.eval.env, experiment.check_evaluation)
+    trainer, run = experiment.trainer, experiment.trainer.run_directory
+    with run.writing():
+        earlier = run.data_files()
+        data_files = describe_files(checked.data_files, earlier)
+        differences = changes(earlier, data_files)
+        if differences and trainer.latest_checkpoint() is not None:
+            _report_changes(differences, run, checked.config.environment.strict)
+        run.write_config(
+            text or yaml.safe_dump(checked.resolved, sort_keys=False), checked.resolved
+        )
+        run.write_manifest(trainer.config.seed, checked.plugins, data_files)
+    trainer.observers.on_config(trainer, checked.resolved)
+
+
+def _report_changes(differences: Sequence[str], run: RunDirectory, strict: bool) -> None:
+    """Warn of data that is not what a run has read before, or refuse it."""
+    message = f"the data is not what the run {run.path} has read before: {'; '.join(differences)}"
+    if strict:
+        raise RunDirectoryError(
+            f"{message}. Restore it, give another --output-dir, or set environment.strict: false"
+        )
+    logger.warning("%s. The run goes on with the new data", message)
+
+
+def require_source(checked: CheckedConfig, section: Literal["train", "eval"]) -> None:
+    """Raise an error if a config has no data or environment for a section.
+
+    An agent is also evaluated in the environment that it is trained in.
+
+    Raises:
+        ConfigError: there is none; its place is the section's.
+    """
+    train, evaluation = checked.config.train, checked.config.eval
+    if checked.is_reinforcement:
+        key, source = "env", train.env or (evaluation.env if section == "eval" else None)
+    else:
+        key = "data_pipeline"
+        source = getattr(checked.config, section).data_pipeline
+    if source is None:
+        message = f"there is nothing to {NOUNS[section]} on: {section}.{key} is missing"
+        place = checked.places.get(section) or checked.places.get("")
+        raise ConfigError([Problem(section, message, place)])
+
+
+def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperiment) -> None:
+    """Ask the callbacks and exporters of a config whether they fit; mistakes get their places.
+
+    Raises:
+        ConfigError: one does not fit.
+    """
+    train, evaluation = checked.config.train, checked.config.eval
+    components = (*train.callbacks, *evaluation.callbacks, *evaluation.export_strategies)
     experiment.check_callbacks(lambda index, check: located(checked, components[index], check))
 
 
 def create_rl_experiment(
-    config: str | Path | Mapping[str, Any] | CheckedConfig, output_dir: str | Path | None = None
+    config: str | Path | Mapping[str, Any] | CheckedConfig,
+    output_dir: str | Path | None = None,
+    *,
+    keep: bool = True,
 ) -> RLExperiment:
     """Create the reinforcement-learning experiment of a config; see `create_experiment`.
 
@@ -85,7 +151,7 @@ def create_rl_experiment(
     """
     from plx_core.experiments.reinforcement import RLExperiment
 
-    experiment = create_experiment(config, output_dir)
+    experiment = create_experiment(config, output_dir, keep=keep)
     if not isinstance(experiment, RLExperiment):
         raise ComponentError(
             "the config describes supervised learning: it has a data_pipeline and no env"
@@ -155,6 +221,7 @@ def _common(sections: ExperimentConfig) -> dict[str, Any]:
         "continuous_eval_throttle_secs": evaluation.continuous_eval_throttle_secs,
         "eval_every_n_steps": evaluation.eval_every_n_steps,
         "export_strategies": evaluation.export_strategies,
+        "keep_best": sections.keep_best,
     }
 
 
@@ -234,11 +301,12 @@ def located(checked: CheckedConfig, component: Component | None, build: Callable
     """Call `build`, and give its mistakes the component's place; None without a component.
 
     Raises:
-        ConfigError: `build` raised a `PlxError`.
+        ConfigError: `build` raised anything.
     """
     if component is None:
         return None
     try:
-        return build()
+        with explaining(component):
+            return build()
     except PlxError as error:
         raise checked.locate(error, component) from error

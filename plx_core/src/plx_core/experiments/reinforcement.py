@@ -22,6 +22,7 @@ from plx_core.networks.observations import features_of
 from plx_core.reinforcement.agent import Agent
 from plx_core.reinforcement.agent_spec import AgentSpec
 from plx_core.reinforcement.interfaces import Environment
+from plx_core.reinforcement.observation_statistics import require_same
 from plx_core.state import Modes
 
 
@@ -68,14 +69,8 @@ class RLExperiment(BaseExperiment):
             ComponentError: they do not.
         """
         env = require_source(self.env, "train", "env")
-        other = self.eval_env
         self.agent.try_out(env, self.first_update, self.update_frequency, self.pretrain_steps)
-        if other is not None and _spaces(other) != _spaces(env):
-            raise ComponentError(
-                f"the agent is trained in an environment with {_spaces(env)}, "
-                f"and evaluated in one with {_spaces(other)}",
-                about="eval.env",
-            )
+        self.check_evaluation()
 
     @property
     def _has_ended(self) -> bool:
@@ -92,7 +87,24 @@ class RLExperiment(BaseExperiment):
         mode = Modes.EVAL if self.env is None else Modes.TRAIN
         return self.agent.build(mode, make("environments", env, mode=mode, seed=0))
 
+    def check_evaluation(self) -> None:
+        """Raise a `ComponentError` where the environment of evaluation is not that of training.
+
+        Their observations and actions have the same form, and the same statistics normalise them.
+        """
+        env, other = self.env, self.eval_env
+        if not isinstance(env, Environment) or not isinstance(other, Environment):
+            return  # known only once they are built, when the agent compares them
+        if _spaces(other) != _spaces(env):
+            raise ComponentError(
+                f"the agent is trained in an environment with {_spaces(env)}, "
+                f"and evaluated in one with {_spaces(other)}",
+                about="eval.env",
+            )
+        require_same(env.observation_statistics, other, about="eval.env")
+
     def _fit(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
+        self.check_evaluation()
         self.agent.train(
             require_source(self.env, "train", "env"),
             self.first_update,
@@ -116,7 +128,7 @@ class RLExperiment(BaseExperiment):
     ) -> Iterator[dict[str, Any]]:
         """Yield the steps of a greedy episode."""
         env = require_source(self.export_source, "eval", "env")
-        for step in self.agent.play(env, checkpoint_path):
+        for step in self.agent.play(env, self.choose_checkpoint(checkpoint_path)):
             yield dict(choose_predictions(step, predict_keys))
 
     @property

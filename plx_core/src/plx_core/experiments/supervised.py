@@ -69,7 +69,9 @@ class Experiment(BaseExperiment):
     ) -> Iterator[dict[str, Any]]:
         """Yield the predictions for each example of the evaluation data."""
         return self.estimator.predict(
-            require_source(self.eval_input_fn, "eval"), predict_keys, checkpoint_path
+            require_source(self.eval_input_fn, "eval"),
+            predict_keys,
+            self.choose_checkpoint(checkpoint_path),
         )
 
     def encode(
@@ -77,7 +79,10 @@ class Experiment(BaseExperiment):
     ) -> Iterator[dict[str, Any]]:
         """Yield a generator's latents for each example of the evaluation data."""
         return self.estimator.predict(
-            require_source(self.eval_input_fn, "eval"), predict_keys, checkpoint_path, Modes.ENCODE
+            require_source(self.eval_input_fn, "eval"),
+            predict_keys,
+            self.choose_checkpoint(checkpoint_path),
+            Modes.ENCODE,
         )
 
     def decode(
@@ -88,7 +93,10 @@ class Experiment(BaseExperiment):
     ) -> Iterator[dict[str, Any]]:
         """Yield what a generator decodes latents to; see `Estimator.decode`."""
         return self.estimator.decode(
-            require_source(self.export_source, "eval"), latents, predict_keys, checkpoint_path
+            require_source(self.export_source, "eval"),
+            latents,
+            predict_keys,
+            self.choose_checkpoint(checkpoint_path),
         )
 
     def generate(
@@ -99,7 +107,11 @@ class Experiment(BaseExperiment):
     ) -> Iterator[dict[str, Any]]:
         """Yield what a generator decodes random latents to; see `Estimator.generate`."""
         return self.estimator.generate(
-            require_source(self.export_source, "eval"), count, None, predict_keys, checkpoint_path
+            require_source(self.export_source, "eval"),
+            count,
+            None,
+            predict_keys,
+            self.choose_checkpoint(checkpoint_path),
         )
 
     @property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,9 @@ from attrs import define, field
 from plx_core.annotations import GraphFn, MetricLike, OptimizerLike, PositiveFloat
 from plx_core.components.component import make, parameter_names
 from plx_core.errors import ComponentError, did_you_mean
+from plx_core.models.metrics import by_name, require_labels_and_outputs
 from plx_core.models.spec import DEFAULT_SUMMARIES, SUMMARIES, EstimatorSpec, Summary
 from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn
-from plx_core.plugins.registry import snake_case
 from plx_core.state import Modes
 from plx_core.types import Labels, Metric, Nested
 
@@ -77,7 +76,10 @@ class Trainable:
         raise NotImplementedError(f"{type(self).__name__} has to define __call__")
 
     def _metrics(self) -> dict[str, Metric]:
-        return _by_name([make("metrics", metric) for metric in self.metrics])
+        metrics = [make("metrics", metric) for metric in self.metrics]
+        for metric in metrics:
+            require_labels_and_outputs(metric)
+        return by_name(metrics)
 
     def _common(self, network: keras.Model, metrics: Mapping[str, Metric]) -> dict[str, Any]:
         """Return the fields of the specification that are the same for every model."""
@@ -160,21 +162,3 @@ def with_older_names(cls: type) -> type:
 
     cls.__init__ = renaming  # type: ignore[misc]
     return cls
-
-
-def _by_name(metrics: list[Metric]) -> dict[str, Metric]:
-    """Return metrics by unique names that do not depend on what else the process has built.
-
-    Keras adds a number to the default name of a metric; here it is removed.
-    """
-    result: dict[str, Metric] = {}
-    for metric in metrics:
-        default = snake_case(type(metric).__name__)
-        is_numbered = re.fullmatch(rf"{re.escape(default)}_\d+", metric.name)
-        name = unique_name = default if is_numbered else metric.name
-        count = 1
-        while unique_name in result:
-            unique_name = f"{name}_{count}"
-            count += 1
-        result[unique_name] = metric
-    return result

@@ -37,6 +37,26 @@ def _outputs_by_name(features: Features, outputs: Nested) -> Mapping[str, Nested
     return outputs if isinstance(outputs, Mapping) else {"results": outputs}
 
 
+@frozen
+class LabelRange:
+    """The valid values of a label: numbers from 0 to `highest`, and `padding`.
+
+    Args:
+        highest: the largest value.
+        is_index: the label is the index of a class, so that only whole numbers are valid.
+        padding: a further valid value; None for none.
+    """
+
+    highest: int
+    is_index: bool = True
+    padding: int | None = None
+
+    def __str__(self) -> str:
+        """Return the valid values in words."""
+        text = f"0 to {self.highest}"
+        return text if self.padding is None else f"{text}, or {self.padding} for padding"
+
+
 @frozen(kw_only=True)
 class EstimatorSpec:
     """A network, and pure functions of (features, labels, outputs) to train and use it.
@@ -47,6 +67,8 @@ class EstimatorSpec:
         loss_fn: converts (features, labels, outputs) to a scalar, or to scalars by name that are
             summed. The estimator adds the penalties of regularizers.
         optimizer: updates the trainable variables of the network.
+        label_ranges: the valid values of labels, by the label's name. Training and evaluation stop
+            at others, and name the example.
         metrics: Keras metrics by name.
         update_metrics: updates each metric with (features, labels, outputs).
         predict_fn: converts (features, outputs) to predictions by name.
@@ -61,6 +83,7 @@ class EstimatorSpec:
     network: keras.Model
     loss_fn: Callable[[Features, Labels, Nested], Tensor | Mapping[str, Tensor]] | None = None
     optimizer: Optimizer = None
+    label_ranges: Mapping[str, LabelRange] = field(factory=dict)
     metrics: Mapping[str, Metric] = field(factory=dict)
     update_metrics: Callable[[Features, Labels, Nested], None] = _no_update
     predict_fn: Callable[[Features, Nested], Mapping[str, Nested]] = _outputs_by_name
@@ -80,6 +103,11 @@ class EstimatorSpec:
         return False
 
     @property
+    def evaluation_metrics(self) -> tuple[str, ...]:
+        """The names of the metrics of an evaluation; one with several values has further ones."""
+        return ("loss", *self.metrics)
+
+    @property
     def has_schedule(self) -> bool:
         """Whether the optimizer's learning rate follows a schedule, so that it cannot be set."""
         return follows_schedule(self.optimizer)
@@ -89,5 +117,6 @@ def follows_schedule(optimizer: Optimizer) -> bool:
     """Return whether an optimizer's learning rate follows a schedule, so that it cannot be set."""
     import keras
 
-    rate = getattr(optimizer, "_learning_rate", None)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of Keras's LossScaleOptimizer
+    rate = getattr(inner, "_learning_rate", None)
     return isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, cast
@@ -10,10 +11,11 @@ from attrs import evolve, field, frozen
 
 from plx_core import types
 from plx_core.annotations import GraphFn, Layer, Of
-from plx_core.components.component import Component, parameter_names
+from plx_core.components.component import Component, explaining, parameter_names
 from plx_core.components.graph_keys import INBOUND
-from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean, reason_of
+from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
 from plx_core.networks.fitted_layers import require_fitted
+from plx_core.networks.layer_trials import active_trial
 from plx_core.plugins.registry import snake_case
 from plx_core.types import Features, Labels, Nested, Tensor
 
@@ -91,6 +93,9 @@ class Graph:
             if placed.inbound:
                 sources = [_look_up(tensors, name, f"{path}.{INBOUND}") for name in placed.inbound]
                 current = _one_or_list(sources)
+            trial = active_trial()
+            if trial is not None and placed.again is not None:
+                layer = trial.prepare(layer, _arguments(layer, current), placed.again)
             current = _call(layer, current, placed.item)
             if placed.name in tensors:
                 raise _error(
@@ -115,12 +120,14 @@ class PlacedLayer:
         layer: the layer.
         name: its name in the graph.
         inbound: the names of its inputs; empty if it reads the layer before it.
+        again: builds the same layer again; None for a layer that was passed in Python.
     """
 
     item: Component | types.Layer
     layer: types.Layer
     name: str
     inbound: list[str]
+    again: Callable[[], types.Layer] | None = None
 
 
 class SubGraph:
@@ -257,7 +264,8 @@ def _place(
         return PlacedLayer(item, item, item.name, [])
     params = dict(item.params)
     inbound = _names(params.pop(INBOUND, None))
-    layer = evolve(item, params=params).build(mode=mode)
+    again = functools.partial(evolve(item, params=params).build, mode=mode)
+    layer = again()
     # Keras counts names over the whole process. A variable's name must depend on its graph only.
     name = params.get("name") or _unique(snake_case(item.name.rpartition("/")[2]), counts)
     if hasattr(layer, "name"):
@@ -266,20 +274,32 @@ def _place(
         require_fitted(layer)
     except ComponentError as error:
         raise _error(item, str(error)) from error
-    return PlacedLayer(item, layer, name, inbound)
+    return PlacedLayer(item, layer, name, inbound, again)
 
 
 def _call(
     layer: types.Layer, source: Tensor | list[Tensor], item: Component | types.Layer
 ) -> Nested:
-    try:
-        return layer(*_arguments(layer, source))
-    except (TypeError, ValueError) as error:
-        shapes = ", ".join(
-            f"{_origin(tensor)} of shape {tuple(tensor.shape)}" for tensor in _as_list(source)
-        )
-        message = f"layer {layer.name} cannot take {shapes}: {reason_of(error)}"
-        raise _error(item, message) from error
+    name = getattr(layer, "name", type(layer).__name__)
+    inputs = ", ".join(map(_describe, _as_list(source)))
+    component = item if isinstance(item, Component) else None
+    trial = active_trial()
+    with explaining(component, f"layer {name} cannot take {inputs}: ", _remedy(source)):
+        if trial is None:
+            return layer(*_arguments(layer, source))
+        with trial.scope():
+            outputs = layer(*_arguments(layer, source))
+            trial.trace(layer, _arguments(layer, source))
+        return outputs
+
+
+def _remedy(source: Nested) -> str:
+    """Return what may help a layer that cannot take its inputs."""
+    if isinstance(source, list):
+        return "; if it takes one input, put a Concatenate layer before it"
+    if str(getattr(source, "dtype", "")).startswith(("int", "uint")):
+        return f"; its input is {source.dtype}: put a Rescaling or Cast layer before it"
+    return ""
 
 
 def _arguments(layer: types.Layer, source: Tensor | list[Tensor]) -> list[Nested]:
@@ -313,9 +333,12 @@ def _required_parameters(function: Callable[..., Any] | None) -> list[inspect.Pa
     ]
 
 
-def _origin(tensor: Tensor) -> str:
+def _describe(tensor: Nested) -> str:
+    if not hasattr(tensor, "shape"):
+        return f"a {type(tensor).__name__}"
     history = getattr(tensor, "_keras_history", None)
-    return history.operation.name if history else getattr(tensor, "name", "a tensor")
+    name = history.operation.name if history else getattr(tensor, "name", "a tensor")
+    return f"{name} of shape {tuple(tensor.shape)}"
 
 
 def _error(item: Component | types.Layer, message: str) -> ConfigError:

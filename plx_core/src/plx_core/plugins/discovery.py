@@ -2,19 +2,21 @@
 
 import importlib
 import importlib.util
+import inspect
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import importlib_metadata
 import pluggy
 from attrs import define, evolve, field, frozen
 
 from plx_core import hookspecs
-from plx_core.errors import PluginError, did_you_mean
+from plx_core.errors import PluginError, did_you_mean, reason_of
 
 GROUP = "plx"
 DISABLE_VARIABLE = "PLX_DISABLE_PLUGINS"
@@ -78,9 +80,18 @@ class Plugins:
                 f"{plugin.origin}; uninstall one, or name it in {DISABLE_VARIABLE}"
             )
         error = _fault(module, self.manager)
-        self.plugins[plugin.name] = evolve(plugin, error=error)
         if not error:
-            self.manager.register(module, plugin.name)
+            try:
+                self.manager.register(module, plugin.name)
+            except (pluggy.PluginValidationError, ValueError) as fault:
+                error = f"cannot be registered: {reason_of(fault)}"
+        self.plugins[plugin.name] = evolve(plugin, error=error)
+
+    def hooks_of(self, name: str) -> set[str]:
+        """Return the names of the hooks that a plug-in implements."""
+        module = self.manager.get_plugin(name)
+        callers = None if module is None else self.manager.get_hookcallers(module)
+        return {caller.name for caller in callers or ()}
 
     def mark_broken(self, name: str, error: str) -> None:
         """Record an error that occurred after the import, such as a hook that raises."""
@@ -129,7 +140,7 @@ def add_module(plugins: Plugins, source: str) -> None:
         return
     try:
         module = _import_file(Path(source)) if _is_file(source) else importlib.import_module(source)
-    except Exception as error:  # the import runs foreign code, which may raise anything
+    except (Exception, SystemExit) as error:  # the import runs foreign code
         raise PluginError(f"plug-in {source} cannot be imported: {_describe(error)}") from error
     plugins.add(Plugin(name, source), module)
     if plugins.plugins[name].error:
@@ -152,7 +163,7 @@ def _add_entry_point(plugins: Plugins, point: importlib_metadata.EntryPoint) -> 
         plugins.add(evolve(plugin, import_seconds=time.perf_counter() - start), module)
     except PluginError as error:
         plugins.plugins[f"{point.name} ({plugin.origin})"] = evolve(plugin, error=str(error))
-    except Exception as error:  # one broken plug-in must not affect the others
+    except (Exception, SystemExit) as error:  # one broken plug-in must not affect the others
         message = f"cannot be imported: {_describe(error)}"
         plugins.plugins[point.name] = evolve(plugin, error=message)
 
@@ -165,9 +176,31 @@ def _fault(module: ModuleType, manager: pluggy.PluginManager) -> str:
             f"{hookspecs.API_VERSION}: install versions of the two that match"
         )
     for name in dir(module):
-        if name not in HOOKS and manager.parse_hookimpl_opts(module, name) is not None:
+        is_hook = manager.parse_hookimpl_opts(module, name) is not None
+        if is_hook and name not in HOOKS:
             return f"has a hook that plx does not know, {name}{did_you_mean(name, HOOKS)}"
+        if is_hook and (arguments := _arguments(getattr(module, name))):
+            return f"has a hook with arguments, {name}({', '.join(arguments)}); a hook takes none"
+        if not is_hook and name in HOOKS and _is_own(getattr(module, name), module):
+            return (
+                f"has a function {name} that plx does not call; write @hookimpl above it "
+                "(from plx_core import hookimpl)"
+            )
     return ""
+
+
+def _arguments(hook: Callable[..., Any]) -> list[str]:
+    """Return the arguments that a hook requires."""
+    return [
+        parameter.name
+        for parameter in inspect.signature(hook).parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+
+
+def _is_own(value: object, module: ModuleType) -> bool:
+    return inspect.isfunction(value) and value.__module__ == module.__name__
 
 
 def _is_file(source: str) -> bool:

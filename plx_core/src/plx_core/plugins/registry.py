@@ -9,7 +9,7 @@ from attrs import define, evolve, field, frozen
 
 from plx_core.errors import AmbiguousComponent, PluginError, UnknownComponent, did_you_mean
 from plx_core.hookspecs import KINDS, Factory
-from plx_core.plugins.discovery import Plugin, Plugins
+from plx_core.plugins.discovery import DISABLE_VARIABLE, HOOKS, Plugin, Plugins
 
 SINGULAR = (
     {kind: kind[:-1] for kind in KINDS}
@@ -23,6 +23,10 @@ INSTALL_HINTS = {
     "plx-pipelines": ("pipelines", "datasets"),
 }  # fmt: skip
 """The kinds that each of our own distributions offers, for users who installed only the core."""
+
+
+HOOKS_BY_KIND = frozenset({"provide_aliases", "provide_parameter_aliases", "provide_examples"})
+"""The hooks whose mapping has kinds as keys."""
 
 
 @frozen
@@ -46,6 +50,11 @@ class Entry:
         """The unambiguous name, `plugin/Name`."""
         return f"{self.plugin.name}/{self.name}"
 
+    @property
+    def label(self) -> str:
+        """The kind and the name, such as `layer Dense`."""
+        return f"{SINGULAR[self.kind]} {self.name}"
+
     def load(self) -> Factory:
         """Import the factory.
 
@@ -57,16 +66,15 @@ class Entry:
         module, _, attribute = self.target.partition(":")
         try:
             factory: Factory = getattr(importlib.import_module(module), attribute)
-        except Exception as error:  # the import runs foreign code: say whose
+        except (Exception, SystemExit) as error:  # the import runs foreign code: say whose
             raise PluginError(
-                f"{SINGULAR[self.kind]} {self.name} of plug-in {self.plugin.name} "
+                f"{self.label} of plug-in {self.plugin.name} "
                 f"({self.plugin.origin}) cannot be loaded from {self.target}: "
                 f"{type(error).__name__}: {error}"
             ) from error
         if not callable(factory):
             raise PluginError(
-                f"{SINGULAR[self.kind]} {self.name} of plug-in {self.plugin.name}: "
-                f"{self.target} is not callable"
+                f"{self.label} of plug-in {self.plugin.name}: {self.target} is not callable"
             )
         return factory
 
@@ -77,6 +85,7 @@ class Registry:
 
     plugins: Plugins
     _entries: dict[str, list[Entry]] = field(factory=dict, init=False)
+    _found: dict[tuple[str, str], Entry] = field(factory=dict, init=False)
     _aliases: dict[str, dict[str, dict[str, str]]] | None = field(default=None, init=False)
     _parameters: dict[str, Mapping[str, Mapping[str, Mapping[str, str]]]] | None = field(
         default=None, init=False
@@ -104,6 +113,11 @@ class Registry:
             UnknownComponent: no plug-in offers it.
             AmbiguousComponent: two plug-ins offer it.
         """
+        if (kind, name) not in self._found:
+            self._found[kind, name] = self._find(kind, name)
+        return self._found[kind, name]
+
+    def _find(self, kind: str, name: str) -> Entry:
         plugin, _, bare = name.rpartition("/")
         entries = _offered_by(plugin, self.entries(kind))
         folded = _fold(bare)
@@ -167,6 +181,31 @@ class Registry:
         """Return the sections that plug-ins add to experiment files, sorted by name."""
         return sorted(self._collect("sections"), key=lambda entry: (entry.name, entry.plugin.name))
 
+    def call_all_hooks(self) -> None:
+        """Call every hook once, so that `plugins.broken` has the plug-ins whose hooks fail."""
+        for hook in HOOKS:
+            for _ in self._call_hook(hook):
+                pass
+
+    def clashes(self) -> list[str]:
+        """Return a message for each name that several plug-ins offer."""
+        entries = [entry for kind in KINDS for entry in self.entries(kind)]
+        by_name: dict[tuple[str, str], list[Entry]] = {}
+        for entry in (*entries, *self._collect("commands")):
+            by_name.setdefault((entry.kind, entry.name), []).append(entry)
+        return [
+            _ambiguous(kind, name, group)
+            for (kind, name), group in by_name.items()
+            if len(group) > 1
+        ]
+
+    def command_groups(self) -> dict[str, list[Entry]]:
+        """Return all commands of plug-ins by their group; see `commands`."""
+        groups: dict[str, list[Entry]] = {}
+        for entry in self._collect("commands"):
+            groups.setdefault(entry.name.rpartition(" ")[0], []).append(entry)
+        return groups
+
     def aliases(self, entry: Entry) -> list[str]:
         """Return the aliases of a component."""
         aliases = self._aliases_of(entry)
@@ -216,7 +255,9 @@ class Registry:
                         "a hook returns a mapping of names, this one returned "
                         f"{type(mapping).__name__}"
                     )
-            except Exception as error:
+                if hook in HOOKS_BY_KIND:
+                    _check_kinds(mapping)
+            except (Exception, SystemExit) as error:  # foreign code
                 self.plugins.mark_broken(
                     plugin.name, f"{hook} failed: {type(error).__name__}: {error}"
                 )
@@ -246,6 +287,14 @@ class Registry:
         return f"there is no {SINGULAR[kind]} called {name}{hint} ({'; '.join(details)})"
 
 
+def _check_kinds(mapping: Mapping[str, object]) -> None:
+    for kind, names in mapping.items():
+        if kind not in KINDS:
+            raise ValueError(f"there is no kind {kind}{did_you_mean(kind, KINDS)}")
+        if not isinstance(names, Mapping):
+            raise TypeError(f"{kind} has {type(names).__name__}, not a mapping of names")
+
+
 def snake_case(name: str) -> str:
     """Return `max_pooling2d` for `MaxPooling2D`, as Keras does."""
     name = re.sub(r"\W+", "", name)
@@ -266,4 +315,7 @@ def _fold(name: str) -> str:
 
 def _ambiguous(kind: str, name: str, matches: list[Entry]) -> str:
     origins = " and ".join(f"{entry.qualified_name} ({entry.plugin.origin})" for entry in matches)
-    return f"{SINGULAR[kind]} {name} is offered by {origins}; write one of these in full"
+    remedy = "write one of these in full"
+    if kind != "commands":
+        remedy += f", or leave one out with {DISABLE_VARIABLE}={matches[-1].plugin.name}"
+    return f"{SINGULAR[kind]} {name} is offered by {origins}; {remedy}"

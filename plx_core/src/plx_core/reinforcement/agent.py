@@ -16,9 +16,10 @@ from plx_core.components.older_names import accept_older_names
 from plx_core.config.sections import EnvironmentConfig, RunConfig, WarmStartConfig
 from plx_core.data.input_fn import as_pipeline
 from plx_core.engine.evaluation_program import EvaluationProgram, prediction_rows
+from plx_core.engine.failures import reporting
 from plx_core.engine.loop import Goals
 from plx_core.engine.trainer import Trainer
-from plx_core.engine.variables import assign_variables
+from plx_core.engine.variables import assign_variables, weights_to_use
 from plx_core.engine.xla_trial import stored_result
 from plx_core.errors import ComponentError
 from plx_core.models.spec import EstimatorSpec
@@ -29,6 +30,7 @@ from plx_core.reinforcement.agent_spec import AgentSpec
 from plx_core.reinforcement.agent_state import AgentState
 from plx_core.reinforcement.episodes import evaluate_policy, play_greedily
 from plx_core.reinforcement.interfaces import Environment, Memory, Policy
+from plx_core.reinforcement.observation_statistics import follow
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes, State
 from plx_core.types import Features, InputFn, Labels, Space
@@ -72,9 +74,7 @@ class Agent(Trainer):
         super().__init__(
             model_fn, model_dir, config, params, trackers=trackers, warm_start_from=warm_start_from
         )
-        self._memory = make("memories", memory, seed=self.config.seed)
-        if self._memory is not None and self._memory.seed is None:
-            self._memory.reseed(self.config.seed)
+        self._memory = None if memory is None else self._make_memory(memory)
         self._empty_memory: State | None = None
         self._training: AgentState | None = None
         self._acting: AgentState | None = None
@@ -86,7 +86,7 @@ class Agent(Trainer):
     @property
     def memory(self) -> Memory | None:
         """Where transitions are stored; None until the model has chosen."""
-        return self._memory  # type: ignore[no-any-return]
+        return self._memory
 
     @property
     def timestep(self) -> int:
@@ -257,8 +257,7 @@ class Agent(Trainer):
         if env is None:
             spec = self.call_model_fn(Modes.PREDICT, pipeline.element_spec[0], None)
         else:
-            env = make("environments", env, seed=EVALUATION_SEED, mode=Modes.PREDICT)
-            env.follow(state["environment"])
+            env = _following(env, state, Modes.PREDICT)
             spec, processing = self.build(Modes.PREDICT, env), env.processing_network()
             if processing is not None:
                 dataset = dataset.map(lambda features, labels: (processing(features), labels))
@@ -284,15 +283,15 @@ class Agent(Trainer):
 
         Raises:
             ComponentError: the folder exists.
+            RunFileError: it cannot be written; what has been written of it is removed.
         """
-        if Path(export_dir).exists():
-            raise ComponentError(f"{export_dir} exists; an export does not overwrite")
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
-        env = make("environments", env, seed=EVALUATION_SEED, mode=Modes.PREDICT)
-        env.follow(state["environment"])
+        env = _following(env, state, Modes.PREDICT)
         program = EvaluationProgram(self.build(Modes.PREDICT, env))
         program.restore(state)
-        program.export(Path(export_dir), format, env.processing_network())
+        observations = features_of(env.observation_space)
+        with self._new_export(export_dir) as target:
+            program.export(target, format, observations, env.processing_network())
         return Path(export_dir)
 
     def try_out(
@@ -339,14 +338,11 @@ class Agent(Trainer):
             seed: the seed of the environment.
         """
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
-        env = make("environments", env, seed=seed, mode=Modes.EVAL)
-        env.follow(state["environment"])
+        env = _following(env, state, Modes.EVAL, seed)
         if self._evaluation is None:
             self._evaluation = self.build(Modes.EVAL, env)
         spec = self._evaluation
-        assign_variables(
-            variables_by_name(spec.network), state["program"]["variables"], "variables"
-        )
+        assign_variables(variables_by_name(spec.network), weights_to_use(state), "variables")
         spec.policy.refresh()
         return env, spec.policy
 
@@ -394,6 +390,13 @@ class Agent(Trainer):
         self.run_directory.forget_after(training.global_step)
         return training
 
+    def _make_memory(self, memory: MemoryLike) -> Memory:
+        """Return a memory that is seeded, by the agent if not by itself."""
+        made: Memory = make("memories", memory, seed=self.config.seed)
+        if made.seed is None:
+            made.reseed(self.config.seed)
+        return made
+
     def _new_training(self, env: Environment) -> AgentState:
         spec = self.build(Modes.TRAIN, env)
         if self._memory is None:
@@ -401,7 +404,7 @@ class Agent(Trainer):
                 raise ComponentError(
                     "the model names no memory of its own; give the agent one", about="agent.memory"
                 )
-            self._memory = make("memories", spec.memory, seed=self.config.seed)
+            self._memory = self._make_memory(spec.memory)
         training = AgentState(env, spec, self._memory)
         training.check()
         xla = stored_result(self.model_dir) if self.config.xla == "auto" else self.config.xla
@@ -418,7 +421,8 @@ class Agent(Trainer):
         before = env.state() if borrowed else {}
         restored, policy = self.restored(env, checkpoint_path, seed)
         try:
-            return evaluate_policy(restored, policy, episodes, seed)
+            with reporting("the evaluation"):
+                return evaluate_policy(restored, policy, episodes, seed)
         finally:
             if borrowed:
                 borrowed.give_back(before, self.config.seed)
@@ -432,6 +436,15 @@ class PGAgent(Agent):
 
 class TRPOAgent(Agent):
     """polyaxon-lib's name of an agent that learns by trust-region steps."""
+
+
+def _following(
+    env: EnvironmentLike, checkpoint: State, mode: str, seed: int = EVALUATION_SEED
+) -> Environment:
+    """Return an environment that observes as the one that a checkpoint was trained in."""
+    environment: Environment = make("environments", env, seed=seed, mode=mode)
+    follow(environment, checkpoint)
+    return environment
 
 
 def _goal(now: int, more: int | None, total: int | None) -> int | None:

@@ -124,7 +124,7 @@ class AgentLoop(TrainingLoop):
         if training.rest:
             self._update(training.rest)
         elif pretraining > 0:
-            self._update(training.memory.sample(min(PRETRAINING_BLOCK, pretraining)))
+            self._update(training.sample(min(PRETRAINING_BLOCK, pretraining)))
         elif self._on_policy and training.fused is not None:
             self._advance_fused()
         else:
@@ -152,7 +152,7 @@ class AgentLoop(TrainingLoop):
         step = training.env.step(actions)
         self._remember(actions, step)
         training.timestep += training.env.num_envs if step.valid is None else int(step.valid.sum())
-        training.observations, training.masks = step.observations, step.action_masks
+        training.observe(step.observations, step.action_masks)
         episodes = training.episodes.add(step)
         if episodes:
             policy.restart(step.ended)
@@ -161,7 +161,7 @@ class AgentLoop(TrainingLoop):
 
     def _remember(self, actions: np.ndarray, step: Step) -> None:
         training = self.training
-        transition = step.transition(training.observations, actions, training.masks)
+        transition = training.transition(actions, step)
         if self._on_policy:
             # An auto-reset is stored too, masked out, so that the rows of a batch stay aligned.
             transition["valid"] = self._all_valid if step.valid is None else step.valid
@@ -177,7 +177,7 @@ class AgentLoop(TrainingLoop):
         training, memory = self.training, self.training.memory
         count = 1 if self._on_policy else self._schedule.due(before, training.timestep)
         if count > 0 and memory.can_sample():
-            self._update(memory.sample(count))
+            self._update(training.sample(count))
 
     def _update(self, batches: Batch) -> None:
         """Make an update for each batch; keep those beyond the last step for later."""
@@ -212,8 +212,7 @@ class AgentLoop(TrainingLoop):
             "global_timestep": training.timestep,
             "global_step": training.global_step,
         }
-        for callback in self.callbacks:
-            callback.on_episode(self.trainer, counted)
+        self._tell("on_episode", self.trainer, counted)
 
     def _metrics(self, *, reset: bool) -> dict[str, float]:
         """Return the means since the last log, what the policy reports, and the counters."""

@@ -6,6 +6,7 @@ from attrs import frozen
 
 from plx_core.annotations import MemoryLike
 from plx_core.models.spec import EstimatorSpec
+from plx_core.reinforcement.episodes import EVALUATION_METRICS
 from plx_core.reinforcement.interfaces import Learner, Policy
 
 
@@ -32,6 +33,11 @@ class AgentSpec(EstimatorSpec):
     def is_agent(self) -> bool:
         """Whether an agent runs this specification."""
         return True
+
+    @property
+    def evaluation_metrics(self) -> tuple[str, ...]:
+        """The names of the metrics of an evaluation, which plays episodes."""
+        return EVALUATION_METRICS
 
     @property
     def has_schedule(self) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from plx_core.callbacks.callback import Callback
 from plx_core.config.sections import WarmStartConfig
@@ -26,6 +29,7 @@ from plx_core.reinforcement.interfaces import (
     Step,
     UpdateResult,
 )
+from plx_core.reinforcement.observation_statistics import follow
 from plx_core.state import State
 from plx_core.types import Array, Batch, Observations
 
@@ -81,6 +85,8 @@ class AgentState:
         self.timestep = 0
         self.observations: Observations = None
         self.masks: Array | None = None
+        self.unnormalized: Observations = None
+        """The observations as a replay memory stores them, where statistics normalise them."""
         self.trial: Path | None = None
         """The run directory if a trial of XLA is due before the first update, or else None."""
         self.rest: Batch = {}
@@ -92,6 +98,15 @@ class AgentState:
     def fused(self) -> FusedProgram | None:
         """The program that acts and learns, where the environment and the learner allow it."""
         return self.learner.fuse(self.env, self.memory.batch_size)
+
+    @property
+    def normalizes_samples(self) -> bool:
+        """Whether observations are stored as they were before running statistics.
+
+        A replay memory holds observations of a time when the statistics were others. A rollout
+        holds what its policy acted on.
+        """
+        return not self.spec.on_policy and bool(self.env.observation_statistics)
 
     def check(self) -> None:
         """Raise a `ComponentError` where the memory does not fit the model or the environments."""
@@ -110,6 +125,41 @@ class AgentState:
                 about="agent.memory",
             )
         self.learner.check(memory)
+
+    def observe(self, observations: Observations, masks: Array | None) -> None:
+        """Set the observations and masks to act on next."""
+        self.observations, self.masks = observations, masks
+        if self.normalizes_samples:
+            self.unnormalized = self.env.unnormalized[0]
+
+    def transition(self, actions: Array, step: Step) -> dict[str, Observations]:
+        """Return what a memory stores of a step, before `observe` is called with its result."""
+        transition = step.transition(self.observations, actions, self.masks)
+        if self.normalizes_samples:
+            transition["state"] = self.unnormalized
+            transition["next_state"] = self.env.unnormalized[1]
+        return transition
+
+    def sample(self, count: int) -> Batch:
+        """Draw batches from the memory, with observations normalised by the statistics of now."""
+        batches = self.memory.sample(count)
+        if not self.normalizes_samples:
+            return batches
+        is_own = ~batches["demonstration"] if "demonstration" in batches else None
+        return {
+            **batches,
+            **{name: self._normalized(batches[name], is_own) for name in ("state", "next_state")},
+        }
+
+    def _normalized(self, observations: Observations, is_own: Array | None) -> Observations:
+        """Normalise sampled observations, [K, B, …], but for demonstrations."""
+        if isinstance(observations, Mapping):
+            rows = {name: _as_rows(part) for name, part in observations.items()}
+            normalized = self.env.normalize(rows)
+            return {
+                name: _like(part, normalized[name], is_own) for name, part in observations.items()
+            }
+        return _like(observations, self.env.normalize(_as_rows(observations)), is_own)
 
     def learn(self, batches: Batch) -> UpdateResult:
         """Make one update for each batch."""
@@ -159,12 +209,25 @@ class AgentState:
 
     def begin(self, seed: int) -> None:
         """Reset the environments for the first time."""
-        self.observations = self.env.reset(seed=seed if self.env.seed is None else self.env.seed)
-        self.masks = self.env.action_masks
+        observations = self.env.reset(seed=seed if self.env.seed is None else self.env.seed)
+        self.observe(observations, self.env.action_masks)
 
     def warm_start(self, source: WarmStartConfig) -> None:
-        """Load the weights of another run."""
-        warm_start(variables_by_name(self.spec.network), source)
+        """Load the weights of another run and, with all of them, its environments' statistics.
+
+        Raises:
+            ComponentError: the environments have other observation statistics.
+        """
+        variables = variables_by_name(self.spec.network)
+        content = warm_start(variables, source)
+        if "environment" in content:  # a run of an agent
+            if all(re.fullmatch(source.variables, name) for name in variables):
+                follow(self.env, content, freeze=False)
+            elif content.get("observation_statistics"):
+                logger.warning(
+                    "the statistics of observations start afresh, as some variables do: %s",
+                    ", ".join(content["observation_statistics"]),
+                )
         self.learner.begin_from_weights()
         self.spec.policy.refresh()
 
@@ -175,8 +238,10 @@ class AgentState:
             "policy": self.spec.policy.state(),
             "memory": self.memory.state(),
             "environment": self.env.state(),
+            "observation_statistics": list(self.env.observation_statistics),
             "observations": self.observations,
             "masks": self.masks,
+            "unnormalized": self.unnormalized,
             "rest": self.rest,
             "episodes": self.episodes.state(),
             "means": self.means.state(),
@@ -221,9 +286,11 @@ class AgentState:
         self.rest = state["rest"]
         restore_callbacks(callbacks, state)
         if is_new_env:
+            follow(self.env, state, freeze=False)
             self._restart(seed)
         else:
             self.observations, self.masks = state["observations"], state["masks"]
+            self.unnormalized = state["unnormalized"]
             with _named_in_errors("environment"):
                 self.give_back(state["environment"], seed)
 
@@ -239,10 +306,21 @@ class AgentState:
                 "the environments start new episodes: their state cannot be restored (%s)",
                 self.env.inexact_because,
             )
-        self.observations = self.env.reset(seed=seed + self.timestep)
-        self.masks = self.env.action_masks
+        self.observe(self.env.reset(seed=seed + self.timestep), self.env.action_masks)
         self.memory.interrupt()
         self.episodes.interrupt()
+
+
+def _as_rows(part: Array) -> Array:
+    return part.reshape(-1, *part.shape[2:])
+
+
+def _like(part: Array, rows: Array, is_own: Array | None) -> Array:
+    """Return rows in the shape of samples [K, B, …]; samples that are not own stay as they are."""
+    normalized = rows.reshape(part.shape)
+    if is_own is None:
+        return normalized
+    return np.where(is_own.reshape(*is_own.shape, *[1] * (part.ndim - 2)), normalized, part)
 
 
 @contextmanager

@@ -108,6 +108,17 @@ def play_greedily(
         observations, masks = step.observations, step.action_masks
 
 
+EVALUATION_METRICS = (
+    "episode_return",
+    "episode_return_std",
+    "episode_return_min",
+    "episode_return_max",
+    "episode_length",
+    "episodes",
+)
+"""The names of what `evaluate_policy` returns."""
+
+
 def evaluate_policy(env: Environment, policy: Policy, episodes: int, seed: int) -> dict[str, float]:
     """Play greedy episodes and summarise them; the arguments are those of `play_greedily`.
 

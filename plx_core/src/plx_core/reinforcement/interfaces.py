@@ -132,8 +132,37 @@ class Environment(Stateful):
     def step(self, actions: Array) -> Step:
         """Take one action in each environment: int [N] or float [N, …]."""
 
-    def follow(self, training: State) -> None:
-        """Take over the observation statistics of a training environment, and freeze them."""
+    @property
+    def observation_statistics(self) -> Sequence[str]:
+        """What changes observations by running statistics, in order, each with its parameters.
+
+        A policy acts only in environments where this is the same as in training.
+        """
+        return ()
+
+    @property
+    def unnormalized(self) -> tuple[Observations, Observations]:
+        """The latest observations and final observations, before `normalize`.
+
+        Read only where there are `observation_statistics`; after a reset the two are the same.
+        """
+        raise NotImplementedError
+
+    def normalize(self, observations: Observations) -> Observations:
+        """Return observations of any number of rows, as `step` returns them now.
+
+        Args:
+            observations: as `unnormalized` has them. The statistics do not change.
+        """
+        return observations
+
+    def follow(self, training: State, *, freeze: bool = True) -> None:
+        """Take over the statistics of a training environment's state.
+
+        Args:
+            training: the state; its environments may be of another number.
+            freeze: whether to leave the statistics unchanged from now on, as in an evaluation.
+        """
 
     def processing_network(self) -> Network | None:
         """Return the processing of raw observations as a network, or None.

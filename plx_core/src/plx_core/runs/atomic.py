@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_LEFTOVER = re.compile(r"^\..+-[0-9a-f]{8}$")
 
 
 @contextmanager
@@ -16,7 +19,8 @@ def write_aside(path: Path) -> Iterator[Path]:
 
     A file is flushed to disk before the rename, so that after a crash `path` has either its old
     content or all of the new content. A folder can only replace an empty folder. If the body
-    raises, the temporary file or folder is removed and `path` is unchanged.
+    raises, the temporary file or folder is removed and `path` is unchanged. A process that is
+    killed leaves it behind; `sweep` removes it.
 
     Args:
         path: where the file or folder appears. Its parent must exist.
@@ -25,18 +29,33 @@ def write_aside(path: Path) -> Iterator[Path]:
         >>> with write_aside(Path("runs/a/notes.txt")) as aside:            # doctest: +SKIP
         ...     aside.write_text("done")
     """
-    aside = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    aside = hidden(path)
     try:
         yield aside
         if aside.is_file():
             sync(aside)
         aside.replace(path)
     except BaseException:
-        if aside.is_dir():
-            shutil.rmtree(aside, ignore_errors=True)
-        else:
-            aside.unlink(missing_ok=True)
+        with suppress(OSError):  # the first error is the one to report
+            _remove(aside)
         raise
+
+
+def hidden(path: Path) -> Path:
+    """Return a new hidden name beside a path, which `sweep` removes."""
+    return path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what processes that were killed have left under hidden names in a folder.
+
+    What cannot be removed stays: it is in nobody's way.
+    """
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if _LEFTOVER.match(path.name):
+                with suppress(OSError):
+                    _remove(path)
 
 
 def sync(path: Path) -> None:
@@ -46,3 +65,10 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

@@ -2,35 +2,36 @@
 
 A checkpoint is a folder `checkpoints/000001000` with `state.json` (numbers, strings and the
 structure of the state), `state.safetensors` (its arrays) and `manifest.json` (size and SHA-256 of
-the other two). A torn checkpoint is skipped but not deleted.
+the other two). A torn checkpoint is skipped but not deleted. A step that is saved again appears as
+`000001000.new` before the older checkpoint is put away, so that there always is a whole one.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
 import os
 import re
-import secrets
-import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 from attrs import define, field
 
-from plx_core.errors import CheckpointError
-from plx_core.runs.atomic import sync, write_aside
+from plx_core.errors import CheckpointError, RunFileError
+from plx_core.runs.atomic import hidden, sweep, sync, write_aside
 from plx_core.state import State
 
 logger = logging.getLogger(__name__)
 
 STATE, ARRAYS, MANIFEST = "state.json", "state.safetensors", "manifest.json"
 FORMAT = 1
-NAME = re.compile(r"^\d{9,}$")
+NAME = re.compile(r"^(\d{9,})(\.new)?$")
 ARRAY_KEY = "$array"
 DTYPES = frozenset(
     (
@@ -49,6 +50,8 @@ DTYPES = frozenset(
         "complex64",
     )
 )
+DEFECTS = frozenset((errno.EIO, errno.EISDIR, errno.ENOTDIR))
+"""The errors of reading a checkpoint that make it a torn one; others may be gone the next time."""
 FOREVER = 10_000.0
 """A number of hours that means never, as in `tf.estimator`."""
 
@@ -64,11 +67,13 @@ class Checkpoints:
         directory: the folder of the checkpoints.
         keep_max: how many of the newest to keep; None keeps all.
         keep_every_n_hours: besides those, keep one checkpoint per this many hours.
+        best: returns a checkpoint to keep besides those, or None.
     """
 
     directory: Path = field(converter=Path)
     keep_max: int | None = 5
     keep_every_n_hours: float = FOREVER
+    best: Callable[[], Path | None] = field(default=lambda: None, eq=False)
     _is_whole: dict[Path, bool] = field(factory=dict, init=False)
 
     def save(self, step: int, state: State) -> Path:
@@ -84,12 +89,14 @@ class Checkpoints:
         target = self.directory / f"{step:09d}"
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            with write_aside(target) as aside:
+            self._settle()
+            is_free = not target.exists()
+            with write_aside(target if is_free else _successor(target)) as aside:
                 _write(aside, step, state)
-                if target.exists():  # the same step again, after a rollback
-                    target.rename(self._name_for_replaced(target))
+            self._settle()
             sync(self.directory)
         except OSError as error:
+            self._is_whole.clear()
             raise CheckpointError(
                 f"cannot write checkpoint {target}: {error.strerror or error}; earlier checkpoints "
                 "are untouched"
@@ -100,44 +107,75 @@ class Checkpoints:
 
     def paths(self) -> list[Path]:
         """Return the checkpoints, oldest first, including torn ones."""
-        if not self.directory.is_dir():
+        try:
+            paths = [path for path in self.directory.iterdir() if NAME.match(path.name)]
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        paths = [path for path in self.directory.iterdir() if NAME.match(path.name)]
-        return sorted(paths, key=step_of)
+        except OSError as error:
+            raise CheckpointError(
+                f"the checkpoints in {self.directory} cannot be listed: {error.strerror}"
+            ) from error
+        return sorted(paths, key=lambda path: (step_of(path), path.name))
+
+    def path_of(self, step: int) -> Path:
+        """Return the checkpoint of a step; the path it would have if there is none."""
+        target = self.directory / f"{step:09d}"
+        successor = _successor(target)
+        return successor if successor.exists() else target
 
     def latest(self) -> Path | None:
         """Return the newest whole checkpoint; skip torn ones with a warning."""
-        for path in reversed(self.paths()):
-            if path not in self._is_whole:
-                fault = verify(path)
-                self._is_whole[path] = not fault
-                if fault:
-                    logger.warning("checkpoint %s is not whole and is skipped: %s", path, fault)
-            if self._is_whole[path]:
-                return path
-        return None
+        return next((path for path in reversed(self.paths()) if self.is_whole(path)), None)
 
-    def _name_for_replaced(self, target: Path) -> Path:
-        """Return a hidden name, which `_prune` deletes, or a visible name if the target is torn."""
-        token = secrets.token_hex(4)
-        if verify(target):
-            return target.with_name(f"{target.name}.torn-{token}")
-        return target.with_name(f".{target.name}-old-{token}")
+    def is_whole(self, path: Path) -> bool:
+        """Return whether a checkpoint is whole; warn of one that is not, once."""
+        if path not in self._is_whole:
+            fault = verify(path)
+            self._is_whole[path] = not fault
+            if fault:
+                logger.warning("checkpoint %s is not whole and is skipped: %s", path, fault)
+        return self._is_whole[path]
+
+    def _settle(self) -> None:
+        """Let the checkpoints that were saved again take the places of the older ones.
+
+        At each moment, one of the two is visible: a crash or an error loses neither. An older one
+        that is torn stays visible under another name.
+        """
+        for successor in self.paths():
+            target = successor.with_name(successor.name.removesuffix(".new"))
+            if successor == target:
+                continue
+            if target.exists():
+                put_away = hidden(target)
+                if verify(target):
+                    token = put_away.name.rpartition("-")[2]
+                    put_away = target.with_name(f"{target.name}.torn-{token}")
+                target.rename(put_away)
+            successor.replace(target)
+            self._is_whole.pop(successor, None)
+            self._is_whole.pop(target, None)
 
     def _prune(self) -> None:
-        for leftover in self.directory.glob(".*-*"):
-            shutil.rmtree(leftover, ignore_errors=True)
         # Verifies the newest: torn checkpoints are left for the user and not counted.
         self.latest()
         paths = [path for path in self.paths() if self._is_whole.get(path, True)]
+        surplus = paths[: -self.keep_max] if self.keep_max is not None else []
+        best = self.best() if surplus else None
         last_time = -float("inf")
-        for path in paths[: -self.keep_max] if self.keep_max is not None else []:
+        for path in surplus:
             written = _time_of(path)
             is_due = written - last_time >= self.keep_every_n_hours * 3600
             if self.keep_every_n_hours < FOREVER and is_due:
                 last_time = written
-            else:
-                shutil.rmtree(path, ignore_errors=True)
+            elif path != best:
+                with suppress(OSError):
+                    path.rename(hidden(path))  # a crash amid its removal leaves no torn one
+        sweep(self.directory)
+
+
+def _successor(target: Path) -> Path:
+    return target.with_name(f"{target.name}.new")
 
 
 def step_of(path: Path) -> int:
@@ -146,11 +184,12 @@ def step_of(path: Path) -> int:
     Raises:
         CheckpointError: the path is not a checkpoint's.
     """
-    if not NAME.match(path.name):
+    match = NAME.match(path.name)
+    if match is None:
         raise CheckpointError(
             f"{path} is not a checkpoint; a checkpoint is a folder such as checkpoints/000001000"
         )
-    return int(path.name)
+    return int(match[1])
 
 
 def verify(path: Path) -> str:
@@ -187,6 +226,7 @@ def _read(path: Path) -> dict[str, bytes]:
 
     Raises:
         CheckpointError: a file is missing or corrupt.
+        RunFileError: a file cannot be read for another reason, which does not make it torn.
     """
     files = {}
     try:
@@ -201,7 +241,11 @@ def _read(path: Path) -> dict[str, bytes]:
             files[name] = content
     except FileNotFoundError as error:
         raise CheckpointError(f"there is no {Path(error.filename).name}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except OSError as error:
+        if error.errno not in DEFECTS:
+            raise RunFileError(f"{error.filename} cannot be read: {error.strerror}") from error
+        raise CheckpointError(f"{error.filename} is corrupt: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
         message = f"its manifest is corrupt: {type(error).__name__}: {error}"
         raise CheckpointError(message) from error
     return files

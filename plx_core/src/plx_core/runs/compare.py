@@ -6,12 +6,11 @@ import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import yaml
 from attrs import frozen
 
 from plx_core.errors import RunDirectoryError
 from plx_core.runs.plot import figure_with_plots
-from plx_core.runs.run_directory import METRICS, RESOLVED, RunDirectory
+from plx_core.runs.run_directory import METRICS, RunDirectory
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 CURVE_WIDTH = 40
@@ -83,7 +82,7 @@ def compare(first: Path, second: Path) -> Comparison:
         RunDirectoryError: a folder is not a run directory.
     """
     runs = [read_run(first), read_run(second)]
-    configs = [_flatten(_resolved(run.path)) for run in runs]
+    configs = [_flatten(RunDirectory(run.path).read_resolved() or {}) for run in runs]
     paths = dict.fromkeys([*configs[0], *configs[1]])
     config = [
         (path, configs[0].get(path), configs[1].get(path))
@@ -153,11 +152,6 @@ def sparkline(values: Sequence[float], low: float, high: float, width: int = CUR
         height = int((mean - low) / span * len(BLOCKS))
         blocks.append(BLOCKS[min(height, len(BLOCKS) - 1)])
     return "".join(blocks)
-
-
-def _resolved(path: Path) -> object:
-    file = path / RESOLVED
-    return yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
 def _flatten(value: object, path: str = "") -> dict[str, object]:

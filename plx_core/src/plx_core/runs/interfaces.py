@@ -10,11 +10,18 @@ from typing import TYPE_CHECKING
 from plx_core.types import Array, Source
 
 if TYPE_CHECKING:
+    from plx_core.models.spec import EstimatorSpec
     from plx_core.runs.run import Run
 
 
 class Exporter(ABC):
     """Writes a model after an evaluation; earlier exports are found in its folder."""
+
+    def check(self, spec: EstimatorSpec) -> None:
+        """Raise a `ComponentError` where the specification lacks what this exporter needs.
+
+        Called by `plx check` and before training.
+        """
 
     @abstractmethod
     def export(
@@ -33,7 +40,7 @@ class Exporter(ABC):
             source: the `input_fn` or environment with the features that the exported model takes.
             step: the checkpoint's global step.
             metrics: the results of evaluating that checkpoint.
-            is_final: whether training has ended.
+            is_final: whether training has ended, with this checkpoint as its result.
 
         Returns:
             The path of the export, or None.

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from plx_core.errors import ComponentError
 from plx_core.runs.interfaces import Tracker
-from plx_core.runs.run_directory import MANIFEST, RESOLVED, write_text
+from plx_core.runs.run_directory import MANIFEST, RunDirectory, read_mapping, write_text
 from plx_core.types import Nested
 
 RUN = "mlflow.json"
@@ -78,8 +76,9 @@ class MLflowTracker(Tracker):
         """Return the ID of this directory's run, or of a new one."""
         if self._run is None:
             path = self._directory / RUN
-            if path.exists():
-                self._run = str(json.loads(path.read_text(encoding="utf-8"))["run_id"])
+            known = read_mapping(path) or {}
+            if "run_id" in known:
+                self._run = str(known["run_id"])
                 self._client.update_run(self._run, status="RUNNING")
             else:
                 self._run = self._create()
@@ -100,21 +99,14 @@ class MLflowTracker(Tracker):
         run = str(self._client.create_run(experiment, run_name=self._name).info.run_id)
         values = [
             Param(key, text[:MAX_CHARACTERS])
-            for key, text in _flat(_read(self._directory / RESOLVED))
+            for key, text in _flat(RunDirectory(self._directory).read_resolved())
         ]
         for start in range(0, len(values), MAX_PARAMETERS):
             self._client.log_batch(run, params=values[start : start + MAX_PARAMETERS])
-        commit = (_read(self._directory / MANIFEST) or {}).get("git_commit")
+        commit = (read_mapping(self._directory / MANIFEST) or {}).get("git_commit")
         if commit:
             self._client.set_tag(run, "mlflow.source.git.commit", commit)
         return run
-
-
-def _read(path: Path) -> Nested:
-    """Read a YAML or JSON file; None if there is none, as for an estimator created in Python."""
-    if not path.exists():
-        return None
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def _flat(value: Nested, path: str = "") -> list[tuple[str, str]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import json
+import logging
 import math
 import os
 import platform
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ import filelock
 import yaml
 from attrs import define, field
 
-from plx_core.errors import RunDirectoryError
-from plx_core.runs.atomic import write_aside
+from plx_core.errors import RunDirectoryError, RunFileError
+from plx_core.runs.atomic import sweep, write_aside
+from plx_core.runs.data_files import Records
+
+logger = logging.getLogger(__name__)
 
 CONFIG = "config.yml"
 RESOLVED = "resolved.yml"
@@ -36,6 +40,11 @@ class RunDirectory:
     """The folder of one run."""
 
     path: Path = field(converter=Path)
+    _lock: filelock.BaseFileLock = field(init=False, eq=False, repr=False)
+
+    @_lock.default
+    def _new_lock(self) -> filelock.BaseFileLock:
+        return filelock.FileLock(self.path / LOCK)
 
     @property
     def checkpoints(self) -> Path:
@@ -49,30 +58,34 @@ class RunDirectory:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the lock of the run. The operating system releases it when the process ends.
+        """Hold the lock of the run; it may be held already by the same thread and object.
+
+        The operating system releases it when the process ends. What a process that was killed has
+        left half-written is removed.
 
         Raises:
             RunDirectoryError: another process writes to this run, or the folder cannot be written.
         """
-        lock = filelock.FileLock(self.path / LOCK)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            lock.acquire(timeout=0)
+            self._lock.acquire(timeout=0)
         except filelock.Timeout:
             raise RunDirectoryError(
                 f"another process is writing to the run {self.path}{self._writer()}"
             ) from None
         except OSError as error:
-            raise RunDirectoryError(
-                f"the run directory {self.path} cannot be written: {error.strerror}"
-            ) from error
+            raise _cannot("written", self.path, error, "the run directory ") from error
         try:
-            writer = {"pid": os.getpid(), "host": socket.gethostname()}
-            write_text(self.path / WRITER, json.dumps(writer))
+            if self._lock.lock_counter == 1:
+                sweep(self.path)
+                writer = {"pid": os.getpid(), "host": socket.gethostname()}
+                write_text(self.path / WRITER, json.dumps(writer))
             yield
         finally:
-            (self.path / WRITER).unlink(missing_ok=True)
-            lock.release()
+            if self._lock.lock_counter == 1:
+                with suppress(OSError):  # it only says who holds the lock
+                    (self.path / WRITER).unlink(missing_ok=True)
+            self._lock.release()
 
     def append_metrics(
         self, step: int, split: str, metrics: Mapping[str, object], **extra: object
@@ -86,7 +99,7 @@ class RunDirectory:
             extra: further fields of the line.
 
         Raises:
-            RunDirectoryError: the file cannot be written.
+            RunFileError: the file cannot be written.
         """
         values = {name: as_json(value) for name, value in metrics.items()}
         line = json.dumps({"step": step, "split": split, "metrics": values, **extra}).encode()
@@ -98,29 +111,48 @@ class RunDirectory:
                     line = b"\n" + line
                 file.write(line + b"\n")
         except OSError as error:
-            raise RunDirectoryError(
-                f"{self.metrics} cannot be written: {error.strerror}"
-            ) from error
+            raise _cannot("written", self.metrics, error) from error
 
     def read_metrics(self) -> list[dict[str, Any]]:
-        """Return the lines of `metrics.jsonl` without those that a crash tore."""
-        if not self.metrics.exists():
+        """Return the lines of `metrics.jsonl` without those that are torn or otherwise odd.
+
+        Raises:
+            RunFileError: the file cannot be read.
+        """
+        try:
+            content = self.metrics.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
             return []
+        except OSError as error:
+            raise _cannot("read", self.metrics, error) from error
         lines = []
-        for text in self.metrics.read_text(encoding="utf-8", errors="replace").splitlines():
+        for text in content.splitlines():
             try:
                 line = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
-            if isinstance(line, dict) and {"step", "split", "metrics"} <= line.keys():
+            if _is_line(line):
                 lines.append(line)
         return lines
 
+    def evaluations(self) -> dict[int, dict[str, float]]:
+        """Return the metrics of each step's first evaluation, by name, with `global_step`.
+
+        The first one is the run's own, whatever has been evaluated by hand later.
+        """
+        return {
+            line["step"]: {name: float(value) for name, value in line["metrics"].items()}
+            | {"global_step": line["step"]}
+            for line in reversed(self.read_metrics())
+            if line["split"] == "eval"
+        }
+
     def forget_after(self, step: int) -> None:
         """Remove the metrics after a step; a run that resumes there writes them again."""
-        if self.metrics.exists():
-            lines = [line for line in self.read_metrics() if line["step"] <= step]
-            write_text(self.metrics, "".join(json.dumps(line) + "\n" for line in lines))
+        lines = self.read_metrics()
+        kept = [line for line in lines if line["step"] <= step]
+        if len(kept) < len(lines):
+            write_text(self.metrics, "".join(json.dumps(line) + "\n" for line in kept))
 
     def write_config(self, given: str, resolved: Mapping[str, Any]) -> None:
         """Write `config.yml` and `resolved.yml`.
@@ -146,14 +178,27 @@ class RunDirectory:
 
     def differences(self, resolved: Mapping[str, Any]) -> list[str]:
         """Return the paths of values that affect the weights and differ from the run's config."""
-        file = self.path / RESOLVED
-        if not file.exists():
-            return []
-        earlier = yaml.safe_load(file.read_text(encoding="utf-8"))
-        return _differences(_identity(earlier), _identity(resolved), "")
+        earlier = self.read_resolved()
+        return [] if earlier is None else _differences(_identity(earlier), _identity(resolved), "")
 
-    def write_manifest(self, seed: int, plugins: Mapping[str, str]) -> None:
-        """Write `manifest.json`: the versions, the git commit, the seed and the machine."""
+    def read_resolved(self) -> dict[str, Any] | None:
+        """Return the config with all defaults; None if there is none, or if it is corrupt.
+
+        Raises:
+            RunFileError: the file cannot be read.
+        """
+        return read_mapping(self.path / RESOLVED, yaml.safe_load)
+
+    def write_manifest(
+        self, seed: int, plugins: Mapping[str, str], data_files: Records | None = None
+    ) -> None:
+        """Write `manifest.json`: the versions, the git commit, the seed, the machine and the data.
+
+        Args:
+            seed: the seed of the run.
+            plugins: the versions of the plug-ins that it uses, by name.
+            data_files: what `describe_files` says of the data that it reads.
+        """
         from importlib_metadata import PackageNotFoundError, version
 
         def version_of(package: str) -> str:
@@ -178,14 +223,28 @@ class RunDirectory:
                 "processors": os.cpu_count(),
                 "host": socket.gethostname(),
             },
+            "data_files": data_files or {},
         }
         write_text(self.path / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+
+    def data_files(self) -> Records:
+        """Return what the manifest says of the data that has been read.
+
+        Raises:
+            RunFileError: the manifest cannot be read.
+        """
+        records = (read_mapping(self.path / MANIFEST) or {}).get("data_files")
+        return {
+            key: {path: record for path, record in files.items() if isinstance(record, dict)}
+            for key, files in (records.items() if isinstance(records, dict) else ())
+            if isinstance(files, dict)
+        }
 
     def note_data(self, split: str, counters: Mapping[str, int]) -> None:
         """Add counts of a split's data, such as records that were skipped, to the manifest."""
         path = self.path / MANIFEST
-        if counters and path.exists():
-            manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_mapping(path) if counters else None
+        if manifest is not None:
             manifest["data"] = {**manifest.get("data", {}), split: dict(counters)}
             write_text(path, json.dumps(manifest, indent=2) + "\n")
 
@@ -193,7 +252,7 @@ class RunDirectory:
         try:
             writer = json.loads((self.path / WRITER).read_text(encoding="utf-8"))
             return f" (process {writer['pid']} on {writer['host']})"
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             return ""
 
 
@@ -201,13 +260,63 @@ def write_text(path: Path, text: str) -> None:
     """Write a file atomically.
 
     Raises:
-        RunDirectoryError: it cannot be written; the old file is unchanged.
+        RunFileError: it cannot be written; the old file is unchanged.
     """
     try:
         with write_aside(path) as aside:
             aside.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise RunDirectoryError(f"{path} cannot be written: {error.strerror}") from error
+        raise _cannot("written", path, error) from error
+
+
+def read_mapping(path: Path, parse: Callable[[str], object] = json.loads) -> dict[str, Any] | None:
+    """Return the mapping in a file; None if there is no file, or, with a warning, if it is corrupt.
+
+    Args:
+        path: the file.
+        parse: converts its text.
+
+    Raises:
+        RunFileError: the file cannot be read.
+    """
+    try:
+        value = parse(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _cannot("read", path, error) from error
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        logger.warning("%s is corrupt and is ignored: %s", path, " ".join(str(error).split()))
+        return None
+    if not isinstance(value, dict):
+        logger.warning("%s is corrupt and is ignored: it holds no mapping", path)
+        return None
+    return value
+
+
+def _cannot(verb: str, path: Path, error: OSError, what: str = "") -> RunFileError:
+    return RunFileError(f"{what}{path} cannot be {verb}: {error.strerror or error}")
+
+
+def _is_line(line: object) -> bool:
+    """Return whether a value is a line of `metrics.jsonl`: numbers by name, of a step and split."""
+    if not isinstance(line, dict):
+        return False
+    step, metrics = line.get("step"), line.get("metrics")
+    return (
+        isinstance(step, int)
+        and isinstance(line.get("split"), str)
+        and isinstance(metrics, dict)
+        and all(_is_number(value) for value in metrics.values())
+    )
+
+
+def _is_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
 
 
 def _identity(resolved: Mapping[str, Any]) -> dict[str, object]:

@@ -13,17 +13,21 @@ from plx_core.annotations import CallbackLike
 from plx_core.callbacks.callback import Callback
 from plx_core.callbacks.keras_adapter import as_callbacks
 from plx_core.components.older_names import accept_older_names
+from plx_core.config.sections import WarmStartConfig
 from plx_core.data.input_fn import as_pipeline, explained, is_endless
 from plx_core.data.pipeline import Pipeline
 from plx_core.engine.evaluation_program import EvaluationProgram, prediction_rows
+from plx_core.engine.failures import reporting
 from plx_core.engine.loop import Goals, restore_callbacks
 from plx_core.engine.trainer import Trainer
 from plx_core.engine.warm_start import warm_start
 from plx_core.engine.xla_trial import is_faster, steps_per_second
 from plx_core.errors import ComponentError
 from plx_core.models.spec import EstimatorSpec
+from plx_core.networks.variable_names import variables_by_name
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes
+from plx_core.supervised.label_ranges import check_num_classes, with_valid_labels
 from plx_core.supervised.training_loop import EstimatorLoop, TrainingState
 from plx_core.supervised.training_program import TrainingProgram, build_metrics
 from plx_core.types import Array, InputFn
@@ -116,8 +120,9 @@ class Estimator(Trainer):
                 "the evaluation data never ends; give steps (eval_steps in a config)"
             )
         evaluator = self._evaluator(Modes.EVAL, pipeline, path)
+        pipeline = with_valid_labels(pipeline, evaluator.spec.label_ranges)
         step = checkpoint_files.step_of(path)
-        with explained(pipeline):
+        with reporting("the evaluation"), explained(pipeline):
             metrics = evaluator.evaluate(iter(pipeline.dataset()), steps)
         metrics |= {key: float(count) for key, count in pipeline.counters().items()}
         self.evaluated_on = input_fn
@@ -143,7 +148,7 @@ class Estimator(Trainer):
         path = self._checkpoint(checkpoint_path)
         pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
         evaluator = self._evaluator(mode, pipeline, path)
-        with explained(pipeline):
+        with reporting("the prediction"), explained(pipeline):
             yield from prediction_rows(evaluator.predict(pipeline.dataset()), predict_keys)
 
     def decode(
@@ -204,19 +209,25 @@ class Estimator(Trainer):
 
         Raises:
             ComponentError: the folder exists.
+            RunFileError: it cannot be written; what has been written of it is removed.
         """
-        if Path(export_dir).exists():
-            raise ComponentError(f"{export_dir} exists; an export does not overwrite")
-        path = self._checkpoint(checkpoint_path)
-        pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
-        evaluator = self._evaluator(Modes.PREDICT, pipeline, path)
-        evaluator.export(Path(export_dir), format, pipeline.processing_network())
+        with self._new_export(export_dir) as target:
+            path = self._checkpoint(checkpoint_path)
+            pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
+            evaluator = self._evaluator(Modes.PREDICT, pipeline, path)
+            features, _ = pipeline.element_spec
+            evaluator.export(target, format, features, pipeline.processing_network())
         return Path(export_dir)
 
     def build(self, mode: str, pipeline: Pipeline) -> EstimatorSpec:
-        """Call the model function on the element spec of a pipeline."""
+        """Call the model function on the element spec of a pipeline.
+
+        Raises:
+            ComponentError: the model does not fit the data.
+        """
         features, labels = pipeline.element_spec
         spec = self.call_model_fn(mode, features, labels)
+        check_num_classes(pipeline, spec.label_ranges)
         build_metrics(spec, features, labels)
         return spec
 
@@ -234,28 +245,32 @@ class Estimator(Trainer):
         ):
             return last
         pipeline = as_pipeline(input_fn, Modes.TRAIN, self.config.seed)
-        program = self._new_program(pipeline)
-        position = 0
         latest = self.checkpoints.latest()
+        program = self._new_program(pipeline, self.warm_start if latest is None else None)
+        pipeline = with_valid_labels(pipeline, program.spec.label_ranges)
+        position = 0
         if latest is not None:
             state = checkpoint_files.load(latest)
             program.restore(state["program"])
             restore_callbacks(callbacks, state)
             position = state["input"]["batch"] if last is None else 0
             logger.info("resuming from %s", latest)
-        elif self.warm_start is not None:
-            warm_start(program.variables, self.warm_start)
         self.run_directory.forget_after(program.global_step)
         return TrainingState(
             input_fn, pipeline, program, program.read(pipeline.dataset(position)), position
         )
 
-    def _new_program(self, pipeline: Pipeline) -> TrainingProgram:
+    def _new_program(self, pipeline: Pipeline, start: WarmStartConfig | None) -> TrainingProgram:
         def create(xla: bool) -> TrainingProgram:
-            return TrainingProgram(self.build(Modes.TRAIN, pipeline), xla=xla)
+            spec = self.build(Modes.TRAIN, pipeline)
+            if start is not None:  # before the optimizer, whose variables may begin as the weights
+                warm_start(variables_by_name(spec.network), start)
+            return TrainingProgram(spec, xla=xla)
 
         def rate(xla: bool, rival: float) -> float:
-            return steps_per_second(create(xla), pipeline, rival)
+            program = create(xla)
+            valid = with_valid_labels(pipeline, program.spec.label_ranges)
+            return steps_per_second(program, valid, rival)
 
         if self.config.xla == "auto":
             return create(is_faster(self.model_dir, rate))

@@ -78,7 +78,7 @@ class EstimatorLoop(TrainingLoop):
 
     @property
     def global_step(self) -> int:
-        """The number of updates so far."""
+        """The number of steps so far, one for each batch."""
         return self.program.global_step
 
     @property

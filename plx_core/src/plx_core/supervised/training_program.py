@@ -7,9 +7,11 @@ from typing import Any, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from plx_core.engine.gradients import clip_gradients, total_loss
+from plx_core.engine.evaluation_program import scalars
+from plx_core.engine.gradients import total_loss
+from plx_core.engine.updates import Updater
 from plx_core.engine.variables import assign_variables
-from plx_core.errors import ComponentError, reason_of
+from plx_core.errors import ComponentError, PlxError, failure_of
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.variable_names import variables_by_name
 from plx_core.state import State, Stateful
@@ -32,18 +34,23 @@ class TrainingProgram(Stateful):
             batches have one shape, and each step separately otherwise.
 
     Raises:
-        ComponentError: the specification has no loss or no optimizer.
+        ComponentError: the specification has no loss, no optimizer or no trainable weights.
     """
 
     def __init__(self, spec: EstimatorSpec, *, xla: bool = False) -> None:
         self.spec = spec
         self.variables = variables_by_name(spec.network)
-        self._weights = spec.network.trainable_variables
         if spec.loss_fn is None or spec.optimizer is None:
             raise ComponentError(
                 "training needs a loss and an optimizer; the EstimatorSpec lacks one of them"
             )
-        spec.optimizer.build(self._weights)
+        self._updater = Updater(
+            spec.optimizer,
+            spec.network.trainable_variables,
+            spec.clip_gradients,
+            spec.clip_embed_gradients,
+        )
+        self._weights = self._updater.weights
         self._loss_sum = tf.Variable(0.0, trainable=False)
         # Counts the losses until the sum is no longer finite, which finds the first bad one without
         # testing each.
@@ -65,7 +72,7 @@ class TrainingProgram(Stateful):
 
     @property
     def global_step(self) -> int:
-        """The number of updates so far, over all calls and resumed runs."""
+        """The number of steps so far, one for each batch, over all calls and resumed runs."""
         return int(self._progress[0])
 
     @property
@@ -90,7 +97,7 @@ class TrainingProgram(Stateful):
 
     @property
     def _progress(self) -> Array:
-        """The number of updates, and the sum and count of losses, float64 [3].
+        """The number of steps, and the sum and count of losses, float64 [3].
 
         Cached from the last call, as reading variables takes far longer.
         """
@@ -149,12 +156,13 @@ class TrainingProgram(Stateful):
         results = self._read(reset)
         if reset:
             self._cached = np.array([self.global_step, 0.0, 0.0])
-        return {
-            name: float(value.numpy()) for name, value in results.items() if value.shape.rank == 0
-        }
+        return scalars({name: value.numpy() for name, value in results.items()})
 
     def state(self) -> State:
-        """Return the weights and the states of optimizer, metrics and random generators."""
+        """Return the weights and the states of optimizer, metrics and random generators.
+
+        `averages` holds the averages of weights that the optimizer keeps, by their names.
+        """
         return {
             name: {key: _array(variable) for key, variable in group.items()}
             for name, group in self._groups().items()
@@ -177,10 +185,12 @@ class TrainingProgram(Stateful):
             for name, metric in self.spec.metrics.items()
             for index, variable in enumerate(metric.variables)
         }
-        optimizer = {
-            f"{index:04d}": variable for index, variable in enumerate(self.spec.optimizer.variables)
+        return {
+            "variables": self.variables,
+            "optimizer": self._updater.variables,
+            "averages": self._updater.averages(self.variables),
+            "metrics": metrics | counters,
         }
-        return {"variables": self.variables, "optimizer": optimizer, "metrics": metrics | counters}
 
     def _run_steps(self, iterator: Batches, steps: Tensor) -> Tensor:
         def step(index: Tensor) -> Tensor:
@@ -203,7 +213,7 @@ class TrainingProgram(Stateful):
         return self._read_progress()
 
     def _read_progress(self) -> Tensor:
-        counts = (self.spec.optimizer.iterations, self._loss_sum, self._loss_count)
+        counts = (self._updater.step, self._loss_sum, self._loss_count)
         return tf.stack([tf.cast(count, tf.float64) for count in counts])
 
     def _train_step(self, features: Features, labels: Labels) -> None:
@@ -214,7 +224,7 @@ class TrainingProgram(Stateful):
 
     def _losses(self, features: Features, labels: Labels, outputs: Nested) -> tuple[Tensor, Tensor]:
         loss = total_loss(self.spec, features, labels, outputs)
-        return loss, self.spec.optimizer.scale_loss(loss)
+        return loss, self._updater.scale(loss)
 
     def _update(
         self,
@@ -225,10 +235,7 @@ class TrainingProgram(Stateful):
         gradients: list[Tensor],
     ) -> None:
         spec = self.spec
-        clipped = clip_gradients(
-            gradients, self._weights, spec.clip_gradients, spec.clip_embed_gradients
-        )
-        spec.optimizer.apply(clipped, self._weights)
+        self._updater.apply(self._updater.clip(gradients))
         spec.update_metrics(features, labels, outputs)
         total = self._loss_sum.assign_add(tf.cast(loss, tf.float32), read_value=True)
         self._loss_count.assign_add(tf.cast(tf.math.is_finite(total), tf.int64))
@@ -263,7 +270,7 @@ class TrainingProgram(Stateful):
         gradients = tape.gradient(scaled, self._weights)
         summaries = {f"activations/{name}": value for name, value in activations.items()}
         if "gradients" in spec.summaries:
-            summaries |= self._gradients_by_name(gradients)
+            summaries |= self._gradients_by_name(self._updater.unscale(gradients))
         if "image_input" in spec.summaries:
             summaries |= {
                 f"image_input/{name}": value[:4]
@@ -282,11 +289,7 @@ class TrainingProgram(Stateful):
     def _gradients_by_name(self, gradients: list[Tensor]) -> dict[str, Tensor]:
         names = {id(variable): name for name, variable in self.variables.items()}
         pairs = zip(self._weights, gradients, strict=True)
-        named = {
-            names[id(weight)]: tf.convert_to_tensor(gradient)
-            for weight, gradient in pairs
-            if gradient is not None
-        }
+        named = {names[id(weight)]: gradient for weight, gradient in pairs if gradient is not None}
         norm = tf.linalg.global_norm(list(named.values()))
         return {f"gradients/{name}": gradient for name, gradient in named.items()} | {
             "gradients/global_norm": norm
@@ -316,10 +319,12 @@ def build_metrics(spec: EstimatorSpec, features: Features, labels: Labels) -> No
 
     try:
         tf.function(update, autograph=False).get_concrete_function(features, labels)
-    except (TypeError, ValueError) as error:
-        raise ComponentError(
-            f"a metric cannot take outputs of shape {spec.network.output_shape}: {reason_of(error)}"
-        ) from error
+    except PlxError:
+        raise
+    except Exception as error:  # code of any metric
+        shape = spec.network.output_shape
+        message = f"a metric cannot take outputs of shape {shape}: {failure_of(error)}"
+        raise ComponentError(message) from error
 
 
 def with_activations(network: Network, requested: bool) -> Network:

@@ -12,6 +12,7 @@ from plx_core.reinforcement.interfaces import Exploration
 from plx_core.testing.failures import describe, expecting, require
 from plx_core.testing.isolation import no_global_randomness
 from plx_core.testing.part import Params, Part, part_of
+from plx_core.testing.seeding import check_seeding
 from plx_core.testing.values import plain, same, saved_and_loaded, short
 from plx_core.types import Array
 
@@ -97,6 +98,7 @@ def _check_actions(part: Part, is_discrete: bool, num_envs: int) -> str:
     with expecting(part.about, "called restart() after episodes", "nothing", "fix restart()"):
         instance.restart(np.ones(num_envs, bool))
     _check_seed(part, did, actions, is_discrete)
+    check_seeding(part, did, lambda other: _explore(other, range(CALLS), is_discrete, num_envs))
     _check_state(part, actions, is_discrete)
     return ""
 

@@ -84,11 +84,19 @@ def batch_for(
     call: Callable[[Array, Array], Nested],
     labels: Array | None,
     outputs: Array | None,
+    takes: str | None = None,
 ) -> tuple[Array, Array]:
     """Return the labels and outputs that a check was given, or the first common batch that works.
 
     If every common batch fails or gives a number that is not finite, return one of the latter, so
     that the check reports it.
+
+    Args:
+        about: what is checked.
+        call: takes labels and outputs.
+        labels: the labels given.
+        outputs: the outputs given.
+        takes: what a metric declares; see `plx_core.metric_input`.
 
     Raises:
         CheckFailed: the given batch does not work.
@@ -107,7 +115,7 @@ def batch_for(
             call(labels, outputs)
         return labels, outputs
     failures, not_finite = [], None
-    for batch in _common_batches():
+    for batch in _common_batches(takes):
         try:
             if _is_finite(call(*batch)):
                 return batch
@@ -122,13 +130,22 @@ def batch_for(
     return not_finite
 
 
-def _common_batches() -> list[tuple[Array, Array]]:
-    """Return labels with outputs: one-hot and three probabilities, indices, binary, and classes."""
+def _common_batches(takes: str | None) -> list[tuple[Array, Array]]:
+    """Return labels with outputs: one-hot and three probabilities, indices, binary, and classes.
+
+    If it is declared what a metric takes, they are of that kind.
+    """
     rng = np.random.default_rng(5)
     probabilities = rng.dirichlet(np.ones(3), BATCH).astype("float32")
     indices = np.array([0, 2, 1, 2])
+    one_hot = np.eye(3, dtype="float32")[indices]
+    if takes == "classes":
+        return [(indices, indices[::-1]), (indices % 2, indices[::-1] % 2)]
+    if takes is not None:
+        columns = np.log(probabilities) if takes == "logits" else probabilities
+        return [(one_hot, columns), (one_hot[:, 2:], columns[:, 2:])]
     return [
-        (np.eye(3, dtype="float32")[indices], probabilities),
+        (one_hot, probabilities),
         (indices, probabilities),
         (indices % 2, rng.random(BATCH).astype("float32")),
         (indices % 2, indices[::-1] % 2),

@@ -13,6 +13,7 @@ from plx_core.reinforcement.interfaces import Memory
 from plx_core.testing.failures import CheckFailed, describe, expecting, require
 from plx_core.testing.isolation import no_global_randomness
 from plx_core.testing.part import Params, Part, part_of
+from plx_core.testing.seeding import check_seeding
 from plx_core.testing.values import plain, same, saved_and_loaded, short
 from plx_core.types import Array, Batch
 
@@ -28,7 +29,9 @@ RESTORE_REMEDY = (
 
 
 def check_memory(memory: MemoryLike, params: Params | None = None, *, num_envs: int = 2) -> None:
-    """Check a memory against what was added: counts, samples, order, state, and that it copies.
+    """Check a memory against what was added: counts, samples, ends, seed, state, and copies.
+
+    Which transitions a full memory keeps is its own choice.
 
     Args:
         memory: a class, a function that returns one, or a name.
@@ -57,6 +60,7 @@ def check_memory(memory: MemoryLike, params: Params | None = None, *, num_envs: 
     if not instance.holds_demonstrations:
         _check_ends(part.about, instance, count)
     _check_state(part, instance)
+    check_seeding(part, "sampled both", lambda memory: _sample_new(memory, num_envs))
     _check_samples(part.about, instance, count)
     instance.clear()
     require(
@@ -96,13 +100,13 @@ def _check_empty(about: str, memory: Memory) -> None:
 
 
 def _fill(about: str, memory: Memory, num_envs: int) -> int:
-    """Add transitions until the memory is full, or has a batch to clear; return their number."""
+    """Add twice what the memory holds, or a batch to clear; return the number of transitions."""
     count = 0
     while not memory.can_sample() or (
-        count < memory.size + num_envs and not memory.is_cleared_by_sample
+        count < 2 * memory.size + num_envs and not memory.is_cleared_by_sample
     ):
         require(
-            count <= 2 * memory.size + memory.batch_size,
+            count <= 3 * memory.size + memory.batch_size,
             about,
             f"added {count} transitions",
             "can_sample() is false",
@@ -118,9 +122,20 @@ def _fill(about: str, memory: Memory, num_envs: int) -> int:
             f"added {count} transitions",
             f"len() is {len(memory)}",
             f"at most size, {memory.size}",
-            "remove the oldest",
+            "remove a transition for each that is added to a full memory",
         )
     return count
+
+
+def _sample_new(memory: Memory, num_envs: int) -> object:
+    """Add transitions to a new memory until it can be sampled, and sample it."""
+    if memory.discount is None:
+        memory.discount = DISCOUNT
+    count = 0
+    while not memory.can_sample() or count < memory.batch_size:
+        _add(memory, count, num_envs)
+        count += num_envs
+    return plain(dict(memory.sample()))
 
 
 def _add(memory: Memory, index: int, num_envs: int) -> None:
@@ -149,23 +164,34 @@ def _observations(indices: Array) -> Array:
 
 
 def _check_ends(about: str, memory: Memory, count: int) -> None:
-    oldest = int(_first_number(memory.get_by_index(0)))
+    with expecting(about, "asked for each transition", "all of them", "fix get_by_index()"):
+        numbers = [_first_number(memory.get_by_index(index)) for index in range(len(memory))]
+        newest = _first_number(memory.get_by_index(-1))
+    did = f"added {count} transitions and called get_by_index() with 0 to {len(memory) - 1}"
     require(
-        0 <= oldest <= count - len(memory) + (memory.n_step - 1) * 2,
+        set(numbers) <= set(range(count)) and len(set(numbers)) == len(numbers),
         about,
-        f"added {count} transitions and called get_by_index(0)",
-        f"transition {oldest}",
-        f"the oldest of {len(memory)}",
-        "return the oldest transition for 0",
+        did,
+        f"transitions {short(np.array(numbers))}",
+        "different ones of those that were added",
+        "copy the arrays that step() receives, and return each stored transition once",
     )
-    newest = _first_number(memory.get_by_index(-1))
     require(
-        newest < count and newest >= count - 2 * memory.n_step * 2,
+        numbers[0] == min(numbers) and newest == max(numbers),
         about,
-        f"added {count} transitions and called get_by_index(-1)",
-        f"transition {newest:g}",
-        f"the newest, transition {count - 1}",
-        "return the newest transition for -1, and copy the arrays that step() receives",
+        f"{did}, and with -1",
+        f"{numbers[0]:g} for 0, {newest:g} for -1, and others from {min(numbers):g} to "
+        f"{max(numbers):g}",
+        "the oldest stored transition for 0, the newest for -1",
+        "count from the oldest that is still stored",
+    )
+    require(
+        memory.is_cleared_by_sample or newest >= memory.size,
+        about,
+        did,
+        f"none added after the first {memory.size}",
+        "some that were added when it was full",
+        "make room for new transitions",
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from plx_core.annotations import MetricLike
+from plx_core.models.metrics import metric_input
 from plx_core.testing.failures import require
 from plx_core.testing.isolation import no_global_randomness, own_settings
 from plx_core.testing.keras_objects import check_traced, copy_of, require_same_numbers
@@ -29,7 +30,8 @@ def check_metric(
     Args:
         metric: a class, a function that returns one, or a name.
         params: its parameters.
-        labels: a batch of an even number of labels; by default, the check tries common kinds.
+        labels: a batch of an even number of labels; by default, the check tries common kinds, or
+            what the metric declares; see `plx_core.metric_input`.
         outputs: a network's outputs for the same batch; give both or neither.
         over_examples: whether two half batches must give the result of the whole batch.
 
@@ -39,7 +41,11 @@ def check_metric(
     part = part_of("metrics", metric, params)
     with own_settings():
         labels, outputs = batch_for(
-            part.about, lambda left, right: part.build().update_state(left, right), labels, outputs
+            part.about,
+            lambda left, right: part.build().update_state(left, right),
+            labels,
+            outputs,
+            metric_input(part.build()),
         )
         instance = part.build()
         did = f"updated it with labels {labels.shape} {labels.dtype} and outputs {outputs.shape}"

@@ -29,6 +29,7 @@ class SoftmaxCrossEntropy(keras.losses.Loss):
     """
 
     from_logits = True
+    multi_label = False
 
     def __init__(
         self,
@@ -93,7 +94,7 @@ class LogLoss(keras.losses.Loss):
     """
 
     from_logits = False
-    elementwise = True
+    multi_label = True
 
     def __init__(
         self,
@@ -159,6 +160,8 @@ class ClippedDeltaLoss(keras.losses.Loss):
         name: the loss's name.
     """
 
+    from_logits = False
+
     def __init__(
         self,
         clip_value_min: float = -1.0,
@@ -212,6 +215,8 @@ class CosineDistance(keras.losses.Loss):
         name: the loss's name.
     """
 
+    from_logits = False
+
     def __init__(
         self,
         dim: int = -1,
@@ -254,8 +259,6 @@ class KullbackLeiblerDivergence(keras.losses.KLDivergence):
         reduction: how the losses of examples are combined.
         name: the loss's name.
     """
-
-    from_logits = False
 
     def __init__(
         self,

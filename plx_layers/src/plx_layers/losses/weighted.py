@@ -13,14 +13,7 @@ from keras import ops
 from plx_core import make, type_hints
 from plx_core.annotations import LossLike, NonNegativeFloat
 from plx_core.types import Tensor
-
-ELEMENTWISE = (
-    keras.losses.BinaryCrossentropy,
-    keras.losses.BinaryFocalCrossentropy,
-    keras.losses.Hinge,
-    keras.losses.SquaredHinge,
-)
-"""The losses of Keras that treat each element of the last axis as a decision of its own."""
+from plx_layers.losses.declared import is_multi_label, takes_logits
 
 
 @keras.saving.register_keras_serializable("plx_layers")
@@ -56,16 +49,15 @@ class Weighted(keras.losses.Loss):
         self.class_weights = (
             None if class_weights is None else [float(weight) for weight in class_weights]
         )
-        self.elementwise = isinstance(loss, ELEMENTWISE) or getattr(loss, "elementwise", False)
-        if hasattr(loss, "from_logits"):
-            self.from_logits = loss.from_logits
+        self.multi_label = is_multi_label(loss)
+        self.from_logits = takes_logits(loss)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the weighted losses, float [batch, …] without the last axis."""
         labels, outputs = same_rank(y_true, y_pred)
         if self.class_weights is None:
             return self.weights * self.loss.call(labels, outputs)
-        if self.elementwise:
+        if self.multi_label:
             # The mean over a last axis of one element is the loss of that element.
             losses = self.loss.call(ops.expand_dims(labels, -1), ops.expand_dims(outputs, -1))
             losses = ops.mean(losses * self._element_weights(labels), axis=-1)

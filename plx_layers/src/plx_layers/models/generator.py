@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Literal, cast
 
 import keras
@@ -18,12 +18,15 @@ from plx_core import (
     Trainable,
     as_graph_fn,
     make,
+    metric_input,
     with_older_names,
 )
 from plx_core.annotations import BridgeLike, LossLike
 from plx_core.errors import ComponentError, did_you_mean
-from plx_core.types import Features, Labels, Nested, Network, Tensor
+from plx_core.types import Features, Labels, Metric, Nested, Network, Tensor
+from plx_layers.losses import declared
 from plx_layers.models.labels import shapes_agree
+from plx_layers.models.metric_inputs import takes_logits
 
 FEATURES, LATENT, OUTPUTS, RESULTS = "features", "latent", "outputs", "results"
 
@@ -39,7 +42,8 @@ class Generator(Trainable):
 
     Its predictions are `results`: their sigmoid if the loss takes logits. In the mode `encode` they
     are `latent`, or the outputs by name of an encoder that has several. `Estimator.decode` decodes
-    latents, and `Estimator.generate` draws and decodes them.
+    latents, and `Estimator.generate` draws and decodes them. A metric gets the target and the
+    `results`, or the output before the sigmoid if it declares `takes = "logits"`.
 
     Args:
         encoder: from the features to an encoding; or give `encoder_fn`.
@@ -143,6 +147,7 @@ class Generator(Trainable):
         is_sum = self.reconstruction == "sum" if self.reconstruction else bool(joined.losses)
         task = Reconstruction(make("losses", self.loss), target, is_sum)
         metrics = self._metrics()
+        task.check_metrics(metrics.values())
         parts = {}
         if joined.losses:
             names = ("reconstruction", *joined.losses)
@@ -157,12 +162,13 @@ class Generator(Trainable):
 
         def update_metrics(features: Nested, labels: Labels, outputs: Mapping[str, Tensor]) -> None:
             expected = task.target_of(features, labels, outputs)
-            results = task.results(outputs[OUTPUTS])
             for metric in metrics.values():
+                output = outputs[OUTPUTS]
+                results = output if takes_logits(metric) else task.results(output)
                 metric.update_state(expected, results)
             if parts:
                 for name, value in loss_fn(features, labels, outputs).items():
-                    parts[name].update_state(value, sample_weight=ops.shape(results)[0])
+                    parts[name].update_state(value, sample_weight=ops.shape(expected)[0])
 
         def predict_fn(features: Nested, outputs: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
             if self.mode == Modes.ENCODE:
@@ -207,9 +213,19 @@ class Reconstruction:
             return mean
         return mean * ops.cast(ops.size(output) // ops.shape(output)[0], mean.dtype)
 
+    def check_metrics(self, metrics: Iterable[Metric]) -> None:
+        """Raise an error if a metric takes classes, or logits and the output is none."""
+        for metric in metrics:
+            takes = "logits" if takes_logits(metric) else metric_input(metric)
+            has_logits = bool(declared.takes_logits(self.loss_of))
+            if takes == "classes" or (takes == "logits" and not has_logits):
+                raise ComponentError(
+                    f"the metric {metric.name} takes {takes}, and this Generator has none"
+                )
+
     def results(self, outputs: Tensor) -> Tensor:
         """Return the output, or its sigmoid if the loss takes logits."""
-        return ops.sigmoid(outputs) if getattr(self.loss_of, "from_logits", False) else outputs
+        return ops.sigmoid(outputs) if declared.takes_logits(self.loss_of) else outputs
 
 
 def _decode_fn(

@@ -10,15 +10,15 @@ from plx_core.types import Labels, Nested, Tensor
 LABEL = "label"
 
 
-def single_label(labels: Labels, model: str, name: str | None = None) -> Tensor | None:
-    """Return the label of this name; when it is None, the only label, or the one called `label`.
+def label_name(labels: Labels, model: str, name: str | None = None) -> str:
+    """Return the name of the label to learn: this name, or else the only one, or `label`.
 
     Raises:
         ComponentError: there is none of this name, or there are several, and none is called
             `label`.
     """
     if not isinstance(labels, Mapping):
-        return labels
+        return LABEL
     available = ", ".join(labels)
     if name is not None and labels and name not in labels:
         raise ComponentError(
@@ -30,7 +30,27 @@ def single_label(labels: Labels, model: str, name: str | None = None) -> Tensor 
             f"a {model} learns one label: the only one, the one called {LABEL}, "
             f"or the one that its parameter `label` names; the data has {available}"
         )
-    return labels.get(name or LABEL, next(iter(labels.values()), None))
+    chosen = name or LABEL
+    return chosen if chosen in labels else next(iter(labels), LABEL)
+
+
+def single_label(labels: Labels, model: str, name: str | None = None) -> Tensor | None:
+    """Return the label to learn; None if there is none. See `label_name`."""
+    chosen = label_name(labels, model, name)
+    return labels.get(chosen) if isinstance(labels, Mapping) else labels
+
+
+def require_label(label: Tensor | None, model: str) -> Tensor:
+    """Return the label, which the loss and the metrics of a model need.
+
+    Raises:
+        ComponentError: the data has none.
+    """
+    if label is None:
+        raise ComponentError(
+            f"a {model} learns from labels, and the data has none; name them in the pipeline"
+        )
+    return label
 
 
 def require_single_output(outputs: Nested, model: str) -> None:

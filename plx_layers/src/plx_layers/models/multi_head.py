@@ -56,7 +56,7 @@ class MultiHead(Model):
             name: self._head(name, head, features, outputs[name], labels)
             for name, head in self.heads.items()
         }
-        return self._joined(keras.Model(features, outputs, name=self.name), specs)
+        return self._joined(keras.Model(features, outputs, name=self.name), specs, labels)
 
     def _check(self, outputs: Mapping[str, Tensor] | Tensor, labels: Labels) -> None:
         names = list(outputs) if isinstance(outputs, Mapping) else []
@@ -108,12 +108,20 @@ class MultiHead(Model):
         except ComponentError as error:
             raise ConfigError([Problem(path, str(error))]) from error
 
-    def _joined(self, network: Network, specs: Mapping[str, EstimatorSpec]) -> EstimatorSpec:
+    def _joined(
+        self, network: Network, specs: Mapping[str, EstimatorSpec], labels: Labels
+    ) -> EstimatorSpec:
         losses = {name: keras.metrics.Mean(name=f"{name}/loss") for name in specs}
         metrics: dict[str, Metric] = {}
         for name, spec in specs.items():
             metrics[f"{name}/loss"] = losses[name]
             metrics |= {f"{name}/{key}": metric for key, metric in spec.metrics.items()}
+
+        label_ranges = {
+            name if _is_own(name, self.heads[name], labels) else key: limits
+            for name, spec in specs.items()
+            for key, limits in spec.label_ranges.items()
+        }
 
         def loss_of(
             name: str, features: Features, labels: Labels, outputs: Mapping[str, Tensor]
@@ -151,6 +159,7 @@ class MultiHead(Model):
 
         return EstimatorSpec(
             **self._common(network, metrics),
+            label_ranges=label_ranges,
             loss_fn=loss_fn,
             update_metrics=update_metrics,
             predict_fn=predict_fn,
@@ -159,8 +168,12 @@ class MultiHead(Model):
 
 def _labels_of(name: str, head: Model, labels: Labels) -> Labels:
     """Return the label with the head's name, or all if the head names one or there is none."""
-    is_own = isinstance(labels, Mapping) and name in labels and getattr(head, "label", None) is None
-    return {LABEL: labels[name]} if is_own else labels
+    return {LABEL: labels[name]} if _is_own(name, head, labels) else labels
+
+
+def _is_own(name: str, head: Model, labels: Labels) -> bool:
+    """Return whether a head learns the label with its own name."""
+    return isinstance(labels, Mapping) and name in labels and getattr(head, "label", None) is None
 
 
 def _misplaced_parameters(head: Model) -> list[str]:

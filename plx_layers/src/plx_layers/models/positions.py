@@ -35,8 +35,11 @@ def flatten_positions(
         indices = ops.argmax(labels, axis=-1)
     else:
         indices = ops.reshape(labels, (-1,))
-    mask = ops.cast(ops.not_equal(ops.cast(indices, "int64"), padding), outputs.dtype)
-    return labels, outputs, mask
+    is_counted = ops.not_equal(ops.cast(indices, "int64"), padding)
+    if len(labels.shape) == 1 or labels.shape[-1] == 1:
+        # The label of padding need not be a class, which a loss would refuse.
+        labels = ops.where(ops.reshape(is_counted, ops.shape(labels)), labels, 0)
+    return labels, outputs, ops.cast(is_counted, outputs.dtype)
 
 
 def masked_loss(

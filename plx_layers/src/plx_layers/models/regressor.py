@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from attrs import define, field
 from keras import ops
 
-from plx_core import EstimatorSpec, Model, make, with_older_names
+from plx_core import EstimatorSpec, Model, make, metric_input, with_older_names
 from plx_core.annotations import LossLike
 from plx_core.errors import ComponentError
 from plx_core.types import Features, Labels, Metric, Nested, Network, Tensor
-from plx_layers.models.labels import require_single_output, shapes_agree, single_label
+from plx_layers.models.labels import (
+    require_label,
+    require_single_output,
+    shapes_agree,
+    single_label,
+)
 
 
 @with_older_names
@@ -20,7 +25,7 @@ class Regressor(Model):
     """Predict numbers.
 
     The graph's output and the labels are float [batch, …] of the same shape; a label [batch] also
-    fits an output [batch, 1]. Its predictions are `results`.
+    fits an output [batch, 1]. Its predictions are `results`. A metric gets the labels and outputs.
 
     Args:
         loss: the loss to minimise.
@@ -34,9 +39,11 @@ class Regressor(Model):
         require_single_output(outputs, "Regressor")
         shape = tuple(outputs.shape)
         labels_shape = tuple(getattr(self._label(labels), "shape", None) or ())
-        if len(labels_shape) == len(shape) and not shapes_agree(labels_shape[1:], shape[1:]):
+        if labels_shape and not _fits(labels_shape, shape):
+            # Keras would compare each label with each output.
             raise ComponentError(
-                f"the graph's output has shape {shape}, and the labels have shape {labels_shape}"
+                f"the graph's output has shape {shape}, and the labels have shape {labels_shape}; "
+                "a Regressor needs an output for each label"
             )
 
     def _label(self, labels: Labels) -> Tensor | None:
@@ -44,9 +51,14 @@ class Regressor(Model):
 
     def _spec(self, network: Network, metrics: Mapping[str, Metric]) -> EstimatorSpec:
         loss = make("losses", self.loss)
+        for metric in metrics.values():
+            if (takes := metric_input(metric)) is not None:
+                raise ComponentError(
+                    f"the metric {metric.name} takes {takes}, and a Regressor predicts numbers"
+                )
 
         def shaped(labels: Labels, outputs: Tensor) -> Tensor:
-            labels = ops.cast(self._label(labels), outputs.dtype)
+            labels = ops.cast(require_label(self._label(labels), "Regressor"), outputs.dtype)
             if len(labels.shape) == len(outputs.shape) - 1 and outputs.shape[-1] == 1:
                 return ops.expand_dims(labels, -1)
             return labels
@@ -61,3 +73,10 @@ class Regressor(Model):
         return EstimatorSpec(
             **self._common(network, metrics), loss_fn=loss_fn, update_metrics=update_metrics
         )
+
+
+def _fits(labels: tuple[int | None, ...], outputs: tuple[int | None, ...]) -> bool:
+    """Return whether labels have the shape of the outputs, up to a last axis of one output."""
+    if len(labels) == len(outputs) - 1:
+        labels = (*labels, 1)
+    return len(labels) == len(outputs) and shapes_agree(labels[1:], outputs[1:])

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from plx_core.errors import DataError
+from plx_core.errors import DataError, printable
 
 FILES = click.argument("files", nargs=-1, required=True, metavar="FILE...")
 
@@ -25,7 +25,7 @@ def verify(files: Sequence[str]) -> None:
     from plx_pipelines.commands import inspecting
 
     report = inspecting.verify(files)
-    click.echo("\n".join(report.lines()))
+    click.echo(printable("\n".join(report.lines())))
     sys.exit(report.exit_code)
 
 
@@ -38,14 +38,14 @@ def verify(files: Sequence[str]) -> None:
     "--columns",
     default=8,
     show_default=True,
-    type=click.IntRange(1),
+    type=click.IntRange(1, 100),
     help="The number of columns of the contact sheet.",
 )
 @click.option(
     "--rows",
     default=4,
     show_default=True,
-    type=click.IntRange(1),
+    type=click.IntRange(1, 100),
     help="The number of rows of the contact sheet.",
 )
 def show(files: Sequence[str], png: str | None, columns: int, rows: int) -> None:
@@ -56,7 +56,7 @@ def show(files: Sequence[str], png: str | None, columns: int, rows: int) -> None
     from plx_pipelines.commands import inspecting
 
     summary = inspecting.show(files, png, columns, rows)
-    click.echo("\n".join(summary.lines()))
+    click.echo(printable("\n".join(summary.lines())))
     if png:
         click.echo(f"images: {png}")
     if summary.faults:
@@ -160,7 +160,7 @@ def convert(source: str, output_dir: str, target: str | None, **flags: Any) -> N
         "target_vocabulary",
     ):
         if key in metadata:
-            click.echo(f"{key}: {metadata[key]}")
+            click.echo(printable(f"{key}: {metadata[key]}"))
 
 
 _COMMON = ("name", "eval_every", "shards")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from plx_core.errors import DataError
+from plx_pipelines.expansion import load_arrays
 from plx_pipelines.image_files import SUFFIXES, find_classes, find_images, read_image
 from plx_pipelines.records.encoding import (
     Encoding,
@@ -160,7 +161,7 @@ def convert_arrays(
             written, or `output_dir` holds a data set.
     """
     _check_output_dir(output_dir)
-    arrays = dict(source) if isinstance(source, Mapping) else _load_arrays(source)
+    arrays = dict(source) if isinstance(source, Mapping) else load_arrays(source)
     name = name or ("arrays" if isinstance(source, Mapping) else Path(source).stem)
     names = [key for key in arrays if key in LABEL_NAMES] if labels is None else list(labels)
     _check_arrays(arrays, names)
@@ -333,14 +334,6 @@ def _split(labels: np.ndarray, eval_every: int | None) -> dict[str, np.ndarray]:
             f"and holds out {len(held_out)}"
         )
     return {"train": train, "eval": held_out}
-
-
-def _load_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            return dict(stored)
-    except (OSError, ValueError, EOFError, TypeError) as error:
-        raise DataError(f"{path} cannot be read as arrays: {error}") from error
 
 
 def _check_arrays(arrays: Mapping[str, np.ndarray], labels: Sequence[str]) -> None:

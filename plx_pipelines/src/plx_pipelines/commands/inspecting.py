@@ -13,11 +13,14 @@ from attrs import field, frozen
 from PIL import Image
 
 from plx_core.errors import DataError
+from plx_pipelines.expansion import open_image
 from plx_pipelines.records.decoding import Values, decode_example
 from plx_pipelines.records.metadata import META_DATA, read_metadata
 from plx_pipelines.records.tfrecord import Fault, Index, RecordReader, find_files, scan, writing
 
 _MAX_EXAMINED = 1_000
+MAX_SIDE = 512
+"""Larger images are made smaller for a contact sheet."""
 
 
 @frozen
@@ -166,7 +169,7 @@ def _describe_image(data: bytes) -> str:
     else:
         return ""
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             return f"{kind} of {image.height} x {image.width} x {len(image.getbands())}"
     except (OSError, SyntaxError, ValueError):
         return f"{kind} that cannot be decoded"
@@ -215,8 +218,8 @@ def _write_sheet(
 
 def _open(data: bytes, folder: Path) -> Image.Image:
     if _describe_image(data):
-        image = Image.open(io.BytesIO(data))
-        image.load()
+        image = open_image(data)
+        image.thumbnail((MAX_SIDE, MAX_SIDE))  # decodes it, too
         return image
     size = read_metadata(folder / META_DATA, {"height": int, "width": int, "channels": int})
     height, width, channels = (size[key] for key in ("height", "width", "channels"))

@@ -6,15 +6,14 @@ the values.
 
 from __future__ import annotations
 
-import gzip
 import math
 import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
 
 from plx_core.errors import DataError
+from plx_pipelines.expansion import read_maybe_gzip
 
 UNSIGNED_BYTE = 0x08
 
@@ -31,10 +30,7 @@ def read_idx(path: Path, axes: int) -> np.ndarray:
     Raises:
         DataError: the file has another format, is truncated, or has extra bytes.
     """
-    try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+    content = read_maybe_gzip(path)
     header = 4 + 4 * axes
     if len(content) < header or content[:4] != bytes([0, 0, UNSIGNED_BYTE, axes]):
         raise DataError(

@@ -75,6 +75,11 @@ class ImageFolderPipeline(IndexedPipeline):
         self._cache = cache
         self._cached: Resident | None = None
 
+    @property
+    def num_classes(self) -> Mapping[str, int]:
+        """The number of classes, by the name of the label."""
+        return {"label": len(self.classes)}
+
     def counters(self) -> Mapping[str, int]:
         """Return the number of corrupt files that were skipped."""
         return {"corrupt_files": len(self._faults)} if self._skips else {}
@@ -93,6 +98,9 @@ class ImageFolderPipeline(IndexedPipeline):
     def _read(self, indices: tf.Tensor) -> Images:
         images = self._decode(indices) if self._cached is None else self._cached.gather(indices)
         return {"image": images}, {"label": self._labels.gather(indices)}
+
+    def _locate(self, index: int) -> str:
+        return str(self._files[index][0])
 
     def _decode(self, indices: tf.Tensor) -> tf.Tensor:
         def decode(path: tf.Tensor) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias, Unpack
 
 import tensorflow as tf
@@ -12,7 +13,7 @@ from plx_core.errors import DataError
 from plx_core.types import Nested
 from plx_pipelines.pipelines.record_pipeline import RecordPipeline
 from plx_pipelines.records.encoding import FORMAT, IMAGE, LABEL
-from plx_pipelines.records.metadata import read_metadata
+from plx_pipelines.records.metadata import num_classes_of, read_metadata
 from plx_pipelines.records.source import OnCorrupt, RecordSource
 
 FORMATS = ("raw", "png", "jpeg", "jpg")
@@ -75,6 +76,11 @@ class TFRecordImagePipeline(RecordPipeline):
         super().__init__(source, spec, **options)
         self._cached: Nested = None
         self._cache = bool(cache)
+
+    @property
+    def num_classes(self) -> Mapping[str, int]:
+        """The number of classes in the metadata, by the name of the label."""
+        return num_classes_of(self.meta_data, ["label"])
 
     def _prepare(self) -> bool:
         self._source.load()

@@ -12,7 +12,7 @@ from plx_core.annotations import DataFiles, ExistingPath, NonNegativeInt, Positi
 from plx_core.errors import DataError
 from plx_core.types import Nested, Tensor
 from plx_pipelines.pipelines.record_pipeline import RecordPipeline
-from plx_pipelines.records.metadata import read_metadata
+from plx_pipelines.records.metadata import num_classes_of, read_metadata
 from plx_pipelines.records.source import OnCorrupt, RecordSource
 
 TOKEN = "_token"
@@ -75,6 +75,11 @@ class TFRecordSequencePipeline(RecordPipeline):
         source = RecordSource(data_files, on_corrupt, corrupt_budget, cache)
         lengths = source.lengths if bucket_by_length else None
         super().__init__(source, self._split(specs), lengths, **options)
+
+    @property
+    def num_classes(self) -> Mapping[str, int]:
+        """The number of classes in the metadata, by the name of the only label."""
+        return num_classes_of(self.meta_data, list(self._labels))
 
     def _read(self, indices: Tensor) -> tuple[dict[str, Tensor], Nested]:
         rows, sequences, lengths = tf.io.parse_sequence_example(

@@ -69,6 +69,10 @@ class TablePipeline(IndexedPipeline):
             )
         self._num_skipped = len(faults)
         categories = {name: Vocabulary.load(path) for name, path in (vocabularies or {}).items()}
+        self._num_classes = {
+            name: len(categories[name]) for name in label_columns if name in categories
+        }
+        self._files = ", ".join(files)
         values = {name: column_values(table, name, categories.get(name), files) for name in names}
         if isinstance(features, Mapping):
             arrays = {
@@ -83,12 +87,20 @@ class TablePipeline(IndexedPipeline):
         spec = tf.nest.map_structure(lambda part: part.spec, self._parts)
         super().__init__(table.num_rows, spec, **options)
 
+    @property
+    def num_classes(self) -> Mapping[str, int]:
+        """The number of categories of labels with a vocabulary, by the name of the label."""
+        return self._num_classes
+
     def counters(self) -> Mapping[str, int]:
         """Return the number of rows that were skipped because of missing or surplus values."""
         return {"corrupt_rows": self._num_skipped} if self._skips else {}
 
     def _prepare(self) -> bool:
         return True
+
+    def _locate(self, index: int) -> str:
+        return f"{self._files}: row {index + 1}{' of the intact ones' * bool(self._num_skipped)}"
 
     def _read(self, indices: Tensor) -> tuple[dict[str, Tensor], Nested]:
         features, labels = tf.nest.map_structure(lambda part: part.gather(indices), self._parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -41,6 +41,20 @@ def read_metadata(path: str | os.PathLike[str], required: Mapping[str, type]) ->
         if not isinstance(value, kind) or isinstance(value, bool):
             raise DataError(f"the metadata {path} needs {key}: {kind.__name__}; got {value!r}")
     return content
+
+
+def num_classes_of(content: Metadata, labels: Sequence[str]) -> Mapping[str, int]:
+    """Return the number of classes by label: that in the metadata, if there is one label.
+
+    Raises:
+        DataError: `num_classes` is not a positive integer.
+    """
+    count = content.get("num_classes")
+    if count is None or len(labels) != 1:
+        return {}
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise DataError(f"the metadata has num_classes {count!r}; expected a positive integer")
+    return {labels[0]: count}
 
 
 def write_metadata(folder: str | os.PathLike[str], content: Metadata) -> Path:

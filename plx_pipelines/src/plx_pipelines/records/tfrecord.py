@@ -7,6 +7,7 @@ CRC32C of the data
 
 from __future__ import annotations
 
+import fnmatch
 import io
 import os
 import struct
@@ -313,8 +314,16 @@ def find_files(patterns: str | Sequence[str]) -> list[str]:
         path = Path(pattern).expanduser()
         matches = [path]
         if not path.is_file():
-            matches = sorted(match for match in path.parent.glob(path.name) if match.is_file())
+            matches = _matches(path)
         if not matches:
             raise DataError(f"there is no file {pattern}")
         files.update({os.fspath(match): None for match in matches})
     return list(files)
+
+
+def _matches(path: Path) -> list[Path]:
+    if not path.parent.is_dir():
+        return []
+    # Not `Path.glob`, for which `**` is every folder below.
+    names = fnmatch.filter((match.name for match in path.parent.iterdir()), path.name)
+    return sorted(match for name in names if (match := path.parent / name).is_file())

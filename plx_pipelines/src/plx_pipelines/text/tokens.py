@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import os
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from attrs import field, frozen
 
 from plx_core.errors import DataError
 from plx_core.types import Tensor
+from plx_pipelines.expansion import read_maybe_gzip
 from plx_pipelines.text.vocabularies import PAD, START, STOP, Vocabulary
 
 _CHUNK = 10_000
@@ -127,12 +126,7 @@ def read_lines(paths: Sequence[str], check: bool = True) -> list[bytes]:
     """
     lines: list[bytes] = []
     for path in paths:
-        try:
-            content = Path(path).read_bytes()
-            if path.endswith(".gz"):
-                content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path} cannot be read as text: {error}") from error
+        content = read_maybe_gzip(Path(path), " as text")
         file_lines = content.replace(b"\r\n", b"\n").split(b"\n")
         if file_lines[-1] == b"":
             file_lines.pop()

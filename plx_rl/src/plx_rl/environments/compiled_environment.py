@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import plx_core as plx
 from plx_core import State, Step, make
-from plx_core.annotations import DynamicsLike, PositiveInt
+from plx_core.annotations import DynamicsLike, NumEnvs, PositiveInt
 from plx_core.types import Space, Tensor
 from plx_rl.dynamics.dynamics import Dynamics, advance, stretch
 
@@ -39,7 +39,7 @@ class CompiledEnvironment(plx.Environment):
     def __init__(
         self,
         env_id: DynamicsLike,
-        num_envs: PositiveInt = 1,
+        num_envs: NumEnvs = 1,
         max_episode_steps: PositiveInt | None = None,
         seed: int | None = None,
     ) -> None:

@@ -27,6 +27,13 @@ EXTRAS = {
     "Box2D": "box2d",
 }
 
+SINGLE_STATISTICS = (gymnasium.wrappers.NormalizeObservation, gymnasium.wrappers.NormalizeReward)
+VECTOR_STATISTICS = (
+    gymnasium.wrappers.vector.NormalizeObservation,
+    gymnasium.wrappers.vector.NormalizeReward,
+)
+"""The wrappers of gymnasium with running statistics."""
+
 
 @frozen
 class EnvFactory:
@@ -73,6 +80,7 @@ class EnvFactory:
         for wrapper in self.wrappers:
             if self.records or wrapper not in recorders:
                 env = wrapper(env)
+        _refuse_own_statistics(env, SINGLE_STATISTICS)
         return env
 
     def _takes_render_mode(self) -> bool:
@@ -124,7 +132,20 @@ def make_vector(
             f"{env_id} returned a {type(envs).__name__}; "
             "with vectorization: own it must return a gymnasium.vector.VectorEnv"
         )
+    _refuse_own_statistics(envs, VECTOR_STATISTICS)
     return envs
+
+
+def _refuse_own_statistics(env: object, kinds: tuple[type, ...]) -> None:
+    """Raise a `DataError` where a wrapper of gymnasium normalises by statistics of its own."""
+    while hasattr(env, "env"):
+        if isinstance(env, kinds):
+            kind = type(env).__name__
+            raise DataError(
+                f"gymnasium's {kind} keeps statistics that an evaluation cannot take over; give "
+                f"{kind} in wrappers instead"
+            )
+        env = env.env
 
 
 def check_id(env_id: str) -> None:

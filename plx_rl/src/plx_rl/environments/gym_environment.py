@@ -12,7 +12,7 @@ from gymnasium.vector import VectorEnv
 
 import plx_core as plx
 from plx_core import State, Step, make
-from plx_core.annotations import PositiveInt, PythonOnly, WrapperLike
+from plx_core.annotations import NumEnvs, PositiveInt, PythonOnly, WrapperLike
 from plx_core.errors import DataError
 from plx_core.types import Observations, Space
 from plx_rl.environments.factory import EnvFactory, make_vector
@@ -68,7 +68,7 @@ class GymEnvironment(plx.Environment):
     def __init__(
         self,
         env_id: str | Annotated[Callable[..., Any], PythonOnly()],
-        num_envs: PositiveInt = 1,
+        num_envs: NumEnvs = 1,
         vectorization: Literal["sync", "async", "own"] = "sync",
         wrappers: list[WrapperLike] | None = None,
         env_params: dict[str, Any] | None = None,
@@ -93,6 +93,7 @@ class GymEnvironment(plx.Environment):
         self.seed = seed
         self._first_seed = seed
         self._learns_statistics = True
+        self._unnormalized: tuple[Observations, Observations] = (None, None)
         self._inexact_because: str | None = None
         self._vector = self._make_vector(vectorization, one_hot, scale_actions)
 
@@ -126,19 +127,35 @@ class GymEnvironment(plx.Environment):
         if seed is None:
             seed = self._first_seed
         self._first_seed = None
-        return self._observe(self._vector.reset(seed), self._learns_statistics)
+        observations = self._vector.reset(seed)
+        self._unnormalized = (observations, observations)
+        return self._observe(observations, self._learns_statistics)
 
     def step(self, actions: np.ndarray) -> Step:
         """Take one action in each copy."""
         step = self._vector.step(actions)
         return self._transform(step) if self._transforms else step
 
-    def follow(self, training: State) -> None:
-        """Use the normalisation statistics of a training environment's state, without updates."""
-        self._learns_statistics = False
+    @property
+    def observation_statistics(self) -> list[str]:
+        """The wrappers that change observations by running statistics, in order."""
+        return [transform.statistics for transform in self._transforms if transform.statistics]
+
+    @property
+    def unnormalized(self) -> tuple[Observations, Observations]:
+        """The latest observations and final observations, before the wrappers that see all."""
+        return self._unnormalized
+
+    def normalize(self, observations: Observations) -> Observations:
+        """Return such observations as the wrappers change them now."""
+        return self._observe(observations, learn=False)
+
+    def follow(self, training: State, *, freeze: bool = True) -> None:
+        """Take over the statistics of a training environment's wrappers; see `Environment`."""
+        self._learns_statistics = not freeze
         for name, transform in self._named_transforms().items():
             if name in training.get("transforms", {}):
-                transform.restore(training["transforms"][name])
+                transform.follow(training["transforms"][name])
 
     def render(self) -> np.ndarray:
         """Return an image of the first copy, uint8 [H, W, 3].
@@ -175,10 +192,17 @@ class GymEnvironment(plx.Environment):
         }
 
     def restore(self, state: State) -> None:
-        """Continue from a state; if it is not exact, the environments must be reset."""
+        """Continue from a state; if it is not exact, the environments must be reset.
+
+        Raises:
+            ValueError: the state is of other wrappers.
+        """
         self._learns_statistics = True
-        for name, transform in self._named_transforms().items():
-            transform.restore(state["transforms"][name])
+        transforms, saved = self._named_transforms(), state["transforms"]
+        if transforms.keys() != saved.keys():
+            raise ValueError(f"its wrappers are {sorted(saved)}; these are {sorted(transforms)}")
+        for name, transform in transforms.items():
+            transform.restore(saved[name])
         if not state["exact"]:
             self._inexact_because = self.inexact_because or "the restored state is incomplete"
             return
@@ -243,6 +267,7 @@ class GymEnvironment(plx.Environment):
         return observations
 
     def _transform(self, step: Step) -> Step:
+        self._unnormalized = (step.observations, step.final_observations)
         observations = self._observe(step.observations, self._learns_statistics)
         final_observations = observations
         if step.final_observations is not step.observations:

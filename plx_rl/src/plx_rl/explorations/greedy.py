@@ -26,6 +26,9 @@ class Greedy(plx.Exploration):
         """Return the greedy actions."""
         return greedy
 
+    def reseed(self, seed: int) -> None:
+        """Do nothing: nothing is random."""
+
     def state(self) -> plx.State:
         """Return nothing: there is no state."""
         return {}

@@ -8,7 +8,7 @@ from typing import TypeAlias, final
 import numpy as np
 import tensorflow as tf
 
-from plx_core import Environment, FusedProgram, Memory, State, UpdateResult, clip_gradients
+from plx_core import Environment, FusedProgram, Memory, State, Updater, UpdateResult
 from plx_core.errors import ComponentError
 from plx_core.types import Array, Batch, Optimizer, Tensor
 from plx_rl.environments.compiled_environment import CompiledEnvironment
@@ -61,9 +61,12 @@ class ActorCriticLearner(OnPolicyLearner):
         discount: float,
         gae_lambda: float,
     ) -> None:
+        self.updater = Updater(
+            optimizer, actor_critic.weights, clip_gradients, clip_embed_gradients
+        )
         super().__init__(
             actor_critic,
-            {"optimizer": (optimizer, actor_critic.weights)},
+            {"optimizer": self.updater},
             discount=discount,
             gae_lambda=gae_lambda,
         )
@@ -75,7 +78,6 @@ class ActorCriticLearner(OnPolicyLearner):
         self.target_kl = target_kl
         self._names = ("loss", *metric_names)
         self.clip_gradients = clip_gradients
-        self._clips = (clip_gradients, clip_embed_gradients)
         self._rng = np.random.default_rng(seed)
         self._programs = programs(self._updates)
         self.compile(xla=False)
@@ -167,7 +169,7 @@ class ActorCriticLearner(OnPolicyLearner):
 
     def _updates(self, batch: Batch, minibatches: Tensor) -> dict[str, Tensor]:
         actor_critic = self.actor_critic
-        clip_range = self.clip_range(tf.convert_to_tensor(self.optimizer.iterations))
+        clip_range = self.clip_range(tf.convert_to_tensor(self.updater.step))
         before = actor_critic.distribution.log_prob(actor_critic.parameters(batch), batch["action"])
         batch = {**batch, "log_prob": tf.stop_gradient(before)}
         total = tf.shape(minibatches)[0]
@@ -201,7 +203,7 @@ class ActorCriticLearner(OnPolicyLearner):
         metrics, gradients = self._gradients(batch, clip_range)
 
         def learn() -> bool:
-            self.optimizer.apply(gradients, self.actor_critic.weights)
+            self.updater.apply(gradients)
             return True
 
         if self.target_kl is None:  # a tf.cond costs more than the update of a small network
@@ -217,6 +219,5 @@ class ActorCriticLearner(OnPolicyLearner):
         with tf.GradientTape() as tape:
             loss, metrics = self.loss_fn(batch, clip_range)
             loss += penalties(weights)
-            scaled = self.optimizer.scale_loss(loss)
-        gradients = clip_gradients(tape.gradient(scaled, weights), weights, *self._clips)
-        return {"loss": loss, **metrics}, gradients
+            scaled = self.updater.scale(loss)
+        return {"loss": loss, **metrics}, self.updater.clip(tape.gradient(scaled, weights))

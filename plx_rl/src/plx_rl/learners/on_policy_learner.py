@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
 from attrs import frozen
 
-from plx_core import Memory, as_features
+from plx_core import Memory, Updater, as_features
 from plx_core.errors import ComponentError
-from plx_core.types import Array, Batch, Features, Network, Optimizer, Tensor, Variable
+from plx_core.types import Array, Batch, Features, Network, Tensor, Variable
 from plx_rl.distributions import Distribution
 from plx_rl.learners.base import OptimizedLearner
 from plx_rl.losses.multistep import generalized_advantages_on_host
 
 
-def no_value(features: Features) -> Tensor:
+class Head(Protocol):
+    """A function from features to a tensor with a row for each observation."""
+
+    def __call__(self, features: Features, *, training: bool = False) -> Tensor:
+        """Return the tensor.
+
+        Args:
+            features: observations by name.
+            training: whether layers behave as in training, as they do where a loss is computed.
+        """
+
+
+def no_value(features: Features, *, training: bool = False) -> Tensor:
     """Raise an error: the value function of a model that has none."""
     raise ComponentError("the model has no value function")
 
@@ -26,17 +39,18 @@ class ActorCritic:
     """A policy and a value function over the same observations.
 
     Args:
-        network: the network of both, which a checkpoint keeps.
-        policy: a function from features to the parameters of the distribution [B, P].
-        value: a function from features to V(s) [B]; `no_value` without a value function.
+        network: the network of both, which a checkpoint keeps; its outputs are `policy`, and
+            `value` [B, 1] where there is a value function.
+        policy: the parameters of the distribution, [B, P].
+        value: V(s), [B]; `no_value` without a value function.
         policy_weights: the trainable weights of the policy.
         value_weights: the trainable weights of the value function.
         distribution: the family of distributions over actions.
     """
 
     network: Network
-    policy: Callable[[Features], Tensor]
-    value: Callable[[Features], Tensor]
+    policy: Head
+    value: Head
     policy_weights: list[Variable]
     value_weights: list[Variable]
     distribution: Distribution
@@ -50,9 +64,24 @@ class ActorCritic:
             *(weight for weight in self.value_weights if id(weight) not in shared),
         ]
 
-    def parameters(self, batch: Batch) -> Tensor:
-        """Return the distribution's parameters [B, P] at a batch's states, with masks applied."""
-        return self.distribution.masked(self.policy(as_features(batch["state"])), batch.get("mask"))
+    def parameters(self, batch: Batch, *, training: bool = False) -> Tensor:
+        """Return the distribution's parameters [B, P] at a batch's states, with masks applied.
+
+        Args:
+            batch: `state`, and `mask` if there are masks.
+            training: whether layers behave as in training.
+        """
+        parameters = self.policy(as_features(batch["state"]), training=training)
+        return self.distribution.masked(parameters, batch.get("mask"))
+
+    def in_training(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the distribution's parameters [B, P] and V(s) [B], with layers as in training.
+
+        One pass of the network, so that layers that both read move their statistics once.
+        """
+        outputs = self.network(as_features(batch["state"]), training=True)
+        parameters = self.distribution.masked(outputs["policy"], batch.get("mask"))
+        return parameters, tf.squeeze(outputs["value"], -1)
 
 
 @frozen
@@ -77,7 +106,7 @@ class OnPolicyLearner(OptimizedLearner):
 
     Args:
         actor_critic: the networks.
-        optimizers: see `OptimizedLearner`.
+        updaters: see `OptimizedLearner`.
         discount: γ.
         gae_lambda: λ of generalised advantage estimates.
     """
@@ -85,12 +114,12 @@ class OnPolicyLearner(OptimizedLearner):
     def __init__(
         self,
         actor_critic: ActorCritic,
-        optimizers: Mapping[str, tuple[Optimizer, list[Variable]]],
+        updaters: Mapping[str, Updater],
         *,
         discount: float,
         gae_lambda: float,
     ) -> None:
-        super().__init__({"variables": actor_critic.network}, optimizers)
+        super().__init__({"variables": actor_critic.network}, updaters)
         self.actor_critic = actor_critic
         self.discount = discount
         self.gae_lambda = gae_lambda

@@ -7,7 +7,7 @@ from typing import Protocol, final
 import numpy as np
 import tensorflow as tf
 
-from plx_core import State, UpdateResult, as_features
+from plx_core import State, Updater, UpdateResult, as_features
 from plx_core.errors import ComponentError
 from plx_core.types import Batch, Optimizer, Tensor
 from plx_rl.learners.base import penalties, programs
@@ -41,13 +41,16 @@ class PolicyLearner(OnPolicyLearner):
     Args:
         actor_critic: the networks.
         policy_step: updates the policy.
-        policy_optimizer: the optimizer that the step uses; None if it uses none.
+        policy_updater: updates the weights of the policy; None if the step does it alone.
         value_optimizer: the optimizer of the value function; None without one.
         value_epochs: the number of passes over each rollout for the value function.
         minibatch_size: the number of transitions in a value update; the whole batch when None.
         seed: the seed of the minibatches.
         discount: γ.
         gae_lambda: λ of generalised advantage estimates.
+
+    Raises:
+        ComponentError: the optimizer of the value function averages weights (`use_ema`).
     """
 
     def __init__(
@@ -55,7 +58,7 @@ class PolicyLearner(OnPolicyLearner):
         actor_critic: ActorCritic,
         policy_step: PolicyStep,
         *,
-        policy_optimizer: Optimizer | None,
+        policy_updater: Updater | None,
         value_optimizer: Optimizer | None,
         value_epochs: int,
         minibatch_size: int | None,
@@ -63,13 +66,17 @@ class PolicyLearner(OnPolicyLearner):
         discount: float,
         gae_lambda: float,
     ) -> None:
-        optimizers = {}
-        if policy_optimizer is not None:
-            optimizers["optimizer"] = (policy_optimizer, actor_critic.policy_weights)
+        updaters = {} if policy_updater is None else {"optimizer": policy_updater}
+        self._value_updater: Updater | None = None
         if value_optimizer is not None:
-            optimizers["value_optimizer"] = (value_optimizer, actor_critic.value_weights)
-        super().__init__(actor_critic, optimizers, discount=discount, gae_lambda=gae_lambda)
-        self._value_optimizer: Optimizer = value_optimizer
+            if getattr(value_optimizer, "use_ema", False):
+                raise ComponentError(
+                    "use_ema of the optimizer of the value function has no effect: an evaluation "
+                    "uses the policy alone, whose weights it does not average; leave it out"
+                )
+            self._value_updater = Updater(value_optimizer, actor_critic.value_weights)
+            updaters["value_optimizer"] = self._value_updater
+        super().__init__(actor_critic, updaters, discount=discount, gae_lambda=gae_lambda)
         self._epochs = value_epochs
         self._size = minibatch_size
         self._steps = 0
@@ -91,7 +98,7 @@ class PolicyLearner(OnPolicyLearner):
     def update(self, batches: Batch, num_envs: int) -> UpdateResult:
         """Make the policy update and the value updates of one rollout."""
         batch = first_batch(batches)
-        has_value = self._value_optimizer is not None
+        has_value = self._value_updater is not None
         estimates = self.estimate(batch, num_envs) if has_value else self._returns(batch, num_envs)
         columns = inputs(batch) | {"advantage": estimates.advantages, "weights": estimates.weights}
         metrics = {name: float(value) for name, value in self._step_policy(columns).items()}
@@ -152,7 +159,9 @@ class PolicyLearner(OnPolicyLearner):
     def _fit_value(
         self, state: Tensor, returns: Tensor, weights: Tensor, minibatches: Tensor
     ) -> Tensor:
-        optimizer, variables = self._value_optimizer, self.actor_critic.value_weights
+        updater, variables = self._value_updater, self.actor_critic.value_weights
+        if updater is None:
+            raise ComponentError("the model has no value function")
         count = tf.shape(minibatches)[0]
 
         def update(index: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
@@ -162,13 +171,13 @@ class PolicyLearner(OnPolicyLearner):
             )
             with tf.GradientTape() as tape:
                 loss = value_loss(
-                    self.actor_critic.value(features),
+                    self.actor_critic.value(features, training=True),
                     tf.gather(returns, rows),
                     tf.gather(weights, rows),
                 )
                 loss += penalties(variables)
-                scaled = optimizer.scale_loss(loss)
-            optimizer.apply(tape.gradient(scaled, variables), variables)
+                scaled = updater.scale(loss)
+            updater.apply(tape.gradient(scaled, variables))
             return index + 1, total + loss
 
         _, total = tf.while_loop(

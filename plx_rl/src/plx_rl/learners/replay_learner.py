@@ -7,7 +7,7 @@ from typing import TypeAlias, final
 
 import tensorflow as tf
 
-from plx_core import Memory, UpdateResult, clip_gradients
+from plx_core import Memory, Updater, UpdateResult
 from plx_core.errors import ComponentError
 from plx_core.types import Batch, Network, Optimizer, Tensor, Variable
 from plx_rl.learners.base import OptimizedLearner, penalties, programs
@@ -25,7 +25,7 @@ class ReplayLearner(OptimizedLearner):
         optimizer: the optimizer of the online network.
         loss_fn: a function of a batch, arrays [B, …] by name, which returns the loss, the TD errors
             [B], and the mean value.
-        target_update_frequency: the number of updates between two updates of the target network.
+        target_update_frequency: the number of steps between two updates of the target network.
         tau: the Polyak averaging coefficient; 1 is a hard update. Source: Lillicrap et al. 2016,
             section 3.
         needs_demonstrations: whether the loss needs to know which transitions are an expert's.
@@ -48,9 +48,9 @@ class ReplayLearner(OptimizedLearner):
     ) -> None:
         weights = network.trainable_variables
         networks = {"variables": network} | ({"target": target} if target is not None else {})
-        super().__init__(networks, {"optimizer": (optimizer, weights)})
+        self._updater = Updater(optimizer, weights, clip_gradients, clip_embed_gradients)
+        super().__init__(networks, {"optimizer": self._updater})
         self._weights = weights
-        self._optimizer = optimizer
         self._loss_fn = loss_fn
         self._pairs: list[tuple[Variable, Variable]] = []
         if target is not None:
@@ -58,7 +58,6 @@ class ReplayLearner(OptimizedLearner):
         self._frequency = target_update_frequency
         self._tau = tau
         self._needs_demonstrations = needs_demonstrations
-        self._clips = (clip_gradients, clip_embed_gradients)
         self._programs = programs(self._updates)
         self.begin_from_weights()
         self.compile(xla=False)
@@ -81,7 +80,8 @@ class ReplayLearner(OptimizedLearner):
             )
 
     def begin_from_weights(self) -> None:
-        """Copy the weights of the online network to the target network."""
+        """Copy the weights of the online network to the target network and to the averages."""
+        super().begin_from_weights()
         for target, online in self._pairs:
             target.assign(online)
 
@@ -118,11 +118,9 @@ class ReplayLearner(OptimizedLearner):
         with tf.GradientTape() as tape:
             loss, error, value = self._loss_fn(batch)
             loss += penalties(self._weights)
-            scaled = self._optimizer.scale_loss(loss)
-        gradients = clip_gradients(
-            tape.gradient(scaled, self._weights), self._weights, *self._clips
-        )
-        self._optimizer.apply(gradients, self._weights)
+            scaled = self._updater.scale(loss)
+        gradients = tape.gradient(scaled, self._weights)
+        self._updater.apply(self._updater.clip(gradients))
         return loss, error, value
 
     def _update_target(self) -> None:
@@ -131,7 +129,7 @@ class ReplayLearner(OptimizedLearner):
         if self._frequency == 1:
             self._average()
             return
-        is_due = tf.equal(tf.cast(self._optimizer.iterations, tf.int64) % self._frequency, 0)
+        is_due = tf.equal(self._updater.step % self._frequency, 0)
         tf.cond(is_due, self._average, lambda: tf.constant(False))
 
     def _average(self) -> Tensor:

@@ -81,6 +81,9 @@ class BatchMemory(TransitionMemory):
         self._transitions.truncate(self._newest)
         super().interrupt()
 
+    def reseed(self, seed: int) -> None:
+        """Do nothing: nothing is random."""
+
     def state(self) -> plx.State:
         """Return the transitions."""
         return self._transitions.state() | {"newest": self._newest}

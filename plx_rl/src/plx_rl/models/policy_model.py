@@ -106,9 +106,11 @@ class PolicyModel(ReinforcementModel):
             outputs = {"policy": policy(observations), "value": value(observations)}
             network = keras.Model(observations, outputs, name=self.name)
         weights = policy.trainable_variables, value.trainable_variables
-        return ActorCritic(
-            network, policy, lambda inputs: tf.squeeze(value(inputs), -1), *weights, distribution
-        )
+
+        def squeezed_value(features: Features, *, training: bool = False) -> Tensor:
+            return tf.squeeze(value(features, training=training), -1)
+
+        return ActorCritic(network, policy, squeezed_value, *weights, distribution)
 
     def _value_graph_fn(self) -> GraphFn:
         graph = self.value_graph if self.value_graph is not None else self.value_graph_fn

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 from attrs import define, field
 
-from plx_core import Learner, as_features, make, with_older_names
+from plx_core import Learner, make, with_older_names
 from plx_core.annotations import (
     NonNegativeFloat,
     OptimizerLike,
@@ -80,13 +80,11 @@ class A2CModel(ActorCriticModel):
     def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
         def loss_fn(batch: Batch, clip_range: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             distribution, weights = actor_critic.distribution, batch["weights"]
-            parameters = actor_critic.parameters(batch)
+            parameters, values = actor_critic.in_training(batch)
             policy = policy_gradient(
                 distribution.log_prob(parameters, batch["action"]), self._advantages(batch), weights
             )
-            value = value_loss(
-                actor_critic.value(as_features(batch["state"])), batch["returns"], weights
-            )
+            value = value_loss(values, batch["returns"], weights)
             entropy = weighted_mean(distribution.entropy(parameters), weights)
             return self._total(policy, value, entropy), {
                 "policy_loss": policy,
@@ -143,10 +141,10 @@ class PPOModel(ActorCriticModel):
 
         def loss_fn(batch: Batch, clip_range: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
             weights, old = batch["weights"], batch["log_prob"]
-            parameters = actor_critic.parameters(batch)
+            parameters, values = actor_critic.in_training(batch)
             log_prob = distribution.log_prob(parameters, batch["action"])
             policy = clipped_surrogate(log_prob, old, self._advantages(batch), clip_range, weights)
-            value = self._value_loss(actor_critic.value(as_features(batch["state"])), batch)
+            value = self._value_loss(values, batch)
             entropy = weighted_mean(distribution.entropy(parameters), weights)
             metrics = {
                 "policy_loss": policy,

@@ -13,8 +13,9 @@ from plx_core.annotations import (
     PositiveFloat,
     PositiveInt,
 )
+from plx_core.errors import ComponentError
 from plx_core.types import Batch, Tensor
-from plx_rl.learners.base import penalties
+from plx_rl.learners.base import penalties, variables_changed_in_training
 from plx_rl.learners.on_policy_learner import ActorCritic
 from plx_rl.learners.policy_learner import PolicyLearner
 from plx_rl.learners.trust_region import (
@@ -62,10 +63,17 @@ class TRPOModel(PolicyModel):
     normalize_advantages: bool = field(default=True, kw_only=True)
 
     def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
+        changed = variables_changed_in_training(actor_critic.policy)
+        if changed:
+            raise ComponentError(
+                "TRPOModel measures how far one step moves a policy, and this policy has layers "
+                f"that behave in another way in training ({', '.join(changed)}): leave them out of "
+                "its graph (a value_graph of its own may have them), or use PPOModel"
+            )
         return PolicyLearner(
             actor_critic,
             lambda batch: self._step(actor_critic, batch),
-            policy_optimizer=None,
+            policy_updater=None,
             value_optimizer=make("optimizers", self.optimizer),
             value_epochs=self.value_epochs,
             minibatch_size=self.value_minibatch_size,

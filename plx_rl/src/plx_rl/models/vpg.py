@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 from attrs import define, field
 
-from plx_core import Learner, clip_gradients, make, with_older_names
+from plx_core import Learner, Updater, make, with_older_names
 from plx_core.annotations import NonNegativeFloat, OptimizerLike, PositiveInt
 from plx_core.types import Batch, Tensor
 from plx_rl.learners.base import penalties
@@ -51,32 +51,31 @@ class VPGModel(PolicyModel):
         return self.baseline
 
     def _learner(self, actor_critic: ActorCritic, seed: int) -> Learner:
-        optimizer = make("optimizers", self.optimizer)
         weights, distribution = actor_critic.policy_weights, actor_critic.distribution
+        updater = Updater(
+            make("optimizers", self.optimizer),
+            weights,
+            self.clip_gradients,
+            self.clip_embed_gradients,
+        )
 
         def step(batch: Batch) -> dict[str, Tensor]:
             counts, advantages = batch["weights"], batch["advantage"]
             if self.normalize_advantages:
                 advantages = standardize(advantages, counts)
             with tf.GradientTape() as tape:
-                parameters = actor_critic.parameters(batch)
+                parameters = actor_critic.parameters(batch, training=True)
                 entropy = weighted_mean(distribution.entropy(parameters), counts)
                 log_prob = distribution.log_prob(parameters, batch["action"])
                 loss = policy_gradient(log_prob, advantages, counts) + penalties(weights)
-                total = optimizer.scale_loss(loss - self.entropy_coefficient * entropy)
-            gradients = clip_gradients(
-                tape.gradient(total, weights),
-                weights,
-                self.clip_gradients,
-                self.clip_embed_gradients,
-            )
-            optimizer.apply(gradients, weights)
+                total = updater.scale(loss - self.entropy_coefficient * entropy)
+            updater.apply(updater.clip(tape.gradient(total, weights)))
             return {"loss": loss, "entropy": entropy}
 
         return PolicyLearner(
             actor_critic,
             step,
-            policy_optimizer=optimizer,
+            policy_updater=updater,
             value_optimizer=make("optimizers", self.value_optimizer) if self.baseline else None,
             value_epochs=self.value_epochs,
             minibatch_size=self.value_minibatch_size,

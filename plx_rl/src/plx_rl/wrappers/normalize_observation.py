@@ -9,6 +9,7 @@ import numpy as np
 
 from plx_core import STATE, State
 from plx_core.annotations import PositiveFloat
+from plx_core.errors import DataError
 from plx_core.types import Observations, Space, Tensor
 from plx_rl.wrappers.moments import Moments
 from plx_rl.wrappers.transform import Transform, each_part
@@ -19,7 +20,8 @@ class NormalizeObservation(Transform):
     """Normalise each element of an observation by its running mean and standard deviation.
 
     The statistics are taken over all environments and all steps of training; an environment for
-    evaluation uses those of the training environment. uint8 images stay unchanged.
+    evaluation needs this wrapper too, and uses those of the training environment. Observations of a
+    replay memory are normalised when they are sampled. uint8 images stay unchanged.
 
     Args:
         clip: clip normalised values to [-clip, clip].
@@ -30,6 +32,11 @@ class NormalizeObservation(Transform):
         self._clip = clip
         self._epsilon = epsilon
         self._moments: dict[str, Moments] = {}
+
+    @property
+    def statistics(self) -> str:
+        """The name and the parameters."""
+        return f"NormalizeObservation(clip={self._clip}, epsilon={self._epsilon})"
 
     def space(self, space: Space) -> Space:
         """Return the space with the bounds of the clipping."""
@@ -73,6 +80,11 @@ class NormalizeObservation(Transform):
 
     def _normalize(self, name: str, part: np.ndarray, learn: bool) -> np.ndarray:
         moments = self._moments.setdefault(name, Moments())
+        if moments.count and moments.mean.shape != part.shape[1:]:
+            raise DataError(
+                f"NormalizeObservation has statistics of observations {moments.mean.shape}; "
+                f"these are {part.shape[1:]}"
+            )
         if learn:
             moments.update(part)
         scaled = (part - moments.mean) / np.sqrt(moments.variance + self._epsilon)

@@ -16,7 +16,9 @@ from plx_rl.wrappers.transform import Transform
 class NormalizeReward(Transform):
     """Divide rewards by the running standard deviation of their discounted sums.
 
-    The statistics are taken over all environments and all steps of training.
+    The statistics are taken over all environments and all steps of training. A replay memory
+    stores rewards divided by the deviation of their time, which changes most at first;
+    `ScaleReward` has one scale throughout.
 
     Args:
         discount: γ of the sums; usually the model's.
@@ -45,6 +47,10 @@ class NormalizeReward(Transform):
             self._sums = np.where(ended, 0.0, sums)
         scaled = rewards / np.sqrt(self._moments.variance + self._epsilon)
         return np.asarray(np.clip(scaled, -self._clip, self._clip), np.float32)
+
+    def follow(self, training: State) -> None:
+        """Take over the moments; the sums belong to the episodes of the other environment."""
+        self._moments.restore(training["moments"])
 
     def state(self) -> State:
         """Return the moments, and the sums of the current episodes."""

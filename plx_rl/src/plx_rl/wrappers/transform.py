@@ -43,6 +43,21 @@ class Transform(Stateful):
         """Apply `observe` to tensors by name, as part of an exported policy."""
         return features
 
+    @property
+    def statistics(self) -> str:
+        """What `observe` does with running statistics, with its parameters; empty without any.
+
+        A transform that overrides `observe` and `state` has some; override this if it has
+        parameters.
+        """
+        kind = type(self)
+        has_some = kind.observe is not Transform.observe and kind.state is not Transform.state
+        return kind.__name__ if has_some else ""
+
+    def follow(self, training: State) -> None:
+        """Take over the statistics of another environment, whose number of copies may differ."""
+        self.restore(training)
+
     def state(self) -> State:
         """Return the running statistics."""
         return {}

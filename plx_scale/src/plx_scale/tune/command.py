@@ -32,7 +32,8 @@ def tune(request: Request) -> None:
     checked = request.check()
     if "tune" not in checked.sections:
         raise ConfigError([Problem("tune", EXAMPLE)])
-    check_shapes(checked)
+    for warning in check_shapes(checked):
+        click.echo(str(warning), err=True)
     name = checked.config.project.name
     directory = Path(request.output_dir or Path("sweeps", name))
     sweep = Sweep(checked, directory, click.echo)

@@ -38,13 +38,15 @@ def score_of(name: str, matrix: Array) -> np.float32:
 class SklearnScore(keras.metrics.Metric):
     """Computes a score of scikit-learn over all examples.
 
-    Labels are int [batch] or one-hot [batch, n], outputs [batch, n].
+    Labels and predictions are classes, int [batch].
 
     Args:
         score: the score.
         num_classes: the number of classes n.
         name: the name in the logs; the score's when None.
     """
+
+    takes = "classes"
 
     def __init__(self, score: Score, num_classes: PositiveInt, name: str | None = None) -> None:
         super().__init__(name=name or score)
@@ -58,15 +60,8 @@ class SklearnScore(keras.metrics.Metric):
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> None:
         """Count a batch."""
-        y_true = tf.convert_to_tensor(y_true)
-        y_pred = tf.convert_to_tensor(y_pred)
-        has_classes = y_true.shape.rank == y_pred.shape.rank
-        if has_classes and self.num_classes > 1 and y_true.shape[-1] == self.num_classes:
-            labels = tf.argmax(y_true, axis=-1)
-        else:
-            labels = tf.cast(tf.reshape(y_true, (-1,)), tf.int64)
         counts = tf.math.confusion_matrix(
-            labels, tf.argmax(y_pred, axis=-1), self.num_classes, sample_weight, self.dtype
+            y_true, y_pred, self.num_classes, sample_weight, self.dtype
         )
         self.matrix.assign_add(counts)
 
