@@ -316,6 +316,11 @@ def test_a_metric_that_evaluations_have_not_is_found_by_check(folder, kind, call
     (folder / "a.yml").write_text(yaml.safe_dump(config, sort_keys=False))
     result = CliRunner().invoke(main, ["check", "a.yml"])
     assert "export_strategies[0].BestExporter: there is no metric called losss" in result.output
+    del config["eval"]["export_strategies"]
+    config["keep_best"] = {"metric": "los", "higher_is_better": False}
+    (folder / "a.yml").write_text(yaml.safe_dump(config, sort_keys=False))
+    result = CliRunner().invoke(main, ["check", "a.yml"])
+    assert "keep_best.metric: there is no metric called los" in result.output
 
 
 def test_an_exporter_writes_nowhere_else(folder):

@@ -29,7 +29,7 @@ from plx_core.models.spec import EstimatorSpec
 from plx_core.runs.best import Evaluation, best_evaluation
 from plx_core.runs.checkpoints import step_of
 from plx_core.runs.interfaces import Exporter
-from plx_core.runs.metrics import Criterion, criterion_of, metric_value
+from plx_core.runs.metrics import Criterion, criterion_of, metric_value, require_metric
 from plx_core.types import Source
 
 T = TypeVar("T")
@@ -175,6 +175,16 @@ class BaseExperiment(ABC):
             for index, part in unchecked.items():
                 locate(index, functools.partial(part.check, spec))
                 self._checked.add(id(part))
+
+    def check_metric(self, name: str) -> None:
+        """Check that evaluations have a metric.
+
+        Raises:
+            ComponentError: they have none of this name.
+        """
+        spec = self._build_spec()
+        if spec is not None:
+            require_metric(spec.evaluation_metrics, name)
 
     def _train_to(self, max_steps: int | None, callbacks: Sequence[Callback]) -> None:
         self.check_callbacks()

@@ -128,7 +128,7 @@ def require_source(checked: CheckedConfig, section: Literal["train", "eval"]) ->
 
 
 def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperiment) -> None:
-    """Ask the callbacks and exporters of a config whether they fit; mistakes get their places.
+    """Ask callbacks and exporters whether they fit, and whether the metric of keep_best exists.
 
     Raises:
         ConfigError: one does not fit.
@@ -136,6 +136,13 @@ def check_callbacks(checked: CheckedConfig, experiment: Experiment | RLExperimen
     train, evaluation = checked.config.train, checked.config.eval
     components = (*train.callbacks, *evaluation.callbacks, *evaluation.export_strategies)
     experiment.check_callbacks(lambda index, check: located(checked, components[index], check))
+    keep_best = checked.config.keep_best
+    if keep_best is not None:
+        try:
+            experiment.check_metric(keep_best.metric)
+        except ComponentError as error:
+            path = "keep_best.metric"
+            raise ConfigError([Problem(path, str(error), checked.places.get(path))]) from error
 
 
 def create_rl_experiment(
