@@ -155,11 +155,11 @@ def test_a_best_checkpoint_that_is_torn_gives_way_to_the_next(folder, monkeypatc
     assert "evaluation at step 8 (" in plx_command("evaluate", "best.yml").stdout
 
 
-def test_a_metric_that_is_not_there_is_an_error_at_the_first_evaluation(folder):
+def test_a_metric_that_is_not_there_is_an_error_before_training(folder):
     write(keep_best={"metric": "recall"})
     result = plx_command("run", "best.yml", code=2)
-    assert "there is no metric called recall" in result.stderr
-    assert kept() == [4]
+    assert "keep_best.metric: there is no metric called recall" in result.stderr
+    assert kept() == []
 
 
 @pytest.mark.parametrize("place", ["keep_best", "callback", "exporter"])
