@@ -47,7 +47,7 @@ def make_estimator(path, model_fn=None, seed=5, trackers=(), **run):
         **{
             "save_summary_steps": None,
             "log_step_count_steps": None,
-            "save_checkpoints_steps": 1_000_000,
+            "save_checkpoints_secs": 1e9,
             **run,
         }
     )

@@ -32,7 +32,7 @@ def make_agent(path, model, memory=None, seed=5, trackers=(), run=None, environm
         **{
             "save_summary_steps": None,
             "log_step_count_steps": None,
-            "save_checkpoints_steps": 1_000_000,
+            "save_checkpoints_secs": 1e9,
             **(run or {}),
         }
     )
@@ -90,16 +90,21 @@ RESUMED = {
     "dqn": (
         "dqn",
         {"Memory": {"size": 64, "batch_size": 8}},
-        {"tau": 0.5, "target_update_frequency": 3},
+        {"tau": 0.5, "target_update_frequency": 3, "exploration": "Decay"},
         "CartPole-v1",
     ),
     "ddqn": (
         "ddqn",
         {"PrioritizedMemory": {"size": 64, "batch_size": 8, "n_step": 3}},
-        {"dueling": True},
+        {"dueling": True, "exploration": "Decay"},
         "CartPole-v1",
     ),
-    "naf": ("naf", {"Memory": {"size": 64, "batch_size": 8}}, {}, "Pendulum-v1"),
+    "naf": (
+        "naf",
+        {"Memory": {"size": 64, "batch_size": 8}},
+        {"exploration": "OrnsteinUhlenbeck"},
+        "Pendulum-v1",
+    ),
     "vpg": (
         "vpg",
         {"BatchMemory": {"batch_size": 32}},

@@ -705,6 +705,7 @@ def test_what_was_wrong_is_told_to_the_memory(tmp_path, memory, n_step):
         tmp_path,
         {memory: {"size": 64, "batch_size": 32, "n_step": n_step}},
         graph={"layers": ["Identity"]},
+        dueling=None,
         discount=0.5,
     )
     spec = agent.build(Modes.TRAIN, GymEnvironment(Counter))
@@ -1067,14 +1068,18 @@ def test_a_batch_is_left_when_the_policy_has_moved_too_far(tmp_path, target_kl, 
 
 
 REGULARIZED = {
-    "dqn": (MEMORY, {"optimizer": {"SGD": {"learning_rate": 0.1}}}),
-    "naf": (MEMORY, {"optimizer": {"SGD": {"learning_rate": 0.1}}}),
+    "dqn": (
+        MEMORY,
+        {"optimizer": {"SGD": {"learning_rate": 0.1}}, "dueling": None, "clip_gradients": None},
+    ),
+    "naf": (MEMORY, {"optimizer": {"SGD": {"learning_rate": 0.1}}, "clip_gradients": None}),
     "vpg": (
         BATCH,
         {
             "optimizer": {"SGD": {"learning_rate": 0.1}},
             "value_optimizer": {"SGD": {"learning_rate": 0.1}},
             "value_epochs": 1,
+            "clip_gradients": None,
         },
     ),
     "a2c": (BATCH, {"optimizer": {"SGD": {"learning_rate": 0.1}}, "clip_gradients": None}),

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         DEFAULT_SUMMARIES,
         EstimatorSpec,
         LabelRange,
+        Summary,
         follows_schedule,
     )
     from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn
@@ -161,6 +162,7 @@ _EXPORTS = {
         "DEFAULT_SUMMARIES",
         "EstimatorSpec",
         "LabelRange",
+        "Summary",
         "follows_schedule",
     ),
     "plx_core.networks.graph": (
@@ -269,6 +271,7 @@ __all__ = [
     "State",
     "Stateful",
     "Step",
+    "Summary",
     "Tracker",
     "Trainable",
     "UpdateResult",

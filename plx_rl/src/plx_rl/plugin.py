@@ -106,12 +106,13 @@ def provide_commands() -> Mapping[str, str]:
 
 @hookimpl
 def provide_aliases() -> Mapping[str, Mapping[str, str]]:
-    """Provide short names of models, and gymnasium's ids of dynamics."""
+    """Provide short and older names of models, and gymnasium's ids of dynamics."""
     return {
         "models": {
             name.lower(): f"{name}Model"
             for name in ("A2C", "DDQN", "DQN", "NAF", "PPO", "TRPO", "VPG")
-        },
+        }
+        | {"BaseQModel": "DQNModel"},
         "dynamics": {
             "Acrobot-v1": "Acrobot",
             "CartPole-v1": "CartPole",

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
 
 from plx_core.annotations import GraphFn, MetricLike, OptimizerLike, PositiveFloat
 from plx_core.components.component import make, parameter_names
-from plx_core.errors import ComponentError, did_you_mean
+from plx_core.errors import ComponentError
 from plx_core.models.metrics import by_name, require_labels_and_outputs
-from plx_core.models.spec import DEFAULT_SUMMARIES, SUMMARIES, EstimatorSpec, Summary
-from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn
+from plx_core.models.spec import DEFAULT_SUMMARIES, EstimatorSpec, Summary
+from plx_core.networks.graph import Graph, as_graph_fn, call_graph_fn, named_features
 from plx_core.state import Modes
-from plx_core.types import Labels, Metric, Nested
+from plx_core.types import Features, Labels, Metric, Nested
 
 if TYPE_CHECKING:
     import keras
 
     from plx_core.config.sections import RunConfig
-
-
-def _summaries(value: str | Sequence[str] | None) -> frozenset[str]:
-    names = [value] if isinstance(value, str) else list(value or ())
-    for name in names:
-        if name not in ("all", *SUMMARIES):
-            raise ComponentError(
-                f"there is no summary called {name}{did_you_mean(name, SUMMARIES)} "
-                f"(there are all, {', '.join(SUMMARIES)})"
-            )
-    return frozenset(SUMMARIES if "all" in names else names)
 
 
 @define
@@ -51,9 +40,7 @@ class Trainable:
     mode: str = Modes.TRAIN
     optimizer: OptimizerLike = field(default="Adam", kw_only=True)
     metrics: list[MetricLike] = field(factory=list, kw_only=True)
-    summaries: Summary | list[Summary] = field(
-        default=DEFAULT_SUMMARIES, kw_only=True, converter=_summaries
-    )
+    summaries: Summary | list[Summary] = field(default=DEFAULT_SUMMARIES, kw_only=True)
     clip_gradients: PositiveFloat | None = field(default=None, kw_only=True)
     clip_embed_gradients: PositiveFloat | None = field(default=None, kw_only=True)
     name: str = field(default="model", kw_only=True)
@@ -104,7 +91,7 @@ class Model(Trainable):
     """
 
     graph: Graph | None = field(default=None, kw_only=True)
-    graph_fn: GraphFn | None = field(default=None, kw_only=True)
+    graph_fn: GraphFn | None = None
 
     def __call__(
         self,
@@ -115,9 +102,9 @@ class Model(Trainable):
     ) -> EstimatorSpec:
         """Return the specification of this model; see `Trainable`."""
         outputs = call_graph_fn(self._graph_fn(), self.mode, features, labels)
-        return self.attach(features, outputs, labels)
+        return self.attach(named_features(features), outputs, labels)
 
-    def attach(self, features: Nested, outputs: Nested, labels: Labels = None) -> EstimatorSpec:
+    def attach(self, features: Features, outputs: Nested, labels: Labels = None) -> EstimatorSpec:
         """Return the specification of this model for the outputs of any graph."""
         import keras
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from attrs import field, frozen
 
+from plx_core.annotations import OneOrMany
+from plx_core.errors import ComponentError, did_you_mean
 from plx_core.models.bridge import SampleFn
 from plx_core.networks.fitted_layers import require_fitted
 from plx_core.types import Features, Labels, Metric, Nested, Optimizer, Tensor
@@ -27,6 +29,22 @@ Summary: TypeAlias = Literal[
 SUMMARIES: tuple[str, ...] = get_args(Summary)[1:]
 DEFAULT_SUMMARIES = ("loss", "learning_rate")
 """The summaries that a model writes by default."""
+
+
+def _summaries(value: OneOrMany | frozenset[str] | None) -> frozenset[str]:
+    """Return the names of summaries, with those that `all` stands for.
+
+    Raises:
+        ComponentError: there is no such summary.
+    """
+    names = [value] if isinstance(value, str) else list(value or ())
+    for name in names:
+        if name not in ("all", *SUMMARIES):
+            raise ComponentError(
+                f"there is no summary called {name}{did_you_mean(name, SUMMARIES)} "
+                f"(there are all, {', '.join(SUMMARIES)})"
+            )
+    return frozenset(SUMMARIES if "all" in names else names)
 
 
 def _no_update(features: Features, labels: Labels, outputs: Nested) -> None:
@@ -76,7 +94,7 @@ class EstimatorSpec:
         sample_fn: draws latents, for generative models.
         clip_gradients: the largest global norm of the gradients.
         clip_embed_gradients: the largest norm of the gradient of each embedding.
-        summaries: what to write to TensorBoard; any of `SUMMARIES`.
+        summaries: what to write to TensorBoard; `all`, or any of `SUMMARIES`.
     """
 
     mode: str
@@ -91,7 +109,7 @@ class EstimatorSpec:
     sample_fn: SampleFn | None = None
     clip_gradients: float | None = None
     clip_embed_gradients: float | None = None
-    summaries: frozenset[str] = frozenset(DEFAULT_SUMMARIES)
+    summaries: frozenset[str] = field(default=DEFAULT_SUMMARIES, converter=_summaries)
 
     def __attrs_post_init__(self) -> None:
         for layer in self.network._flatten_layers(include_self=False):

@@ -33,12 +33,10 @@ from plx_core.reinforcement.interfaces import Environment, Memory, Policy
 from plx_core.reinforcement.observation_statistics import follow
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes, State
-from plx_core.types import Features, InputFn, Labels, Space
+from plx_core.types import InputFn, Labels, Nested, Space
 
 EVALUATION_SEED = 10_000
 """The seed of evaluations: the same each time, and no seed of training."""
-FIRST_UPDATE, UPDATE_FREQUENCY = 1000, 10
-"""The defaults of `Agent.train`."""
 
 
 class Agent(Trainer):
@@ -64,7 +62,7 @@ class Agent(Trainer):
         self,
         model_fn: Callable[..., EstimatorSpec],
         memory: MemoryLike | None = None,
-        model_dir: str | Path = "runs/agent",
+        model_dir: str | Path | None = None,
         config: RunConfig | EnvironmentConfig | None = None,
         params: Mapping[str, Any] | None = None,
         *,
@@ -109,8 +107,8 @@ class Agent(Trainer):
     def train(
         self,
         env: EnvironmentLike,
-        first_update: int | None = None,
-        update_frequency: int | None = None,
+        first_update: int = 35,
+        update_frequency: int = 10,
         episodes: int | None = None,
         steps: int | None = None,
         callbacks: Iterable[CallbackLike] | None = None,
@@ -126,9 +124,9 @@ class Agent(Trainer):
 
         Args:
             env: the environment.
-            first_update: the number of actions before the first update; 1000 when None.
-            update_frequency: the number of actions between updates; 10 when None. On-policy models
-                use neither: they update when a rollout is complete.
+            first_update: the number of actions before the first update.
+            update_frequency: the number of actions between updates. On-policy models use neither:
+                they update when a rollout is complete.
             episodes: the number of further episodes.
             steps: the number of further updates.
             callbacks: called during training.
@@ -155,12 +153,7 @@ class Agent(Trainer):
                 )
         active = as_callbacks(callbacks)
         env = self._training_env(env)
-        schedule = UpdateSchedule(
-            FIRST_UPDATE if first_update is None else first_update,
-            UPDATE_FREQUENCY if update_frequency is None else update_frequency,
-            updates_per_block,
-            pretrain_steps,
-        )
+        schedule = UpdateSchedule(first_update, update_frequency, updates_per_block, pretrain_steps)
         with self.run_directory.writing(), self.observed(active):
             training = self._acting = self._prepare(env, active)
             self._loop = AgentLoop(
@@ -297,8 +290,8 @@ class Agent(Trainer):
     def try_out(
         self,
         env: EnvironmentLike,
-        first_update: int = 1000,
-        update_frequency: int = 10,
+        first_update: int,
+        update_frequency: int,
         pretrain_steps: int = 0,
     ) -> None:
         """Build everything that training needs and take one step, to see that the parts fit.
@@ -346,7 +339,7 @@ class Agent(Trainer):
         spec.policy.refresh()
         return env, spec.policy
 
-    def _model_fn_inputs(self, inputs: Features, target: Labels | Space) -> dict[str, Any]:
+    def _model_fn_inputs(self, inputs: Nested, target: Labels | Space) -> dict[str, Any]:
         """Return the observations and action space, in polyaxon-lib features and labels."""
         return super()._model_fn_inputs(inputs, target) | {"features": inputs, "labels": target}
 

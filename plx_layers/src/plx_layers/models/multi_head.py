@@ -9,7 +9,7 @@ import keras
 from attrs import define, field
 from keras import ops
 
-from plx_core import DEFAULT_SUMMARIES, EstimatorSpec, Model, with_older_names
+from plx_core import EstimatorSpec, Model, with_older_names
 from plx_core.annotations import ModelLike, NonNegativeFloat
 from plx_core.errors import ComponentError, ConfigError, Problem, did_you_mean
 from plx_core.types import Features, Labels, Metric, Network, Tensor
@@ -178,5 +178,4 @@ def _is_own(name: str, head: Model, labels: Labels) -> bool:
 
 def _misplaced_parameters(head: Model) -> list[str]:
     defaults = {attribute.name: attribute.default for attribute in attrs.fields(type(head))}
-    defaults["summaries"] = frozenset(DEFAULT_SUMMARIES)
     return [name for name in NOT_FOR_HEADS if getattr(head, name) != defaults[name]]

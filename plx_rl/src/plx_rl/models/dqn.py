@@ -18,7 +18,7 @@ from plx_rl.models.reinforcement_model import num_discrete_actions
 from plx_rl.models.value_model import ValueModel, discounts, weighted_loss
 from plx_rl.policies.network_policies import ValuePolicy
 
-Dueling: TypeAlias = Literal[True, "mean", "max", "naive"] | None
+Dueling: TypeAlias = Literal[True, False, "mean", "max", "naive"] | None
 
 
 @with_older_names
@@ -31,7 +31,7 @@ class DQNModel(ValueModel):
 
     Args:
         dueling: the aggregation of a dueling network, which subtracts from the advantages their
-            `mean` (or True), their `max`, or nothing (`naive`); None for a plain network.
+            `mean` (or True), their `max`, or nothing (`naive`); None or False for a plain network.
         use_expert_demo: whether to add a large-margin loss on the transitions of an expert, which a
             `DemonstrationMemory` marks. Source: Hester et al. 2018, "Deep Q-learning from
             Demonstrations", equation 2.
@@ -39,7 +39,7 @@ class DQNModel(ValueModel):
         expert_weight: λ₂, the weight of that loss.
     """
 
-    dueling: Dueling = field(default=None, kw_only=True)
+    dueling: Dueling = field(default="mean", kw_only=True)
     use_expert_demo: bool = field(default=False, kw_only=True)
     expert_margin: PositiveFloat = field(default=0.8, kw_only=True)
     expert_weight: PositiveFloat = field(default=1.0, kw_only=True)
@@ -97,7 +97,7 @@ class DQNModel(ValueModel):
 
     def _network(self, observations: Features, num_actions: int) -> keras.Model:
         hidden = self._hidden(observations)
-        if self.dueling is None:
+        if self.dueling in (None, False):
             outputs = keras.layers.Dense(num_actions, dtype=OUTPUTS, name="q")(hidden)
         else:
             outputs = DuelingHead(

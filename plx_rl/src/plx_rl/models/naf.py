@@ -9,7 +9,7 @@ import tensorflow as tf
 from attrs import define, field
 
 from plx_core import AgentSpec, as_features, make, with_older_names
-from plx_core.annotations import ExplorationLike, LossLike
+from plx_core.annotations import LossLike
 from plx_core.errors import ComponentError
 from plx_core.types import Batch, Features, Space, Tensor
 from plx_rl.losses.value_learning import normalized_advantage, value_learning
@@ -37,11 +37,9 @@ class NAFModel(ValueModel):
 
     Args:
         loss: the loss of a value and its target.
-        exploration: departs from the greedy action during training.
     """
 
     loss: LossLike = field(default="MeanSquaredError", kw_only=True)
-    exploration: ExplorationLike = field(default="OrnsteinUhlenbeck", kw_only=True)
 
     def _agent_spec(self, observations: Features, action_space: Space) -> AgentSpec:
         if not isinstance(action_space, gymnasium.spaces.Box):

@@ -31,8 +31,8 @@ class ReinforcementModel(Model):
         discount: the discount factor γ.
     """
 
-    num_states: PositiveInt | None = field(default=None, kw_only=True)
-    num_actions: PositiveInt | None = field(default=None, kw_only=True)
+    num_states: PositiveInt | None = None
+    num_actions: PositiveInt | None = None
     is_continuous: bool | None = field(default=None, kw_only=True)
     discount: Fraction = field(default=0.99, kw_only=True)
 

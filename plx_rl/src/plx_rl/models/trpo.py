@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 from attrs import define, field
 
-from plx_core import Learner, make, with_older_names
+from plx_core import Learner, Summary, make, with_older_names
 from plx_core.annotations import (
     Fraction,
     NonNegativeFloat,
@@ -38,6 +38,7 @@ class TRPOModel(PolicyModel):
 
     Args:
         optimizer: the optimizer of the value function; the policy has none.
+        summaries: what to write to TensorBoard.
         max_kl: δ, the largest mean KL divergence of a step, in nats.
         conjugate_gradient_iterations: the largest number of Fisher-vector products.
         damping: the value added to the diagonal of the Fisher matrix.
@@ -53,6 +54,7 @@ class TRPOModel(PolicyModel):
     optimizer: OptimizerLike = field(
         factory=lambda: {"Adam": {"learning_rate": 1e-3}}, kw_only=True
     )
+    summaries: Summary | list[Summary] = field(default="all", kw_only=True)
     max_kl: PositiveFloat = field(default=0.01, kw_only=True)
     conjugate_gradient_iterations: PositiveInt = field(default=15, kw_only=True)
     damping: NonNegativeFloat = field(default=0.1, kw_only=True)

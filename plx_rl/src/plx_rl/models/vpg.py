@@ -5,8 +5,8 @@ from __future__ import annotations
 import tensorflow as tf
 from attrs import define, field
 
-from plx_core import Learner, Updater, make, with_older_names
-from plx_core.annotations import NonNegativeFloat, OptimizerLike, PositiveInt
+from plx_core import Learner, Summary, Updater, make, with_older_names
+from plx_core.annotations import NonNegativeFloat, OptimizerLike, PositiveFloat, PositiveInt
 from plx_core.types import Batch, Tensor
 from plx_rl.learners.base import penalties
 from plx_rl.learners.on_policy_learner import ActorCritic
@@ -25,6 +25,9 @@ class VPGModel(PolicyModel):
 
     Args:
         optimizer: the optimizer of the policy.
+        summaries: what to write to TensorBoard.
+        clip_gradients: the largest global norm of the policy's gradients.
+        clip_embed_gradients: the largest norm of the gradient of each of its embeddings.
         baseline: whether to learn a value function as the baseline; otherwise actions are weighted
             by their returns, and episodes cut by the end of a rollout are left out.
         value_optimizer: the optimizer of the value function.
@@ -38,6 +41,9 @@ class VPGModel(PolicyModel):
     optimizer: OptimizerLike = field(
         factory=lambda: {"Adam": {"learning_rate": 3e-3}}, kw_only=True
     )
+    summaries: Summary | list[Summary] = field(default="all", kw_only=True)
+    clip_gradients: PositiveFloat | None = field(default=0.5, kw_only=True)
+    clip_embed_gradients: PositiveFloat | None = field(default=0.1, kw_only=True)
     baseline: bool = field(default=True, kw_only=True)
     value_optimizer: OptimizerLike = field(
         factory=lambda: {"Adam": {"learning_rate": 1e-3}}, kw_only=True
