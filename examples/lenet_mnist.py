@@ -60,7 +60,7 @@ def main(model_dir="runs/lenet_mnist", data_dir="data/mnist", train_steps=100):
         eval_input_fn=images(data_dir, "eval", batch_size=32),
         train_steps=int(train_steps),
     )
-    metrics = experiment.train_and_evaluate()
+    metrics, _ = experiment.train_and_evaluate()
     print(f"accuracy {metrics['accuracy']:.3f} after {metrics['global_step']} steps")
     return metrics
 

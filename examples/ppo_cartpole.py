@@ -60,7 +60,7 @@ def main(model_dir="runs/ppo_cartpole", train_timesteps=100_000, eval_episodes=5
         train_timesteps=int(train_timesteps),
         eval_steps=int(eval_episodes),
     )
-    metrics = experiment.train_and_evaluate()
+    metrics, _ = experiment.train_and_evaluate()
     print(f"return {metrics['episode_return']:.0f} after {agent.global_timestep} timesteps")
     return metrics
 

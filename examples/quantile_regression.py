@@ -64,7 +64,7 @@ def main(model_dir="runs/quantile_regression", train_steps=300):
         eval_input_fn=patients(held_out, shuffle=False),
         train_steps=int(train_steps),
     )
-    metrics = experiment.train_and_evaluate()
+    metrics, _ = experiment.train_and_evaluate()
     first = next(iter(experiment.predict(["quantiles"])))["quantiles"]
     print(f"first patient: between {first[0]:.2f} and {first[-1]:.2f}, median {first[1]:.2f}")
     print(f"{metrics['coverage']:.0%} of the held-out patients are inside their range of 80%")

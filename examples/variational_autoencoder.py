@@ -65,7 +65,7 @@ def main(model_dir="runs/variational_autoencoder", data_dir="data/mnist", train_
         train_steps=int(train_steps),
         eval_callbacks=["ReconstructionImages", "GeneratedImages", "LatentTraversal"],
     )
-    metrics = experiment.train_and_evaluate()
+    metrics, _ = experiment.train_and_evaluate()
     print(f"loss {metrics['loss']:.4f}; the images are in {model_dir}/images")
     return metrics
 

@@ -221,7 +221,7 @@ def test_an_agent_keeps_its_best_too(tmp_path):
         **evaluate(experiment.agent, *arguments),
         "episode_return": next(returns),
     }
-    metrics = experiment.train_and_evaluate()
+    metrics, _ = experiment.train_and_evaluate()
     assert (metrics["global_step"], metrics["episode_return"]) == (8, 12.0)
     assert [int(path.name) for path in Checkpoints(tmp_path / "checkpoints").paths()] == [8, 12]
     assert experiment.choose_checkpoint().name == "000000008"

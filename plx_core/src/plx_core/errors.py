@@ -121,6 +121,10 @@ class ComponentError(PlxError):
         self.about = about
 
 
+class ArgumentError(ComponentError, ValueError):
+    """An estimator, agent or experiment was given what it cannot use."""
+
+
 class DataError(PlxError):
     """Data cannot be read as the config describes it."""
 

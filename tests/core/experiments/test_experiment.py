@@ -56,9 +56,94 @@ def exported(experiment, name):
 
 def test_evaluation_at_each_multiple_and_at_the_end(tmp_path, blobs):
     experiment = make_experiment(tmp_path, blobs, train_steps=10)
-    metrics = experiment.train_and_evaluate()
+    metrics, exports = experiment.train_and_evaluate()
     assert evaluated(experiment) == [4, 8, 10]
     assert metrics["global_step"] == 10
+    assert exports == []
+
+
+@pytest.mark.parametrize(
+    ("every", "checkpoints", "steps"),
+    [
+        (1, {"save_checkpoints_steps": 5}, [5, 10, 12]),
+        (3, {"save_checkpoints_steps": 5}, [5, 10, 12]),
+        (7, {"save_checkpoints_steps": 5}, [10, 12]),
+        (4, {"save_checkpoints_steps": 2}, [4, 8, 12]),
+        (1, {"save_checkpoints_secs": 1e-9, "log_step_count_steps": 3}, [3, 6, 9, 12]),
+        (1, {}, [12]),
+        (4, {}, [4, 8, 12]),
+        (None, {"save_checkpoints_steps": 5}, [12]),
+        (0, {"save_checkpoints_steps": 5}, [12]),
+    ],
+)
+def test_new_checkpoints_are_evaluated(tmp_path, blobs, every, checkpoints, steps):
+    experiment = make_experiment(tmp_path, blobs, eval_every_n_steps=every, run=checkpoints)
+    experiment.train_and_evaluate()
+    assert evaluated(experiment) == steps
+
+
+def test_the_end_of_the_data_at_a_checkpoint_is_the_last_evaluation(tmp_path, blobs):
+    experiment = make_experiment(
+        tmp_path,
+        blobs,
+        train_steps=None,
+        eval_every_n_steps=1,
+        run={"save_checkpoints_steps": 6},
+        train_callbacks=[epochs := Epochs(stop_at=None)],
+        export_strategies=[FinalExporter()],
+    )
+    experiment.train_input_fn = feed(blobs, num_epochs=2)
+    _, exports = experiment.train_and_evaluate()
+    assert evaluated(experiment) == [6, 12]
+    assert [epoch for epoch, _ in epochs.seen] == [0, 1]
+    assert [path.name for path in exports] == ["000000012"]
+
+
+def test_turns_of_training_and_evaluation(tmp_path, blobs):
+    experiment = make_experiment(
+        tmp_path, blobs, train_steps_per_iteration=5, export_strategies=[LatestExporter()]
+    )
+    metrics, exports = experiment.continuous_train_and_evaluate()
+    assert evaluated(experiment) == [5, 10, 12]
+    assert metrics["global_step"] == 12
+    assert [path.name for path in exports] == ["000000012"]
+
+
+def test_a_predicate_ends_the_turns(tmp_path, blobs):
+    seen = []
+
+    def goes_on(metrics):
+        seen.append(metrics and metrics["global_step"])
+        return metrics is None or metrics["global_step"] < 8
+
+    experiment = make_experiment(
+        tmp_path,
+        blobs,
+        train_steps=None,
+        train_steps_per_iteration=4,
+        export_strategies=[FinalExporter()],
+    )
+    _, exports = experiment.continuous_train_and_evaluate(goes_on)
+    assert seen == [None, 4, 8]
+    assert evaluated(experiment) == [4, 8]
+    assert [path.name for path in exports] == ["000000008"]
+    assert experiment.continuous_train_and_evaluate(lambda metrics: False) == ({}, [])
+    for method in ("continuous_train_and_evaluate", "continuous_eval"):
+        with pytest.raises(ValueError, match="'never' cannot be called"):
+            getattr(experiment, method)(continuous_eval_predicate_fn="never")
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"estimator": "lenet"}, "estimator takes a plx_core.Estimator, and got str"),
+        ({"export_strategies": 3}, "takes an Exporter or a list of them, and got int"),
+    ],
+)
+def test_what_is_no_estimator_or_exporter_is_a_value_error(tmp_path, params, message):
+    params = {"estimator": make_estimator(tmp_path), **params}
+    with pytest.raises(ValueError, match=message):
+        plx.Experiment(**params)
 
 
 def test_evaluation_once_at_the_end_of_the_data(tmp_path, blobs):
@@ -112,14 +197,13 @@ def test_strategies_and_hooks_can_be_changed(tmp_path, blobs):
 def test_continuous_eval_sees_each_checkpoint_once(tmp_path, blobs):
     make_experiment(tmp_path, blobs, run={"save_checkpoints_steps": 3}).train()
     watcher = make_experiment(tmp_path, blobs, continuous_eval_throttle_secs=0.0, eval_steps=3)
-    assert watcher.continuous_eval()["global_step"] == 12
+    assert watcher.continuous_eval(delay_secs=0.0)["global_step"] == 12
     assert evaluated(watcher) == [3, 6, 9, 12]
-    assert (
-        watcher.continuous_eval_on_train_data(
-            predicate_fn=lambda metrics: metrics["global_step"] < 6
-        )["global_step"]
-        == 6
+    metrics = watcher.continuous_eval_on_train_data(
+        throttle_delay_secs=0.0,
+        continuous_eval_predicate_fn=lambda metrics: not metrics or metrics["global_step"] < 6,
     )
+    assert metrics["global_step"] == 6
     assert evaluated(watcher, "eval_train") == [3, 6]
 
 
@@ -339,14 +423,14 @@ def test_the_profiler_leaves_a_trace(tmp_path, blobs):
 
 
 class Epochs(keras.callbacks.Callback):
-    def __init__(self):
+    def __init__(self, stop_at=1):
         super().__init__()
-        self.seen, self.best = [], 0.0
+        self.seen, self.best, self.stop_at = [], 0.0, stop_at
 
     def on_epoch_end(self, epoch, logs=None):
         self.seen.append((epoch, round(logs["val_loss"], 6)))
         self.best = logs["loss"]
-        if epoch == 1:
+        if epoch == self.stop_at:
             self.model.stop_training = True
 
 

@@ -92,12 +92,19 @@ def main(traceback: bool) -> None:
 
 @main.command(short_help="Train and evaluate; resume a stopped run.")
 @experiment_options
-def run(request: Request) -> None:
+@click.option(
+    "--schedule",
+    type=click.Choice(["train_and_evaluate", "continuous_train_and_evaluate"]),
+    default="train_and_evaluate",
+    help="Evaluate checkpoints by eval.eval_every_n_steps (the default), or train and evaluate in "
+    "turns of train.train_steps_per_iteration steps.",
+)
+def run(request: Request, schedule: str) -> None:
     """Train and evaluate the experiment in FILE.
 
     A run that was stopped resumes from its newest checkpoint.
     """
-    _train(request, evaluate=True)
+    _train(request, schedule)
 
 
 @main.command(short_help="Train without evaluating; resume a stopped run.")
@@ -107,7 +114,7 @@ def train(request: Request) -> None:
 
     A run that was stopped resumes from its newest checkpoint.
     """
-    _train(request, evaluate=False)
+    _train(request, "train")
 
 
 @main.command(short_help="Evaluate a checkpoint.")
@@ -379,8 +386,8 @@ def compare(first: str, second: str, png: str | None) -> None:
     run_tables.print_comparison(Path(first), Path(second), Path(png) if png else None)
 
 
-def _train(request: Request, *, evaluate: bool) -> None:
-    """Train with a progress bar, evaluate if requested and possible, and draw the curves."""
+def _train(request: Request, schedule: str) -> None:
+    """Train with a progress bar, evaluate by the schedule if possible, and draw the curves."""
     from plx_core.cli.progress_bar import Progress
     from plx_core.runs.plot import draw_run
 
@@ -389,8 +396,8 @@ def _train(request: Request, *, evaluate: bool) -> None:
         experiment.extend_train_callbacks([progress])
         metrics = None
         try:
-            if evaluate and experiment.can_evaluate:
-                metrics = experiment.train_and_evaluate()
+            if schedule != "train" and experiment.can_evaluate:
+                metrics, _ = getattr(experiment, schedule)()
             else:
                 experiment.train()
         finally:

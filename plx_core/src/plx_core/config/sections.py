@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from plx_core.annotations import (
     CallbackLike,
@@ -91,6 +91,10 @@ class RunConfig:
     )
     log_step_count_steps: PositiveInt | None = _key(100, "steps between lines of metrics.jsonl")
 
+    def replace(self, **changes: Any) -> RunConfig:
+        """Return a copy with other values of some keys."""
+        return evolve(self, **changes)
+
 
 @frozen(kw_only=True)
 class EnvironmentConfig:
@@ -159,7 +163,7 @@ class TrainConfig:
         0, "updates before the first action, from the initial content of the memory"
     )
     train_steps_per_iteration: PositiveInt | None = _key(
-        None, "steps between evaluations, in train_and_evaluate"
+        100, "steps between evaluations, in continuous_train_and_evaluate"
     )
     warm_start: WarmStartConfig | None = _key(None, "initial weights from another run")
     callbacks: list[CallbackLike] = _section(list, "called at the events of the run", alias="hooks")
@@ -179,8 +183,10 @@ class EvalConfig:
     continuous_eval_throttle_secs: NonNegativeFloat = _key(
         60.0, "seconds between evaluations, in continuous_eval"
     )
-    eval_every_n_steps: PositiveInt | None = _key(
-        None, "evaluate at each multiple of this many steps"
+    eval_every_n_steps: NonNegativeInt | None = _key(
+        1,
+        "the least number of steps between evaluations, which are at checkpoints: 1 is each new "
+        "one; null or 0 is the last one alone",
     )
     export_strategies: list[ExporterLike] = _section(list, "exporters to run after an evaluation")
     callbacks: list[CallbackLike] = _section(list, "called at the events of the run", alias="hooks")

@@ -12,7 +12,7 @@ import tensorflow as tf
 from plx_core.annotations import PositiveInt, PythonOnly
 from plx_core.data.batches import Resident
 from plx_core.data.indexed import IndexedPipeline
-from plx_core.networks.graph import Graph
+from plx_core.networks.graph import Graph, named_features
 from plx_core.state import Modes
 from plx_core.types import Nested, Tensor
 
@@ -55,7 +55,8 @@ class ArrayPipeline(IndexedPipeline):
         seed: int | None = None,
         mode: str = Modes.TRAIN,
     ) -> None:
-        features = dict(x) if isinstance(x, Mapping) else {"features": x}
+        self._names_features = isinstance(x, Mapping)
+        features = named_features(x)
         labels = dict(y) if isinstance(y, Mapping) else y
         parts = (features, {} if y is None else labels)
         num_examples = _count_rows(parts)
@@ -71,6 +72,11 @@ class ArrayPipeline(IndexedPipeline):
             seed=seed,
             mode=mode,
         )
+
+    @property
+    def names_features(self) -> bool:
+        """Whether `x` is arrays by name."""
+        return self._names_features
 
     def _prepare(self) -> bool:
         return True

@@ -11,10 +11,8 @@ from plx_core.components.component import Component, parameter_names
 from plx_core.data.batches import ElementSpec
 from plx_core.data.pipeline import Pipeline
 from plx_core.errors import DataError
+from plx_core.networks.graph import named_features
 from plx_core.types import Dataset, InputFn, Labels, Nested, Tensor
-
-FEATURES = "features"
-"""The name of the feature of a data set that does not name its features."""
 
 
 class DatasetPipeline(Pipeline):
@@ -31,6 +29,8 @@ class DatasetPipeline(Pipeline):
                 "a data set yields (features, labels) or features alone; this one yields "
                 f"a tuple of {len(dataset.element_spec)}"
             )
+        spec = dataset.element_spec
+        self._names_features = isinstance(spec[0] if isinstance(spec, tuple) else spec, Mapping)
         self._dataset = dataset.map(tf.autograph.experimental.do_not_convert(_named))
 
     @property
@@ -38,6 +38,11 @@ class DatasetPipeline(Pipeline):
         """The features by name, and the labels."""
         features, labels = self._dataset.element_spec
         return features, labels
+
+    @property
+    def names_features(self) -> bool:
+        """Whether the data set has features by name."""
+        return self._names_features
 
     @property
     def num_batches(self) -> int | None:
@@ -103,4 +108,4 @@ def explained(pipeline: Pipeline) -> Iterator[None]:
 
 def _named(*element: Nested) -> tuple[dict[str, Tensor], Labels]:
     features, labels = element if len(element) == 2 else (element[0], {})
-    return (dict(features) if isinstance(features, Mapping) else {FEATURES: features}), labels
+    return named_features(features), labels

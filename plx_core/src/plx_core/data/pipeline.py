@@ -35,6 +35,15 @@ class Pipeline(ABC):
         """
 
     @property
+    def names_features(self) -> bool:
+        """Whether the data names its features.
+
+        If not, the only one is called `features` in `element_spec` and in the batches, and a model
+        function gets it as a tensor.
+        """
+        return True
+
+    @property
     @abstractmethod
     def num_batches(self) -> int | None:
         """The number of batches in all epochs; None when they never end."""

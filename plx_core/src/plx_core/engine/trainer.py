@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import logging
+import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -25,7 +27,7 @@ from plx_core.config.sections import EnvironmentConfig, RunConfig, WarmStartConf
 from plx_core.engine.explained_write import explained_write
 from plx_core.engine.loop import TrainingLoop
 from plx_core.engine.variables import weights_to_use
-from plx_core.errors import CheckpointError, ComponentError
+from plx_core.errors import ArgumentError, CheckpointError, ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.networks.graph import symbolic_inputs
 from plx_core.networks.subclasses import build_if_unbuilt, check_network
@@ -36,7 +38,9 @@ from plx_core.runs.checkpoints import Checkpoints
 from plx_core.runs.interfaces import Tracker
 from plx_core.runs.run_directory import RunDirectory, as_json
 from plx_core.runs.trackers import TensorBoardTracker
-from plx_core.types import Features, Labels, Network, Source, Space
+from plx_core.types import Labels, Nested, Network, Source, Space
+
+logger = logging.getLogger(__name__)
 
 
 class Trainer(ABC):
@@ -44,9 +48,11 @@ class Trainer(ABC):
 
     Args:
         model_fn: a function of (features, labels), or of (observations, action_space) for an agent;
-            it may also take `mode`, `params` and `config`. It is called once for each mode with
-            symbolic features and returns an `EstimatorSpec`, as every model of plx does.
-        model_dir: the run directory; created if it does not exist, resumed if it does.
+            it may also take `mode`, `params`, `config` and `model_dir`. It is called once for each
+            mode with symbolic features and returns an `EstimatorSpec`, as every model of plx does.
+            Features are a mapping by name, or one tensor where the data does not name them.
+        model_dir: the run directory; created if it does not exist, resumed if it does. When None,
+            a new temporary folder, which the log names.
         config: a `RunConfig` (when to save, log and summarise) or an `EnvironmentConfig`, which
             includes one and says how to execute.
         params: passed to `model_fn`.
@@ -55,7 +61,7 @@ class Trainer(ABC):
             checkpoints, or a `WarmStartConfig` with a choice of variables and a map of names.
 
     Raises:
-        ComponentError: `model_fn` does not take what it is called with.
+        ArgumentError: `model_fn` does not take what it is called with, or the `params`.
     """
 
     _INPUTS: ClassVar[tuple[str, str]] = ("features", "labels")
@@ -64,7 +70,7 @@ class Trainer(ABC):
     def __init__(
         self,
         model_fn: Callable[..., EstimatorSpec],
-        model_dir: str | Path,
+        model_dir: str | Path | None = None,
         config: RunConfig | EnvironmentConfig | None = None,
         params: Mapping[str, Any] | None = None,
         *,
@@ -73,8 +79,13 @@ class Trainer(ABC):
     ) -> None:
         if isinstance(warm_start_from, (str, Path)):
             warm_start_from = WarmStartConfig(path=str(warm_start_from))
-        self._check_model_fn(model_fn)
+        self._check_model_fn(model_fn, params)
         self.model_fn = model_fn
+        if model_dir is None:
+            model_dir = tempfile.mkdtemp(prefix="plx_")
+            logger.warning(
+                "there is no model_dir; the run is in the temporary folder %s", model_dir
+            )
         self.run_directory = RunDirectory(Path(model_dir))
         self.config = _environment(config)
         self.params = params
@@ -187,13 +198,16 @@ class Trainer(ABC):
         return [make("trackers", tracker, directory=str(self.model_dir)) for tracker in trackers]
 
     def call_model_fn(
-        self, mode: str, inputs: Mapping[str, tf.TensorSpec], target: Labels | Space
+        self,
+        mode: str,
+        inputs: Mapping[str, tf.TensorSpec] | tf.TensorSpec,
+        target: Labels | Space,
     ) -> EstimatorSpec:
         """Call the model function; the initial weights depend on the seed alone.
 
         Args:
             mode: one of `Modes`.
-            inputs: the features, or the observations of an agent, by name.
+            inputs: the features, or the observations of an agent, by name; or one feature.
             target: the specification of the labels, or the action space of an agent.
         """
         keras.utils.set_random_seed(self.config.seed)
@@ -206,6 +220,7 @@ class Trainer(ABC):
             "mode": mode,
             "params": self.params,
             "config": self.config.run_config,
+            "model_dir": str(self.model_dir),
         }
         names = parameter_names(self.model_fn)
         spec = self.model_fn(**{name: supplied[name] for name in supplied if name in names})
@@ -218,16 +233,23 @@ class Trainer(ABC):
         build_if_unbuilt(spec.network, symbolic)
         return spec
 
-    def _model_fn_inputs(self, inputs: Features, target: Labels | Space) -> dict[str, Any]:
+    def _model_fn_inputs(self, inputs: Nested, target: Labels | Space) -> dict[str, Any]:
         """Return the two inputs of the model function by name."""
         return dict(zip(self._INPUTS, (inputs, target), strict=True))
 
-    def _check_model_fn(self, model_fn: Callable[..., EstimatorSpec]) -> None:
+    def _check_model_fn(
+        self, model_fn: Callable[..., EstimatorSpec], params: Mapping[str, Any] | None
+    ) -> None:
         names = parameter_names(model_fn)
         if not names & self._model_fn_inputs({}, None).keys():
-            raise ComponentError(
-                f"a model_fn takes {', '.join(self._INPUTS)} and, optionally, mode, params and "
-                f"config; this one takes {', '.join(sorted(names))}"
+            raise ArgumentError(
+                f"a model_fn takes {', '.join(self._INPUTS)} and, optionally, mode, params, config "
+                f"and model_dir; this one takes {', '.join(sorted(names))}"
+            )
+        if params is not None and "params" not in names:
+            raise ArgumentError(
+                "there are params for the model_fn, which has no argument params; it takes "
+                f"{', '.join(sorted(names))}"
             )
 
     @contextmanager

@@ -11,9 +11,9 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from attrs import define, field
+from attrs import Attribute, define, field
 
 from plx_core.annotations import CallbackLike, ExporterLike
 from plx_core.callbacks.callback import Callback
@@ -24,12 +24,13 @@ from plx_core.components.component import make
 from plx_core.components.older_names import accept_older_names
 from plx_core.config.sections import KeepBestConfig
 from plx_core.engine.trainer import Trainer
-from plx_core.errors import CheckpointError, ComponentError
+from plx_core.errors import ArgumentError, CheckpointError, ComponentError
 from plx_core.models.spec import EstimatorSpec
 from plx_core.runs.best import Evaluation, best_evaluation
 from plx_core.runs.checkpoints import step_of
 from plx_core.runs.interfaces import Exporter
 from plx_core.runs.metrics import Criterion, criterion_of, metric_value, require_metric
+from plx_core.runs.run import Run
 from plx_core.types import Source
 
 T = TypeVar("T")
@@ -43,10 +44,39 @@ POLL_SECONDS = 0.2
 """How often `continuous_eval` looks for a new checkpoint."""
 
 
+EvaluationResult: TypeAlias = tuple[dict[str, float], list[Path]]
+"""The metrics of an evaluation, and the exports that followed it."""
+Predicate: TypeAlias = Callable[[dict[str, float] | None], bool]
+"""Says, from the metrics of the last evaluation or None before the first, whether to go on."""
+
+
 def _exporters(strategies: ExporterLike | Sequence[ExporterLike] | None) -> list[Exporter]:
-    if strategies is None or isinstance(strategies, (list, tuple)):
-        return [make("exporters", strategy) for strategy in strategies or ()]
-    return [make("exporters", strategies)]
+    if strategies is None:
+        return []
+    several = strategies if isinstance(strategies, (list, tuple)) else [strategies]
+    exporters = [make("exporters", strategy) for strategy in several]
+    for exporter in exporters:
+        if not isinstance(exporter, Exporter):
+            raise ArgumentError(
+                "export_strategies takes an Exporter or a list of them, and got "
+                f"{type(exporter).__name__}"
+            )
+    return exporters
+
+
+class _Pause(Callback):
+    """Pauses the training at a checkpoint that is due for an evaluation.
+
+    Args:
+        due: the step from which on a checkpoint is due; None if none is.
+    """
+
+    def __init__(self, due: int | None) -> None:
+        self._due = due
+
+    def on_checkpoint(self, run: Run, step: int, path: str) -> None:
+        """Stop at this checkpoint if it is due."""
+        self.stop_training = self._due is not None and step >= self._due
 
 
 def _as_criterion(keep_best: KeepBestConfig | Mapping[str, Any] | None) -> Criterion | None:
@@ -67,8 +97,12 @@ class BaseExperiment(ABC):
         eval_delay_secs: seconds to wait before the first evaluation.
         continuous_eval_throttle_secs: the least number of seconds from the start of one evaluation
             of `continuous_eval` to the start of the next.
-        eval_every_n_steps: evaluate at each multiple of this number of steps.
-        train_steps_per_iteration: polyaxon-lib's name of `eval_every_n_steps`, which goes first.
+        eval_every_n_steps: `train_and_evaluate` evaluates a new checkpoint when it is at least this
+            many steps younger than the last one evaluated, so 1 means each checkpoint. Where no
+            number of steps between checkpoints is set, a number above 1 adds a checkpoint at each
+            multiple of it. When None or 0, only the last checkpoint is evaluated.
+        train_steps_per_iteration: `continuous_train_and_evaluate` evaluates at each multiple of
+            this number of steps; when None, at each tenth of `train_steps`, or 1000 steps.
         delay_workers_by_global_step: whether workers other than the first wait for a global step
             rather than for some seconds.
         export_strategies: exporters to call after each evaluation.
@@ -83,8 +117,8 @@ class BaseExperiment(ABC):
     eval_callbacks: list[Callback] = field(factory=list, converter=as_callbacks)
     eval_delay_secs: float = 0.0
     continuous_eval_throttle_secs: float = 60.0
-    eval_every_n_steps: int | None = None
-    train_steps_per_iteration: int | None = None
+    eval_every_n_steps: int | None = 1
+    train_steps_per_iteration: int | None = 100
     delay_workers_by_global_step: bool = False
     export_strategies: list[Exporter] = field(factory=list, converter=_exporters)
     keep_best: Criterion | None = field(default=None, converter=_as_criterion)
@@ -256,68 +290,115 @@ class BaseExperiment(ABC):
         path = self.choose_checkpoint(checkpoint_path)
         return self._evaluate_on("eval", self.eval_steps, path, name)
 
-    def train_and_evaluate(self) -> dict[str, float]:
-        """Train; evaluate and export at each multiple of `eval_every_n_steps` and at the end.
+    def train_and_evaluate(self) -> EvaluationResult:
+        """Train; evaluate and export new checkpoints by `eval_every_n_steps`, and the last one.
 
         A checkpoint that has been evaluated already, before a crash for example, is not evaluated
         again. The lock of the run directory is held from the beginning to the end.
 
         Returns:
             The metrics of the best checkpoint if `keep_best` or a callback says what the best is,
-            or else those of the last evaluation.
+            or else those of the last evaluation; and the exports that followed.
+        """
+        return self._alternate(self._train_to_evaluation, lambda metrics: True)
+
+    def continuous_train_and_evaluate(
+        self, continuous_eval_predicate_fn: Predicate | None = None
+    ) -> EvaluationResult:
+        """Train, evaluate and export in turns of `train_steps_per_iteration` steps.
+
+        Args:
+            continuous_eval_predicate_fn: called before the first turn with None, and after each
+                evaluation with its metrics; training stops when it returns false. It also stops at
+                `train_steps` and where the data or the episodes end.
+
+        Returns:
+            The metrics and exports; see `train_and_evaluate`.
+
+        Raises:
+            ArgumentError: `continuous_eval_predicate_fn` cannot be called.
+        """
+        goes_on = _checked_predicate(continuous_eval_predicate_fn)
+        if not goes_on(None):
+            return {}, []
+        period = self.train_steps_per_iteration or max(1, (self.train_steps or 10_000) // 10)
+        return self._alternate(lambda: self._train_to_multiple(period, _Pause(None)), goes_on)
+
+    continuous_train_and_eval = continuous_train_and_evaluate
+
+    def _alternate(self, train: Callable[[], bool], goes_on: Predicate) -> EvaluationResult:
+        """Train, evaluate and export in turns, while the lock of the run directory is held.
+
+        Args:
+            train: trains for a turn and returns whether training has ended.
+            goes_on: called with the metrics of an evaluation; false to stop.
         """
         with self.trainer.run_directory.writing():
-            return self._alternate()
+            return self._take_turns(train, goes_on)
 
-    def _alternate(self) -> dict[str, float]:
-        period = self.eval_every_n_steps or self.train_steps_per_iteration
-        replayed = self._replay_evaluation()
+    def _take_turns(self, train: Callable[[], bool], goes_on: Predicate) -> EvaluationResult:
+        told = self._replay_evaluation()
         while True:
-            target = self._next_stop(self.trainer.global_step, period)
-            self._train_to(target, self.train_callbacks)
+            has_ended = train()
             reached = self.trainer.global_step
             metrics = self._evaluate_once()
             if self._criterion is not None:
                 metric_value(metrics, self._criterion.metric)
-            if reached != replayed:
+            if reached != told:
                 self._tell_evaluation(reached, metrics)
-            ended = (
-                target is None
-                or reached < target
-                or (self.train_steps is not None and reached >= self.train_steps)
-                or self._has_ended
+                told = reached
+            is_final = (
+                has_ended
+                or not goes_on(metrics)
+                or any(callback.stop_training for callback in self.train_callbacks)
             )
-            if ended or any(callback.stop_training for callback in self.train_callbacks):
+            if is_final:
                 return self._conclude(reached, metrics)
             self._export(reached, metrics, is_final=False)
 
-    continuous_train_and_evaluate = train_and_evaluate
-
     def continuous_eval(
         self,
+        delay_secs: float | None = None,
+        throttle_delay_secs: float | None = None,
         evaluate_checkpoint_only_once: bool = True,
-        predicate_fn: Callable[[dict[str, float]], bool] | None = None,
+        continuous_eval_predicate_fn: Predicate | None = None,
     ) -> dict[str, float]:
         """Evaluate each checkpoint of a run, possibly of another process, as it appears.
 
         Args:
+            delay_secs: seconds to wait before the first evaluation; `eval_delay_secs` when None.
+            throttle_delay_secs: the least number of seconds from the start of one evaluation to the
+                start of the next; `continuous_eval_throttle_secs` when None.
             evaluate_checkpoint_only_once: whether to evaluate each checkpoint once, rather than
                 repeatedly until the next one appears.
-            predicate_fn: called with the metrics; evaluation stops when it returns false. It also
-                stops at `train_steps`.
+            continuous_eval_predicate_fn: called first with None, and then with the metrics of each
+                evaluation; evaluation stops when it returns false. It also stops at `train_steps`.
 
         Returns:
             The metrics of the last evaluation.
+
+        Raises:
+            ArgumentError: `continuous_eval_predicate_fn` cannot be called.
         """
-        return self._watch("eval", None, evaluate_checkpoint_only_once, predicate_fn)
+        return self._watch(
+            "eval",
+            None,
+            delay_secs,
+            throttle_delay_secs,
+            evaluate_checkpoint_only_once,
+            continuous_eval_predicate_fn,
+        )
 
     def continuous_eval_on_train_data(
         self,
-        evaluate_checkpoint_only_once: bool = True,
-        predicate_fn: Callable[[dict[str, float]], bool] | None = None,
+        delay_secs: float | None = None,
+        throttle_delay_secs: float | None = None,
+        continuous_eval_predicate_fn: Predicate | None = None,
     ) -> dict[str, float]:
         """Evaluate on the training data, under the split `eval_train`; see `continuous_eval`."""
-        return self._watch("train", "train", evaluate_checkpoint_only_once, predicate_fn)
+        return self._watch(
+            "train", "train", delay_secs, throttle_delay_secs, True, continuous_eval_predicate_fn
+        )
 
     def test(self) -> dict[str, float]:
         """Train one step, evaluate one batch or episode and export, as a trial of everything."""
@@ -361,12 +442,11 @@ class BaseExperiment(ABC):
         best = self._best()
         return None if best is None else best.path
 
-    def _conclude(self, step: int, metrics: dict[str, float]) -> dict[str, float]:
-        """Make the final exports; return the metrics of the checkpoint that is the result."""
+    def _conclude(self, step: int, metrics: dict[str, float]) -> EvaluationResult:
+        """Make the final exports; return them and the metrics of the result."""
         best, criterion = self._best(), self._criterion
         if best is None or criterion is None or best.step == step:
-            self._export(step, metrics, is_final=True)
-            return metrics
+            return metrics, self._export(step, metrics, is_final=True)
         self._export(step, metrics, is_final=False)
         logger.info(
             "the result is the checkpoint of step %d, the best by %s (%.6g); "
@@ -376,18 +456,39 @@ class BaseExperiment(ABC):
             best.metrics[criterion.metric],
             step,
         )
-        self._export(best.step, best.metrics, is_final=True)
-        return dict(best.metrics)
+        return dict(best.metrics), self._export(best.step, best.metrics, is_final=True)
 
-    def _next_stop(self, step: int, period: int | None) -> int | None:
-        if period and step and step % period == 0 and self._evaluation(step) is None:
-            return step  # a crash came between this checkpoint and its evaluation
-        stops = [
-            stop
-            for stop in (self.train_steps, step + period - step % period if period else None)
-            if stop is not None
-        ]
-        return min(stops, default=None)
+    def _train_to_evaluation(self) -> bool:
+        """Train until an evaluation is due; return whether training has ended."""
+        period = self.eval_every_n_steps
+        if not period:
+            self._train_to(self.train_steps, self.train_callbacks)
+            return True
+        due = self._last_evaluated() + period
+        step = self.trainer.global_step
+        if step >= due and self._evaluation(step) is None:
+            # A crash came between this checkpoint and its evaluation.
+            return self._has_reached_goal()
+        has_own = period > 1 and self.trainer.config.run_config.save_checkpoints_steps is None
+        return self._train_to_multiple(period if has_own else None, _Pause(due))
+
+    def _train_to_multiple(self, period: int | None, pause: _Pause) -> bool:
+        """Train to the next multiple of a period, or a pause; return whether training has ended."""
+        step = self.trainer.global_step
+        stops = (self.train_steps, step + period - step % period if period else None)
+        target = min((stop for stop in stops if stop is not None), default=None)
+        self._train_to(target, [*self.train_callbacks, pause])
+        has_paused = pause.stop_training or self.trainer.global_step == target
+        return not has_paused or self._has_reached_goal()
+
+    def _has_reached_goal(self) -> bool:
+        step = self.trainer.global_step
+        goals = (self.train_steps, *(callback.last_step for callback in self.train_callbacks))
+        return self._has_ended or any(goal is not None and step >= goal for goal in goals)
+
+    def _last_evaluated(self) -> int:
+        """Return the step of the last checkpoint that was evaluated; 0 if there was none."""
+        return max(self.trainer.run_directory.evaluations(), default=0)
 
     def _replay_evaluation(self) -> int:
         """Finish what follows the newest checkpoint's evaluation, which a crash may have cut short.
@@ -417,13 +518,15 @@ class BaseExperiment(ABC):
         """Return the metrics of the evaluation at a step; None if there was none."""
         return self.trainer.run_directory.evaluations().get(step)
 
-    def _export(self, step: int, metrics: Mapping[str, float], *, is_final: bool) -> None:
-        for strategy in self.export_strategies:
-            path = strategy.export(
-                self.trainer, self.export_source, step, metrics, is_final=is_final
-            )
-            if path is not None:
-                logger.info("exported %s", path)
+    def _export(self, step: int, metrics: Mapping[str, float], *, is_final: bool) -> list[Path]:
+        exports = [
+            strategy.export(self.trainer, self.export_source, step, metrics, is_final=is_final)
+            for strategy in self.export_strategies
+        ]
+        paths = [path for path in exports if path is not None]
+        for path in paths:
+            logger.info("exported %s", path)
+        return paths
 
     def _wait_for_turn(self, delay_secs: float | None) -> list[Callback]:
         """Delay workers other than the first, which creates the variables that the others read."""
@@ -437,10 +540,16 @@ class BaseExperiment(ABC):
         self,
         section: str,
         name: str | None,
+        delay_secs: float | None,
+        throttle_secs: float | None,
         only_once: bool,
-        predicate_fn: Callable[[dict[str, float]], bool] | None,
+        predicate: Predicate | None,
     ) -> dict[str, float]:
-        time.sleep(self.eval_delay_secs)
+        goes_on = _checked_predicate(predicate)
+        if not goes_on(None):
+            return {}
+        throttle = self.continuous_eval_throttle_secs if throttle_secs is None else throttle_secs
+        time.sleep(self.eval_delay_secs if delay_secs is None else delay_secs)
         last_step, last_start = -1, -math.inf
         while True:
             path = next(
@@ -448,7 +557,7 @@ class BaseExperiment(ABC):
                 None,
             )
             path = path if path is not None or only_once else self.trainer.checkpoints.latest()
-            wait = last_start + self.continuous_eval_throttle_secs - time.monotonic()
+            wait = last_start + throttle - time.monotonic()
             if path is None or wait > 0:
                 time.sleep(min(max(wait, POLL_SECONDS), POLL_SECONDS))
                 continue
@@ -461,8 +570,31 @@ class BaseExperiment(ABC):
                 continue  # the watched run has removed it to make room for newer ones
             is_last = self.train_steps is not None and last_step >= self.train_steps
             self._export(last_step, metrics, is_final=is_last)
-            if is_last or (predicate_fn is not None and not predicate_fn(metrics)):
+            if is_last or not goes_on(metrics):
                 return metrics
+
+
+def _checked_predicate(predicate: Predicate | None) -> Predicate:
+    if predicate is None:
+        return lambda metrics: True
+    if not callable(predicate):
+        raise ArgumentError(
+            "continuous_eval_predicate_fn is called with the metrics of an evaluation; "
+            f"{predicate!r} cannot be called"
+        )
+    return predicate
+
+
+def instance_of(cls: type) -> Callable[[object, Attribute[Any], object], None]:
+    """Return a validator that raises an `ArgumentError` for a value that is not an instance."""
+
+    def check(experiment: object, attribute: Attribute[Any], value: object) -> None:
+        if not isinstance(value, cls):
+            raise ArgumentError(
+                f"{attribute.name} takes a plx_core.{cls.__name__}, and got {type(value).__name__}"
+            )
+
+    return check
 
 
 def require_source(source: Source, section: str, key: str = "data_pipeline") -> Source:

@@ -14,7 +14,14 @@ from plx_core.config.check import CheckedConfig, check_config
 from plx_core.config.sections import ExperimentConfig
 from plx_core.data.input_fn import as_pipeline
 from plx_core.data.pipeline import Pipeline
-from plx_core.errors import ComponentError, ConfigError, PlxError, Problem, RunDirectoryError
+from plx_core.errors import (
+    ArgumentError,
+    ComponentError,
+    ConfigError,
+    PlxError,
+    Problem,
+    RunDirectoryError,
+)
 from plx_core.experiments.experiment import BaseExperiment
 from plx_core.experiments.supervised import Experiment
 from plx_core.models.spec import EstimatorSpec
@@ -179,7 +186,6 @@ def _supervised_experiment(checked: CheckedConfig, model_dir: Path) -> Experimen
         ),
         train_input_fn=input_fn_of(checked, train.data_pipeline),
         eval_input_fn=input_fn_of(checked, evaluation.data_pipeline),
-        train_steps_per_iteration=train.train_steps_per_iteration,
         eval_steps=evaluation.eval_steps,
         **_common(sections),
     )
@@ -212,7 +218,6 @@ def _rl_experiment(checked: CheckedConfig, model_dir: Path) -> RLExperiment:
         update_frequency=train.update_frequency,
         updates_per_block=train.updates_per_block or 1,
         pretrain_steps=train.pretrain_steps,
-        train_steps_per_iteration=train.train_steps_per_iteration,
         eval_steps=evaluation.eval_episodes,
         **_common(sections),
     )
@@ -224,6 +229,7 @@ def _common(sections: ExperimentConfig) -> dict[str, Any]:
         "train_steps": train.train_steps,
         "train_callbacks": train.callbacks,
         "eval_callbacks": evaluation.callbacks,
+        "train_steps_per_iteration": train.train_steps_per_iteration,
         "eval_delay_secs": evaluation.eval_delay_secs,
         "continuous_eval_throttle_secs": evaluation.continuous_eval_throttle_secs,
         "eval_every_n_steps": evaluation.eval_every_n_steps,
@@ -252,11 +258,11 @@ def run_experiment(
         schedule: the name of the method.
 
     Raises:
-        ComponentError: there is no such method.
+        ArgumentError: there is no such method.
     """
     method = getattr(experiment_fn(output_dir), schedule, None)
     if method is None or schedule.startswith("_"):
-        raise ComponentError(f"an experiment has no method {schedule}")
+        raise ArgumentError(f"an experiment has no method {schedule}")
     return method()
 
 

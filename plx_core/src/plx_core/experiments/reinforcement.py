@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 from plx_core.annotations import EnvironmentLike
 from plx_core.callbacks.callback import Callback
@@ -15,6 +15,7 @@ from plx_core.engine.evaluation_program import choose_predictions
 from plx_core.errors import ComponentError
 from plx_core.experiments.experiment import (
     BaseExperiment,
+    instance_of,
     require_source,
     with_older_callback_names,
 )
@@ -27,12 +28,12 @@ from plx_core.state import Modes
 
 
 @with_older_callback_names
-@define(kw_only=True)
+@define
 class RLExperiment(BaseExperiment):
     """Trains, evaluates and exports an agent; the other parameters are `BaseExperiment`'s.
 
     Args:
-        agent: the agent.
+        agent: the agent; anything else is an `ArgumentError`.
         env: the environment to train in.
         eval_env: the environment to evaluate in; `env` when None, where training then starts new
             episodes after each evaluation.
@@ -45,17 +46,16 @@ class RLExperiment(BaseExperiment):
         eval_steps: the number of episodes of an evaluation.
     """
 
-    agent: Agent
+    agent: Agent = field(validator=instance_of(Agent))
     env: Any = None
-    eval_env: Any = None
-    train_episodes: int | None = None
-    train_timesteps: int | None = None
-    first_update: int = 5000
-    update_frequency: int = 15
-    updates_per_block: int = 1
-    pretrain_steps: int = 0
-    eval_steps: int | None = 10
-    train_steps_per_iteration: int | None = 100
+    eval_env: Any = field(default=None, kw_only=True)
+    train_episodes: int | None = field(default=None, kw_only=True)
+    train_timesteps: int | None = field(default=None, kw_only=True)
+    first_update: int = field(default=5000, kw_only=True)
+    update_frequency: int = field(default=15, kw_only=True)
+    updates_per_block: int = field(default=1, kw_only=True)
+    pretrain_steps: int = field(default=0, kw_only=True)
+    eval_steps: int | None = field(default=10, kw_only=True)
 
     @property
     def trainer(self) -> Agent:

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from attrs import define
+from attrs import define, field
 
 from plx_core.callbacks.callback import Callback
 from plx_core.data.input_fn import as_pipeline
 from plx_core.experiments.experiment import (
     BaseExperiment,
+    instance_of,
     require_source,
     with_older_callback_names,
 )
@@ -22,17 +23,17 @@ from plx_core.types import Array, InputFn
 
 
 @with_older_callback_names
-@define(kw_only=True)
+@define
 class Experiment(BaseExperiment):
     """Trains, evaluates and exports an estimator; the other parameters are `BaseExperiment`'s.
 
     Args:
-        estimator: the estimator.
+        estimator: the estimator; anything else is an `ArgumentError`.
         train_input_fn: the training data; training stops at `train_steps` or when the data ends.
         eval_input_fn: the evaluation data.
     """
 
-    estimator: Estimator
+    estimator: Estimator = field(validator=instance_of(Estimator))
     train_input_fn: Any = None
     eval_input_fn: Any = None
 

@@ -27,6 +27,8 @@ LayerData: TypeAlias = Annotated[Component, Of("layers")]
 
 _T = TypeVar("_T")
 
+FEATURES = "features"
+"""The name of the feature of data that does not name its features."""
 FILLED_IN = ("training", "mask")
 """The arguments of `Layer.call` that Keras fills in itself."""
 
@@ -81,7 +83,7 @@ class Graph:
 
     def connect(self, layers: Sequence[PlacedLayer], features: Nested) -> Nested:
         """Return the outputs of layers that `make_layers` built."""
-        tensors = dict(features) if isinstance(features, Mapping) else {"features": features}
+        tensors = named_features(features)
         inputs = self.input_layers or list(tensors)
         current = _one_or_list([_look_up(tensors, name, "input_layers") for name in inputs])
         earlier: dict[str, types.Layer] = {}
@@ -245,16 +247,23 @@ def build_network(
     return keras.Model(inputs, outputs, name=name)
 
 
-def symbolic_inputs(features: Features) -> dict[str, Tensor]:
-    """Return Keras inputs for `tf.TensorSpec`s by name."""
+def symbolic_inputs(features: Nested) -> Nested:
+    """Return Keras inputs for `tf.TensorSpec`s by name, or one called `features` for only one."""
     import keras
 
+    if not isinstance(features, Mapping):
+        return symbolic_inputs({FEATURES: features})[FEATURES]
     return {
         key: keras.Input(
             shape=tuple(spec.shape)[1:], batch_size=spec.shape[0], dtype=spec.dtype.name, name=key
         )
         for key, spec in features.items()
     }
+
+
+def named_features(features: Nested) -> dict[str, Tensor]:
+    """Return features as a mapping; a tensor alone is called `features`."""
+    return dict(features) if isinstance(features, Mapping) else {FEATURES: features}
 
 
 def _place(

@@ -24,6 +24,7 @@ from plx_core.engine.warm_start import warm_start
 from plx_core.engine.xla_trial import is_faster, steps_per_second
 from plx_core.errors import ComponentError
 from plx_core.models.spec import EstimatorSpec
+from plx_core.networks.graph import FEATURES
 from plx_core.networks.variable_names import variables_by_name
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes
@@ -226,7 +227,8 @@ class Estimator(Trainer):
             ComponentError: the model does not fit the data.
         """
         features, labels = pipeline.element_spec
-        spec = self.call_model_fn(mode, features, labels)
+        inputs = features if pipeline.names_features else features[FEATURES]
+        spec = self.call_model_fn(mode, inputs, labels)
         check_num_classes(pipeline, spec.label_ranges)
         build_metrics(spec, features, labels)
         return spec

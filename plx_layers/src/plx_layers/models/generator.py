@@ -85,7 +85,7 @@ class Generator(Trainable):
         _check_shapes(joined.results, target, {**_by_name(labels), **tensors}[target])
         latents = joined.latent if isinstance(joined.latent, Mapping) else {LATENT: joined.latent}
         outputs = {OUTPUTS: joined.results, **latents, **joined.losses}
-        network = keras.Model(features, outputs, name=self.name)
+        network = keras.Model(tensors, outputs, name=self.name)
         return self._spec(network, joined, target, tuple(latents))
 
     def _join(self, features: Features, labels: Labels) -> BridgeSpec:
