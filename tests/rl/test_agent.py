@@ -310,7 +310,7 @@ def test_callbacks_of_keras(tmp_path):
     epochs = Epochs()
     env, agent = GymEnvironment(lambda: Counter(4)), dqn(tmp_path)
     experiment = plx.RLExperiment(
-        agent=agent, env=env, train_timesteps=60, first_update=20, update_frequency=1, train_steps_per_iteration=20, eval_steps=2,
+        agent=agent, env=env, train_timesteps=60, first_update=20, update_frequency=1, eval_every_n_steps=20, eval_steps=2,
         train_callbacks=[epochs],
     )  # fmt: skip
     experiment.train_and_evaluate()
@@ -969,7 +969,7 @@ def test_an_experiment_that_evaluates_in_between_learns_the_same(tmp_path):
     for name in ("train", "train_and_evaluate"):
         experiment = plx.RLExperiment(
             agent=dqn(tmp_path / name), env=cart_pole(2), train_timesteps=150, first_update=20, update_frequency=4,
-            train_steps_per_iteration=7, eval_steps=2,
+            eval_every_n_steps=7, eval_steps=2,
         )  # fmt: skip
         getattr(experiment, name)()
         found.append(fingerprint(experiment.agent))
