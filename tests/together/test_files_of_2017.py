@@ -4,8 +4,12 @@ import json
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from plx_core.cli.main import main
 from plx_core.config.check import check_config
+from plx_core.config.load import is_2017, load_tree
+from plx_core.config.yaml_tree import from_python, to_python
 from plx_core.errors import ConfigError
 from plx_core.experiments.dry_run_cache import check_shapes
 
@@ -101,7 +105,7 @@ def test_mistakes_in_a_loss_are_explained(loss, message, digits):
     assert message in str(caught.value)
 
 
-def test_the_seeds_json_is_correct(tmp_path, digits):
+def seed(digits):
     files = {
         "data_files": f"{digits}/digits_train.tfrecord",
         "meta_data_file": f"{digits}/meta_data.json",
@@ -115,7 +119,7 @@ def test_the_seeds_json_is_correct(tmp_path, digits):
         ["FullyConnected", {"num_units": 64, "activation": "tanh"}],
         ["FullyConnected", {"num_units": 10}],
     ]
-    seed = {
+    return {
         "name": "MyModel",
         "run_config": {"save_checkpoints_steps": 100},
         "train_input_data_config": {
@@ -145,5 +149,33 @@ def test_the_seeds_json_is_correct(tmp_path, digits):
             "graph_config": {"name": "lenet", "features": ["image"], "definition": definition},
         },
     }
-    (tmp_path / "seed.json").write_text(json.dumps(seed))
+
+
+def test_the_seeds_json_is_correct(tmp_path, digits):
+    (tmp_path / "seed.json").write_text(json.dumps(seed(digits)))
     check_shapes(check_config(tmp_path / "seed.json"))
+
+
+def test_convert_prints_what_is_then_read_alike(tmp_path, digits):
+    (tmp_path / "old.json").write_text(json.dumps(seed(digits)))
+    (tmp_path / "old.yml").write_text(yaml.safe_dump(seed(digits)))
+    new = CliRunner().invoke(main, ["convert", str(tmp_path / "old.json")])
+    assert new.exit_code == 0
+    (tmp_path / "new.yml").write_text(new.output)
+    trees = [to_python(load_tree(tmp_path / name)) for name in ("old.json", "old.yml", "new.yml")]
+    assert trees[0] == trees[1] == trees[2]
+    assert not is_2017(from_python(trees[2]))
+
+
+def test_convert_refuses_what_version_1_does_not_have(tmp_path, digits):
+    old = seed(digits)
+    old["model_config"]["graph_config"]["definition"] += [
+        ["NoSuchPart", {}],
+        ["MaxPool2d", {"no": 1}],
+    ]
+    (tmp_path / "old.json").write_text(json.dumps(old))
+    result = CliRunner().invoke(main, ["convert", str(tmp_path / "old.json")])
+    assert result.exit_code == 2
+    assert "NoSuchPart" in result.output
+    assert "unknown parameter" in result.output
+    assert "version: 1" not in result.output

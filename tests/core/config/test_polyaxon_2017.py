@@ -1,6 +1,5 @@
 """polyaxon-lib's dialect of 2017, in JSON and in YAML of nested lists, is version 1 in other words."""
 
-import json
 import sys
 
 import pytest
@@ -8,8 +7,8 @@ import yaml
 from click.testing import CliRunner
 
 from plx_core.cli.main import main
-from plx_core.config.load import is_2017, load_tree
-from plx_core.config.yaml_tree import from_python, to_python
+from plx_core.config.load import load_tree
+from plx_core.config.yaml_tree import to_python
 from plx_core.errors import ConfigError
 
 
@@ -130,15 +129,17 @@ def test_a_generator_and_its_bridge():
     }
 
 
-def test_convert_prints_what_is_then_read_alike(tmp_path):
-    (tmp_path / "old.json").write_text(json.dumps(seed()))
-    (tmp_path / "old.yml").write_text(yaml.safe_dump(seed()))
-    new = CliRunner().invoke(main, ["convert", str(tmp_path / "old.json")])
-    assert new.exit_code == 0
-    (tmp_path / "new.yml").write_text(new.output)
-    trees = [to_python(load_tree(tmp_path / name)) for name in ("old.json", "old.yml", "new.yml")]
-    assert trees[0] == trees[1] == trees[2]
-    assert not is_2017(from_python(trees[2]))
+@pytest.mark.parametrize("settings", [False, True])
+def test_a_matrix_is_refused_with_the_way_to_a_sweep(settings, tmp_path):
+    matrix = {"matrix": {"lr": {"values": [0.1, 0.2]}}}
+    (tmp_path / "a.yml").write_text(
+        yaml.safe_dump(seed() | ({"settings": matrix} if settings else matrix))
+    )
+    for command in ("check", "convert"):
+        result = CliRunner().invoke(main, [command, str(tmp_path / "a.yml")])
+        assert result.exit_code == 2
+        assert "matrix: plx does not expand a matrix" in result.output
+        assert "section tune, for plx tune" in result.output
 
 
 def test_mistakes_keep_their_place(tmp_path):

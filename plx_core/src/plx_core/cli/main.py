@@ -227,13 +227,18 @@ def check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> None:
 
 @main.command(short_help="Convert a file of polyaxon-lib (2017).")
 @FILE
-def convert(file: str) -> None:
-    """Convert FILE from the dialect of polyaxon-lib (2017) to version 1, and print it."""
+@PLUGINS
+def convert(file: str, plugins: Sequence[str]) -> None:
+    """Convert FILE from the dialect of polyaxon-lib (2017) to version 1, and print it.
+
+    Nothing is printed if version 1 lacks a part or key of the file; every one is reported.
+    """
     import yaml
 
     from plx_core.config.load import load_tree
     from plx_core.config.yaml_tree import to_python
 
+    check_file(file, (), plugins)
     text = yaml.safe_dump(to_python(load_tree(file)), sort_keys=False, allow_unicode=True)
     click.echo(text, nl=False)
 

@@ -35,6 +35,10 @@ SECTIONS_OF_2017 = frozenset(
     {"model_config", "train_input_data_config", "eval_input_data_config", "estimator_config"}
 )
 """The sections that only polyaxon-lib's dialect of 2017 has."""
+MATRIX = (
+    "plx does not expand a matrix of values; remove it, and write the values to try in a section "
+    "tune, for plx tune (plug-in plx-scale)"
+)
 
 
 @frozen
@@ -93,6 +97,7 @@ def is_2017(tree: MapNode) -> bool:
 
 
 def _translate_2017(root: MapNode) -> MapNode:
+    _refuse_matrix(root)
     if is_2017(root):
         from plx_core.config.polyaxon_2017 import translate
 
@@ -106,6 +111,18 @@ def _translate_2017(root: MapNode) -> MapNode:
 
         root = with_weighted_losses(root)
     return root
+
+
+def _refuse_matrix(root: MapNode) -> None:
+    """Raise a `ConfigError` for a `matrix`, at the top or in `settings`, as polyaxon files have."""
+    settings = root.items.get("settings")
+    problems = [
+        Problem(f"{prefix}matrix", MATRIX, tree.key_places["matrix"])
+        for prefix, tree in (("", root), ("settings.", settings))
+        if isinstance(tree, MapNode) and "matrix" in tree.items
+    ]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _is_dense_with_dropout(node: Node) -> bool:
