@@ -14,6 +14,10 @@ LAYERS_OF_2017 = (
     "FullyConnected", "Conv1d", "Conv2d", "Conv3d", "Conv2dTranspose", "MaxPool1d", "MaxPool2d",
     "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "Upsample2d",
 )  # fmt: skip
+FURTHER_LAYERS_OF_2017 = (
+    "GlobalAvgPool", "GlobalMaxPool", "Highway", "LocalResponseNormalization", "Merge",
+    "OneHotEncoding", "Slice",
+)  # fmt: skip
 LOSSES_OF_2017 = {
     "AbsoluteDifference": "absolute_difference",
     "ClippedDeltaLoss": "ClippedDeltaLoss",
@@ -58,6 +62,7 @@ def provide_layers() -> Factories:
         "Reshape": "plx_layers.layers.reshape:Reshape",
         "ThresholdedReLU": "plx_layers.layers.thresholded_relu:ThresholdedReLU",
         **{name: f"plx_layers.layers.polyaxon_2017:{name}" for name in LAYERS_OF_2017},
+        **{name: f"plx_layers.layers.further_2017:{name}" for name in FURTHER_LAYERS_OF_2017},
     }
 
 

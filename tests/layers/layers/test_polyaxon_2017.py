@@ -46,6 +46,12 @@ from plx_core.components.component import default_registry, make
         ("AvgPool2d", {"kernel_size": 2}, (1, 4, 4, 1), (1, 2, 2, 1)),
         ("AvgPool3d", {"kernel_size": 2}, (1, 4, 4, 4, 1), (1, 2, 2, 2, 1)),
         ("Upsample2d", {"kernel_size": 2}, (1, 4, 4, 1), (1, 8, 8, 1)),
+        ("GlobalAvgPool", {}, (2, 4, 4, 3), (2, 3)),
+        ("GlobalMaxPool", {}, (2, 4, 4, 3), (2, 3)),
+        ("LocalResponseNormalization", {"depth_radius": 2}, (2, 4, 4, 3), (2, 4, 4, 3)),
+        ("OneHotEncoding", {"n_classes": 4}, (2, 3), (2, 3, 4)),
+        ("Slice", {"begin": [0, 1], "size": [-1, 2]}, (2, 4), (2, 2)),
+        ("Highway", {"n_units": 6, "activation": "tanh"}, (2, 2, 3), (2, 6)),
     ],
 )
 def test_shapes_and_a_saved_copy(name, params, shape, expected, tmp_path):
@@ -57,6 +63,41 @@ def test_shapes_and_a_saved_copy(name, params, shape, expected, tmp_path):
     np.testing.assert_allclose(
         keras.models.load_model(tmp_path / "a.keras")(x), network(x), rtol=1e-5, atol=1e-6
     )
+
+
+@pytest.mark.parametrize(
+    ("merge_mode", "expected"),
+    [
+        ("concat", [[1, 2, 3, 4]]),
+        ("elemwise_sum", [[4, 6]]),
+        ("elemwise_mul", [[3, 8]]),
+        ("sum", [10]),
+        ("mean", [2.5]),
+        ("prod", [24]),
+        ("max", [4]),
+        ("min", [1]),
+    ],
+)
+def test_merge(merge_mode, expected):
+    inputs = [np.array([[1.0, 2.0]], "float32"), np.array([[3.0, 4.0]], "float32")]
+    np.testing.assert_allclose(plx.layers.Merge("train", merge_mode=merge_mode)(inputs), expected)
+
+
+def test_the_values_of_further_layers():
+    layers = plx.layers
+    one_hot = layers.OneHotEncoding("train", n_classes=3, on_value=2.0, off_value=-1.0)
+    np.testing.assert_array_equal(one_hot(np.array([2, 0])), [[-1, -1, 2], [2, -1, -1]])
+    image = np.ones((1, 1, 1, 3), "float32")
+    normalised = layers.LocalResponseNormalization("train", depth_radius=1, alpha=1.0, beta=1.0)
+    np.testing.assert_allclose(normalised(image)[0, 0, 0], [1 / 3, 1 / 4, 1 / 3], rtol=1e-6)
+    highway, x = layers.Highway("train", n_units=2), np.array([[1.0, -2.0]], "float32")
+    highway.build(x.shape)
+    highway.w.assign(np.eye(2) * 3.0)
+    highway.w_t.assign(np.zeros((2, 2)))
+    gate = 1 / (1 + np.e)  # the sigmoid of the gate's bias, -1
+    np.testing.assert_allclose(highway(x), x * (3 * gate + 1 - gate), rtol=1e-6)
+    with pytest.raises(ValueError, match="n_units has to be their number of features, 2; got 3"):
+        layers.Highway("train", n_units=3)(x)
 
 
 def test_the_mode_may_come_first():
