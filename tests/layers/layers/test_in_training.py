@@ -25,6 +25,7 @@ DIFFERENT = {
     "GRU": ({"units": 3, **DROPOUT}, SEQUENCE),
     "GaussianDropout": ({"rate": 0.5}, VECTOR),
     "GaussianNoise": ({"stddev": 0.5}, VECTOR),
+    "Highway": ({"n_units": 8, "transform_dropout": 0.5}, VECTOR),
     "LSTM": ({"units": 3, "recurrent_dropout": 0.5}, SEQUENCE),
     "RandAugment": ({}, IMAGE),
     "RandomBrightness": ({"factor": 0.5, "value_range": [0.0, 1.0]}, IMAGE),

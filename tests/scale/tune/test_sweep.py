@@ -60,7 +60,7 @@ def test_trials_are_runs_with_these_values(experiment, tmp_path):
 
     # The best config is an experiment of its own, with the same result.
     again = plx.create_experiment(sweep.data_of(study.best_trial), tmp_path / "again")
-    assert again.train_and_evaluate()["loss"] == pytest.approx(study.best_value)
+    assert again.train_and_evaluate()[0]["loss"] == pytest.approx(study.best_value)
 
     with pytest.raises(RunDirectoryError, match=r"differs in tune.goal, train"):
         config["train"]["train_steps"] = 6

@@ -97,7 +97,7 @@ class DQNModel(ValueModel):
 
     def _network(self, observations: Features, num_actions: int) -> keras.Model:
         hidden = self._hidden(observations)
-        if self.dueling in (None, False):
+        if self.dueling is None or self.dueling is False:
             outputs = keras.layers.Dense(num_actions, dtype=OUTPUTS, name="q")(hidden)
         else:
             outputs = DuelingHead(

@@ -139,7 +139,8 @@ def _train(order: Order, connection: Connection) -> float:
     checked = check_config(order.data, allowed=order.allowed)
     experiment = _create(order.directory, lambda: create_experiment(checked, order.directory))
     experiment.extend_train_callbacks([Reporter(connection, order.metric)])
-    return value_of(experiment.train_and_evaluate(), order.metric)
+    metrics, _ = experiment.train_and_evaluate()
+    return value_of(metrics, order.metric)
 
 
 def _create(directory: Path, create: Any) -> Any:  # noqa: ANN401
