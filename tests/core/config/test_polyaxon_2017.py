@@ -142,6 +142,19 @@ def test_a_matrix_is_refused_with_the_way_to_a_sweep(settings, tmp_path):
         assert "section tune, for plx tune" in result.output
 
 
+def test_the_share_that_a_dropout_keeps_becomes_its_rate():
+    def layers(keep_prob):
+        definition = [["Dropout", {"keep_prob": keep_prob, "seed": 1}]]
+        model = {"module": "Classifier", "graph_config": {"definition": definition}}
+        return to_python(load_tree({"model_config": model}))["model"]["Classifier"]["graph"][
+            "layers"
+        ]
+
+    assert layers(0.8) == [{"Dropout": {"rate": 0.2, "seed": 1}}]
+    with pytest.raises(ConfigError, match="keep_prob: expected a number"):
+        layers("much")
+
+
 def test_mistakes_keep_their_place(tmp_path):
     path = tmp_path / "old.json"
     path.write_text(

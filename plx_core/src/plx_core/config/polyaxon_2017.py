@@ -331,7 +331,28 @@ def _layers(node: Node, problems: list[Problem]) -> Node:
             problems.append(Problem("definition", message, item.place))
             continue
         params = parts[1] if len(parts) == 2 else MapNode(place=name.place)
+        if name.text == "Dropout":
+            params = _with_rate(params, problems)
         layer = MapNode(place=item.place)
         layer.set(name.text, params, name.place)
         layers.append(layer)
     return ListNode(layers, node.place)
+
+
+def _with_rate(params: Node, problems: list[Problem]) -> Node:
+    """Return the parameters of a `Dropout` with the rate for its `keep_prob`."""
+    if not isinstance(params, MapNode) or "keep_prob" not in params.items:
+        return params
+    value, place = params.items["keep_prob"], params.key_places["keep_prob"]
+    try:
+        rate = round(1.0 - float(value.text if isinstance(value, ScalarNode) else ""), 12)
+    except ValueError:
+        problems.append(Problem("keep_prob", "expected a number", place))
+        return params
+    result = MapNode(place=params.place)
+    for key, item in params.items.items():
+        if key == "keep_prob":
+            result.set("rate", ScalarNode(str(rate), plain=True, place=value.place), place)
+        else:
+            result.set(key, item, params.key_places[key])
+    return result
