@@ -90,8 +90,10 @@ class Observing(gymnasium.Env):
     """Observes samples of any space, and acts in any other."""
 
     def __init__(self, observation_space=None, action_space=None):
-        self.observation_space = observation_space or spaces.Box(0.0, 1.0, (2,), np.float32)
-        self.action_space = action_space or spaces.Discrete(2)
+        is_given = observation_space is not None, action_space is not None
+        default = spaces.Box(0.0, 1.0, (2,), np.float32), spaces.Discrete(2)
+        self.observation_space = observation_space if is_given[0] else default[0]
+        self.action_space = action_space if is_given[1] else default[1]
         self.actions = []
 
     def reset(self, *, seed=None, options=None):

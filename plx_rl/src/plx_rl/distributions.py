@@ -1,10 +1,10 @@
 """Distributions over actions, parameterised by the outputs of a policy network.
 
 Each class is a family. It holds no tensors: each method takes `parameters` [B, num_parameters], the
-outputs of a network or of its NumPy copy. Most methods take tensors; `sample`, `mode_on_host` and
-`masked_on_host` take NumPy arrays, for acting. Actions are int [B] (`Categorical`), int [B, K]
-(`MultiCategorical`), int [B, K] of zeros and ones (`Bernoulli`) or float [B, D]
-(`DiagonalGaussian`).
+outputs of a network or of its NumPy copy. Most methods take tensors, `mode` and `masked` symbolic
+ones too; `sample`, `mode_on_host` and `masked_on_host` take NumPy arrays, for acting. Actions are
+int [B] (`Categorical`), int [B, K] (`MultiCategorical`), int [B, K] of zeros and ones (`Bernoulli`)
+or float [B, D] (`DiagonalGaussian`).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ import gymnasium
 import numpy as np
 import tensorflow as tf
 from attrs import frozen
+from keras import ops
 
 from plx_core.types import Array, Space, Tensor
-from plx_rl.masks import mask_values, mask_values_on_host
+from plx_rl.masks import best_action, mask_values, mask_values_on_host
 
 
 class Distribution(ABC):
@@ -110,7 +111,7 @@ class Categorical(Distribution):
 
     def mode(self, parameters: Tensor) -> Tensor:
         """Return the action with the highest logit, int [B]."""
-        return tf.argmax(parameters, axis=-1)
+        return best_action(parameters)
 
     def mode_on_host(self, parameters: Array) -> Array:
         """Return the action with the highest logit, int [B]."""
@@ -167,8 +168,8 @@ class MultiCategorical(Distribution):
 
     def mode(self, parameters: Tensor) -> Tensor:
         """Return the most likely action of each part, int [B, K]."""
-        return tf.stack(
-            [Categorical(size).mode(part) for size, part in self._parts(parameters)], axis=-1
+        return ops.stack(
+            [best_action(part) for part in ops.split(parameters, self._cuts, axis=-1)], axis=-1
         )
 
     def mode_on_host(self, parameters: Array) -> Array:
@@ -190,14 +191,12 @@ class MultiCategorical(Distribution):
         """Return logits that give illegal actions probability 0; the mask is bool [B, ΣK]."""
         if mask is None:
             return parameters
-        masks = tf.split(mask, self.sizes, axis=-1)
-        return tf.concat(
-            [
-                mask_values(part, legal)
-                for (_, part), legal in zip(self._parts(parameters), masks, strict=True)
-            ],
-            axis=-1,
+        pairs = zip(
+            ops.split(parameters, self._cuts, axis=-1),
+            ops.split(mask, self._cuts, axis=-1),
+            strict=True,
         )
+        return ops.concatenate([mask_values(part, legal) for part, legal in pairs], axis=-1)
 
     def masked_on_host(self, parameters: Array, mask: Array | None) -> Array:
         """Return `masked` of NumPy arrays."""
@@ -252,7 +251,7 @@ class Bernoulli(Distribution):
 
     def mode(self, parameters: Tensor) -> Tensor:
         """Return 1 where it is more likely than 0, int [B, K]."""
-        return tf.cast(parameters > 0.0, tf.int64)
+        return ops.cast(parameters > 0.0, "int64")
 
     def mode_on_host(self, parameters: Array) -> Array:
         """Return 1 where it is more likely than 0, int [B, K]."""

@@ -1,9 +1,10 @@
-"""Action masks: illegal actions are never greedy and have probability 0."""
+"""Choices among discrete actions: illegal ones are never greedy and have probability 0."""
 
 from __future__ import annotations
 
+import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from plx_core.types import Array, Tensor
 
@@ -18,8 +19,17 @@ def mask_values(values: Tensor, mask: Tensor | None) -> Tensor:
     """
     if mask is None:
         return values
-    legal = tf.logical_or(mask, tf.logical_not(tf.reduce_any(mask, axis=-1, keepdims=True)))
-    return tf.where(legal, values, tf.constant(lowest(values.dtype.as_numpy_dtype), values.dtype))
+    legal = ops.logical_or(mask, ops.logical_not(ops.any(mask, axis=-1, keepdims=True)))
+    dtype = np.dtype(keras.backend.standardize_dtype(values.dtype)).type
+    return ops.where(legal, values, lowest(dtype))
+
+
+def best_action(values: Tensor) -> Tensor:
+    """Return the index of the highest value, the first of equal ones, int64 [B]; see `mask_values`.
+
+    `keras.ops.argmax` prefers 0.0 to -0.0, which are equal on the host.
+    """
+    return ops.cast(ops.top_k(values, 1)[1][..., 0], "int64")
 
 
 def mask_values_on_host(values: Array, mask: Array | None) -> Array:

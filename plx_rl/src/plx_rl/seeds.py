@@ -13,7 +13,7 @@ from attrs import define, frozen
 from plx_core import FusedProgram, Modes, RLExperiment, State, as_features
 from plx_core.errors import ComponentError
 from plx_core.types import Tensor
-from plx_rl.dynamics.dynamics import advance, stretch
+from plx_rl.dynamics.dynamics import advance
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.learners.actor_critic_learner import ActorCriticLearner
 
@@ -118,7 +118,7 @@ class Seeds:
             states: Tensor, ages: Tensor, returns: Tensor, is_running: Tensor
         ) -> tuple[Tensor, ...]:
             parameters = actor_critic.policy(as_features(dynamics.observe(states)))
-            actions = stretch(actor_critic.distribution.mode(parameters), dynamics.action_space)
+            actions = self._env.decoder.decode_tensor(actor_critic.distribution.mode(parameters))
             result = advance(dynamics, states, ages, actions, seed, max_steps)
             returns += tf.where(is_running, result.rewards, 0.0)
             is_running &= ~(result.terminated | result.truncated)

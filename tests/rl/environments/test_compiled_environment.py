@@ -6,9 +6,13 @@ import gymnasium
 import numpy as np
 import pytest
 import tensorflow as tf
+from tests.rl.agents import make_agent
 
 import plx_core as plx
+from plx_core import testing
+from plx_core.testing import CheckFailed
 from plx_rl.distributions import Bernoulli, Categorical, DiagonalGaussian, MultiCategorical
+from plx_rl.dynamics.dynamics import Dynamics
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.losses.multistep import generalized_advantages_on_host
 
@@ -262,3 +266,85 @@ def test_other_agents_act_in_it_step_by_step(model, tmp_path):
     )
     agent.train(CompiledEnvironment("CartPole-v1", 4), first_update=100, max_steps=2)
     assert agent.global_step == 2
+
+
+class Mistaken(plx.Environment):
+    """A compiled environment whose actions are said to be another's."""
+
+    def __init__(self, seed: int | None = None):
+        self._env = CompiledEnvironment("Pendulum-v1", seed=seed)
+        self.num_envs, self.seed = 1, seed
+
+    observation_space = property(lambda self: self._env.observation_space)
+    action_space = property(lambda self: self._env.action_space)
+    raw_action_space = property(lambda self: self._env.raw_action_space)
+
+    def raw_actions(self, actions):
+        return 99.0 * actions
+
+    def reset(self, seed=None):
+        return self._env.reset(seed)
+
+    def step(self, actions):
+        return self._env.step(actions)
+
+    def state(self):
+        return self._env.state()
+
+    def restore(self, state):
+        self._env.restore(state)
+
+
+def test_the_kit_compares_raw_actions_with_their_space():
+    with pytest.raises(CheckFailed, match=r"(?s)an element of Box\(-2.0, 2.0.*override raw_action"):
+        testing.check_environment(Mistaken)
+
+
+class Total(Dynamics):
+    """The observation is the last action, and the reward its sum."""
+
+    observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    max_episode_steps = 9
+
+    def __init__(self, action_space):
+        self.action_space = action_space
+
+    def initial(self, seed, count):
+        return tf.zeros((count, 2))
+
+    def move(self, states, actions):
+        values = tf.reshape(tf.cast(actions, tf.float32), (-1, int(np.prod(actions.shape[1:]))))
+        values = tf.broadcast_to(values, (states.shape[0], 2)) if values.shape[1] == 1 else values
+        return values, tf.reduce_sum(values, -1), tf.zeros(states.shape[0], tf.bool)
+
+
+@pytest.mark.parametrize(
+    ("space", "actions", "expected"),
+    [
+        (gymnasium.spaces.Box(-np.inf, np.inf, (2,)), [[7.0, -9.0]], [7.0, -9.0]),
+        (gymnasium.spaces.Box(np.float32([-np.inf, 0.0]), np.float32([1.0, np.inf])), [[7.0, -9.0]], [1.0, 0.0]),
+        (gymnasium.spaces.Box(-2.0, 4.0, (2, 1)), [[0.5, -3.0]], [2.5, -2.0]),
+        (gymnasium.spaces.Discrete(3, start=5), [2], [7.0, 7.0]),
+        (gymnasium.spaces.MultiDiscrete([[2, 3]], start=[[1, -4]]), [[1, 2]], [2.0, -2.0]),
+    ],
+)  # fmt: skip
+def test_dynamics_get_actions_of_their_own_space(space, actions, expected):
+    env = CompiledEnvironment(Total(space), seed=1)
+    env.reset()
+    dtype = np.float32 if env.is_continuous else np.int64
+    actions = np.array(actions, dtype)
+    np.testing.assert_array_equal(env.step(actions).observations, [expected])
+    raw = env.raw_actions(actions)
+    assert env.raw_action_space.contains(np.asarray(raw[0]) if raw[0].shape else raw[0])
+    assert env.raw_action_space == space
+
+
+@pytest.mark.parametrize(
+    "space", [gymnasium.spaces.Box(-np.inf, np.inf, (2,)), gymnasium.spaces.Discrete(3, start=5)]
+)
+def test_agents_learn_in_unbounded_and_shifted_spaces(space, tmp_path):
+    agent = make_agent(tmp_path, "a2c", {"BatchMemory": {"batch_size": 8}})
+    agent.train(CompiledEnvironment(Total(space), 2), max_timesteps=32)
+    returns = agent.evaluate(CompiledEnvironment(Total(space)), 1)["episode_return"]
+    assert np.isfinite(returns)
+    assert isinstance(space, gymnasium.spaces.Box) or returns >= 9 * 2 * 5

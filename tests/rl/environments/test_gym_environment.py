@@ -6,14 +6,18 @@ import json
 import gymnasium
 import numpy as np
 import pytest
+import tensorflow as tf
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from tests.rl.worlds import Body, Counter, CounterVector, Masked, Observing, Walk
 
 from plx_core.errors import DataError
 from plx_rl.environments.gym_environment import GymEnvironment
 from plx_rl.environments.simulator_state import inexactness
-from plx_rl.environments.spaces import ActionDecoder, ObservationEncoder
+from plx_rl.environments.spaces import ActionDecoder, ObservationEncoder, contained
 from plx_rl.wrappers.clip import ClipReward
 from plx_rl.wrappers.normalize_observation import NormalizeObservation
 from plx_rl.wrappers.normalize_reward import NormalizeReward
@@ -253,6 +257,7 @@ def test_seeds_are_one_for_each_environment():
         (spaces.Box(0, 255, (5, 4, 3), np.uint8), (5, 4, 3), np.uint8, 60),
         (spaces.Discrete(4, start=2), (4,), np.float32, 4),
         (spaces.MultiDiscrete([2, 3]), (5,), np.float32, 5),
+        (spaces.MultiDiscrete([[2, 3], [1, 2]], start=[[4, 0], [-1, 9]]), (8,), np.float32, 8),
         (spaces.MultiBinary(3), (3,), np.float32, 3),
     ],
 )
@@ -267,7 +272,7 @@ def test_observations_of_each_space(space, shape, dtype, size):
         assert all(env.observation_space.contains(row) for row in observations)
     if isinstance(space, (spaces.Discrete, spaces.MultiDiscrete)):
         np.testing.assert_array_equal(
-            observations.sum(-1), [1 if isinstance(space, spaces.Discrete) else 2] * 2
+            observations.sum(-1), [1 if isinstance(space, spaces.Discrete) else space.nvec.size] * 2
         )
         numbers = GymEnvironment(functools.partial(Observing, space), 2, one_hot=False).reset()
         assert numbers.dtype == np.int64
@@ -301,6 +306,12 @@ def test_observations_by_name():
         (spaces.Discrete(3), np.array([2]), 2),
         (spaces.Discrete(3, start=-1), np.array([2]), 1),
         (spaces.MultiDiscrete([2, 3]), np.array([[1, 2]]), [1, 2]),
+        (spaces.MultiDiscrete([2, 3], start=[5, -1]), np.array([[1, 2]]), [6, 1]),
+        (
+            spaces.MultiDiscrete([[2], [3]], start=[[5], [-1]]),
+            np.array([[1, 2]]),
+            [[6], [1]],
+        ),
         (spaces.MultiBinary(2), np.array([[1, 0]]), [1, 0]),
         (
             spaces.Box(np.array([0.0, -4.0], "f4"), np.array([10.0, 4.0], "f4")),
@@ -322,6 +333,43 @@ def test_actions_of_each_space(space, actions, expected):
         if isinstance(space, spaces.Discrete)
         else action.dtype == space.dtype
     )
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_actions_are_converted_there_and_back_by_arrays_and_by_tensors(data):
+    shape = data.draw(st.sampled_from([(), (1,), (3,), (2, 2)]))
+    sizes = data.draw(arrays(np.int64, shape, elements=st.integers(1, 4)))
+    start = data.draw(arrays(np.int64, shape, elements=st.integers(-9, 9)))
+    low = data.draw(arrays(np.float32, shape, elements=st.floats(-100, 100, width=32)))
+    span = data.draw(arrays(np.float32, shape, elements=st.floats(0, 100, width=32)))
+    dtype = data.draw(st.sampled_from([np.float32, np.float64]))
+    low, high = low.astype(dtype), (low + span).astype(dtype)
+    kinds = [
+        spaces.Discrete(int(sizes.max()), start=int(start.min())),
+        spaces.MultiDiscrete(np.atleast_1d(sizes), start=np.atleast_1d(start)),
+        spaces.MultiBinary(shape or 3),
+        spaces.Box(low, high, dtype=dtype),
+    ]
+    space = data.draw(st.sampled_from(kinds))
+    decoder = ActionDecoder(space, scale=data.draw(st.booleans()))
+    space.seed(data.draw(st.integers(0, 9)))
+    raw = np.array([space.sample() for _ in range(5)], space.dtype)
+    actions = decoder.encode(raw)
+    assert all(_is_in(decoder.space, action) for action in np.clip(actions, -1e9, 1e9))
+    decoded = np.asarray(decoder.decode(actions))
+    tensor = decoder.decode_tensor(tf.constant(actions)).numpy()
+    assert tensor.dtype == space.dtype
+    for result in (decoded, tensor):
+        assert result.shape == raw.shape
+        assert contained(space, result).all()
+        np.testing.assert_allclose(result, raw, rtol=1e-4, atol=1e-4)
+
+
+def _is_in(space, action):
+    if isinstance(space, spaces.Box):  # up to rounding
+        return contained(space, action[None]).all()
+    return space.contains(action.astype(space.dtype))
 
 
 def test_actions_that_are_not_scaled_are_clipped():

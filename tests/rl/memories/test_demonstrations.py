@@ -167,9 +167,9 @@ def test_a_state_brings_the_same_draws_back(file, tmp_path):
 def test_demonstrations_of_another_environment_are_refused(file):
     cartpole = GymEnvironment("CartPole-v1")
     with pytest.raises(
-        DataError, match=r"from another environment: their shapes are \{'state': \(1,\)\}"
+        DataError, match=r"from another environment: their shapes are \{.*'state': \(1,\)\}"
     ):
-        DemonstrationMemory(file).check_spaces(cartpole.observation_space, cartpole.action_space)
+        DemonstrationMemory(file).attach(cartpole)
 
 
 def agent_of(directory, memory, **parameters):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,6 +32,7 @@ from plx_core.reinforcement.agent_state import AgentState
 from plx_core.reinforcement.episodes import evaluate_policy, play_greedily
 from plx_core.reinforcement.interfaces import Environment, Memory, Policy
 from plx_core.reinforcement.observation_statistics import follow
+from plx_core.reinforcement.policy_network import ACTION, ACTION_MASK, with_policy_network
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes, State
 from plx_core.types import InputFn, Labels, Nested, Space
@@ -188,17 +190,20 @@ class Agent(Trainer):
         """Play one greedy episode in the first of the environments, step by step.
 
         Yields:
-            The observations by name, `action`, `reward`, `terminated` and `truncated`.
+            The environment's own observations by name, `action_mask` if it has masks, its own
+            `action` and `reward`, `terminated` and `truncated`.
         """
-        env, policy = self.restored(env, checkpoint_path, seed)
-        for greedy in play_greedily(env, policy, 1, seed):
-            features = as_features(greedy.observations)
-            yield {name: part[0] for name, part in features.items()} | {
-                "action": greedy.actions[0],
-                "reward": greedy.step.rewards[0],
-                "terminated": greedy.step.terminated[0],
-                "truncated": greedy.step.truncated[0],
-            }
+        state = checkpoint_files.load(self._checkpoint(checkpoint_path))
+        with self._following(env, state, Modes.EVAL, seed) as following:
+            for greedy in play_greedily(following, self._policy(following, state), 1, seed):
+                features = as_features(greedy.observations)
+                masks = {} if greedy.masks is None else {ACTION_MASK: greedy.masks}
+                yield {name: part[0] for name, part in (features | masks).items()} | {
+                    ACTION: greedy.actions[0],
+                    "reward": greedy.rewards[0],
+                    "terminated": greedy.step.terminated[0],
+                    "truncated": greedy.step.truncated[0],
+                }
 
     @accept_older_names(hooks="callbacks")
     def evaluate(
@@ -238,25 +243,32 @@ class Agent(Trainer):
         """Yield the greedy action for each observation of a data set, one mapping at a time.
 
         Args:
-            input_fn: observations by name; anything that `as_pipeline` takes.
+            input_fn: observations by name, and `action_mask` where the environment has masks;
+                anything that `as_pipeline` takes.
             predict_keys: the names of the predictions, such as `action`; all when None.
             checkpoint_path: the checkpoint; the newest when None.
-            env: the environment with these raw observations. When None they are what the network
-                reads, and the model needs its parameter `num_actions`.
+            env: the environment whose own observations these are, and whose own actions are
+                returned. When None both are the network's, and the model needs its parameter
+                `num_actions`.
+
+        Raises:
+            ComponentError: the data has no `action_mask`, or lacks a part of the observations.
         """
         pipeline = as_pipeline(input_fn, Modes.PREDICT, self.config.seed)
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
-        dataset = pipeline.dataset()
+        features = pipeline.element_spec[0]
         if env is None:
-            spec = self.call_model_fn(Modes.PREDICT, pipeline.element_spec[0], None)
+            spec = self._restored_spec(self.call_model_fn(Modes.PREDICT, features, None), state)
+            program = EvaluationProgram(with_policy_network(spec))
         else:
-            env = _following(env, state, Modes.PREDICT)
-            spec, processing = self.build(Modes.PREDICT, env), env.processing_network()
-            if processing is not None:
-                dataset = dataset.map(lambda features, labels: (processing(features), labels))
-        program = EvaluationProgram(spec)
-        program.restore(state)
-        yield from prediction_rows(program.predict(dataset), predict_keys)
+            program = self._policy_program(env, state)
+        missing = sorted({tensor.name for tensor in program.spec.network.inputs} - set(features))
+        if missing:
+            raise ComponentError(
+                f"the policy reads {', '.join(missing)}, which the data does not have; "
+                f"it has {', '.join(features)}"
+            )
+        yield from prediction_rows(program.predict(pipeline.dataset()), predict_keys)
 
     def export(
         self,
@@ -265,26 +277,24 @@ class Agent(Trainer):
         checkpoint_path: str | Path | None = None,
         format: str = "saved_model",
     ) -> Path:
-        """Export the greedy policy; it takes raw observations by name.
+        """Export the greedy policy: an environment's own observations in, its own actions out.
+
+        The policy takes the observations by name, [B, …], and `action_mask`, bool [B, A], where the
+        environment has masks. It returns `action` and what the model chose it by.
 
         Args:
             export_dir: the folder to write; it must not exist.
-            env: the environment with the observations that the policy takes.
+            env: the environment.
             checkpoint_path: the checkpoint; the newest when None.
-            format: `saved_model`, with a `serve` that returns the `action` and what it was
-                chosen by; or `keras`, `onnx` or `litert`.
+            format: `saved_model`, with the policy as `serve`; or `keras`, `onnx` or `litert`.
 
         Raises:
             ComponentError: the folder exists.
             RunFileError: it cannot be written; what has been written of it is removed.
         """
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
-        env = _following(env, state, Modes.PREDICT)
-        program = EvaluationProgram(self.build(Modes.PREDICT, env))
-        program.restore(state)
-        observations = features_of(env.observation_space)
         with self._new_export(export_dir) as target:
-            program.export(target, format, observations, env.processing_network())
+            self._policy_program(env, state).export(target, format, {}, None)
         return Path(export_dir)
 
     def try_out(
@@ -331,13 +341,56 @@ class Agent(Trainer):
             seed: the seed of the environment.
         """
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
-        env = _following(env, state, Modes.EVAL, seed)
+        environment: Environment = make("environments", env, seed=seed, mode=Modes.EVAL)
+        follow(environment, state)
+        return environment, self._policy(environment, state)
+
+    @contextmanager
+    def _following(
+        self, env: EnvironmentLike, state: State, mode: str, seed: int = EVALUATION_SEED
+    ) -> Iterator[Environment]:
+        """Yield an environment that observes as in training, to play in unless in PREDICT mode.
+
+        Afterwards it is closed if it was created here, and otherwise as it was before if training
+        goes on in it.
+        """
+        environment: Environment = make("environments", env, seed=seed, mode=mode)
+        training = self._acting if self._is_training_in(environment) else None
+        before = environment.state() if training is not None else {}
+        try:
+            follow(environment, state)
+            yield environment
+        finally:
+            if training is not None and mode == Modes.PREDICT:
+                environment.restore(before)
+            elif training is not None:
+                training.give_back(before, self.config.seed)
+            elif environment is not env:
+                environment.close()
+
+    def _is_training_in(self, env: Environment) -> bool:
+        return self._acting is not None and self._acting.env is env
+
+    def _policy(self, env: Environment, state: State) -> Policy:
+        """Return the policy of a checkpoint's content."""
         if self._evaluation is None:
             self._evaluation = self.build(Modes.EVAL, env)
-        spec = self._evaluation
-        assign_variables(variables_by_name(spec.network), weights_to_use(state), "variables")
+        spec = self._restored_spec(self._evaluation, state)
         spec.policy.refresh()
-        return env, spec.policy
+        return spec.policy
+
+    def _policy_program(self, env: EnvironmentLike, state: State) -> EvaluationProgram:
+        """Return a program of the whole greedy policy, from raw observations to raw actions."""
+        with self._following(env, state, Modes.PREDICT) as following:
+            if not self._is_training_in(following):
+                following.reset(seed=EVALUATION_SEED)
+            spec = self._restored_spec(self.build(Modes.PREDICT, following), state)
+            return EvaluationProgram(with_policy_network(spec, following, following.action_masks))
+
+    def _restored_spec(self, spec: AgentSpec, state: State) -> AgentSpec:
+        """Give the network of a specification the weights of a checkpoint's content."""
+        assign_variables(variables_by_name(spec.network), weights_to_use(state), "variables")
+        return spec
 
     def _model_fn_inputs(self, inputs: Nested, target: Labels | Space) -> dict[str, Any]:
         """Return the observations and action space, in polyaxon-lib features and labels."""
@@ -410,17 +463,11 @@ class Agent(Trainer):
     def _evaluate(
         self, env: EnvironmentLike, episodes: int, checkpoint_path: str | Path | None, seed: int
     ) -> dict[str, float]:
-        borrowed = self._acting if self._acting is not None and self._acting.env is env else None
-        before = env.state() if borrowed else {}
-        restored, policy = self.restored(env, checkpoint_path, seed)
-        try:
+        state = checkpoint_files.load(self._checkpoint(checkpoint_path))
+        with self._following(env, state, Modes.EVAL, seed) as following:
+            policy = self._policy(following, state)
             with reporting("the evaluation"):
-                return evaluate_policy(restored, policy, episodes, seed)
-        finally:
-            if borrowed:
-                borrowed.give_back(before, self.config.seed)
-            elif restored is not env:
-                restored.close()
+                return evaluate_policy(following, policy, episodes, seed)
 
 
 class PGAgent(Agent):
@@ -429,15 +476,6 @@ class PGAgent(Agent):
 
 class TRPOAgent(Agent):
     """polyaxon-lib's name of an agent that learns by trust-region steps."""
-
-
-def _following(
-    env: EnvironmentLike, checkpoint: State, mode: str, seed: int = EVALUATION_SEED
-) -> Environment:
-    """Return an environment that observes as the one that a checkpoint was trained in."""
-    environment: Environment = make("environments", env, seed=seed, mode=mode)
-    follow(environment, checkpoint)
-    return environment
 
 
 def _goal(now: int, more: int | None, total: int | None) -> int | None:

@@ -117,7 +117,7 @@ class AgentState:
                 f"the model learns from {expected}; it was given a {type(memory).__name__}",
                 about="agent.memory",
             )
-        memory.check_spaces(self.env.observation_space, self.env.action_space)
+        memory.attach(self.env)
         if on_policy and memory.batch_size % self.env.num_envs:
             raise ComponentError(
                 f"a batch of {memory.batch_size} cannot be divided among {self.env.num_envs} "
@@ -152,7 +152,7 @@ class AgentState:
         }
 
     def _normalized(self, observations: Observations, is_own: Array | None) -> Observations:
-        """Normalise sampled observations, [K, B, …], but for demonstrations."""
+        """Normalise sampled observations, [K, B, …]; those of demonstrations are already."""
         if isinstance(observations, Mapping):
             rows = {name: _as_rows(part) for name, part in observations.items()}
             normalized = self.env.normalize(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from attrs import frozen
+from attrs import evolve, frozen
 
 from plx_core.reinforcement.interfaces import Environment, Policy, Step
 from plx_core.state import State, Stateful
@@ -66,21 +66,33 @@ class Episodes(Stateful):
 
 @frozen
 class GreedyStep:
-    """A greedy step in N environments.
+    """A greedy step in N environments, with the environments' own observations and actions.
 
     Args:
-        observations: the observations before the step.
+        observations: the raw observations before the step.
         masks: bool [N, A], the legal actions; None when all are.
-        actions: the actions taken.
-        step: the result.
+        actions: the raw actions taken.
+        final_observations: the raw observations that the actions led to.
+        step: the result, as networks see it.
         counts: bool [N], whether the step belongs to one of the requested episodes.
     """
 
     observations: Observations
     masks: Array | None
     actions: Array
+    final_observations: Observations
     step: Step
     counts: Array
+
+    @property
+    def rewards(self) -> Array:
+        """The raw rewards, float32 [N]."""
+        return self.step.rewards if self.step.raw_rewards is None else self.step.raw_rewards
+
+    def transition(self) -> dict[str, Observations]:
+        """Return the raw transition, by the names of a memory."""
+        raw = evolve(self.step, rewards=self.rewards, final_observations=self.final_observations)
+        return raw.transition(self.observations, self.actions, self.masks)
 
 
 def play_greedily(
@@ -100,12 +112,20 @@ def play_greedily(
     left = np.full(env.num_envs, episodes // env.num_envs)
     left[: episodes % env.num_envs] += 1
     observations, masks = env.reset(seed=seed), env.action_masks
+    raw = _or(env.raw_observations, observations)
     while (left > 0).any():
         actions = policy.greedy(observations, masks)
         step, counts = env.step(actions), left > 0
-        yield GreedyStep(observations, masks, actions, step, counts)
+        next_raw = final_raw = _or(env.raw_observations, step.observations)
+        if step.ended.any():
+            final_raw = _or(env.raw_final_observations, step.final_observations)
+        yield GreedyStep(raw, masks, env.raw_actions(actions), final_raw, step, counts)
         left -= (counts & step.ended).astype(left.dtype)
-        observations, masks = step.observations, step.action_masks
+        raw, observations, masks = next_raw, step.observations, step.action_masks
+
+
+def _or(raw: Observations | None, observations: Observations) -> Observations:
+    return observations if raw is None else raw
 
 
 EVALUATION_METRICS = (

@@ -79,8 +79,11 @@ class Step:
 class Environment(Stateful):
     """A vector of N ≥ 1 environments with auto-reset.
 
-    Each is reset in the step that ends its episode.
-    Actions in a bounded space are scaled to [-1, 1] where `action_space` says so.
+    Each is reset in the step that ends its episode. Networks may see other observations than the
+    environment's own, such as one-hot vectors or normalised numbers, and choose other actions, such
+    as numbers from -1 to 1. The environment's own are called raw: a class that converts them
+    overrides everything with `raw` or `encode` in its name, and the two networks. Exports, played
+    episodes and demonstrations are raw.
     """
 
     num_envs: int
@@ -164,10 +167,53 @@ class Environment(Stateful):
             freeze: whether to leave the statistics unchanged from now on, as in an evaluation.
         """
 
-    def processing_network(self) -> Network | None:
-        """Return the processing of raw observations as a network, or None.
+    @property
+    def raw_observation_space(self) -> Space:
+        """The gymnasium space of one raw observation."""
+        return self.observation_space
 
-        An export puts it before the policy's network.
+    @property
+    def raw_action_space(self) -> Space:
+        """The gymnasium space of one raw action."""
+        return self.action_space
+
+    @property
+    def raw_observations(self) -> Observations | None:
+        """The raw form of the last observations, [N, …]; None if there is no other form."""
+        return None
+
+    @property
+    def raw_final_observations(self) -> Observations | None:
+        """The raw form of the last `final_observations`; None if there is no other form."""
+        return None
+
+    def raw_actions(self, actions: Array) -> Array:
+        """Return the raw actions, [N, …], that `step` takes for these actions."""
+        return actions
+
+    def encode_observations(self, raw: Observations) -> Observations:
+        """Return raw observations as networks see them, [N, …]; statistics stay as they are."""
+        return raw
+
+    def encode_actions(self, raw: Array) -> Array:
+        """Return the actions, [N, …], for which `step` takes these raw actions."""
+        return raw
+
+    def encode_rewards(self, raw: Array) -> Array:
+        """Return raw rewards, float32 [N], as a learner sees them; statistics stay as they are."""
+        return raw
+
+    def processing_network(self) -> Network | None:
+        """Return `encode_observations` as a network, or None if there is no other form.
+
+        An export puts it before the policy's network. Both are features by name.
+        """
+        return None
+
+    def action_network(self) -> Network | None:
+        """Return `raw_actions` as a network, or None if there is no other form.
+
+        An export puts it after the policy's network.
         """
         return None
 
@@ -230,8 +276,12 @@ class Memory(Stateful, Seedable):
     holds_demonstrations: bool = False
     """Whether a sample marks an expert's transitions in `demonstration`, bool."""
 
-    def check_spaces(self, observation_space: Space, action_space: Space) -> None:
-        """Raise where stored transitions come from other spaces; called before the first step."""
+    def attach(self, env: Environment) -> None:
+        """Adapt stored transitions to the environments of training; called before the first step.
+
+        Raises:
+            DataError: they come from other environments.
+        """
 
     @abstractmethod
     def step(self, **transition: Observations) -> None:

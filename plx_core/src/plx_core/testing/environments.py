@@ -78,6 +78,7 @@ def _play(about: str, env: Environment, steps: int) -> Trajectory:
         observations = env.reset(seed=1)
     _check_observations(about, env, observations, "reset")
     path, results = [plain(observations)], []
+    _check_raw_actions(about, env, _actions(env, 0))
     for index in range(steps):
         with expecting(about, f"took step {index + 1}", "a Step", "fix step()"):
             step = env.step(_actions(env, index))
@@ -105,8 +106,9 @@ def _actions(env: Environment, index: int) -> Array:
     masks = env.action_masks
     if masks is not None:
         return np.array([rng.choice(np.flatnonzero(mask)) for mask in masks])
-    env.action_space.seed(index)
-    return np.stack([np.asarray(env.action_space.sample()) for _ in range(env.num_envs)])
+    space = env.action_space
+    space.seed(index)
+    return np.stack([np.asarray(space.sample()) for _ in range(env.num_envs)])
 
 
 def _copy(step: Step) -> list[Nested]:
@@ -117,6 +119,33 @@ def _copy(step: Step) -> list[Nested]:
         plain(step.truncated),
         plain(step.final_observations),
     ]
+
+
+def _check_raw_actions(about: str, env: Environment, actions: Array) -> None:
+    """Check that `raw_actions` and `action_network` agree, and are in `raw_action_space`."""
+    remedy = "override raw_action_space, raw_actions and action_network together"
+    did = f"converted the actions {short(actions)}"
+    with expecting(about, did, "raw actions", remedy):
+        raw = np.asarray(env.raw_actions(actions))
+        network = env.action_network()
+        results = raw if network is None else np.asarray(network(actions))
+    for row in raw:
+        require(
+            env.raw_action_space.contains(row if row.shape else row[()]),
+            about,
+            did,
+            f"raw_actions {short(row)}",
+            f"an element of {env.raw_action_space}",
+            remedy,
+        )
+    require(
+        raw.shape == results.shape and np.allclose(raw, results, rtol=1e-5, atol=1e-5),
+        about,
+        did,
+        f"action_network {short(results)}",
+        f"raw_actions {short(raw)}",
+        remedy,
+    )
 
 
 def _check_step(about: str, env: Environment, step: Step) -> None:

@@ -33,7 +33,7 @@ class Dynamics(ABC):
 
         Args:
             states: [N, S].
-            actions: int [N] for a Discrete space; float [N, D] within the bounds of a Box.
+            actions: [N, …], elements of the action space.
 
         Returns:
             The next states, [N, S]; the rewards, [N]; where the episode terminated, bool [N].
@@ -90,11 +90,3 @@ def advance(
         truncated,
         dynamics.observe(next_states),
     )
-
-
-def stretch(actions: Tensor, space: Space) -> Tensor:
-    """Scale the actions of a policy from [-1, 1] to the bounds of a Box; others are unchanged."""
-    if not isinstance(space, gymnasium.spaces.Box):
-        return actions
-    half = (space.high - space.low) / 2.0
-    return space.low + half + half * tf.clip_by_value(actions, -1.0, 1.0)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import final
 
-import gymnasium
 import numpy as np
 import tensorflow as tf
 
 import plx_core as plx
 from plx_core import State, Step, make
 from plx_core.annotations import DynamicsLike, NumEnvs, PositiveInt
-from plx_core.types import Space, Tensor
-from plx_rl.dynamics.dynamics import Dynamics, advance, stretch
+from plx_core.types import Network, Space, Tensor
+from plx_rl.dynamics.dynamics import Dynamics, advance
+from plx_rl.environments.processing import action_network
+from plx_rl.environments.spaces import ActionDecoder
 
 
 @final
@@ -44,6 +45,7 @@ class CompiledEnvironment(plx.Environment):
         seed: int | None = None,
     ) -> None:
         self.dynamics: Dynamics = make("dynamics", env_id)
+        self.decoder = ActionDecoder(self.dynamics.action_space)
         self.num_envs = num_envs
         self.max_episode_steps = max_episode_steps or self.dynamics.max_episode_steps
         self.seed = seed
@@ -62,11 +64,25 @@ class CompiledEnvironment(plx.Environment):
 
     @property
     def action_space(self) -> Space:
-        """The space of one action; continuous actions are between -1 and 1."""
-        space = self.dynamics.action_space
-        if isinstance(space, gymnasium.spaces.Box):
-            return gymnasium.spaces.Box(-1.0, 1.0, space.shape, np.float32)
-        return space
+        """The space of one action; continuous ones are between -1 and 1 if they have bounds."""
+        return self.decoder.space
+
+    @property
+    def raw_action_space(self) -> Space:
+        """The space of one action of the dynamics."""
+        return self.dynamics.action_space
+
+    def raw_actions(self, actions: np.ndarray) -> np.ndarray:
+        """Return the actions of a policy, [N, …], as the dynamics take them."""
+        return np.asarray(self.decoder.decode(actions))
+
+    def encode_actions(self, raw: np.ndarray) -> np.ndarray:
+        """Return the actions of a policy that are these of the dynamics, [N, …]."""
+        return self.decoder.encode(raw)
+
+    def action_network(self) -> Network:
+        """Return a network from the actions of a policy to those of the dynamics."""
+        return action_network(self.decoder)
 
     def reset(self, seed: int | None = None) -> np.ndarray:
         """Start an episode in each copy, and return the first observations, [N, O]."""
@@ -114,8 +130,8 @@ class CompiledEnvironment(plx.Environment):
     def _advance(
         self, states: Tensor, ages: Tensor, actions: Tensor, seed: Tensor
     ) -> tuple[Tensor, ...]:
-        scaled = stretch(actions, self.dynamics.action_space)
-        step = advance(self.dynamics, states, ages, scaled, seed, self.max_episode_steps)
+        decoded = self.decoder.decode_tensor(actions)
+        step = advance(self.dynamics, states, ages, decoded, seed, self.max_episode_steps)
         return (
             step.states,
             step.ages,

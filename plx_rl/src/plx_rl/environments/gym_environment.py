@@ -16,7 +16,7 @@ from plx_core.annotations import NumEnvs, PositiveInt, PythonOnly, WrapperLike
 from plx_core.errors import DataError
 from plx_core.types import Observations, Space
 from plx_rl.environments.factory import EnvFactory, make_vector
-from plx_rl.environments.processing import processing_network
+from plx_rl.environments.processing import action_network, processing_network
 from plx_rl.environments.serialization import NotSerializable
 from plx_rl.environments.simulator_state import inexactness
 from plx_rl.environments.spaces import ActionDecoder, ObservationEncoder
@@ -55,7 +55,8 @@ class GymEnvironment(plx.Environment):
         max_episode_steps: truncate episodes after this many steps; by default the registered
             number.
         one_hot: encode discrete observations as one-hot vectors; otherwise they stay integers.
-        scale_actions: scale actions from [-1, 1] to the bounds of a bounded Box.
+        scale_actions: scale actions from [-1, 1] to the bounds of a bounded Box; otherwise they are
+            clipped to the bounds.
         library: `gym` for environments of the old library gym, up to its version 0.26.
         seed: the seed of the first reset.
 
@@ -109,6 +110,45 @@ class GymEnvironment(plx.Environment):
     def action_space(self) -> Space:
         """The space of one action, as `step` takes it."""
         return self._vector.decoder.space
+
+    @property
+    def raw_observation_space(self) -> Space:
+        """The space of an environment's own observations."""
+        return self._vector.encoder.raw
+
+    @property
+    def raw_action_space(self) -> Space:
+        """The space of an environment's own actions."""
+        return self._vector.decoder.raw
+
+    @property
+    def raw_observations(self) -> Observations:
+        """The environments' own form of the last observations, [N, …]."""
+        return self._vector.raw_observations
+
+    @property
+    def raw_final_observations(self) -> Observations:
+        """The environments' own form of the last `final_observations`, [N, …]."""
+        return self._vector.raw_final_observations
+
+    def raw_actions(self, actions: np.ndarray) -> np.ndarray:
+        """Return the environments' own actions, [N, …], that `step` takes for these actions."""
+        return np.asarray(self._vector.decoder.decode(actions))
+
+    def encode_observations(self, raw: Observations) -> Observations:
+        """Return the environments' own observations, [N, …], as `step` returns them."""
+        return self._observe(self._vector.encoder.batch(raw), False)
+
+    def encode_actions(self, raw: np.ndarray) -> np.ndarray:
+        """Return the actions, [N, …], for which `step` takes these of the environments' own."""
+        return self._vector.decoder.encode(raw)
+
+    def encode_rewards(self, raw: np.ndarray) -> np.ndarray:
+        """Return the environments' own rewards, [N], as `step` returns them."""
+        goes_on = np.zeros(len(raw), bool)
+        for transform in self._transforms:
+            raw = transform.reward(raw, goes_on, False)
+        return raw
 
     @property
     def action_masks(self) -> np.ndarray | None:
@@ -174,6 +214,10 @@ class GymEnvironment(plx.Environment):
     def processing_network(self) -> keras.Model | None:
         """Return a network from raw observations to those of `reset` and `step`."""
         return processing_network(self._vector.encoder, self._transforms)
+
+    def action_network(self) -> keras.Model:
+        """Return a network from actions of `step` to the environments' own."""
+        return action_network(self._vector.decoder)
 
     def close(self) -> None:
         """Close windows, processes and files."""

@@ -1,4 +1,4 @@
-"""The preprocessing of raw observations, as a Keras network for exported policies."""
+"""The conversions of observations and actions, as Keras networks for exported policies."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gymnasium import spaces
 
 from plx_core import STATE
 from plx_core.types import Space, Tensor
-from plx_rl.environments.spaces import ObservationEncoder
+from plx_rl.environments.spaces import ActionDecoder, ObservationEncoder
 from plx_rl.wrappers.transform import Transform
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def processing_network(
     ):
         return None
     inputs = {
-        name: keras.Input(part.shape, dtype=_input_dtype(part), name=name)
+        name: keras.Input(part.shape, dtype=str(part.dtype), name=name)
         for name, part in parts.items()
     }
     outputs = {name: _encode(inputs[name], part, encoder.one_hot) for name, part in parts.items()}
@@ -43,8 +43,12 @@ def processing_network(
     return keras.Model(inputs, outputs, name="processing")
 
 
-def _input_dtype(space: Space) -> str:
-    return str(space.dtype) if isinstance(space, spaces.Box) else "int64"
+def action_network(decoder: ActionDecoder) -> keras.Model:
+    """Return a network from the actions of a policy to those of environments."""
+    import keras
+
+    actions = keras.Input(decoder.space.shape, dtype=str(decoder.space.dtype), name="action")
+    return keras.Model(actions, decoder.decode_tensor(actions), name="actions")
 
 
 def _encode(tensor: Tensor, space: Space, one_hot: bool) -> Tensor:
@@ -55,11 +59,14 @@ def _encode(tensor: Tensor, space: Space, one_hot: bool) -> Tensor:
         return tensor if space.dtype == np.uint8 else ops.cast(tensor, "float32")
     if isinstance(space, spaces.MultiBinary):
         return ops.cast(tensor, "float32")
+    tensor = ops.cast(tensor, "int64")
     if not one_hot:
         return tensor
     if isinstance(space, spaces.Discrete):
         return ops.one_hot(tensor - int(space.start), int(space.n), dtype="float32")
+    offsets = ops.reshape(tensor - space.start.astype(np.int64), (-1, space.nvec.size))
     parts = [
-        ops.one_hot(tensor[:, k], int(size), dtype="float32") for k, size in enumerate(space.nvec)
+        ops.one_hot(offsets[:, k], int(size), dtype="float32")
+        for k, size in enumerate(space.nvec.ravel())
     ]
     return ops.concatenate(parts, axis=-1)

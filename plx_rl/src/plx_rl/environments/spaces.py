@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from attrs import frozen
 from gymnasium import spaces
 
 from plx_core.errors import DataError
-from plx_core.types import Nested, Observations, Space
+from plx_core.types import Nested, Observations, Space, Tensor
 from plx_rl.types import Action, Observation
 
 
@@ -72,10 +73,21 @@ class ObservationEncoder:
             return indices
         if isinstance(space, spaces.Discrete):
             return np.eye(int(space.n), dtype=np.float32)[indices - int(space.start)]
+        offsets = (indices - space.start).reshape(len(indices), -1)
         parts = [
-            np.eye(int(size), dtype=np.float32)[indices[:, k]] for k, size in enumerate(space.nvec)
+            np.eye(int(size), dtype=np.float32)[offsets[:, k]]
+            for k, size in enumerate(space.nvec.ravel())
         ]
         return np.concatenate(parts, axis=-1)
+
+    def raw_batch(self, observations: Sequence[Observation]) -> Observations:
+        """Stack the observations of N environments as they are: arrays [N, …], by name if named."""
+        if isinstance(self.raw, spaces.Dict):
+            return {
+                name: np.array([observation[name] for observation in observations], part.dtype)
+                for name, part in self.raw.spaces.items()
+            }
+        return np.array(observations, self.raw.dtype)
 
     def _encoded_space(self, space: Space) -> Space:
         if isinstance(space, spaces.Box):
@@ -86,16 +98,17 @@ class ObservationEncoder:
             return spaces.Box(0.0, 1.0, space.shape, np.float32)
         if not self.one_hot:
             return space
-        size = int(space.n) if isinstance(space, spaces.Discrete) else int(np.sum(space.nvec))
+        size = number_of_choices(space)
         return spaces.Box(0.0, 1.0, (size,), np.float32)
 
 
 @frozen
 class ActionDecoder:
-    """Converts the actions of policies to those of environments.
+    """Converts the actions of policies to those of environments, and back.
 
-    Policies act between -1 and 1 in a bounded Box; their actions are clipped to this range, and
-    scaled to the bounds.
+    A policy's actions are flat: int [N], int [N, K] or float [N, D]. Its discrete choices count
+    from 0, wherever those of the environment start. In a bounded Box it acts between -1 and 1; its
+    actions are clipped to this range, and scaled to the bounds.
 
     Args:
         raw: the action space of an environment.
@@ -127,14 +140,20 @@ class ActionDecoder:
         """Whether actions are scaled from [-1, 1] to the bounds."""
         return self.scale and isinstance(self.raw, spaces.Box) and self.raw.is_bounded()
 
-    @property
+    @functools.cached_property
     def space(self) -> Space:
         """The space of one action of a policy."""
+        space = self.raw
+        if isinstance(space, spaces.Discrete):
+            return spaces.Discrete(int(space.n))
+        if isinstance(space, spaces.MultiDiscrete):
+            return spaces.MultiDiscrete(space.nvec.ravel(), dtype=space.dtype.type)
+        size = int(np.prod(space.shape))
+        if isinstance(space, spaces.MultiBinary):
+            return spaces.MultiBinary(size)
         if self.is_scaled:
-            return spaces.Box(-1.0, 1.0, self.raw.shape, np.float32)
-        if isinstance(self.raw, spaces.Box) and self.raw.dtype != np.float32:
-            return _float32_box(self.raw)
-        return self.raw
+            return spaces.Box(-1.0, 1.0, (size,), np.float32)
+        return _float32_box(spaces.Box(space.low.ravel(), space.high.ravel(), dtype=space.dtype))
 
     def decode(self, actions: np.ndarray) -> list[Action] | np.ndarray:
         """Convert the actions of a policy, [N, …], to N actions of environments."""
@@ -142,12 +161,49 @@ class ActionDecoder:
         if isinstance(space, spaces.Discrete):
             return list((actions + int(space.start)).tolist())
         actions = np.reshape(actions, (len(actions), *space.shape))
+        if isinstance(space, spaces.MultiDiscrete):
+            actions = actions + space.start
         if not isinstance(space, spaces.Box):
             return actions.astype(space.dtype)
         if self.is_scaled:
-            fractions = 0.5 * (space.high - space.low)
+            fractions = 0.5 * space.high - 0.5 * space.low
             actions = space.low + (np.clip(actions, -1.0, 1.0) + 1.0) * fractions
         return np.asarray(np.clip(actions, space.low, space.high), space.dtype)
+
+    def decode_tensor(self, actions: Tensor) -> Tensor:
+        """Return `decode` of a tensor, which may be symbolic, within a few units of rounding."""
+        from keras import ops
+
+        space = self.raw
+        actions = ops.reshape(actions, (-1, *space.shape))
+        if isinstance(space, spaces.MultiBinary):
+            return ops.cast(actions, space.dtype.name)
+        if not isinstance(space, spaces.Box):
+            return ops.cast(actions, space.dtype.name) + space.start
+        actions = ops.cast(actions, np.result_type(space.dtype, np.float32).name)
+        if self.is_scaled:
+            half = 0.5 * space.high - 0.5 * space.low
+            actions = ops.clip(actions, -1.0, 1.0) * half + (space.low + half)
+        actions = ops.minimum(ops.maximum(actions, space.low), space.high)
+        return ops.cast(actions, space.dtype.name)
+
+    def encode(self, actions: np.ndarray) -> np.ndarray:
+        """Return the actions of a policy, [N, …], that `decode` converts to these of environments.
+
+        Args:
+            actions: elements of the environment's action space, [N, …].
+        """
+        space = self.raw
+        if not isinstance(space, spaces.Box):
+            start = 0 if isinstance(space, spaces.MultiBinary) else space.start
+            actions = np.asarray(actions, np.int64) - start
+            is_single = isinstance(space, spaces.Discrete)
+            return actions if is_single else actions.reshape(len(actions), -1)
+        if self.is_scaled:
+            half = 0.5 * space.high - 0.5 * space.low
+            # Where the two bounds are equal, every action is the same.
+            actions = (actions - (space.low + half)) / np.where(half > 0.0, half, 1.0)
+        return np.asarray(actions, np.float32).reshape(len(actions), -1)
 
 
 def mask_from(info: Mapping[str, Nested], size: int) -> np.ndarray | None:
@@ -163,10 +219,7 @@ def mask_from(info: Mapping[str, Nested], size: int) -> np.ndarray | None:
         raise DataError(
             'info["action_mask"] is set, but only Discrete and MultiDiscrete actions can be masked'
         )
-    if isinstance(value, tuple):
-        mask = np.concatenate([np.ravel(part) for part in value])
-    else:
-        mask = np.ravel(value)
+    mask = _flat_mask(value)
     if mask.shape != (size,):
         raise DataError(f'info["action_mask"] has {mask.size} entries; there are {size} actions')
     return mask.astype(bool)
@@ -188,7 +241,8 @@ def random_action(space: Space, info: Mapping[str, Nested]) -> Action:
     legal = mask.astype(np.int8)
     if isinstance(space, spaces.Discrete):
         return space.sample(legal)
-    return space.sample(tuple(np.split(legal, np.cumsum(space.nvec)[:-1])))
+    parts = iter(np.split(legal, np.cumsum(space.nvec)[:-1]))
+    return space.sample(_nested_mask(parts, space.nvec.shape))
 
 
 def misfit(space: Space, observation: Observation, name: str = "the observation") -> str:
@@ -211,6 +265,47 @@ def misfit(space: Space, observation: Observation, name: str = "the observation"
     if space.contains(observation):
         return ""
     return f"{name} is outside observation_space, {space}: {observation}"
+
+
+def named_parts(space: Space) -> dict[str, Space]:
+    """Return the parts of a Dict space; another space under an empty name."""
+    return dict(space.spaces) if isinstance(space, spaces.Dict) else {"": space}
+
+
+def contained(space: Space, values: np.ndarray) -> np.ndarray:
+    """Return which of N values, [N, …], are elements of a space, up to rounding: bool [N].
+
+    Args:
+        space: a Box, Discrete, MultiDiscrete or MultiBinary.
+        values: of the space's shape.
+    """
+    if isinstance(space, spaces.Box):
+        margin = 1e-5 * (1.0 + np.abs(values))
+        inside = (values >= space.low - margin) & (values <= space.high + margin)
+        inside &= np.isfinite(values)
+    else:
+        is_binary = isinstance(space, spaces.MultiBinary)
+        start, count = (0, 2) if is_binary else (space.start, _sizes(space))
+        inside = (values >= start) & (values < start + count) & (values == np.floor(values))
+    return np.asarray(inside.reshape(len(values), -1).all(axis=1))
+
+
+def _sizes(space: Space) -> np.ndarray:
+    return np.asarray(space.n if isinstance(space, spaces.Discrete) else space.nvec, np.int64)
+
+
+def _flat_mask(value: Nested) -> np.ndarray:
+    """Concatenate the masks in a tuple, or a tuple of tuples."""
+    if isinstance(value, tuple):
+        return np.concatenate([_flat_mask(part) for part in value])
+    return np.ravel(value)
+
+
+def _nested_mask(parts: Iterator[np.ndarray], shape: tuple[int, ...]) -> Nested:
+    """Arrange the masks of a MultiDiscrete space as `sample` takes them: in tuples of tuples."""
+    if not shape:
+        return next(parts)
+    return tuple(_nested_mask(parts, shape[1:]) for _ in range(shape[0]))
 
 
 def _misfit_of_dict(space: spaces.Dict, observation: Observation, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import final
@@ -51,6 +52,16 @@ class Vector(Stateful, ABC):
     def step(self, actions: np.ndarray) -> Step:
         """Take one action in each environment."""
 
+    @property
+    @abstractmethod
+    def raw_observations(self) -> Observations:
+        """The environments' own form of the last observations, [N, …], until the next step."""
+
+    @property
+    @abstractmethod
+    def raw_final_observations(self) -> Observations:
+        """The environments' own form of the last `final_observations`, [N, …]."""
+
     @abstractmethod
     def close(self) -> None:
         """Close windows, processes and files."""
@@ -84,6 +95,18 @@ class SyncVector(Vector):
         self._envs = list(envs)
         self._unchecked_steps = CHECKED_STEPS
         self._bases = [base_state(env) for env in self._envs]
+        self._observations: Sequence[Observation] = ()
+        self._final_observations: Sequence[Observation] = ()
+
+    @property
+    def raw_observations(self) -> Observations:
+        """The environments' own form of the last observations."""
+        return self.encoder.raw_batch(self._observations)
+
+    @property
+    def raw_final_observations(self) -> Observations:
+        """The environments' own form of the last `final_observations`."""
+        return self.encoder.raw_batch(self._final_observations)
 
     def render(self) -> np.ndarray | None:
         """Return an image of the first environment; None if it does not render to arrays."""
@@ -100,7 +123,8 @@ class SyncVector(Vector):
             _check_reset_result(env, result)
             self._check_observation(env, result[0], "reset")
         self.masks = self.stack_masks([mask_from(info, self._choices) for _, info in results])
-        return self.encoder.stack([observation for observation, _ in results])
+        self._observations = self._final_observations = [result[0] for result in results]
+        return self.encoder.stack(self._observations)
 
     def step(self, actions: np.ndarray) -> Step:
         """Take one action in each environment."""
@@ -129,11 +153,13 @@ class SyncVector(Vector):
         self.masks = self._stack_info_masks(infos)
         self._is_masked = self.masks is not None
         final_observations, final_masks = next_observations, self.masks
+        self._observations = self._final_observations = observations
         if ends:
+            self._final_observations = last = list(observations)
             for index, observation, info in ends:
-                observations[index] = observation
+                last[index] = observation
                 infos[index] = info
-            final_observations = self.encoder.stack(observations)
+            final_observations = self.encoder.stack(self._final_observations)
             if self.masks is not None:
                 final_masks = self._stack_info_masks(infos)
         return Step(
@@ -200,6 +226,18 @@ class GymVector(Vector):
         self._resetting = np.zeros(envs.num_envs, bool)
         self._async_envs = envs if isinstance(envs, gymnasium.vector.AsyncVectorEnv) else None
         self._base = base_state(envs) if self._async_envs is None else {}
+        self._observations: Observations = None
+        self._final_observations: Observations = None
+
+    @property
+    def raw_observations(self) -> Observations:
+        """The environments' own form of the last observations."""
+        return self._observations
+
+    @property
+    def raw_final_observations(self) -> Observations:
+        """The environments' own form of the last `final_observations`."""
+        return self._final_observations
 
     @property
     def is_async(self) -> bool:
@@ -211,6 +249,7 @@ class GymVector(Vector):
         observations, infos = self._envs.reset(seed=seed)
         self._resetting = np.zeros(self._envs.num_envs, bool)
         self.masks = self._masks(infos)
+        self._observations = self._final_observations = observations
         return self.encoder.batch(observations)
 
     def step(self, actions: np.ndarray) -> Step:
@@ -221,28 +260,32 @@ class GymVector(Vector):
         terminated = np.array(terminated, bool)
         truncated = np.array(truncated, bool)
         ended = terminated | truncated
-        masks = self._masks(infos)
-        next_observations = self.encoder.batch(observations)
-        final_observations, final_masks = next_observations, masks
+        masks = final_masks = self._masks(infos)
+        final_observations = observations
         valid = None
         if self._mode == AutoresetMode.NEXT_STEP:
             if self._resetting.any():
                 valid = ~self._resetting
             self._resetting = ended
         elif ended.any() and self._mode == AutoresetMode.SAME_STEP:
-            final_observations = self._with_rows(next_observations, ended, infos["final_obs"])
-            final_masks = self._final_masks(masks, infos, ended)
+            final_observations = self._with_rows(observations, ended, infos["final_obs"])
+            final_masks = self._where(ended, self._masks(infos.get("final_info", {})), masks)
         elif ended.any():
-            observations, _ = self._envs.reset(options={"reset_mask": ended})
-            next_observations = self.encoder.batch(observations)
+            final_observations = copy.deepcopy(observations)  # the reset may write into them
+            observations, infos = self._envs.reset(options={"reset_mask": ended})
+            masks = self._where(ended, self._masks(infos), masks)
         self.masks = masks
         self._is_masked = masks is not None
+        self._observations, self._final_observations = observations, final_observations
+        next_observations = self.encoder.batch(observations)
         return Step(
             next_observations,
             rewards,
             terminated,
             truncated,
-            final_observations,
+            next_observations
+            if final_observations is observations
+            else self.encoder.batch(final_observations),
             masks,
             final_masks,
             valid=valid,
@@ -283,20 +326,20 @@ class GymVector(Vector):
             for mask, has_mask in zip(infos["action_mask"], is_set, strict=True)
         ])  # fmt: skip
 
-    def _final_masks(
-        self, masks: np.ndarray | None, infos: Mapping[str, Nested], ended: np.ndarray
+    def _where(
+        self, ended: np.ndarray, masks: np.ndarray | None, others: np.ndarray | None
     ) -> np.ndarray | None:
-        final_masks = self._masks(infos.get("final_info", {}))
-        if masks is None or final_masks is None:
-            return masks
-        return np.where(ended[:, None], final_masks, masks)
+        """Return the masks of the environments that ended, and those of the others."""
+        if masks is None or others is None:
+            return others
+        return np.where(ended[:, None], masks, others)
 
     def _with_rows(
         self, observations: Observations, ended: np.ndarray, rows: Sequence[Observation]
     ) -> Observations:
         """Return the observations with those of ended episodes replaced by rows."""
         indices = np.flatnonzero(ended)
-        last = self.encoder.stack([rows[index] for index in indices.tolist()])
+        last = self.encoder.raw_batch([rows[index] for index in indices.tolist()])
         if isinstance(observations, Mapping):
             return {
                 name: _with_replaced(part, indices, last[name])

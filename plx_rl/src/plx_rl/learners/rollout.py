@@ -7,7 +7,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from plx_core.types import Batch, Observations, Tensor
-from plx_rl.dynamics.dynamics import advance, stretch
+from plx_rl.dynamics.dynamics import advance
 from plx_rl.environments.compiled_environment import CompiledEnvironment
 from plx_rl.losses.multistep import generalized_advantages
 
@@ -53,7 +53,7 @@ def roll_out(
             dynamics,
             states,
             ages,
-            stretch(actions, dynamics.action_space),
+            env.decoder.decode_tensor(actions),
             seeds[t, 1],
             env.max_episode_steps,
         )

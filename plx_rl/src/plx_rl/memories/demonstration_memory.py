@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import final
 
 import numpy as np
 
 import plx_core as plx
-from plx_core import STATE, features_of, make
+from plx_core import make
 from plx_core.annotations import Fraction, MemoryLike, PositiveInt
 from plx_core.errors import DataError
-from plx_core.types import Batch, Nested, Space
-from plx_rl.memories.demonstrations import in_order, load
-from plx_rl.memories.ring import SEPARATOR, flatten, nest
+from plx_core.types import Batch, Nested
+from plx_rl.memories.demonstrations import check_spaces, in_order, load
+from plx_rl.memories.ring import flatten, nest
 from plx_rl.memories.transitions import Transitions
 from plx_rl.randomness import generator_state, restore_generator
 
@@ -29,7 +30,9 @@ class DemonstrationMemory(plx.Memory):
     2020, "Making Efficient Use of Demonstrations", section 3 (R2D3).
 
     Args:
-        demonstrations: an `.npz` file of `plx record`, or `minari:ID`.
+        demonstrations: an `.npz` file of `plx record`, or `minari:ID`. Observations, actions and
+            rewards are the environment's own; a sample has them as the agent sees them, normalised
+            by the statistics of the time.
         share: the expert's share of each batch.
         batch_size: how many transitions a batch has.
         memory: stores the agent's own transitions; its `batch_size` is set to the rest of a batch.
@@ -51,7 +54,9 @@ class DemonstrationMemory(plx.Memory):
         discount: Fraction | None = None,
         seed: int | None = None,
     ) -> None:
-        columns = load(demonstrations)
+        self._source = demonstrations
+        self._columns = columns = load(demonstrations)
+        self._env: plx.Environment | None = None
         self.batch_size = batch_size
         self._count = round(share * batch_size)
         if not 0 < self._count < batch_size:
@@ -67,7 +72,6 @@ class DemonstrationMemory(plx.Memory):
         else:
             for transition in in_order(columns):
                 self._expert.add(transition)
-        self._shapes = {name: column.shape[1:] for name, column in columns.items()}
         self.seed = seed
         self._rng = np.random.default_rng(None if seed is None else [seed, 1])
         self.size = self._own.size
@@ -87,26 +91,15 @@ class DemonstrationMemory(plx.Memory):
     def __len__(self) -> int:
         return len(self._own)
 
-    def check_spaces(self, observation_space: Space, action_space: Space) -> None:
-        """Refuse an environment with other shapes than the demonstrations.
+    def attach(self, env: plx.Environment) -> None:
+        """Convert the demonstrations for this environment, whenever they are sampled.
 
         Raises:
-            DataError: the shapes differ.
+            DataError: an observation or action is not an element of the environment's own spaces.
         """
-        shapes = {
-            name: tuple(spec.shape[1:]) for name, spec in features_of(observation_space).items()
-        }
-        if set(shapes) != {STATE}:
-            shapes = {f"{STATE}{SEPARATOR}{name}": shape for name, shape in shapes.items()}
-        shapes = {"action": action_space.shape} | shapes
-        names = sorted(name for name, shape in shapes.items() if self._shapes.get(name) != shape)
-        if names:
-            theirs = {name: self._shapes.get(name) for name in names}
-            ours = {name: shapes[name] for name in names}
-            raise DataError(
-                f"the demonstrations are from another environment: their shapes are {theirs}, "
-                f"and this one's are {ours}"
-            )
+        check_spaces(self._columns, env, self._source)
+        self._env = env
+        self._own.attach(env)
 
     def step(self, **transition: Nested) -> None:
         """Add one transition of the agent for each of N environments; see `Transitions.add`."""
@@ -125,6 +118,11 @@ class DemonstrationMemory(plx.Memory):
         expert = dict(flatten(self._sample_expert(batches, self._count)))
         own["demonstration"] = np.zeros(own["reward"].shape, bool)
         own.setdefault("weights", np.ones(own["reward"].shape, np.float32))
+        if missing := sorted(own.keys() - expert.keys()):
+            raise DataError(
+                f"the demonstrations {self._source} have no {', '.join(missing)}, which the "
+                "environment's transitions have; record them in the same environment"
+            )
         batch = nest(
             {
                 name: np.concatenate([column, expert[name].astype(column.dtype)], axis=1)
@@ -175,7 +173,33 @@ class DemonstrationMemory(plx.Memory):
 
     def _sample_expert(self, batches: int, count: int) -> dict[str, Nested]:
         numbers = self._rng.integers(0, self._expert.num_written, size=(batches, count))
-        return self._expert.gather(numbers, self.discount) | {
+        return self._encoded(self._expert.gather(numbers, self.discount, self._rewards)) | {
             "demonstration": np.ones((batches, count), bool),
             "weights": np.ones((batches, count), np.float32),
         }
+
+    def _rewards(self, raw: np.ndarray) -> np.ndarray:
+        """Return raw rewards, of any shape, as the environment returns them."""
+        if self._env is None:
+            return raw
+        return self._env.encode_rewards(raw.ravel()).reshape(raw.shape)
+
+    def _encoded(self, batch: dict[str, Nested]) -> dict[str, Nested]:
+        """Return raw observations and actions, [K, B, …], as the environment returns them."""
+        if self._env is None:
+            return batch
+        observe, act = self._env.encode_observations, self._env.encode_actions
+        return batch | {
+            "state": _on_rows(observe, batch["state"]),
+            "next_state": _on_rows(observe, batch["next_state"]),
+            "action": _on_rows(act, batch["action"]),
+        }
+
+
+def _on_rows(function: Callable[[Nested], Nested], values: Nested) -> Nested:
+    """Apply a function of rows [N, …] to values [K, B, …], which may be by name."""
+    parts = dict(flatten({"": values}))
+    shape = next(iter(parts.values())).shape[:2]
+    rows = nest({name: part.reshape(-1, *part.shape[2:]) for name, part in parts.items()})
+    results = flatten({"": function(rows[""])})
+    return nest({name: part.reshape(*shape, *part.shape[1:]) for name, part in results})[""]

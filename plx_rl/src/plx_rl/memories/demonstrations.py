@@ -11,6 +11,7 @@ import numpy as np
 from plx_core import Environment, Policy, play_greedily, write_aside
 from plx_core.errors import DataError
 from plx_core.types import Nested
+from plx_rl.environments.spaces import contained, named_parts
 from plx_rl.memories.ring import SEPARATOR, flatten, nest
 from plx_rl.memories.transitions import REQUIRED
 
@@ -23,7 +24,7 @@ Columns: TypeAlias = dict[str, np.ndarray]
 
 
 def record(env: Environment, policy: Policy, episodes: int, seed: int) -> Columns:
-    """Play greedy episodes, and return their transitions.
+    """Play greedy episodes, and return their transitions in the environments' own units.
 
     Args:
         env: the environments.
@@ -33,13 +34,14 @@ def record(env: Environment, policy: Policy, episodes: int, seed: int) -> Column
 
     Returns:
         `state` and `next_state` (or `state/NAME` for observations with parts), `action`, `reward`,
-        `terminated`, `truncated`, and the action masks if there are any.
+        `terminated`, `truncated`, and the action masks if there are any. Observations, actions and
+        rewards are the environments' own: neither encoded nor normalised.
     """
     current: list[list[Columns]] = [[] for _ in range(env.num_envs)]
     rows: list[Columns] = []
     for played in play_greedily(env, policy, episodes, seed):
         step = played.step
-        columns = dict(flatten(step.transition(played.observations, played.actions, played.masks)))
+        columns = dict(flatten(played.transition()))
         for index in np.flatnonzero(played.counts):
             if step.valid is None or step.valid[index]:
                 current[index].append({name: column[index] for name, column in columns.items()})
@@ -61,8 +63,8 @@ def load(source: str | Path) -> Columns:
     """Load demonstrations.
 
     Args:
-        source: an `.npz` file written by `save`, or `minari:ID` with the ID of a Minari data set on
-            this machine.
+        source: an `.npz` file with the columns that `record` returns, or `minari:ID` with the ID of
+            a Minari data set on this machine.
 
     Raises:
         DataError: the source does not exist, is neither of these, or needs Minari, which is not
@@ -77,6 +79,38 @@ def load(source: str | Path) -> Columns:
         raise DataError(f"the demonstrations {source} cannot be read: {error}") from error
     _check(columns, source)
     return columns
+
+
+def check_spaces(columns: Columns, env: Environment, source: str | Path) -> None:
+    """Check that each observation and action is an element of an environment's own spaces.
+
+    Raises:
+        DataError: a column is missing or has another shape, or a value is outside its space.
+    """
+    parts = named_parts(env.raw_observation_space)
+    spaces = {"action": env.raw_action_space} | {
+        f"{side}{SEPARATOR}{name}" if name else side: space
+        for side in ("state", "next_state")
+        for name, space in parts.items()
+    }
+    shapes = {name: columns[name].shape[1:] for name in spaces if name in columns}
+    expected = {name: space.shape for name, space in spaces.items()}
+    differing = sorted(name for name in expected if shapes.get(name) != expected[name])
+    if differing:
+        raise DataError(
+            f"the demonstrations {source} are from another environment: their shapes are "
+            f"{ {name: shapes.get(name) for name in differing} }, "
+            f"and this one's are { {name: expected[name] for name in differing} }"
+        )
+    for name, space in spaces.items():
+        is_inside = contained(space, columns[name])
+        if not is_inside.all():
+            row = int(np.argmin(is_inside))
+            raise DataError(
+                f"the demonstrations {source}: {name} of row {row} is {columns[name][row]}, which "
+                f"is outside the environment's own {space}; demonstrations are in the "
+                "environment's own units, as plx record writes them"
+            )
 
 
 def in_order(columns: Columns) -> Iterator[dict[str, Nested]]:

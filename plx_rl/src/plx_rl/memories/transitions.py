@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -97,21 +97,28 @@ class Transitions:
         if self.n_step > 1:
             self._link(numbers, envs, ended)
 
-    def gather(self, numbers: np.ndarray, discount: float | None = None) -> dict[str, Nested]:
+    def gather(
+        self,
+        numbers: np.ndarray,
+        discount: float | None = None,
+        rewards: Callable[[np.ndarray], np.ndarray] = np.asarray,
+    ) -> dict[str, Nested]:
         """Return the transitions with these numbers, int [...]: arrays [..., ...], nested as added.
 
         With `n_step` above 1, `reward` is the discounted sum of `steps` rewards: up to `n_step`, or
         until the episode ended or the newest transition was reached. `next_state`, `terminated` and
-        `truncated` are those of the last of these steps.
+        `truncated` are those of the last of these steps. `rewards` converts each reward first.
         """
         indices = numbers % self.size
         last = indices
         columns: dict[str, np.ndarray] = {}
         if self.n_step > 1:
-            columns["reward"], columns["steps"], last = self._accumulate(indices, discount)
+            columns["reward"], columns["steps"], last = self._accumulate(indices, discount, rewards)
         for name in self._ring.columns:
             if name != FRAMES and name not in columns:
                 columns[name] = self._ring.take(name, last if _is_about_the_end(name) else indices)
+        if self.n_step == 1:
+            columns["reward"] = rewards(columns["reward"])
         if self._stacks is not None:
             for name in self._stacks.names:
                 columns[f"state{name}"] = self._take_stacks(
@@ -204,21 +211,24 @@ class Transitions:
         self._latest[envs] = np.where(ended, -1, numbers)
 
     def _accumulate(
-        self, indices: np.ndarray, discount: float | None
+        self,
+        indices: np.ndarray,
+        discount: float | None,
+        convert: Callable[[np.ndarray], np.ndarray],
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return n-step rewards, their numbers of steps, and the indices of their last steps."""
         if discount is None:
             raise DataError(
                 "a memory with n_step above 1 needs a discount; an agent sets its model's"
             )
-        rewards = self._ring.take("reward", indices)
+        rewards = convert(self._ring.take("reward", indices))
         steps = np.ones(indices.shape, np.int32)
         last, continues = indices, np.ones(indices.shape, bool)
         for step in range(1, self.n_step):
             successors = self._successors[last]
             continues = continues & (successors >= 0)
             last = np.where(continues, successors % self.size, last)
-            discounted = np.float32(discount**step) * self._ring.take("reward", last)
+            discounted = np.float32(discount**step) * convert(self._ring.take("reward", last))
             rewards = rewards + np.where(continues, discounted, np.float32(0.0))
             steps += continues
         return rewards, steps, last

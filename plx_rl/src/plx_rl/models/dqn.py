@@ -12,7 +12,7 @@ from plx_core import AgentSpec, as_features, make, with_older_names
 from plx_core.annotations import PositiveFloat
 from plx_core.types import Batch, Features, Network, Space, Tensor
 from plx_rl.losses.value_learning import double_q_learning, large_margin, q_learning
-from plx_rl.masks import mask_values
+from plx_rl.masks import best_action, mask_values
 from plx_rl.models.heads import OUTPUTS, DuelingHead
 from plx_rl.models.reinforcement_model import num_discrete_actions
 from plx_rl.models.value_model import ValueModel, discounts, weighted_loss
@@ -69,10 +69,8 @@ class DQNModel(ValueModel):
             learner=self._learner(
                 network, target, loss_fn, needs_demonstrations=self.use_expert_demo
             ),
-            predict_fn=lambda features, outputs: {
-                "action": tf.argmax(outputs, axis=-1),
-                "q": outputs,
-            },
+            action_fn=lambda outputs, mask: best_action(mask_values(outputs, mask)),
+            predict_fn=lambda features, outputs: {"q": outputs},
         )
 
     def _target(

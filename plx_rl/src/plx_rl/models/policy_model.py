@@ -54,8 +54,8 @@ class PolicyModel(ReinforcementModel):
         policy_seed = default_seed()
         learner_seed = default_seed()
 
-        def predict_fn(features: Features, outputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-            return {"action": distribution.mode(outputs["policy"]), **outputs}
+        def action_fn(outputs: Mapping[str, Tensor], mask: Tensor | None) -> Tensor:
+            return distribution.mode(distribution.masked(outputs["policy"], mask))
 
         return AgentSpec(
             **self._fields(),
@@ -67,7 +67,7 @@ class PolicyModel(ReinforcementModel):
                 policy_seed,
             ),
             learner=self._learner(actor_critic, learner_seed) if self.mode == Modes.TRAIN else None,
-            predict_fn=predict_fn,
+            action_fn=action_fn,
             on_policy=True,
             memory="BatchMemory",
         )

@@ -14,7 +14,7 @@ from plx_c51.targets import categorical_target, cross_entropy
 from plx_core import AgentSpec, as_features
 from plx_core.annotations import PositiveInt
 from plx_core.types import Batch, Features, Space, Tensor
-from plx_rl.masks import mask_values
+from plx_rl.masks import best_action, mask_values
 from plx_rl.models.reinforcement_model import num_discrete_actions
 from plx_rl.models.value_model import ValueModel, discounts
 from plx_rl.policies.network_policies import ValuePolicy
@@ -101,10 +101,10 @@ class C51Model(ValueModel):
                 network, self._exploration(), lambda inputs: expectation(network(inputs))
             ),
             learner=self._learner(network, target, loss_fn),
+            action_fn=lambda outputs, mask: best_action(mask_values(expectation(outputs), mask)),
             predict_fn=lambda inputs, outputs: {
-                "action": tf.argmax(expectation(outputs), axis=-1),
                 "q": expectation(outputs),
-                "probabilities": tf.nn.softmax(outputs),
+                "probabilities": keras.ops.softmax(outputs),
             },
         )
 
