@@ -258,7 +258,7 @@ class Agent(Trainer):
         state = checkpoint_files.load(self._checkpoint(checkpoint_path))
         features = pipeline.element_spec[0]
         if env is None:
-            spec = self._restored_spec(self.call_model_fn(Modes.PREDICT, features, None), state)
+            spec = self._restored_spec(self._call(Modes.PREDICT, features, None), state)
             program = EvaluationProgram(with_policy_network(spec))
         else:
             program = self._policy_program(env, state)
@@ -319,7 +319,10 @@ class Agent(Trainer):
 
     def build(self, mode: str, env: Environment) -> AgentSpec:
         """Call the model function on the spaces of an environment."""
-        spec = self.call_model_fn(mode, features_of(env.observation_space), env.action_space)
+        return self._call(mode, features_of(env.observation_space), env.action_space)
+
+    def _call(self, mode: str, observations: Features, action_space: Space | None) -> AgentSpec:
+        spec = self.call_model_fn(mode, observations, action_space)
         if not isinstance(spec, AgentSpec):
             raise ComponentError(
                 "an agent's model_fn returns an AgentSpec, as calling a reinforcement-learning "
