@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 from attrs import evolve
 from click.testing import CliRunner
 from gymnasium import spaces
@@ -189,6 +190,62 @@ def test_exported_policies_and_predictions_do_what_the_agent_does(case, tmp_path
     agent.export(tmp_path / "keras", env, format="keras")
     network = keras.saving.load_model(tmp_path / "keras" / "model.keras")
     same_actions(network(tensors)["action"].numpy(), actions)
+
+
+def test_naf_covers_the_bounds_of_unscaled_actions(tmp_path):
+    env = GymEnvironment("Pendulum-v1", scale_actions=False, seed=1)
+    torques = []
+    step = env.step
+    env.step = lambda actions: torques.append(actions) or step(actions)
+    agent = make_agent(tmp_path, "naf", REPLAY, exploration={"GaussianNoise": {"scale": 0.8}})
+    agent.train(env, 100, 10, max_timesteps=99)
+    assert np.abs(torques).max() == 2.0
+    assert (np.abs(torques) > 1.0).mean() > 0.2
+    spec = agent.build("train", env)
+    spec.network.get_layer("mu").set_weights([np.full((8, 1), 50.0), np.full(1, 50.0)])
+    features = {"state": tf.constant([[1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]])}
+    assert np.abs(spec.network(features)["mu"]).max() == 2.0
+    unbounded = GymEnvironment(functools.partial(World, VECTOR, HALF_BOUNDED))
+    with pytest.raises(ComponentError, match="NAFModel needs actions with a lower and an upper b"):
+        agent.build("train", unbounded)
+
+
+@pytest.mark.parametrize("share_graph", [False, True])
+def test_the_divergence_of_trpo_is_that_of_the_whole_update(tmp_path, share_graph):
+    optimizer = {"Adam": {"learning_rate": 0.1}}
+    params = {"share_graph": share_graph, "max_kl": 1e-6, "optimizer": optimizer}
+    agent = make_agent(tmp_path, "trpo", ROLLOUT, **params)
+    env = GymEnvironment("CartPole-v1", seed=1)
+    spec = agent.build("train", env)
+    rng = np.random.default_rng(0)
+    batch = {
+        "state": rng.normal(size=(1, 32, 4)).astype("f4"),
+        "next_state": rng.normal(size=(1, 32, 4)).astype("f4"),
+        "action": rng.integers(2, size=(1, 32)),
+        "reward": rng.normal(size=(1, 32)).astype("f4"),
+        "terminated": np.zeros((1, 32), bool),
+        "truncated": np.zeros((1, 32), bool),
+        "valid": np.ones((1, 32), bool),
+    }
+
+    def log_probabilities():
+        return tf.nn.log_softmax(spec.network({"state": batch["state"][0]})["policy"]).numpy()
+
+    before = log_probabilities()
+    noted = spec.learner.update(batch, 1).metrics
+    after = log_probabilities()
+    divergence = np.mean(np.sum(np.exp(before) * (before - after), -1))
+    assert noted["kl"] == pytest.approx(divergence, rel=1e-3, abs=1e-6)
+    assert (divergence > 1e-5) == share_graph
+
+
+def test_the_value_coefficient_of_cheetahs_is_cleanrls():
+    examples = Path(__file__).parents[2] / "examples"
+    config = yaml.safe_load((examples / "ppo_half_cheetah.yml").read_text())
+    coefficient = config["model"]["ppo"]["value_coefficient"]
+    model = plx.models.PPOModel("train", graph_fn=None, value_coefficient=coefficient)
+    # CleanRL: vf_coef · ½ (V - G)², with vf_coef 0.5.
+    assert float(model._total(0.0, 0.5 * 3.0**2, 0.0)) == 0.5 * 0.5 * 3.0**2
 
 
 CONFIG = """

@@ -79,6 +79,37 @@ class Walk(gymnasium.Env):
         return self.view.copy(), float(self.position[0]), self.late["steps"] == 9, False, {}
 
 
+class Screen(gymnasium.Env):
+    """Shows one grey level after another, has lives, and remembers what was done."""
+
+    def __init__(self, shape=(6, 4, 3), length=9):
+        self.observation_space = spaces.Box(0, 255, shape, np.uint8)
+        self.action_space = spaces.Discrete(3)
+        self.length = length
+        self.level = 0
+        self.games = 0
+        self.actions = []
+
+    def get_action_meanings(self):
+        return ["NOOP", "FIRE", "RIGHT"]
+
+    def observe(self):
+        return np.full(self.observation_space.shape, self.level % 256, np.uint8)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.games += 1
+        self.time = 0
+        self.level += 10
+        return self.observe(), {"lives": 3}
+
+    def step(self, action):
+        self.actions.append(int(action))
+        self.time += 1
+        self.level += 1
+        return self.observe(), 1.0, self.time >= self.length, False, {"lives": 3 - self.time // 3}
+
+
 class Body:
     """Part of a Walk."""
 

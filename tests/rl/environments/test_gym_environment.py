@@ -394,6 +394,38 @@ def test_masks_of_legal_actions_now_next_and_after_the_end():
     np.testing.assert_array_equal(other.action_masks, env.action_masks)
 
 
+class MaskedVector(CounterVector):
+    """A CounterVector in which the legal action says whether an episode has just begun."""
+
+    def masks(self):
+        return {"action_mask": np.stack([self.time == 0, self.time > 0], -1)}
+
+    def reset(self, **options):
+        return super().reset(**options)[0], self.masks()
+
+    def step(self, actions):
+        *result, infos = super().step(actions)
+        if "final_obs" in infos:
+            infos["final_info"] = {"action_mask": np.array([[False, True]] * self.num_envs)}
+        return *result, infos | self.masks()
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_masks_are_those_of_the_observations_in_each_mode(mode):
+    env = GymEnvironment(functools.partial(MaskedVector, mode=mode), 2, "own")
+    observations = env.reset()
+    ends = 0
+    for _ in range(12):
+        np.testing.assert_array_equal(env.action_masks[:, 0], observations[:, 1] == 0)
+        step = env.step(np.array([0, 1]))
+        np.testing.assert_array_equal(step.action_masks, env.action_masks)
+        np.testing.assert_array_equal(
+            step.final_action_masks[:, 0], step.final_observations[:, 1] == 0
+        )
+        observations, ends = step.observations, ends + step.ended.sum()
+    assert ends > 3
+
+
 def test_facts_about_the_spaces():
     cart, pendulum = GymEnvironment("CartPole-v1"), GymEnvironment("Pendulum-v1")
     assert (cart.num_states, cart.num_actions, cart.is_continuous) == (4, 2, False)

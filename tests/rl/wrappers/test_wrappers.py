@@ -1,16 +1,18 @@
 """Each wrapper by hand, and against naive twins."""
 
 import functools
+from pathlib import Path
 
-import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.rl.worlds import Counter, Observing
+from tests.rl.agents import make_agent
+from tests.rl.worlds import Counter, Observing, Screen
 
 from plx_core.errors import DataError
+from plx_core.reinforcement.episodes import Episodes
 from plx_rl.environments.gym_environment import GymEnvironment
 from plx_rl.memories.memory import Memory
 from plx_rl.wrappers.atari import EpisodicLife, FireReset, FrameSkip, NoopReset
@@ -25,34 +27,6 @@ from plx_rl.wrappers.record_video import RecordVideo
 from plx_rl.wrappers.resize import Resize
 from plx_rl.wrappers.scale_reward import ScaleReward
 from plx_rl.wrappers.time_limit import TimeLimit
-
-
-class Screen(gymnasium.Env):
-    """Shows one grey level after another, has lives, and remembers what was done."""
-
-    def __init__(self, shape=(6, 4, 3), length=9):
-        self.observation_space = spaces.Box(0, 255, shape, np.uint8)
-        self.action_space = spaces.Discrete(3)
-        self.length = length
-        self.level = 0
-        self.games = 0
-        self.actions = []
-
-    def observe(self):
-        return np.full(self.observation_space.shape, self.level % 256, np.uint8)
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        self.games += 1
-        self.time = 0
-        self.level += 10
-        return self.observe(), {"lives": 3}
-
-    def step(self, action):
-        self.actions.append(int(action))
-        self.time += 1
-        self.level += 1
-        return self.observe(), 1.0, self.time >= self.length, False, {"lives": 3 - self.time // 3}
 
 
 def test_scaled_rewards_and_returns_that_are_not():
@@ -211,6 +185,68 @@ def test_a_lost_life_ends_an_episode_but_not_the_game():
         env.step(2)
     env.reset()
     assert env.unwrapped.games == 2
+
+
+def test_returns_are_of_games_and_not_of_lives(monkeypatch):
+    """A game has three lives; the learner sees it end three times."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[3])  # for the processes of the environments
+    together, apart = (
+        GymEnvironment(Screen, 2, vectorization, wrappers=[EpisodicLife()])
+        for vectorization in ("sync", "async")
+    )
+    tally, lives, told = Episodes(2), 0, []
+    together.reset()
+    apart.reset()
+    try:
+        for _ in range(21):
+            step, same = (env.step(np.array([2, 2])) for env in (together, apart))
+            told += tally.add(step)
+            lives += step.ended.sum()
+            np.testing.assert_array_equal(same.ended, step.ended)
+            np.testing.assert_array_equal(same.completed, step.completed)
+    finally:
+        apart.close()
+    # Of the nine steps of a game, two are the no-operations that open the second and third life.
+    assert [episode["return"] for episode in told] == [7.0] * 6
+    assert lives == 18
+    assert tally.ended == 6
+
+
+def test_an_evaluation_plays_whole_games(tmp_path):
+    agent = make_agent(tmp_path, "dqn", {"Memory": {"size": 50, "batch_size": 4}})
+    env = GymEnvironment(functools.partial(Screen, (2,)), wrappers=[EpisodicLife()])
+    agent.train(env, 8, 4, max_timesteps=21)
+    assert agent.global_episode == 3
+    metrics = agent.evaluate(env, 2)
+    assert (metrics["episodes"], metrics["episode_return"]) == (2, 7.0)
+
+
+@pytest.mark.parametrize(
+    ("wrapper", "meanings", "message"),
+    [
+        (FireReset(), ["NOOP", "UP"], r"FireReset takes action 1 for FIRE, .*\['NOOP', 'UP'\]"),
+        (FireReset(), ["NOOP"], "FireReset takes action 1 for FIRE"),
+        (NoopReset(), ["FIRE", "NOOP"], "NoopReset takes action 0 for NOOP"),
+        (EpisodicLife(), ["FIRE"], "EpisodicLife takes action 0 for NOOP"),
+        (FireReset(), None, "does not tell its actions: leave FireReset out"),
+    ],
+)
+def test_actions_that_mean_something_else_are_not_taken(wrapper, meanings, message):
+    env = Counter()
+    if meanings is not None:
+        env.get_action_meanings = lambda: meanings
+    with pytest.raises(DataError, match=message):
+        wrapper(env)
+
+
+def test_frames_are_not_skipped_twice():
+    pytest.importorskip("ale_py")
+    with pytest.raises(DataError, match=r"and ALE/Pong-v5 itself 4 times; set .*frameskip: 1"):
+        GymEnvironment("ALE/Pong-v5", wrappers=[FrameSkip(4)])
+    with pytest.raises(DataError, match="FireReset takes action 1 for FIRE"):
+        GymEnvironment("ALE/Freeway-v5", wrappers=[FireReset()])
+    env = GymEnvironment("ALE/Pong-v5", wrappers=[FrameSkip(4)], env_params={"frameskip": 1})
+    assert env.observation_space.shape == (210, 160, 3)
 
 
 def test_bounds_in_the_wrong_order_are_refused():

@@ -153,11 +153,10 @@ class AgentLoop(TrainingLoop):
         self._remember(actions, step)
         training.timestep += training.env.num_envs if step.valid is None else int(step.valid.sum())
         training.observe(step.observations, step.action_masks)
-        episodes = training.episodes.add(step)
-        if episodes:
+        if step.ended.any():
             policy.restart(step.ended)
-            for episode in episodes:
-                self._tell_episode(episode)
+        for episode in training.episodes.add(step):
+            self._tell_episode(episode)
 
     def _remember(self, actions: np.ndarray, step: Step) -> None:
         training = self.training

@@ -22,7 +22,7 @@ class Episodes(Stateful):
         self._lengths = np.zeros(num_envs, np.int64)
 
     def add(self, step: Step) -> list[dict[str, float]]:
-        """Count a step; return the `return`, `length` and number of each episode that it ended."""
+        """Count a step; return the `return`, `length` and number of each episode it completed."""
         rewards = step.rewards if step.raw_rewards is None else step.raw_rewards
         if step.valid is None:
             self._returns += rewards
@@ -30,8 +30,10 @@ class Episodes(Stateful):
         else:
             self._returns += np.where(step.valid, rewards, 0.0)
             self._lengths += step.valid
-        ended = step.ended
-        return [self._end(int(index)) for index in np.flatnonzero(ended)] if ended.any() else []
+        completed = step.completed
+        if not completed.any():
+            return []
+        return [self._end(int(index)) for index in np.flatnonzero(completed)]
 
     def interrupt(self) -> None:
         """Drop the current episodes, which are not counted: the environments were reset."""
@@ -120,7 +122,7 @@ def play_greedily(
         if step.ended.any():
             final_raw = _or(env.raw_final_observations, step.final_observations)
         yield GreedyStep(raw, masks, env.raw_actions(actions), final_raw, step, counts)
-        left -= (counts & step.ended).astype(left.dtype)
+        left -= (counts & step.completed).astype(left.dtype)
         raw, observations, masks = next_raw, step.observations, step.action_masks
 
 
@@ -148,10 +150,12 @@ def evaluate_policy(env: Environment, policy: Policy, episodes: int, seed: int) 
     tally = Episodes(env.num_envs)
     counted: list[dict[str, float]] = []
     for greedy in play_greedily(env, policy, episodes, seed):
-        indices = np.flatnonzero(greedy.step.ended)
-        ended = tally.add(greedy.step)
+        indices = np.flatnonzero(greedy.step.completed)
+        completed = tally.add(greedy.step)
         counted += [
-            episode for index, episode in zip(indices, ended, strict=True) if greedy.counts[index]
+            episode
+            for index, episode in zip(indices, completed, strict=True)
+            if greedy.counts[index]
         ]
     returns = np.array([episode["return"] for episode in counted])
     return {

@@ -33,6 +33,8 @@ class Step:
             `rewards` when None.
         valid: bool [N], false where the step was an auto-reset and not a transition; None means all
             are valid.
+        continues: bool [N], true where an episode ended for the learner only, as after a lost life:
+            the game goes on, and its return is not complete. None means nowhere.
     """
 
     observations: Observations
@@ -44,6 +46,7 @@ class Step:
     final_action_masks: Array | None = None
     raw_rewards: Array | None = None
     valid: Array | None = None
+    continues: Array | None = None
 
     def transition(
         self, observations: Observations, actions: Array, masks: Array | None
@@ -74,6 +77,11 @@ class Step:
         """Where an episode ended for either reason: bool [N]."""
         ended: Array = self.terminated | self.truncated
         return ended
+
+    @property
+    def completed(self) -> Array:
+        """Where an episode ended whose return is complete: bool [N]."""
+        return self.ended if self.continues is None else self.ended & ~self.continues
 
 
 class Environment(Stateful):

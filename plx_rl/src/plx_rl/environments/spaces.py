@@ -200,9 +200,11 @@ class ActionDecoder:
             is_single = isinstance(space, spaces.Discrete)
             return actions if is_single else actions.reshape(len(actions), -1)
         if self.is_scaled:
-            half = 0.5 * space.high - 0.5 * space.low
+            low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+            half = 0.5 * high - 0.5 * low
             # Where the two bounds are equal, every action is the same.
-            actions = (actions - (space.low + half)) / np.where(half > 0.0, half, 1.0)
+            actions = (actions - (low + half)) / np.where(half > 0.0, half, 1.0)
+            actions = np.clip(actions, -1.0, 1.0)
         return np.asarray(actions, np.float32).reshape(len(actions), -1)
 
 

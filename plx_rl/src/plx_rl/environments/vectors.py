@@ -25,6 +25,8 @@ from plx_rl.environments.spaces import (
 )
 from plx_rl.types import Action, Env, Info, Observation, StepResult, Wrapper
 
+CONTINUES = "episode_continues"
+"""The key of `info` that says that a game goes on though its episode ended for the learner."""
 CHECKED_STEPS = 3
 """How many steps of each environment are checked; faults show early, and checks take time."""
 
@@ -153,12 +155,15 @@ class SyncVector(Vector):
         self.masks = self._stack_info_masks(infos)
         self._is_masked = self.masks is not None
         final_observations, final_masks = next_observations, self.masks
+        continues = None
         self._observations = self._final_observations = observations
         if ends:
             self._final_observations = last = list(observations)
             for index, observation, info in ends:
                 last[index] = observation
                 infos[index] = info
+            if any(info.get(CONTINUES) for _, _, info in ends):
+                continues = np.array([bool(info.get(CONTINUES)) for info in infos])
             final_observations = self.encoder.stack(self._final_observations)
             if self.masks is not None:
                 final_masks = self._stack_info_masks(infos)
@@ -170,6 +175,7 @@ class SyncVector(Vector):
             final_observations,
             self.masks,
             final_masks,
+            continues=continues,
         )
 
     def close(self) -> None:
@@ -262,6 +268,7 @@ class GymVector(Vector):
         ended = terminated | truncated
         masks = final_masks = self._masks(infos)
         final_observations = observations
+        continues = infos.get("final_info", infos).get(CONTINUES)
         valid = None
         if self._mode == AutoresetMode.NEXT_STEP:
             if self._resetting.any():
@@ -289,6 +296,7 @@ class GymVector(Vector):
             masks,
             final_masks,
             valid=valid,
+            continues=None if continues is None else np.asarray(continues, bool),
         )
 
     def close(self) -> None:

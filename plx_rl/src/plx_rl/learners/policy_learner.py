@@ -19,7 +19,7 @@ from plx_rl.learners.on_policy_learner import (
     inputs,
 )
 from plx_rl.losses.multistep import returns_on_host
-from plx_rl.losses.policy_gradients import explained_variance, value_loss
+from plx_rl.losses.policy_gradients import explained_variance, value_loss, weighted_mean
 from plx_rl.randomness import generator_state, restore_generator
 
 
@@ -83,6 +83,10 @@ class PolicyLearner(OnPolicyLearner):
         self._rng = np.random.default_rng(seed)
         self._policy_steps = programs(policy_step)
         self._value_fits = programs(self._fit_value)
+        value_weights = {id(weight) for weight in actor_critic.value_weights}
+        self._shares = any(id(weight) in value_weights for weight in actor_critic.policy_weights)
+        self._parameters = tf.function(actor_critic.parameters, autograph=False)
+        self._divergence = tf.function(self._mean_kl, autograph=False)
         self.compile(xla=False)
 
     @property
@@ -101,9 +105,12 @@ class PolicyLearner(OnPolicyLearner):
         has_value = self._value_updater is not None
         estimates = self.estimate(batch, num_envs) if has_value else self._returns(batch, num_envs)
         columns = inputs(batch) | {"advantage": estimates.advantages, "weights": estimates.weights}
+        old = self._parameters(inputs(batch)) if self._shares else None
         metrics = {name: float(value) for name, value in self._step_policy(columns).items()}
         if has_value:
             metrics |= self._learn_value(batch, estimates)
+        if old is not None and "kl" in metrics:  # fitting the values has moved the policy further
+            metrics["kl"] = float(self._divergence(inputs(batch), old, estimates.weights))
         self._steps += 1
         return UpdateResult(metrics)
 
@@ -155,6 +162,13 @@ class PolicyLearner(OnPolicyLearner):
             "value": float(estimates.values.mean()),
             "explained_variance": float(variance),
         }
+
+    def _mean_kl(self, batch: Batch, old: Tensor, weights: Tensor) -> Tensor:
+        """Return the mean of KL(π_old ‖ π), a scalar."""
+        actor_critic = self.actor_critic
+        return weighted_mean(
+            actor_critic.distribution.kl(old, actor_critic.parameters(batch)), weights
+        )
 
     def _fit_value(
         self, state: Tensor, returns: Tensor, weights: Tensor, minibatches: Tensor

@@ -29,9 +29,10 @@ Source: Lillicrap et al. 2016, section 7.
 class NAFModel(ValueModel):
     """Q-learning with a value quadratic in the action: Q(s, u) = V(s) - ½ (u - μ)ᵀ P (u - μ).
 
-    The greedy action μ is then known in closed form. Actions lie in [-1, 1], as in
-    `GymEnvironment`. Scale rewards to about 1 (`ScaleReward`): if they are much smaller, P vanishes
-    before μ is learned and all actions look alike.
+    The greedy action μ is then known in closed form. It covers the bounds of the action space,
+    which are -1 and 1 in a `GymEnvironment` unless `scale_actions` is false; exploration noise is a
+    fraction of half their distance. Scale rewards to about 1 (`ScaleReward`): if they are much
+    smaller, P vanishes before μ is learned and all actions look alike.
 
     Source: Gu et al. 2016, "Continuous Deep Q-Learning with Model-based Acceleration".
 
@@ -47,9 +48,13 @@ class NAFModel(ValueModel):
                 "NAFModel needs a Box action space; the environment's actions are "
                 f"{action_space}: use DQNModel or PPOModel"
             )
-        size = int(np.prod(action_space.shape))
-        network = self._network(observations, size)
-        target = self._network(observations, size) if self.use_target_graph else None
+        if not action_space.is_bounded():
+            raise ComponentError(
+                "NAFModel needs actions with a lower and an upper bound; the environment's are "
+                f"{action_space}: use PPOModel, or a wrapper that bounds them"
+            )
+        network = self._network(observations, action_space)
+        target = self._network(observations, action_space) if self.use_target_graph else None
         bootstrap_network = network if target is None else target
         loss = make("losses", self.loss)
 
@@ -73,7 +78,11 @@ class NAFModel(ValueModel):
             **self._fields(),
             network=network,
             policy=DeterministicPolicy(
-                network, self._exploration(), lambda features: network(features)["mu"]
+                network,
+                self._exploration(),
+                lambda features: network(features)["mu"],
+                low=action_space.low,
+                high=action_space.high,
             ),
             learner=self._learner(network, target, loss_fn),
             predict_fn=lambda features, outputs: {
@@ -82,8 +91,10 @@ class NAFModel(ValueModel):
             },
         )
 
-    def _network(self, observations: Features, size: int) -> keras.Model:
+    def _network(self, observations: Features, action_space: Space) -> keras.Model:
         hidden = self._hidden(observations)
+        size = int(np.prod(action_space.shape))
+        low, high = action_space.low, action_space.high
 
         def head(units: int, name: str, activation: str | None = None) -> Tensor:
             initializer = keras.initializers.RandomUniform(-INITIAL_RANGE, INITIAL_RANGE)
@@ -91,8 +102,11 @@ class NAFModel(ValueModel):
                 units, activation, kernel_initializer=initializer, dtype=OUTPUTS, name=name
             )(hidden)
 
+        mu = head(size, "mu", "tanh")
+        if (low != -1.0).any() or (high != 1.0).any():
+            mu = mu * (0.5 * high - 0.5 * low) + (0.5 * high + 0.5 * low)
         outputs = {
-            "mu": head(size, "mu", "tanh"),
+            "mu": mu,
             "value": head(1, "value"),
             "entries": head(size * (size + 1) // 2, "entries"),
         }

@@ -39,7 +39,8 @@ class TRPOModel(PolicyModel):
     Args:
         optimizer: the optimizer of the value function; the policy has none.
         summaries: what to write to TensorBoard.
-        max_kl: δ, the largest mean KL divergence of a step, in nats.
+        max_kl: δ, the largest mean KL divergence of a step, in nats. With `share_graph`, fitting
+            the values moves the policy further; the metric `kl` is that of the whole update.
         conjugate_gradient_iterations: the largest number of Fisher-vector products.
         damping: the value added to the diagonal of the Fisher matrix.
         line_search_steps: the number of step fractions to try; the policy stays unchanged when none

@@ -83,12 +83,36 @@ class ValuePolicy(_ExploringPolicy):
 
 @final
 class DeterministicPolicy(_ExploringPolicy):
-    """Take the continuous action [B, D] that a network returns, with the exploration's noise."""
+    """Take the continuous action [B, D] that a network returns, with the exploration's noise.
+
+    Args:
+        network: the network that is trained.
+        exploration: departs from the greedy actions, which it is given between -1 and 1.
+        function: see `_ExploringPolicy`.
+        low: the lower bounds of actions, [D].
+        high: their upper bounds, [D].
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        exploration: Exploration,
+        function: Callable[[Features], Nested] | None = None,
+        *,
+        low: Array | float = -1.0,
+        high: Array | float = 1.0,
+    ) -> None:
+        super().__init__(network, exploration, function)
+        self._middle = np.asarray(0.5 * high + 0.5 * low, np.float32)
+        half = np.asarray(0.5 * high - 0.5 * low, np.float32)
+        self._half = np.where(half > 0.0, half, np.float32(1.0))
+        self._low, self._high = low, high
 
     def act(self, observations: Observations, timestep: int, masks: Array | None = None) -> Array:
-        """Return the actions to take while learning, float [N, D], clipped to -1 and 1."""
-        actions = self._exploration.explore(self._outputs(observations), timestep)
-        return np.asarray(np.clip(actions, -1.0, 1.0))
+        """Return the actions to take while learning, float [N, D], clipped to the bounds."""
+        greedy = (self._outputs(observations) - self._middle) / self._half
+        actions = self._exploration.explore(greedy, timestep) * self._half + self._middle
+        return np.asarray(np.clip(actions, self._low, self._high))
 
     def greedy(self, observations: Observations, masks: Array | None = None) -> Array:
         """Return the network's actions, float [N, D]."""

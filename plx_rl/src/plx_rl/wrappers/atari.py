@@ -8,9 +8,12 @@ import numpy as np
 from attrs import frozen
 
 from plx_core.annotations import PositiveInt
+from plx_core.errors import DataError
+from plx_rl.environments.vectors import CONTINUES
 from plx_rl.types import Action, Env, ResetResult, StepResult, Wrapper
 
 NOOP, FIRE = 0, 1
+MEANINGS = {NOOP: "NOOP", FIRE: "FIRE"}
 
 
 @final
@@ -21,7 +24,11 @@ class FrameSkip:
     The maximum is there because some games draw an object only in every other frame.
 
     Args:
-        frames: how many times each action is taken.
+        frames: how many times each action is taken. The environment must not repeat it too, as
+            those of the namespace ALE do unless `env_params` has `frameskip: 1`.
+
+    Raises:
+        DataError: the environment repeats actions itself.
 
     Source: Mnih et al. 2015, "Methods: Preprocessing".
     """
@@ -30,6 +37,13 @@ class FrameSkip:
 
     def __call__(self, env: Env) -> Env:
         """Wrap an environment."""
+        spec = getattr(env, "spec", None)
+        own = spec.kwargs.get("frameskip", 1) if spec is not None else 1
+        if own != 1:
+            raise DataError(
+                f"FrameSkip repeats each action {self.frames} times, and {spec.id} itself {own} "
+                "times; set env_params: {frameskip: 1}, or leave FrameSkip out"
+            )
         return _FrameSkip(env, self.frames)
 
 
@@ -67,6 +81,7 @@ class NoopReset:
 
     def __call__(self, env: Env) -> Env:
         """Wrap an environment."""
+        _require_action(env, NOOP, "NoopReset")
         return _NoopReset(env, self.max_noops)
 
 
@@ -89,10 +104,15 @@ class _NoopReset(Wrapper):
 @final
 @frozen
 class FireReset:
-    """Start each episode with the fire action, for games that wait for it."""
+    """Start each episode with the fire action, for games that wait for it.
+
+    Raises:
+        DataError: the game has no fire action, as `get_action_meanings` says.
+    """
 
     def __call__(self, env: Env) -> Env:
         """Wrap an environment."""
+        _require_action(env, FIRE, "FireReset")
         return _FireReset(env)
 
 
@@ -110,13 +130,14 @@ class _FireReset(Wrapper):
 class EpisodicLife:
     """End an episode when a life is lost, and continue the same game in the next episode.
 
-    For training only: in evaluation an episode should be a whole game.
+    The learner sees the life's end; episodes are counted, reported and evaluated as whole games.
 
     Source: Mnih et al. 2015, "Methods: Training details".
     """
 
     def __call__(self, env: Env) -> Env:
         """Wrap an environment."""
+        _require_action(env, NOOP, "EpisodicLife")
         return _EpisodicLife(env)
 
 
@@ -132,6 +153,8 @@ class _EpisodicLife(Wrapper):
         lives = int(info["lives"])
         has_lost_life = 0 < lives < self._lives
         self._lives = lives
+        if has_lost_life and not self._is_over:
+            info = {**info, CONTINUES: True}
         return observation, reward, terminated or has_lost_life, truncated, info
 
     def reset(
@@ -146,3 +169,15 @@ class _EpisodicLife(Wrapper):
         self._lives = int(info["lives"])
         self._is_over = False
         return observation, info
+
+
+def _require_action(env: Env, action: int, wrapper: str) -> None:
+    """Raise a `DataError` where an action does not mean what a wrapper takes it for."""
+    meanings = getattr(env.unwrapped, "get_action_meanings", None)
+    known = list(meanings()) if meanings is not None else None
+    if known is None or len(known) <= action or known[action] != MEANINGS[action]:
+        reason = "does not tell its actions" if known is None else f"has the actions {known}"
+        raise DataError(
+            f"{wrapper} takes action {action} for {MEANINGS[action]}, and {env.unwrapped} "
+            f"{reason}: leave {wrapper} out, or give the environment a method get_action_meanings"
+        )
