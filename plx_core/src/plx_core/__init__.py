@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from plx_core.callbacks.callback import Callback
     from plx_core.cli.options import Request, experiment_options
     from plx_core.cli.tables import print_table
-    from plx_core.components.component import Component, make, parameter_names
+    from plx_core.components.component import (
+        Component,
+        make,
+        parameter_names,
+        requested_plugins,
+    )
     from plx_core.components.json_schema import type_hints
     from plx_core.components.schema_cache import cache_dir
     from plx_core.config.check import CheckedConfig, check_config
@@ -65,6 +70,7 @@ if TYPE_CHECKING:
     from plx_core.networks.load_model import load_model
     from plx_core.networks.observations import STATE, as_features, features_of
     from plx_core.networks.variable_names import variables_by_name
+    from plx_core.plugins.discovery import load_plugins
     from plx_core.plugins.registry import snake_case
     from plx_core.reinforcement.agent import Agent
     from plx_core.reinforcement.agent_spec import AgentSpec
@@ -95,6 +101,7 @@ _EXPORTS = {
         "Component",
         "make",
         "parameter_names",
+        "requested_plugins",
     ),
     "plx_core.components.json_schema": ("type_hints",),
     "plx_core.components.schema_cache": ("cache_dir",),
@@ -177,6 +184,7 @@ _EXPORTS = {
         "features_of",
     ),
     "plx_core.networks.variable_names": ("variables_by_name",),
+    "plx_core.plugins.discovery": ("load_plugins",),
     "plx_core.plugins.registry": ("snake_case",),
     "plx_core.reinforcement.agent": ("Agent",),
     "plx_core.reinforcement.agent_spec": ("AgentSpec",),
@@ -293,6 +301,7 @@ __all__ = [
     "follows_schedule",
     "hookimpl",
     "load_model",
+    "load_plugins",
     "make",
     "make_order",
     "metric_input",
@@ -302,6 +311,7 @@ __all__ = [
     "play_greedily",
     "print_table",
     "processing",
+    "requested_plugins",
     "snake_case",
     "type_hints",
     "variables_by_name",

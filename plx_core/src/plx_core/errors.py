@@ -151,6 +151,10 @@ class CorruptData(RunFailed, DataError):
     """A record on disk is corrupt, or an example has a label that is no class."""
 
 
+class EnvironmentFailed(RunFailed):
+    """An environment raised an error, or its process ended."""
+
+
 class CheckpointError(RunFailed):
     """A checkpoint cannot be written, or does not fit the run that restores it."""
 

@@ -41,6 +41,15 @@ def active_registry() -> Registry:
     return _active.get() or default_registry()
 
 
+def requested_plugins() -> list[str]:
+    """Return the modules and files that the user requested besides the installed plug-ins.
+
+    Another process loads the same plug-ins by `load_plugins` of these. Called while a component is
+    built, it answers for that component's run.
+    """
+    return active_registry().plugins.requested
+
+
 @frozen
 class Component:
     """The description of one component in a config; `build` makes the object.

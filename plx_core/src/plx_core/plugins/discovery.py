@@ -68,6 +68,15 @@ class Plugins:
         """The plug-ins that cannot be used."""
         return [plugin for plugin in self.plugins.values() if plugin.error]
 
+    @property
+    def requested(self) -> list[str]:
+        """The modules, and absolute paths of files, that the user requested."""
+        return [
+            str(Path(plugin.module).resolve()) if _is_file(plugin.module) else plugin.module
+            for plugin in self.plugins.values()
+            if not plugin.distribution and not plugin.error
+        ]
+
     def add(self, plugin: Plugin, module: ModuleType) -> None:
         """Register an imported module, or record why it cannot be used.
 

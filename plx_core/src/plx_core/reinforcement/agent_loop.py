@@ -13,7 +13,7 @@ from plx_core.callbacks.callback import Callback
 from plx_core.config.sections import EnvironmentConfig
 from plx_core.engine.loop import TrainingLoop
 from plx_core.engine.pacing import Clock
-from plx_core.errors import ComponentError
+from plx_core.errors import ComponentError, EnvironmentFailed
 from plx_core.reinforcement.agent_spec import AgentSpec
 from plx_core.reinforcement.agent_state import AgentState
 from plx_core.reinforcement.interfaces import Memory, Step, UpdateResult
@@ -149,7 +149,7 @@ class AgentLoop(TrainingLoop):
         """Take one action in each environment."""
         training, policy = self.training, self.training.spec.policy
         actions = policy.act(training.observations, training.timestep, training.masks)
-        step = training.env.step(actions)
+        step = self._step(actions)
         self._remember(actions, step)
         training.timestep += training.env.num_envs if step.valid is None else int(step.valid.sum())
         training.observe(step.observations, step.action_masks)
@@ -157,6 +157,22 @@ class AgentLoop(TrainingLoop):
             policy.restart(step.ended)
         for episode in training.episodes.add(step):
             self._tell_episode(episode)
+
+    def _step(self, actions: np.ndarray) -> Step:
+        """Take the actions; if an environment fails, save a checkpoint first.
+
+        Raises:
+            EnvironmentFailed: an environment failed.
+        """
+        training = self.training
+        try:
+            return training.env.step(actions)
+        except EnvironmentFailed as error:
+            self.save()
+            raise EnvironmentFailed(
+                f"{error}; training is saved up to timestep {training.timestep} in "
+                f"{self.trainer.checkpoints.latest()}, and resumes with new episodes"
+            ) from error
 
     def _remember(self, actions: np.ndarray, step: Step) -> None:
         training = self.training

@@ -13,20 +13,15 @@ from gymnasium.vector import VectorEnv
 import plx_core as plx
 from plx_core import State, Step, make
 from plx_core.annotations import NumEnvs, PositiveInt, PythonOnly, WrapperLike
-from plx_core.errors import DataError
+from plx_core.errors import DataError, EnvironmentFailed
 from plx_core.types import Observations, Space
 from plx_rl.environments.factory import EnvFactory, make_vector
+from plx_rl.environments.processes import make_async_vector
 from plx_rl.environments.processing import action_network, processing_network
 from plx_rl.environments.serialization import NotSerializable
 from plx_rl.environments.simulator_state import inexactness
 from plx_rl.environments.spaces import ActionDecoder, ObservationEncoder
-from plx_rl.environments.vectors import (
-    Capturable,
-    GymVector,
-    SyncVector,
-    Vector,
-    make_async_vector,
-)
+from plx_rl.environments.vectors import GymVector, SyncVector, Vector
 from plx_rl.types import Env
 from plx_rl.wrappers.record_video import RecordVideo
 from plx_rl.wrappers.transform import Transform
@@ -96,6 +91,8 @@ class GymEnvironment(plx.Environment):
         self._learns_statistics = True
         self._unnormalized: tuple[Observations, Observations] = (None, None)
         self._inexact_because: str | None = None
+        self._interrupted_by = ""
+        """What has left the environments in no known state, until they are reset."""
         self._vector = self._make_vector(vectorization, one_hot, scale_actions)
 
     @property
@@ -158,6 +155,8 @@ class GymEnvironment(plx.Environment):
     @property
     def inexact_because(self) -> str:  # type: ignore[override]
         """Why `state` is incomplete; empty if it is complete. A trial decides it once."""
+        if self._interrupted_by:
+            return self._interrupted_by
         if self._inexact_because is None:
             self._inexact_because = self._try_state()
         return self._inexact_because
@@ -168,12 +167,21 @@ class GymEnvironment(plx.Environment):
             seed = self._first_seed
         self._first_seed = None
         observations = self._vector.reset(seed)
+        self._interrupted_by = ""
         self._unnormalized = (observations, observations)
         return self._observe(observations, self._learns_statistics)
 
     def step(self, actions: np.ndarray) -> Step:
-        """Take one action in each copy."""
-        step = self._vector.step(actions)
+        """Take one action in each copy.
+
+        Raises:
+            EnvironmentFailed: a copy raised an error, or its process has ended.
+        """
+        try:
+            step = self._vector.step(actions)
+        except EnvironmentFailed as error:
+            self._interrupted_by = str(error)
+            raise
         return self._transform(step) if self._transforms else step
 
     @property
@@ -248,7 +256,7 @@ class GymEnvironment(plx.Environment):
         for name, transform in transforms.items():
             transform.restore(saved[name])
         if not state["exact"]:
-            self._inexact_because = self.inexact_because or "the restored state is incomplete"
+            self._interrupted_by = self.inexact_because or "the restored state is incomplete"
             return
         try:
             self._vector.restore(state["vector"])
@@ -282,9 +290,7 @@ class GymEnvironment(plx.Environment):
             )
         vector: VectorEnv[Any, Any, Any]
         if vectorization == "async":
-            vector = make_async_vector(
-                [_CapturableFactory(factory, index) for index, factory in enumerate(factories)]
-            )
+            vector = make_async_vector(factories, plx.requested_plugins())
         else:
             vector = make_vector(
                 factory.env_id, self.num_envs, factory.params, factory.max_episode_steps
@@ -326,17 +332,6 @@ class GymEnvironment(plx.Environment):
             rewards=rewards,
             raw_rewards=step.rewards,
         )
-
-
-class _CapturableFactory:
-    """Creates an environment whose state can be read from another process."""
-
-    def __init__(self, factory: EnvFactory, index: int) -> None:
-        self._factory = factory
-        self._index = index
-
-    def __call__(self) -> Capturable:
-        return Capturable(self._factory(), self._index)
 
 
 def _split(

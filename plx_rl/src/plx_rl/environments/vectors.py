@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import gymnasium
@@ -12,10 +12,10 @@ import numpy as np
 from gymnasium.vector import AutoresetMode
 
 from plx_core import State, Stateful, Step
-from plx_core.errors import DataError
+from plx_core.errors import DataError, PlxError
 from plx_core.types import Nested, Observations
-from plx_rl.environments.serialization import NotSerializable
-from plx_rl.environments.simulator_state import AnyEnv, capture, changes, restore, with_changes
+from plx_rl.environments.processes import await_answers, base_state, failure, watched
+from plx_rl.environments.simulator_state import capture, changes, restore, with_changes
 from plx_rl.environments.spaces import (
     ActionDecoder,
     ObservationEncoder,
@@ -23,7 +23,7 @@ from plx_rl.environments.spaces import (
     misfit,
     number_of_choices,
 )
-from plx_rl.types import Action, Env, Info, Observation, StepResult, Wrapper
+from plx_rl.types import Env, Info, Observation, ResetResult, StepResult
 
 CONTINUES = "episode_continues"
 """The key of `info` that says that a game goes on though its episode ended for the learner."""
@@ -95,6 +95,7 @@ class SyncVector(Vector):
     ) -> None:
         super().__init__(encoder, decoder)
         self._envs = list(envs)
+        self._steps = 0
         self._unchecked_steps = CHECKED_STEPS
         self._bases = [base_state(env) for env in self._envs]
         self._observations: Sequence[Observation] = ()
@@ -118,7 +119,7 @@ class SyncVector(Vector):
     def reset(self, seed: int | None) -> Observations:
         """Start an episode in each environment; the n-th is seeded with `seed + n`."""
         results = [
-            env.reset(seed=None if seed is None else seed + index)
+            self._reset(index, env, None if seed is None else seed + index)
             for index, env in enumerate(self._envs)
         ]
         for env, result in zip(self._envs, results, strict=True):
@@ -139,16 +140,25 @@ class SyncVector(Vector):
         ends: list[tuple[int, Observation, Info]] = []
         decoded = self.decoder.decode(actions)
         for index, (env, action) in enumerate(zip(self._envs, decoded, strict=True)):
-            result = self._checked_step(env, action) if self._unchecked_steps else env.step(action)
+            try:
+                result = env.step(action)
+            except PlxError:
+                raise
+            except Exception as error:
+                doing = f"took step {self._steps + 1}, action {action}"
+                raise failure(index, env, doing, error) from error
+            if self._unchecked_steps:
+                self._check_step(env, result)
             observation, reward, is_terminated, is_truncated, info = result
             rewards[index] = reward
             if is_terminated or is_truncated:
                 terminated[index] = is_terminated
                 truncated[index] = is_truncated
                 ends.append((index, observation, info))
-                observation, info = env.reset()
+                observation, info = self._reset(index, env)
             observations.append(observation)
             infos.append(info)
+        self._steps += 1
         if self._unchecked_steps:
             self._unchecked_steps -= 1
         next_observations = self.encoder.stack(observations)
@@ -204,12 +214,18 @@ class SyncVector(Vector):
             return None
         return self.stack_masks([mask_from(info, self._choices) for info in infos])
 
-    def _checked_step(self, env: Env, action: Action) -> StepResult:
-        result = env.step(action)
+    def _reset(self, index: int, env: Env, seed: int | None = None) -> ResetResult:
+        try:
+            return env.reset(seed=seed)
+        except PlxError:
+            raise
+        except Exception as error:
+            raise failure(index, env, "was reset", error) from error
+
+    def _check_step(self, env: Env, result: StepResult) -> None:
         _check_step_result(env, result)
         self._check_observation(env, result[0], "step")
         _check_reward(env, result[1])
-        return result
 
     def _check_observation(self, env: Env, observation: Observation, method: str) -> None:
         if fault := misfit(self.encoder.raw, observation):
@@ -252,7 +268,7 @@ class GymVector(Vector):
 
     def reset(self, seed: int | None) -> Observations:
         """Start an episode in each environment."""
-        observations, infos = self._envs.reset(seed=seed)
+        observations, infos = self._reset(seed)
         self._resetting = np.zeros(self._envs.num_envs, bool)
         self.masks = self._masks(infos)
         self._observations = self._final_observations = observations
@@ -261,7 +277,7 @@ class GymVector(Vector):
     def step(self, actions: np.ndarray) -> Step:
         """Take one action in each environment."""
         decoded = np.asarray(self.decoder.decode(actions))
-        observations, rewards, terminated, truncated, infos = self._envs.step(decoded)
+        observations, rewards, terminated, truncated, infos = self._step(decoded)
         rewards = np.asarray(rewards, np.float32)
         terminated = np.array(terminated, bool)
         truncated = np.array(truncated, bool)
@@ -301,12 +317,14 @@ class GymVector(Vector):
 
     def close(self) -> None:
         """Close the vector environment."""
-        self._envs.close()
+        if not self._envs.closed:
+            self._envs.close()
 
     def state(self) -> State:
         """Return what changed in the environments since they were created."""
         if self._async_envs is not None:
-            envs = enumerate(self._async_envs.call("captured_changes"))
+            with watched(self._async_envs):
+                envs = enumerate(self._async_envs.call("captured_changes"))
             return {"envs": {str(index): state for index, state in envs}, "masks": self.masks}
         return {
             "envs": changes(capture(self._envs), self._base),
@@ -316,14 +334,33 @@ class GymVector(Vector):
 
     def restore(self, state: State) -> None:
         """Continue from a state."""
-        self._envs.reset(seed=0)
+        self._reset(0)
         if self._async_envs is not None:
-            self._async_envs.call("restore_changes", state["envs"])
+            with watched(self._async_envs):
+                self._async_envs.call("restore_changes", state["envs"])
         else:
             restore(self._envs, with_changes(self._base, state["envs"]))
             self._resetting = np.array(state["resetting"], bool)
         self.masks = state["masks"]
         self._is_masked = None if self.masks is None else True
+
+    def _reset(self, seed: int | None) -> tuple[Observations, dict[str, Nested]]:
+        envs = self._async_envs
+        if envs is None:
+            return self._envs.reset(seed=seed)
+        with watched(envs):
+            envs.reset_async(seed=seed)
+            await_answers(envs)
+            return envs.reset_wait()
+
+    def _step(self, actions: np.ndarray) -> tuple[Nested, ...]:
+        envs = self._async_envs
+        if envs is None:
+            return self._envs.step(actions)
+        with watched(envs):
+            envs.step_async(actions)
+            await_answers(envs)
+            return envs.step_wait()
 
     def _masks(self, infos: Mapping[str, Nested]) -> np.ndarray | None:
         if not self._choices or "action_mask" not in infos:
@@ -354,46 +391,6 @@ class GymVector(Vector):
                 for name, part in observations.items()
             }
         return _with_replaced(observations, indices, last)
-
-
-class Capturable(Wrapper):
-    """Gets and sets the state of an environment in another process.
-
-    Args:
-        env: the environment.
-        index: which of the N environments it is.
-    """
-
-    def __init__(self, env: Env, index: int) -> None:
-        super().__init__(env)
-        self._index = index
-        self._base = base_state(env)
-
-    def captured_changes(self) -> State:
-        """Return what changed in the environment since it was created."""
-        return changes(capture(self.env), self._base)
-
-    def restore_changes(self, states: State) -> None:
-        """Continue from this environment's state among those of all environments."""
-        restore(self.env, with_changes(self._base, states[str(self._index)]))
-
-
-def base_state(env: AnyEnv) -> dict[str, dict[str, Nested]]:
-    """Return the state of a new environment; empty if it cannot be captured.
-
-    `GymEnvironment.inexact_because` then says why.
-    """
-    try:
-        return capture(env)
-    except NotSerializable:
-        return {}
-
-
-def make_async_vector(factories: Sequence[Callable[[], Env]]) -> gymnasium.vector.AsyncVectorEnv:
-    """Create one process per environment; spawned, because TensorFlow is not safe to fork."""
-    return gymnasium.vector.AsyncVectorEnv(
-        factories, context="spawn", autoreset_mode=AutoresetMode.SAME_STEP
-    )
 
 
 def _with_replaced(array: np.ndarray, indices: np.ndarray, rows: np.ndarray) -> np.ndarray:

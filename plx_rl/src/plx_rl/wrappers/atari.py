@@ -39,7 +39,7 @@ class FrameSkip:
         """Wrap an environment."""
         spec = getattr(env, "spec", None)
         own = spec.kwargs.get("frameskip", 1) if spec is not None else 1
-        if own != 1:
+        if spec is not None and own != 1:
             raise DataError(
                 f"FrameSkip repeats each action {self.frames} times, and {spec.id} itself {own} "
                 "times; set env_params: {frameskip: 1}, or leave FrameSkip out"
