@@ -26,3 +26,6 @@ ResetResult: TypeAlias = tuple[Observation, Info]
 
 StepResult: TypeAlias = tuple[Observation, SupportsFloat, bool, bool, Info]
 """What `step` returns: observation, reward, terminated, truncated, info."""
+
+CONTINUES = "episode_continues"
+"""The key of `info` that says that a game goes on though its episode ended for the learner."""

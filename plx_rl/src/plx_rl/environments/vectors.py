@@ -23,10 +23,8 @@ from plx_rl.environments.spaces import (
     misfit,
     number_of_choices,
 )
-from plx_rl.types import Env, Info, Observation, ResetResult, StepResult
+from plx_rl.types import CONTINUES, Env, Info, Observation, ResetResult, StepResult
 
-CONTINUES = "episode_continues"
-"""The key of `info` that says that a game goes on though its episode ended for the learner."""
 CHECKED_STEPS = 3
 """How many steps of each environment are checked; faults show early, and checks take time."""
 

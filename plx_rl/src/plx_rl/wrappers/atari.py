@@ -9,8 +9,7 @@ from attrs import frozen
 
 from plx_core.annotations import PositiveInt
 from plx_core.errors import DataError
-from plx_rl.environments.vectors import CONTINUES
-from plx_rl.types import Action, Env, ResetResult, StepResult, Wrapper
+from plx_rl.types import CONTINUES, Action, Env, ResetResult, StepResult, Wrapper
 
 NOOP, FIRE = 0, 1
 MEANINGS = {NOOP: "NOOP", FIRE: "FIRE"}
