@@ -259,7 +259,7 @@ class Agent(Trainer):
         features = pipeline.element_spec[0]
         if env is None:
             spec = self._restored_spec(self._call(Modes.PREDICT, features, None), state)
-            program = EvaluationProgram(with_policy_network(spec))
+            program = EvaluationProgram(with_policy_network(spec, features))
         else:
             program = self._policy_program(env, state)
         missing = sorted({tensor.name for tensor in program.spec.network.inputs} - set(features))
@@ -388,7 +388,10 @@ class Agent(Trainer):
             if not self._is_training_in(following):
                 following.reset(seed=EVALUATION_SEED)
             spec = self._restored_spec(self.build(Modes.PREDICT, following), state)
-            return EvaluationProgram(with_policy_network(spec, following, following.action_masks))
+            observations = features_of(following.observation_space)
+            return EvaluationProgram(
+                with_policy_network(spec, observations, following, following.action_masks)
+            )
 
     def _restored_spec(self, spec: AgentSpec, state: State) -> AgentSpec:
         """Give the network of a specification the weights of a checkpoint's content."""

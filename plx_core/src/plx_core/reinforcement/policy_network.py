@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from attrs import evolve
 
 from plx_core.errors import ComponentError
+from plx_core.networks.subclasses import as_functional
 from plx_core.reinforcement.agent_spec import AgentSpec
 from plx_core.reinforcement.interfaces import Environment
 from plx_core.types import Array, Features, Nested, Tensor
@@ -15,7 +16,10 @@ ACTION, ACTION_MASK = "action", "action_mask"
 
 
 def with_policy_network(
-    spec: AgentSpec, env: Environment | None = None, masks: Array | None = None
+    spec: AgentSpec,
+    observations: Features,
+    env: Environment | None = None,
+    masks: Array | None = None,
 ) -> AgentSpec:
     """Return the specification with a network of the whole policy, which shares the weights.
 
@@ -24,6 +28,7 @@ def with_policy_network(
 
     Args:
         spec: the model's own specification.
+        observations: the `tf.TensorSpec`s of what the model's network reads, by name.
         env: the environment; None for what the model's network itself reads and returns.
         masks: the environment's masks at some step, bool [N, A]; None without masks.
 
@@ -32,7 +37,7 @@ def with_policy_network(
     """
     import keras
 
-    network = spec.network
+    network = as_functional(spec.network, observations)
     processing = env.processing_network() if env is not None else None
     if processing is None:
         inputs = features = {tensor.name: tensor for tensor in network.inputs}
