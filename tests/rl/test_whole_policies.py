@@ -106,6 +106,7 @@ CASES = {
     "naf": (VECTOR, COLUMN, {}),
     "naf unscaled": (VECTOR, COLUMN, {"scale_actions": False}),
 }
+IN_KERAS_TOO = ("dqn masked", "ppo parts", "a2c", "naf unscaled")
 PARAMS = {
     "dqn parts": {"seed": 8},
     "dqn dueling": {"dueling": "mean"},
@@ -187,6 +188,8 @@ def test_exported_policies_and_predictions_do_what_the_agent_does(case, tmp_path
     policy = tf.saved_model.load(str(agent.export(tmp_path / "policy", env)))
     tensors = {name: tf.constant(value) for name, value in features.items()}
     same_actions(policy.serve(tensors)["action"].numpy(), actions)
+    if case not in IN_KERAS_TOO:
+        return
     agent.export(tmp_path / "keras", env, format="keras")
     network = keras.saving.load_model(tmp_path / "keras" / "model.keras")
     same_actions(network(tensors)["action"].numpy(), actions)

@@ -27,6 +27,8 @@ SILENT = 100
 """A level of gymnasium's logger above all of its own."""
 POLL_SECS = 1.0
 """How often the processes are looked at while one does not answer."""
+ENDING_SECS = 5.0
+"""How long to wait for the end of a process that has closed its pipe."""
 STOPPED_SECS = 15.0
 """After how long a stopped process is given up; a run that is stopped and continued goes on."""
 
@@ -188,7 +190,10 @@ def await_answers(envs: AsyncVectorEnv) -> None:
 
 def _ends(envs: AsyncVectorEnv) -> list[str]:
     """Return which processes have ended and how; wait a moment for one that is about to."""
-    wait([process.sentinel for process in envs.processes], POLL_SECS)
+    ready = wait([process.sentinel for process in envs.processes], ENDING_SECS)
+    for process in envs.processes:
+        if process.sentinel in ready:
+            process.join(ENDING_SECS)
     return [
         f"the process of {about(index)} has ended ({_cause(process.exitcode)})"
         for index, process in enumerate(envs.processes)
