@@ -35,7 +35,7 @@ from plx_core.reinforcement.observation_statistics import follow
 from plx_core.reinforcement.policy_network import ACTION, ACTION_MASK, with_policy_network
 from plx_core.runs import checkpoints as checkpoint_files
 from plx_core.state import Modes, State
-from plx_core.types import InputFn, Labels, Nested, Space
+from plx_core.types import Features, InputFn, Labels, Nested, Space
 
 EVALUATION_SEED = 10_000
 """The seed of evaluations: the same each time, and no seed of training."""
