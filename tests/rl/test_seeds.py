@@ -93,6 +93,22 @@ def test_a_seed_is_the_run_of_that_seed(tmp_path, monkeypatch, trained, changes)
     )
 
 
+def test_seeds_are_evaluated_with_the_averages_of_their_weights(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    looks = []
+    monkeypatch.setattr("plx_rl.seeds.draw", lambda made, path: looks.append(made))
+    averages = "use_ema: true, ema_momentum: 1.0"  # which leaves them as of the first update
+    once = "{PiecewiseConstantDecay: {boundaries: [0], values: [0.05, 0.0]}}"
+    for options in (once, f"0.05, {averages}", "0.05"):
+        text = CONFIG.replace("7680", "384").replace("0.005", options)
+        (tmp_path / "a.yml").write_text(text)
+        directory = str(len(looks))
+        run("seeds", "a.yml", "--seeds", "2", "--looks", "2", "--output-dir", directory)
+    first, averaged, trained = (np.stack([look.returns for look in made]) for made in looks)
+    np.testing.assert_array_equal(averaged, first)
+    assert (trained != first).any()
+
+
 def experiment_of(directory, env=None, model="PPOModel"):
     graph = plx.Graph(
         layers=[{"Dense": {"units": 8, "activation": "tanh"}}], input_layers=["state"]

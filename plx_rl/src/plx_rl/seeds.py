@@ -101,6 +101,8 @@ class Seeds:
         for _ in range(iterations):
             self._program.run()
         seed.learner, seed.env = self._learner.state(), self._env.state()
+        weights = {**seed.learner["variables"], **seed.learner["averages"]}
+        self._learner.restore({**seed.learner, "variables": weights})  # as `plx run` evaluates
         return float(self._greedy_program(greedy_seed))
 
     def _start(self, experiment: RLExperiment) -> State:
