@@ -128,6 +128,7 @@ TABLE = [
     ("bad regular expression", "train_steps: 5", "train_steps: 5\n  warm_start: {path: meta.json, variables: '(('}", "<'(('", ["train.warm_start.variables: expected a regular expression", "unterminated subpattern"]),
     ("regular expression that RE2 has not", "train_steps: 5", "train_steps: 5\n  warm_start: {path: meta.json, variables: '(?!a).*'}", "<'(?!", ["train.warm_start.variables", "(?!"]),
     ("escapes for the terminal", "{units: 10}", '{units: 10, "\\e[31mred": 1}', '<"', ["Dense.\\x1b[31mred: unknown parameter"]),
+    ("batches that no memory holds", "batch_size: 2\n", "batch_size: 2147483648\n", "size: <2147", ["batch_size: expected an integer at least 1 and at most 16777216"]),
     ("unknown summary", "    n_classes: 10", "    summaries: [los]\n    n_classes: 10", "<los]", ["summaries"]),
 ]  # fmt: skip
 

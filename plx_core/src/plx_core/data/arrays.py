@@ -9,7 +9,7 @@ from typing import Annotated, TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from plx_core.annotations import PositiveInt, PythonOnly
+from plx_core.annotations import BatchSize, PositiveInt, PythonOnly
 from plx_core.data.batches import Resident
 from plx_core.data.indexed import IndexedPipeline
 from plx_core.networks.graph import Graph, named_features
@@ -47,7 +47,7 @@ class ArrayPipeline(IndexedPipeline):
         self,
         x: Arrays,
         y: Arrays = None,
-        batch_size: PositiveInt = 32,
+        batch_size: BatchSize = 32,
         num_epochs: PositiveInt | None = None,
         shuffle: bool | None = None,
         drop_remainder: bool = False,

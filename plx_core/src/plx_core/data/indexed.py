@@ -11,7 +11,7 @@ from typing import Any, Self, TypedDict, Unpack, get_type_hints
 
 import tensorflow as tf
 
-from plx_core.annotations import PositiveInt
+from plx_core.annotations import BatchSize, PositiveInt
 from plx_core.data.batches import ElementSpec, Read, Resident, batches, bytes_per_example
 from plx_core.data.feature_processors import Processors, processing
 from plx_core.data.order import make_order
@@ -30,7 +30,7 @@ TRACE = re.compile(r"\s*\[(\[\{\{|Op:).*|\{\{[^}]*\}\}\s*", re.DOTALL)
 class BatchOptions(TypedDict, total=False):
     """The options of a pipeline whose batches follow an order; see `OrderedPipeline`."""
 
-    batch_size: PositiveInt
+    batch_size: BatchSize
     num_epochs: PositiveInt | None
     shuffle: bool | None
     drop_remainder: bool
@@ -84,7 +84,7 @@ class OrderedPipeline(Pipeline):
         num_examples: int,
         spec: ElementSpec,
         *,
-        batch_size: PositiveInt = 64,
+        batch_size: BatchSize = 64,
         num_epochs: PositiveInt | None = None,
         shuffle: bool | None = None,
         drop_remainder: bool = False,
