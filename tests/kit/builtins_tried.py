@@ -1,6 +1,8 @@
 """Which built-in parts are tried, and which are not."""
 
 UNTRIED = {
+    "layers/BasicLSTMCell": "it is a part of BidirectionalRNN",
+    "layers/BasicRNNCell": "it is a part of BidirectionalRNN",
     "layers/Shared": "it stands for another layer of its graph",
     "callbacks/EpisodeCheckpointSaver": "it needs an agent; tests/together/test_callbacks.py",
     "callbacks/EpisodeCounter": "it needs an agent; tests/together/test_callbacks.py",

@@ -128,6 +128,57 @@ LAYERS = [
     ("AvgPool2d: {kernel_size: 2}", IMAGE, (4, 4, 4)),
     ("AvgPool3d: {kernel_size: 2}", VOLUME, (3, 3, 3, 2)),
     ("Upsample2d: {kernel_size: 2}", IMAGE, (16, 16, 4)),
+    ("GlobalAvgPool:", IMAGE, (4,)),
+    ("GlobalMaxPool:", IMAGE, (4,)),
+    (
+        "Conv2d: {num_filter: 3, filter_size: 5, regularizer: l2_regularizer, scale: 0.1}",
+        IMAGE,
+        (8, 8, 3),
+    ),
+    (
+        "Highway: {num_units: 24, activation: tanh, transform_dropout: 0.2, regularizer: l2_regularizer}",
+        SEQUENCE,
+        (24,),
+    ),
+    ("HighwayConv1d: {num_filter: 3, filter_size: 3, strides: 2}", SEQUENCE, (3, 3)),
+    (
+        "HighwayConv2d: {num_filter: 3, filter_size: [3, 2], activation: elu, padding: VALID}",
+        IMAGE,
+        (6, 7, 3),
+    ),
+    ("L2Normalization: {dim: 1}", SEQUENCE, SEQUENCE),
+    ("LocalResponseNormalization: {depth_radius: 2}", IMAGE, IMAGE),
+    ("ResidualBlock: {num_blocks: 2, out_channels: 7, downsample: true}", IMAGE, (2, 2, 7)),
+    (
+        "ResidualBottleneck: {num_blocks: 2, bottleneck_size: 2, out_channels: 4, batch_norm: false}",
+        IMAGE,
+        IMAGE,
+    ),
+    (
+        "BidirectionalRNN: {rnncell_fw: {BasicLSTMCell: {num_units: 3}}, rnncell_bw: {BasicLSTMCell: {num_units: 3}}, return_seq: true, dynamic: true}",
+        SEQUENCE,
+        (6, 6),
+    ),
+    (
+        "BidirectionalRNN: {rnncell_fw: {BasicRNNCell: {num_units: 3}}, rnncell_bw: {BasicRNNCell: {num_units: 3}}}",
+        SEQUENCE,
+        (6,),
+    ),
+    (
+        "Merge: {modules: [{FullyConnected: {num_units: 2}}, {FullyConnected: {num_units: 3}}], merge_mode: concat}",
+        IMAGE,
+        (5,),
+    ),
+    (
+        "Merge: {modules: [{Dense: {units: 2}}, {Dense: {units: 2}}], merge_mode: mean, axis: -1}",
+        SEQUENCE,
+        (6,),
+    ),
+    ("OneHotEncoding: {n_classes: 10, on_value: 0.9, off_value: 0.1}", (3,), (3, 10)),
+    ("SingleUnit: {activation: tanh}", (1,), ()),
+    ("Slice: {begin: [0, 2, 1], size: [-1, 3, -1]}", SEQUENCE, (3, 3)),
+    ("Upscore: {num_classes: 3}", IMAGE, (15, 15, 3)),
+    ("LSTM: {num_units: 3, return_seq: true}", SEQUENCE, (6, 3)),
     # What Keras has gained since.
     ("AdditiveAttention:", [SEQUENCE, SEQUENCE], SEQUENCE),
     ("Attention: {score_mode: dot}", [SEQUENCE, SEQUENCE], SEQUENCE),
@@ -233,7 +284,8 @@ NEEDED = {
         GlobalAveragePooling2D GlobalAveragePooling3D LSTM GRU SimpleRNN TimeDistributed Bidirectional Embedding LocallyConnected1D
         LocallyConnected2D Add Subtract Multiply Average Maximum Concatenate Dot GaussianNoise GaussianDropout AlphaDropout BatchNormalization
         LeakyReLU PReLU ELU ThresholdedReLU FullyConnected Conv1d Conv2d Conv3d Conv2dTranspose MaxPool1d MaxPool2d MaxPool3d AvgPool1d AvgPool2d
-        AvgPool3d Upsample2d MultiHeadAttention Attention LayerNormalization
+        AvgPool3d Upsample2d GlobalAvgPool GlobalMaxPool Highway HighwayConv1d HighwayConv2d L2Normalization LocalResponseNormalization
+        ResidualBlock ResidualBottleneck BidirectionalRNN Merge OneHotEncoding SingleUnit Slice Upscore MultiHeadAttention Attention LayerNormalization
     """,
     "losses": """
         AbsoluteDifference LogLoss HuberLoss ClippedDeltaLoss SoftmaxCrossEntropy SigmoidCrossEntropy HingeLoss CosineDistance PoissonLoss
@@ -308,7 +360,7 @@ def test_every_name_is_offered_documented_with_shapes_and_in_the_table(kind):
 )
 def test_a_layer(line, shapes, expected, signatures, tmp_path):
     shapes = shapes if isinstance(shapes, list) else [shapes]
-    whole = first_word(line) in ("Embedding", "CategoryEncoding")
+    whole = first_word(line) in ("Embedding", "CategoryEncoding", "OneHotEncoding")
     rng = np.random.default_rng(0)
     features = {
         f"x{index}": rng.integers(0, 10, (2, *shape))

@@ -12,12 +12,24 @@ from plx_layers import keras_parts
 
 LAYERS_OF_2017 = (
     "FullyConnected", "Conv1d", "Conv2d", "Conv3d", "Conv2dTranspose", "MaxPool1d", "MaxPool2d",
-    "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "Upsample2d",
+    "MaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "Upsample2d", "GlobalAvgPool",
+    "GlobalMaxPool",
 )  # fmt: skip
-FURTHER_LAYERS_OF_2017 = (
-    "GlobalAvgPool", "GlobalMaxPool", "Highway", "LocalResponseNormalization", "Merge",
-    "OneHotEncoding", "Slice",
-)  # fmt: skip
+FURTHER_LAYERS_OF_2017 = {
+    "highway": ("Highway", "HighwayConv1d", "HighwayConv2d"),
+    "normalizations": ("L2Normalization", "LocalResponseNormalization"),
+    "recurrent": ("BasicLSTMCell", "BasicRNNCell", "BidirectionalRNN"),
+    "residual": ("ResidualBlock", "ResidualBottleneck"),
+    "tensors": ("Merge", "OneHotEncoding", "SingleUnit", "Slice", "Upscore"),
+}
+RECURRENT = {
+    "bias": "use_bias",
+    "inner_activation": "recurrent_activation",
+    "num_units": "units",
+    "return_seq": "return_sequences",
+    "weights_init": "kernel_initializer",
+}
+"""polyaxon-lib's names of the parameters of Keras's recurrent layers."""
 LOSSES_OF_2017 = {
     "AbsoluteDifference": "absolute_difference",
     "ClippedDeltaLoss": "ClippedDeltaLoss",
@@ -47,6 +59,25 @@ STREAMING = (
 """The metrics that TensorFlow 1 called `streaming_…`, and that have the same meaning without it."""
 
 
+LAYERS_WITH_EXAMPLES: Mapping[str, Mapping[str, object]] = {
+    "BidirectionalRNN": {
+        "params": {
+            "rnncell_fw": {"BasicLSTMCell": {"num_units": 3}},
+            "rnncell_bw": {"BasicLSTMCell": {"num_units": 3}},
+        }
+    },
+    "Highway": {"params": {"num_units": 8}},
+    "Merge": {"params": {"modules": ["Flatten", {"Dense": {"units": 2}}], "merge_mode": "concat"}},
+    "ResidualBlock": {"params": {"num_blocks": 1, "out_channels": 9, "batch_norm": False}},
+    "ResidualBottleneck": {
+        "params": {"num_blocks": 1, "bottleneck_size": 2, "out_channels": 9, "batch_norm": False}
+    },
+    "SingleUnit": {"input_shape": (1,)},
+    "Slice": {"params": {"begin": [0, 1], "size": [-1, 2]}},
+}
+"""What `plx_core.testing` tries these layers with."""
+
+
 @hookimpl
 def provide_layers() -> Factories:
     """Return Keras's layers, further ones, and those of polyaxon-lib.
@@ -62,7 +93,11 @@ def provide_layers() -> Factories:
         "Reshape": "plx_layers.layers.reshape:Reshape",
         "ThresholdedReLU": "plx_layers.layers.thresholded_relu:ThresholdedReLU",
         **{name: f"plx_layers.layers.polyaxon_2017:{name}" for name in LAYERS_OF_2017},
-        **{name: f"plx_layers.layers.further_2017:{name}" for name in FURTHER_LAYERS_OF_2017},
+        **{
+            name: f"plx_layers.layers.{module}:{name}"
+            for module, names in FURTHER_LAYERS_OF_2017.items()
+            for name in names
+        },
     }
 
 
@@ -201,6 +236,8 @@ def provide_parameter_aliases() -> Mapping[str, Mapping[str, Mapping[str, str]]]
     return {
         "layers": {
             "*": {"regularizer": "kernel_regularizer"},
+            **{name: RECURRENT for name in ("GRU", "LSTM", "SimpleRNN")},
+            "FullyConnected": {"n_units": "num_units"},
             "GaussianNoise": {"scale": "stddev"},
             "LeakyReLU": {"alpha": "negative_slope"},
             "Reshape": {"new_shape": "target_shape"},
@@ -218,7 +255,7 @@ def provide_examples() -> Mapping[str, Mapping[str, Mapping[str, object] | str]]
         "Generator": "plx_layers.examples:generator",
         "MultiHead": "plx_layers.examples:multi_head",
     }
-    return {"models": models}
+    return {"layers": LAYERS_WITH_EXAMPLES, "models": models}
 
 
 def _snake(name: str) -> str:

@@ -25,8 +25,12 @@ DIFFERENT = {
     "GRU": ({"units": 3, **DROPOUT}, SEQUENCE),
     "GaussianDropout": ({"rate": 0.5}, VECTOR),
     "GaussianNoise": ({"stddev": 0.5}, VECTOR),
-    "Highway": ({"n_units": 8, "transform_dropout": 0.5}, VECTOR),
+    "Highway": ({"num_units": 8, "transform_dropout": 0.5}, VECTOR),
     "LSTM": ({"units": 3, "recurrent_dropout": 0.5}, SEQUENCE),
+    "Merge": (
+        {"modules": ["Flatten", {"Dropout": {"rate": 0.5}}], "merge_mode": "concat"},
+        VECTOR,
+    ),
     "RandAugment": ({}, IMAGE),
     "RandomBrightness": ({"factor": 0.5, "value_range": [0.0, 1.0]}, IMAGE),
     "RandomColorDegeneration": ({"factor": 1.0, "value_range": [0.0, 1.0]}, IMAGE),
@@ -47,6 +51,11 @@ DIFFERENT = {
     "RandomShear": ({"x_factor": 0.5, "y_factor": 0.5}, IMAGE),
     "RandomTranslation": ({"height_factor": 0.5, "width_factor": 0.5}, IMAGE),
     "RandomZoom": ({"height_factor": 0.5}, IMAGE),
+    "ResidualBlock": ({"num_blocks": 1, "out_channels": 4}, IMAGE),
+    "ResidualBottleneck": (
+        {"num_blocks": 1, "bottleneck_size": 2, "out_channels": 4},
+        IMAGE,
+    ),
     "SimpleRNN": ({"units": 3, **DROPOUT}, SEQUENCE),
     "SpatialDropout1D": ({"rate": 0.5}, SEQUENCE),
     "SpatialDropout2D": ({"rate": 0.5}, IMAGE),
@@ -63,7 +72,13 @@ ELSEWHERE = {
     "of images with their labels or boxes": "CutMix MixUp RandomImageCrop",
     "of other layers in Python": "GRUCell LSTMCell Pipeline RNN SimpleRNNCell StackedRNNCells",
 }
-MOVING = ("BatchNormalization", "SpectralNormalization", "SubGraph")
+MOVING = (
+    "BatchNormalization",
+    "ResidualBlock",
+    "ResidualBottleneck",
+    "SpectralNormalization",
+    "SubGraph",
+)
 """Those with statistics, which move in training; the others draw new numbers."""
 
 

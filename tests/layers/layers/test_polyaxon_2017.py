@@ -48,10 +48,6 @@ from plx_core.components.component import default_registry, make
         ("Upsample2d", {"kernel_size": 2}, (1, 4, 4, 1), (1, 8, 8, 1)),
         ("GlobalAvgPool", {}, (2, 4, 4, 3), (2, 3)),
         ("GlobalMaxPool", {}, (2, 4, 4, 3), (2, 3)),
-        ("LocalResponseNormalization", {"depth_radius": 2}, (2, 4, 4, 3), (2, 4, 4, 3)),
-        ("OneHotEncoding", {"n_classes": 4}, (2, 3), (2, 3, 4)),
-        ("Slice", {"begin": [0, 1], "size": [-1, 2]}, (2, 4), (2, 2)),
-        ("Highway", {"n_units": 6, "activation": "tanh"}, (2, 2, 3), (2, 6)),
     ],
 )
 def test_shapes_and_a_saved_copy(name, params, shape, expected, tmp_path):
@@ -63,41 +59,6 @@ def test_shapes_and_a_saved_copy(name, params, shape, expected, tmp_path):
     np.testing.assert_allclose(
         keras.models.load_model(tmp_path / "a.keras")(x), network(x), rtol=1e-5, atol=1e-6
     )
-
-
-@pytest.mark.parametrize(
-    ("merge_mode", "expected"),
-    [
-        ("concat", [[1, 2, 3, 4]]),
-        ("elemwise_sum", [[4, 6]]),
-        ("elemwise_mul", [[3, 8]]),
-        ("sum", [10]),
-        ("mean", [2.5]),
-        ("prod", [24]),
-        ("max", [4]),
-        ("min", [1]),
-    ],
-)
-def test_merge(merge_mode, expected):
-    inputs = [np.array([[1.0, 2.0]], "float32"), np.array([[3.0, 4.0]], "float32")]
-    np.testing.assert_allclose(plx.layers.Merge("train", merge_mode=merge_mode)(inputs), expected)
-
-
-def test_the_values_of_further_layers():
-    layers = plx.layers
-    one_hot = layers.OneHotEncoding("train", n_classes=3, on_value=2.0, off_value=-1.0)
-    np.testing.assert_array_equal(one_hot(np.array([2, 0])), [[-1, -1, 2], [2, -1, -1]])
-    image = np.ones((1, 1, 1, 3), "float32")
-    normalised = layers.LocalResponseNormalization("train", depth_radius=1, alpha=1.0, beta=1.0)
-    np.testing.assert_allclose(normalised(image)[0, 0, 0], [1 / 3, 1 / 4, 1 / 3], rtol=1e-6)
-    highway, x = layers.Highway("train", n_units=2), np.array([[1.0, -2.0]], "float32")
-    highway.build(x.shape)
-    highway.w.assign(np.eye(2) * 3.0)
-    highway.w_t.assign(np.zeros((2, 2)))
-    gate = 1 / (1 + np.e)  # the sigmoid of the gate's bias, -1
-    np.testing.assert_allclose(highway(x), x * (3 * gate + 1 - gate), rtol=1e-6)
-    with pytest.raises(ValueError, match="n_units has to be their number of features, 2; got 3"):
-        layers.Highway("train", n_units=3)(x)
 
 
 def test_the_mode_may_come_first():
@@ -211,3 +172,165 @@ def test_reshape_takes_what_is_left():
     assert plx.layers.Reshape.from_config(plx.layers.Reshape(6).get_config())(
         np.ones((2, 2, 3))
     ).shape == (2, 6)
+
+
+def layer(name, **params):
+    return plx.Component("layers", name, params).build(mode="train")
+
+
+def sigmoid(x):
+    return 1.0 / (1.0 + np.exp(-x))
+
+
+X = np.random.default_rng(4).normal(size=(2, 6)).astype("float32")
+IMAGES = np.random.default_rng(5).normal(size=(2, 5, 4, 3)).astype("float32")
+
+
+def test_a_highway_carries_what_its_gate_does_not_transform():
+    highway = layer("Highway", num_units=6, activation="tanh")
+    result = highway(X)
+    w, b, w_t, b_t = (variable.numpy() for variable in highway.weights)
+    assert (b_t == -1.0).all()
+    assert (w != w_t).any()
+    gate = sigmoid(X @ w_t + b_t)
+    np.testing.assert_allclose(
+        result, gate * np.tanh(X @ w + b) + (1 - gate) * X, rtol=1e-5, atol=1e-6
+    )
+    with pytest.raises(ValueError, match="num_units is 3, and there are 6 inputs"):
+        layer("Highway", num_units=3)(X)
+
+
+def test_a_highway_convolution_gates_one_convolution():
+    highway = layer("HighwayConv2d", num_filter=4, filter_size=3, activation="relu")
+    result = highway(IMAGES)
+    w, b, w_t, b_t = (variable.numpy() for variable in highway.weights)
+    assert (b_t == -3.0).all()
+    convolved = keras.ops.conv(IMAGES, w, 1, "same").numpy()
+    gate = sigmoid(convolved * w_t + b_t)
+    np.testing.assert_allclose(
+        result,
+        gate * np.maximum(convolved + b, 0) + (1 - gate) * convolved,
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [("ResidualBlock", {}), ("ResidualBottleneck", {"bottleneck_size": 2})],
+)
+def test_a_residual_block_adds_to_its_padded_and_averaged_input(name, params):
+    residual = layer(
+        name, num_blocks=1, out_channels=6, downsample=True, batch_norm=False, bias=False, **params
+    )
+    images = IMAGES[:, :4]
+    residual.build(images.shape)
+    for variable in residual.weights:
+        variable.assign(np.zeros(variable.shape))
+    averaged = images.reshape(2, 2, 2, 2, 2, 3).mean((2, 4))
+    expected = np.pad(averaged, [(0, 0), (0, 0), (0, 0), (1, 2)])
+    if name == "ResidualBottleneck":
+        expected = np.maximum(expected, 0)
+    np.testing.assert_allclose(residual(images), expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="out_channels is 2, and the input has 3"):
+        layer(name, num_blocks=1, out_channels=2, **params)(images)
+
+
+def test_the_penalty_of_a_residual_block_is_that_of_2017():
+    residual = layer("ResidualBlock", num_blocks=1, out_channels=3, batch_norm=False)
+    residual(IMAGES)
+    kernels = [variable for variable in residual.weights if len(variable.shape) == 4]
+    expected = sum(0.0001 / 2 * np.sum(kernel.numpy() ** 2) for kernel in kernels)
+    assert float(sum(residual.losses)) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("regularizer", "penalty"),
+    [("l1_regularizer", lambda w: np.abs(w).sum()), ("l2_regularizer", lambda w: (w**2).sum() / 2)],
+)
+def test_scale_is_the_strength_of_the_regularizer(regularizer, penalty):
+    dense = layer("FullyConnected", num_units=2, regularizer=regularizer, scale=0.25)
+    dense(X)
+    assert float(sum(dense.losses)) == pytest.approx(0.25 * penalty(dense.kernel.numpy()), rel=1e-4)
+    with pytest.raises(plx.errors.ConfigError, match="scale is the strength of l1_regularizer"):
+        layer("Conv2d", num_filter=2, filter_size=1, regularizer="OrthogonalRegularizer", scale=1.0)
+
+
+def test_normalizations():
+    np.testing.assert_allclose(
+        layer("L2Normalization", dim=1)(X),
+        X / np.linalg.norm(X, axis=1, keepdims=True),
+        rtol=1e-5,
+    )
+    squares = np.pad(IMAGES**2, [(0, 0)] * 3 + [(1, 1)])
+    around = sum(squares[..., start : start + 3] for start in range(3))
+    result = layer("LocalResponseNormalization", depth_radius=1, bias=2.0, alpha=0.5, beta=0.75)
+    np.testing.assert_allclose(result(IMAGES), IMAGES / (2.0 + 0.5 * around) ** 0.75, rtol=1e-5)
+
+
+def test_tensors_are_encoded_cut_and_scaled():
+    codes = layer("OneHotEncoding", n_classes=3, on_value=0.9, off_value=0.1)(np.array([2, 0]))
+    np.testing.assert_allclose(codes, [[0.1, 0.1, 0.9], [0.9, 0.1, 0.1]], rtol=1e-6)
+    np.testing.assert_array_equal(layer("Slice", begin=[0, 4], size=[-1, 1])(X), X[:, 4:5])
+    line = layer("SingleUnit")
+    numbers = np.array([1.0, 2.0, 5.0], "float32")
+    result = line(numbers)
+    (w,), (b,) = (variable.numpy() for variable in line.weights)
+    np.testing.assert_allclose(result, w * numbers + b, rtol=1e-5)
+    with pytest.raises(ValueError, match="SingleUnit takes one number of each example"):
+        layer("SingleUnit")(X)
+
+
+@pytest.mark.parametrize(
+    ("mode", "joined"),
+    [
+        ("concat", lambda a, b: np.concatenate([a, b], 1)),
+        ("elemwise_sum", np.add),
+        ("elemwise_mul", np.multiply),
+        ("sum", lambda a, b: np.concatenate([a, b], 1).sum(1)),
+        ("mean", lambda a, b: np.concatenate([a, b], 1).mean(1)),
+        ("prod", lambda a, b: np.concatenate([a, b], 1).prod(1)),
+        ("max", lambda a, b: np.concatenate([a, b], 1).max(1)),
+        ("min", lambda a, b: np.concatenate([a, b], 1).min(1)),
+        ("and", lambda a, b: np.concatenate([a, b], 1).all(1)),
+        ("or", lambda a, b: np.concatenate([a, b], 1).any(1)),
+    ],
+)
+def test_outputs_are_merged(mode, joined):
+    modules = ["Flatten", {"Activation": {"activation": "relu"}}]
+    merged = layer("Merge", modules=modules, merge_mode=mode)
+    result = merged(X)
+    expected = joined(X, np.maximum(X, 0))
+    np.testing.assert_allclose(result, expected, rtol=1e-5)
+    assert merged.compute_output_shape(X.shape) == expected.shape
+
+
+def test_both_directions_give_their_last_output():
+    cells = {f"rnncell_{way}": {"BasicLSTMCell": {"num_units": 3}} for way in ("fw", "bw")}
+    sequences = np.random.default_rng(6).normal(size=(2, 5, 4)).astype("float32")
+    both = layer("BidirectionalRNN", **cells, return_seq=True, dynamic=True)
+    whole = both(sequences).numpy()
+    assert whole.shape == (2, 5, 6)
+    last = layer("BidirectionalRNN", **cells, dynamic=True)
+    last.build(sequences.shape)
+    last.set_weights(both.get_weights())
+    np.testing.assert_allclose(
+        last(sequences), np.concatenate([whole[:, -1, :3], whole[:, 0, 3:]], 1), rtol=1e-5
+    )
+    padded = np.pad(sequences, [(0, 0), (0, 3), (0, 0)])
+    np.testing.assert_allclose(last(padded), last(sequences), rtol=1e-5)
+    cells["rnncell_bw"] = {"BasicRNNCell": {"num_units": 2}}
+    with pytest.raises(plx.errors.ConfigError, match="these have 3 and 2"):
+        layer("BidirectionalRNN", **cells)
+
+
+def test_scores_are_enlarged_bilinearly():
+    scores = np.zeros((1, 3, 3, 2), "float32")
+    scores[0, 1, 1] = [4.0, 8.0]
+    enlarged = layer("Upscore", num_classes=1)(scores).numpy()
+    assert enlarged.shape == (1, 5, 5, 1)
+    weights = np.array([0.25, 0.75, 0.75, 0.25])
+    np.testing.assert_allclose(enlarged[0, 1:5, 1:5, 0], 4.0 * np.outer(weights, weights))
+    assert layer("Upscore", num_classes=2, shape=[1, 6, 5])(scores).shape == (1, 6, 5, 2)
+    with pytest.raises(ValueError, match="num_classes is 3, and there are 2 channels"):
+        layer("Upscore", num_classes=3)(scores)

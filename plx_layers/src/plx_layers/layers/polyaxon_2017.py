@@ -5,16 +5,17 @@ As in polyaxon-lib, the mode may come first: `FullyConnected(mode, num_units=512
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 import keras
 
-from plx_core import Modes
+from plx_core import Modes, make
 from plx_core.annotations import (
     ActivationLike,
     Fraction,
     InitializerLike,
+    NonNegativeFloat,
     PositiveInt,
     RegularizerLike,
 )
@@ -23,6 +24,39 @@ from plx_layers.activations import activated_shape
 
 Size: TypeAlias = PositiveInt | list[PositiveInt]
 Padding: TypeAlias = Literal["SAME", "VALID", "same", "valid"]
+
+
+SCALE = 0.001
+"""The strength of `l1_regularizer` and `l2_regularizer` by default."""
+
+
+def scaled(
+    regularizer: RegularizerLike | None, scale: float | None
+) -> keras.regularizers.Regularizer | None:
+    """Return a regularizer of the strength `SCALE` at another one, or as it is if that is None.
+
+    Raises:
+        ValueError: the regularizer has no such strength.
+    """
+    regularizer = make("regularizers", regularizer)
+    if regularizer is None or scale is None:
+        return regularizer
+    config = regularizer.get_config()
+    if not isinstance(
+        regularizer, (keras.regularizers.L1, keras.regularizers.L2, keras.regularizers.L1L2)
+    ):
+        raise ValueError(
+            f"scale is the strength of l1_regularizer or l2_regularizer, not of {regularizer!r}"
+        )
+    strengths = {name: float(value) * scale / SCALE for name, value in config.items()}
+    return type(regularizer)(**strengths)
+
+
+def fresh(initializer: InitializerLike) -> Callable[..., Tensor]:
+    """Return an initializer that draws other numbers than the one it copies, unless seeded."""
+    initializer = keras.initializers.get(make("initializers", initializer))
+    clone = getattr(initializer, "clone", None)
+    return initializer if clone is None else clone()  # type: ignore[no-any-return]
 
 
 NAMES_OF_2017 = {
@@ -38,6 +72,31 @@ NAMES_OF_2017 = {
 """The parameters of Keras's `Dense`, with polyaxon-lib's names for them."""
 
 
+MODULES = {
+    "activation": keras.activations,
+    "weights_init": keras.initializers,
+    "bias_init": keras.initializers,
+    "regularizer": keras.regularizers,
+}
+"""The modules of Keras that write and read the parameters of these names."""
+
+
+def serialize(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a layer as data."""
+    return {
+        name: MODULES[name].serialize(value) if name in MODULES and value is not None else value
+        for name, value in params.items()
+    }
+
+
+def deserialize(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters of a layer from data."""
+    return {
+        name: MODULES[name].get(value) if name in MODULES else value
+        for name, value in config.items()
+    }
+
+
 @keras.saving.register_keras_serializable("plx_layers")
 class FullyConnected(keras.layers.Dense):
     """A dense layer that flattens its inputs: [batch, …] to [batch, num_units].
@@ -50,6 +109,7 @@ class FullyConnected(keras.layers.Dense):
         weights_init: the initial weights.
         bias_init: the initial bias.
         regularizer: the penalty on the weights.
+        scale: the strength of `l1_regularizer` or `l2_regularizer`; 0.001 when None.
         dropout: the share of the inputs to drop in training.
         trainable: whether to update the weights.
         name: the layer's name.
@@ -65,6 +125,7 @@ class FullyConnected(keras.layers.Dense):
         weights_init: InitializerLike = "glorot_uniform",
         bias_init: InitializerLike = "zeros",
         regularizer: RegularizerLike | None = None,
+        scale: NonNegativeFloat | None = None,
         dropout: Fraction | None = None,
         trainable: bool = True,
         name: str | None = None,
@@ -75,7 +136,7 @@ class FullyConnected(keras.layers.Dense):
             bias,
             weights_init,
             bias_init,
-            kernel_regularizer=regularizer,
+            kernel_regularizer=scaled(regularizer, scale),
             trainable=trainable,
             name=name,
         )
@@ -109,18 +170,7 @@ class FullyConnected(keras.layers.Dense):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> FullyConnected:
         """Build a layer from its configuration."""
-        modules = {
-            "activation": keras.activations,
-            "weights_init": keras.initializers,
-            "bias_init": keras.initializers,
-            "regularizer": keras.regularizers,
-        }
-        return cls(
-            **{
-                name: modules[name].get(value) if name in modules else value
-                for name, value in config.items()
-            }
-        )
+        return cls(**deserialize(config))
 
 
 CONVOLUTION_ARGS = """
@@ -135,6 +185,7 @@ Args:
     weights_init: the initial weights.
     bias_init: the initial bias.
     regularizer: the penalty on the weights.
+    scale: the strength of `l1_regularizer` or `l2_regularizer`; 0.001 when None.
 """
 POOLING_ARGS = """
 
@@ -160,6 +211,7 @@ def _convolution(
         weights_init: InitializerLike = "glorot_uniform",
         bias_init: InitializerLike = "zeros",
         regularizer: RegularizerLike | None = None,
+        scale: NonNegativeFloat | None = None,
         trainable: bool = True,
         name: str | None = None,
     ) -> keras.layers.Layer:
@@ -172,7 +224,7 @@ def _convolution(
             use_bias=bias,
             kernel_initializer=weights_init,
             bias_initializer=bias_init,
-            kernel_regularizer=regularizer,
+            kernel_regularizer=scaled(regularizer, scale),
             trainable=trainable,
             name=name,
         )
@@ -234,3 +286,23 @@ def Upsample2d(  # noqa: N802 (a layer's name)
         name: the layer's name.
     """
     return keras.layers.UpSampling2D(kernel_size, name=name)
+
+
+def GlobalAvgPool(mode: str = Modes.TRAIN, *, name: str | None = None) -> keras.layers.Layer:  # noqa: N802
+    """Take the mean of each channel: [batch, height, width, channels] to [batch, channels].
+
+    Args:
+        mode: unused; the first parameter in polyaxon-lib.
+        name: the layer's name.
+    """
+    return keras.layers.GlobalAveragePooling2D(name=name)
+
+
+def GlobalMaxPool(mode: str = Modes.TRAIN, *, name: str | None = None) -> keras.layers.Layer:  # noqa: N802
+    """Take the maximum of each channel: [batch, height, width, channels] to [batch, channels].
+
+    Args:
+        mode: unused; the first parameter in polyaxon-lib.
+        name: the layer's name.
+    """
+    return keras.layers.GlobalMaxPooling2D(name=name)
