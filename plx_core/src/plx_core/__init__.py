@@ -39,13 +39,14 @@ if TYPE_CHECKING:
         requested_plugins,
     )
     from plx_core.components.json_schema import type_hints
+    from plx_core.components.older_names import accept_older_names
     from plx_core.components.schema_cache import cache_dir
     from plx_core.config.check import CheckedConfig, check_config
     from plx_core.config.load import Permissions
     from plx_core.config.sections import EnvironmentConfig, RunConfig
-    from plx_core.data.arrays import ArrayPipeline, numpy_input_fn
+    from plx_core.data.arrays import ArrayPipeline, numpy_input_fn, pandas_input_fn
     from plx_core.data.batches import ElementSpec, Resident, batches, bytes_per_example
-    from plx_core.data.feature_processors import Processors, processing
+    from plx_core.data.feature_processors import Processors, process_fn
     from plx_core.data.indexed import BatchOptions, IndexedPipeline, OrderedPipeline
     from plx_core.data.input_fn import as_pipeline
     from plx_core.data.order import Order, make_order
@@ -104,6 +105,7 @@ _EXPORTS = {
         "requested_plugins",
     ),
     "plx_core.components.json_schema": ("type_hints",),
+    "plx_core.components.older_names": ("accept_older_names",),
     "plx_core.components.schema_cache": ("cache_dir",),
     "plx_core.cli.options": (
         "Request",
@@ -122,6 +124,7 @@ _EXPORTS = {
     "plx_core.data.arrays": (
         "ArrayPipeline",
         "numpy_input_fn",
+        "pandas_input_fn",
     ),
     "plx_core.data.batches": (
         "ElementSpec",
@@ -131,7 +134,7 @@ _EXPORTS = {
     ),
     "plx_core.data.feature_processors": (
         "Processors",
-        "processing",
+        "process_fn",
     ),
     "plx_core.data.indexed": (
         "BatchOptions",
@@ -226,6 +229,7 @@ _MODULES = {
     "estimators": "plx_core.experiments.estimators",
     "experiments": "plx_core.experiments",
     "inputs": "plx_core.data.arrays",
+    "processing": "plx_core.data.arrays",
     "testing": "plx_core.testing",
     "types": "plx_core.types",
 }
@@ -284,6 +288,7 @@ __all__ = [
     "Trainable",
     "UpdateResult",
     "Updater",
+    "accept_older_names",
     "as_features",
     "as_graph_fn",
     "as_pipeline",
@@ -307,10 +312,11 @@ __all__ = [
     "metric_input",
     "metric_value",
     "numpy_input_fn",
+    "pandas_input_fn",
     "parameter_names",
     "play_greedily",
     "print_table",
-    "processing",
+    "process_fn",
     "requested_plugins",
     "snake_case",
     "type_hints",

@@ -231,15 +231,17 @@ def check(file: str, sets: Sequence[str], plugins: Sequence[str]) -> None:
 def convert(file: str, plugins: Sequence[str]) -> None:
     """Convert FILE from the dialect of polyaxon-lib (2017) to version 1, and print it.
 
-    Nothing is printed if version 1 lacks a part or key of the file; every one is reported.
+    What cannot be converted is explained instead, with exit code 2. Files of data need not exist.
     """
     import yaml
 
+    from plx_core.config.check import check_structure
     from plx_core.config.load import load_tree
     from plx_core.config.yaml_tree import to_python
 
-    check_file(file, (), plugins)
-    text = yaml.safe_dump(to_python(load_tree(file)), sort_keys=False, allow_unicode=True)
+    tree = load_tree(file)
+    check_structure(tree, create_registry(plugins))
+    text = yaml.safe_dump(to_python(tree), sort_keys=False, allow_unicode=True)
     click.echo(text, nl=False)
 
 

@@ -211,6 +211,20 @@ def _section_classes(
     return classes
 
 
+def check_structure(tree: MapNode, registry: Registry) -> None:
+    """Check a config whose data may lie on another machine.
+
+    Raises:
+        ConfigError: with every mistake but files that do not exist.
+    """
+    signatures = Signatures()
+    reader = Reader(registry, signatures, needs_files=False)
+    reader.read(tree, class_schema(ExperimentConfig))
+    signatures.save()
+    if reader.problems:
+        raise ConfigError(sorted(reader.problems, key=in_order))
+
+
 def _load_named_plugins(tree: MapNode, registry: Registry, allowed: Permissions) -> list[Problem]:
     """Load the plug-ins that the config names and the user allows."""
     node = tree.items.get("plugins")

@@ -110,6 +110,10 @@ def _translate_2017(root: MapNode) -> MapNode:
         from plx_core.config.polyaxon_2017 import with_weighted_losses
 
         root = with_weighted_losses(root)
+    if any(_is_indexed_name(node) for node in walk(root)):
+        from plx_core.config.polyaxon_2017 import with_plain_names
+
+        root = with_plain_names(root)
     return root
 
 
@@ -123,6 +127,15 @@ def _refuse_matrix(root: MapNode) -> None:
     ]
     if problems:
         raise ConfigError(problems)
+
+
+def _is_indexed_name(node: Node) -> bool:
+    """Return whether a node may be `[name, 0, 0]`, a layer by Keras's indices."""
+    return (
+        isinstance(node, ListNode)
+        and len(node.items) == 3
+        and all(isinstance(item, ScalarNode) and item.text == "0" for item in node.items[1:])
+    )
 
 
 def _is_dense_with_dropout(node: Node) -> bool:

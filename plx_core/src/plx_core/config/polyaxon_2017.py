@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
 
 from plx_core.components.config_objects import STREAMING, WEIGHTS, takes_weights_of_2017
+from plx_core.components.graph_keys import INBOUND
 from plx_core.config.yaml_tree import ListNode, MapNode, Node, ScalarNode, from_python
 from plx_core.errors import ConfigError, Place, Problem, did_you_mean
 
@@ -21,6 +23,8 @@ RENAMED = {
     "memory_config": "memory",
     "env_config": "env",
 }
+LAYER_NAMES = frozenset({"input_layers", "output_layers", INBOUND})
+"""The keys of a graph whose values are names of layers."""
 GRAPHS = frozenset({"graph", "encoder", "decoder"})
 SECTIONS = ("version", "project", "settings", "environment", "model", "agent", "train", "eval")
 TRAIN_KEYS = frozenset(
@@ -67,6 +71,33 @@ def translate(tree: MapNode) -> MapNode:
     for key in (name for name in SECTIONS if name in result.items):
         ordered.set(key, result.items[key], result.key_places[key])
     return ordered
+
+
+def with_plain_names(tree: MapNode) -> MapNode:
+    """Return the tree with each layer that is named by `[name, 0, 0]` named by its name alone."""
+    result = MapNode(place=tree.place)
+    for key, node in tree.items.items():
+        value = _with_plain_names(node)
+        if key in LAYER_NAMES and isinstance(value, ListNode):
+            names: list[Node] = [_plain_name(item) for item in value.items]
+            value = ListNode(names, value.place)
+        result.set(key, value, tree.key_places[key])
+    return result
+
+
+def _with_plain_names(node: Node) -> Node:
+    if isinstance(node, ListNode):
+        return ListNode([_with_plain_names(item) for item in node.items], node.place)
+    return with_plain_names(node) if isinstance(node, MapNode) else node
+
+
+def _plain_name(node: Node) -> Node:
+    """Return the name in `[name, 0, 0]`: the only node and the only output of a layer."""
+    if not isinstance(node, ListNode) or len(node.items) != 3:
+        return node
+    name, *indices = node.items
+    is_first = all(isinstance(index, ScalarNode) and index.text == "0" for index in indices)
+    return name if is_first else node
 
 
 def split_dropout(tree: MapNode) -> MapNode:
@@ -331,28 +362,33 @@ def _layers(node: Node, problems: list[Problem]) -> Node:
             problems.append(Problem("definition", message, item.place))
             continue
         params = parts[1] if len(parts) == 2 else MapNode(place=name.place)
-        if name.text == "Dropout":
-            params = _with_rate(params, problems)
         layer = MapNode(place=item.place)
-        layer.set(name.text, params, name.place)
+        layer.set(name.text, _layer_params(name.text, params, problems), name.place)
         layers.append(layer)
     return ListNode(layers, node.place)
 
 
-def _with_rate(params: Node, problems: list[Problem]) -> Node:
-    """Return the parameters of a `Dropout` with the rate for its `keep_prob`."""
-    if not isinstance(params, MapNode) or "keep_prob" not in params.items:
-        return params
-    value, place = params.items["keep_prob"], params.key_places["keep_prob"]
-    try:
-        rate = round(1.0 - float(value.text if isinstance(value, ScalarNode) else ""), 12)
-    except ValueError:
-        problems.append(Problem("keep_prob", "expected a number", place))
+def _layer_params(name: str, params: Node, problems: list[Problem]) -> Node:
+    """Translate the parameters of a layer that mean something else than Keras's."""
+    if not isinstance(params, MapNode):
         return params
     result = MapNode(place=params.place)
-    for key, item in params.items.items():
-        if key == "keep_prob":
-            result.set("rate", ScalarNode(str(rate), plain=True, place=value.place), place)
+    for key, value in params.items.items():
+        place = params.key_places[key]
+        if name == "Dropout" and key == "keep_prob" and (rate := _complement(value)) is not None:
+            result.set("rate", rate, place)
         else:
-            result.set(key, item, params.key_places[key])
+            is_layers = name == "Merge" and key == "modules"
+            result.set(key, _layers(value, problems) if is_layers else value, place)
     return result
+
+
+def _complement(node: Node) -> ScalarNode | None:
+    """Return 1 minus a number, or None for something else."""
+    if not isinstance(node, ScalarNode):
+        return None
+    try:
+        share = Decimal(node.text)
+    except InvalidOperation:
+        return None
+    return ScalarNode(str(1 - share), plain=True, place=node.place)

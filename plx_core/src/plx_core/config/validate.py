@@ -50,6 +50,8 @@ class Reader:
 
     registry: Registry
     signatures: Signatures = field(factory=Signatures)
+    needs_files: bool = True
+    """Whether the files that the config names must exist."""
     problems: list[Problem] = field(factory=list, init=False)
     used: dict[str, str] = field(factory=dict, init=False)
     """The plug-ins that the components came from, with their versions."""
@@ -104,7 +106,7 @@ class Reader:
         """
         likely: list[list[Problem]] = []
         for choice in _by_likelihood(choices):
-            attempt = Reader(self.registry, self.signatures)
+            attempt = Reader(self.registry, self.signatures, self.needs_files)
             value = attempt.read(node, choice, path)
             if not attempt.problems:
                 self.used.update(attempt.used)
@@ -230,7 +232,7 @@ class Reader:
 
     def _string(self, node: ScalarNode, schema: Schema, path: str) -> str | None:
         if schema.get("x-exists"):
-            return self._existing(node, path)
+            return self._existing(node, path) if self.needs_files else node.text
         form = FORMATS.get(schema.get("format", ""))
         if form is not None and (fault := form(node.text)):
             self._fail_expecting(schema, node, path, f": {fault}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +18,12 @@ from plx_core.types import Nested, Tensor
 
 Arrays: TypeAlias = Annotated[Nested, PythonOnly()]
 """An array, or arrays by name."""
+
+
+DataFrame: TypeAlias = Any
+"""A `pandas.DataFrame`."""
+Series: TypeAlias = Any
+"""A `pandas.Series`."""
 
 
 class ArrayPipeline(IndexedPipeline):
@@ -112,6 +118,34 @@ def numpy_input_fn(
             "numpy_input_fn: shuffle must be True (training) or False (evaluation, prediction)"
         )
     return cache(lambda: ArrayPipeline(x, y, batch_size, num_epochs, shuffle, seed=seed))
+
+
+def pandas_input_fn(
+    x: DataFrame,
+    y: Series | None = None,
+    batch_size: int = 128,
+    num_epochs: int | None = 1,
+    shuffle: bool | None = None,
+    seed: int | None = None,
+) -> Callable[[], ArrayPipeline]:
+    """Return an input function that feeds the columns of a pandas data frame to an `Estimator`.
+
+    Args:
+        x: the features: a data frame, whose columns are features of one number, [batch].
+        y: the labels: a series with the same rows, or None.
+        batch_size: the number of examples in a batch.
+        num_epochs: the number of passes over the examples; None for no end.
+        shuffle: whether to reshuffle each epoch; required.
+        seed: the seed of the order.
+
+    Raises:
+        ValueError: `shuffle` is None, or the labels have other rows than the features.
+    """
+    if y is not None and not np.array_equal(x.index, y.index):
+        raise ValueError("pandas_input_fn: x and y have other rows; their indices differ")
+    columns = {str(name): np.asarray(x[name]) for name in x.columns}
+    labels = None if y is None else np.asarray(y)
+    return numpy_input_fn(columns, labels, batch_size, num_epochs, shuffle, seed)
 
 
 def _count_rows(parts: Nested) -> int:

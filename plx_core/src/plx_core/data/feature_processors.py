@@ -94,7 +94,7 @@ class Processors:
         return tf.cast(bits, variable.dtype)
 
 
-def processing(processors: Processors | None) -> Callable[[Tensor, Nested], Nested] | None:
+def process_fn(processors: Processors | None) -> Callable[[Tensor, Nested], Nested] | None:
     """Return the `process` argument of `batches`; None when there are no processors."""
     if processors is None:
         return None

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from plx_core.annotations import BatchSize, PositiveInt
 from plx_core.data.batches import ElementSpec, Read, Resident, batches, bytes_per_example
-from plx_core.data.feature_processors import Processors, processing
+from plx_core.data.feature_processors import Processors, process_fn
 from plx_core.data.order import make_order
 from plx_core.data.pipeline import LabelCheck, Pipeline
 from plx_core.errors import CorruptData
@@ -181,7 +181,7 @@ class IndexedPipeline(OrderedPipeline):
             gathers = self._prepare()
         except tf.errors.OpError as error:
             raise self.failure() or error from error
-        process = processing(self._processors)
+        process = process_fn(self._processors)
         return batches(
             self._order,
             read,

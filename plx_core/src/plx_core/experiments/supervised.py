@@ -79,11 +79,10 @@ class Experiment(BaseExperiment):
         self, predict_keys: Sequence[str] | None = None, checkpoint_path: str | Path | None = None
     ) -> Iterator[dict[str, Any]]:
         """Yield a generator's latents for each example of the evaluation data."""
-        return self.estimator.predict(
+        return self.estimator.encode(
             require_source(self.eval_input_fn, "eval"),
             predict_keys,
             self.choose_checkpoint(checkpoint_path),
-            Modes.ENCODE,
         )
 
     def decode(

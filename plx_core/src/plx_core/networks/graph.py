@@ -33,8 +33,15 @@ FILLED_IN = ("training", "mask")
 """The arguments of `Layer.call` that Keras fills in itself."""
 
 
-def _names(value: str | Sequence[str] | None) -> list[str]:
-    return [value] if isinstance(value, str) else list(value or ())
+def _names(value: str | Sequence[str | Sequence[Any]] | None) -> list[str]:
+    """Return names of layers, each of which may also be `[name, 0, 0]`, as Keras writes it."""
+    names = [value] if isinstance(value, str) else list(value or ())
+    for name in names:
+        if not isinstance(name, str) and list(name[1:]) != [0, 0]:
+            raise ComponentError(
+                f"expected the name of a layer, or [name, 0, 0] for its only output; got {name!r}"
+            )
+    return [name if isinstance(name, str) else name[0] for name in names]
 
 
 def _layers(value: Sequence[object]) -> list[object]:

@@ -152,6 +152,15 @@ class Estimator(Trainer):
         with reporting("the prediction"), explained(pipeline):
             yield from prediction_rows(evaluator.predict(pipeline.dataset()), predict_keys)
 
+    def encode(
+        self,
+        input_fn: InputFn,
+        predict_keys: Sequence[str] | None = None,
+        checkpoint_path: str | Path | None = None,
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """Yield a generator's latents for each example; see `predict`."""
+        return self.predict(input_fn, predict_keys, checkpoint_path, Modes.ENCODE)
+
     def decode(
         self,
         input_fn: InputFn,

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 import keras
 
-from plx_core import Modes, make
+from plx_core import Modes, accept_older_names, make
 from plx_core.annotations import (
     ActivationLike,
     Fraction,
@@ -115,6 +115,7 @@ class FullyConnected(keras.layers.Dense):
         name: the layer's name.
     """
 
+    @accept_older_names(n_units="num_units")
     def __init__(
         self,
         mode: str = Modes.TRAIN,

@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias, Unpack
 
 import tensorflow as tf
 
-from plx_core import BatchOptions, OrderedPipeline, processing
+from plx_core import BatchOptions, OrderedPipeline, process_fn
 from plx_core.annotations import PositiveInt, PythonOnly
 from plx_core.errors import DataError, did_you_mean
 from plx_core.types import Dataset, Tensor
@@ -74,7 +74,7 @@ class TFDatasetPipeline(OrderedPipeline):
         dataset = first
         for other in others:
             dataset = dataset.concatenate(other)
-        process = processing(self._processors)
+        process = process_fn(self._processors)
         if process is not None:
             dataset = dataset.enumerate(start).map(
                 process, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
