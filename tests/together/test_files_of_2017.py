@@ -105,20 +105,12 @@ def test_mistakes_in_a_loss_are_explained(loss, message, digits):
     assert message in str(caught.value)
 
 
-def seed(digits):
+def seed(digits, definition):
+    """The seed's JSON as data, on records of digits."""
     files = {
         "data_files": f"{digits}/digits_train.tfrecord",
         "meta_data_file": f"{digits}/meta_data.json",
     }
-    definition = [
-        [
-            "Conv2d",
-            {"regularizer": "l2_regularizer", "num_filter": 32, "filter_size": 5, "strides": 1},
-        ],
-        ["MaxPool2d", {"kernel_size": 2}],
-        ["FullyConnected", {"num_units": 64, "activation": "tanh"}],
-        ["FullyConnected", {"num_units": 10}],
-    ]
     return {
         "name": "MyModel",
         "run_config": {"save_checkpoints_steps": 100},
@@ -151,31 +143,96 @@ def seed(digits):
     }
 
 
-def test_the_seeds_json_is_correct(tmp_path, digits):
-    (tmp_path / "seed.json").write_text(json.dumps(seed(digits)))
+LENET = [
+    ["Conv2d", {"regularizer": "l2_regularizer", "num_filter": 32, "filter_size": 5, "strides": 1}],
+    ["MaxPool2d", {"kernel_size": 2}],
+    ["FullyConnected", {"num_units": 64, "activation": "tanh"}],
+    ["FullyConnected", {"num_units": 10}],
+]
+HIGHWAY = [
+    ["HighwayConv2d", {"num_filter": 8, "filter_size": 3, "strides": 1, "activation": "elu"}],
+    ["MaxPool2d", {"kernel_size": 2}],
+    ["BatchNormalization", {}],
+    ["FullyConnected", {"num_units": 10}],
+]
+RESIDUAL = [
+    ["Conv2d", {"num_filter": 4, "filter_size": 3, "activation": "relu", "scale": 0.01,
+                "regularizer": "l2_regularizer"}],
+    ["LocalResponseNormalization", {}],
+    ["ResidualBottleneck", {"num_blocks": 3, "bottleneck_size": 2, "out_channels": 4}],
+    ["ResidualBlock", {"num_blocks": 1, "out_channels": 8, "downsample": True}],
+    ["GlobalAvgPool", {}],
+    ["Merge", {"merge_mode": "concat", "modules": [["FullyConnected", {"num_units": 4}],
+                                                   ["Dropout", {"keep_prob": 0.7}]]}],
+    ["L2Normalization", {"dim": 1}],
+    ["Dropout", {"keep_prob": 0.75}],
+    ["FullyConnected", {"num_units": 10}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("definition", [LENET, HIGHWAY, RESIDUAL])
+def test_the_seeds_json_is_correct_and_converted(tmp_path, digits, definition):
+    (tmp_path / "seed.json").write_text(json.dumps(seed(digits, definition)))
     check_shapes(check_config(tmp_path / "seed.json"))
+    result = CliRunner().invoke(main, ["convert", str(tmp_path / "seed.json")])
+    assert result.exit_code == 0
+    (tmp_path / "new.yml").write_text(result.stdout)
+    check_shapes(check_config(tmp_path / "new.yml"))
+
+
+def test_a_probability_to_keep_becomes_a_rate_to_drop(tmp_path):
+    layers = to_python(load_tree(seed("nowhere", RESIDUAL)))["model"]["Classifier"]["graph"][
+        "layers"
+    ]
+    assert layers[7] == {"Dropout": {"rate": 0.25}}
+    assert layers[5]["Merge"]["modules"][1] == {"Dropout": {"rate": 0.3}}
+
+
+def convert(tmp_path, definition):
+    (tmp_path / "old.json").write_text(json.dumps(seed("nowhere", definition), indent=0))
+    return CliRunner().invoke(main, ["convert", str(tmp_path / "old.json")])
+
+
+def test_a_file_is_converted_where_its_data_is_not(tmp_path):
+    result = convert(tmp_path, LENET)
+    assert result.exit_code == 0
+    assert "nowhere/digits_train.tfrecord" in result.stdout
+
+
+def test_what_cannot_be_converted_is_explained(tmp_path):
+    result = convert(
+        tmp_path,
+        [
+            ["LocalResponseNormalisation", {}],
+            ["Conv2d", {"num_filter": 4, "filter_size": 3, "restore": True}],
+            ["FullyConnected", {"num_units": 10}],
+        ],
+    )
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    first, second = result.stderr.strip().splitlines()
+    assert "old.json:59:1 model.Classifier.graph.layers[0]: there is no layer" in first
+    assert "did you mean LocalResponseNormalization" in first
+    assert "layers[1].Conv2d.restore: unknown parameter" in second
 
 
 def test_convert_prints_what_is_then_read_alike(tmp_path, digits):
-    (tmp_path / "old.json").write_text(json.dumps(seed(digits)))
-    (tmp_path / "old.yml").write_text(yaml.safe_dump(seed(digits)))
+    (tmp_path / "old.json").write_text(json.dumps(seed(digits, LENET)))
+    (tmp_path / "old.yml").write_text(yaml.safe_dump(seed(digits, LENET)))
     new = CliRunner().invoke(main, ["convert", str(tmp_path / "old.json")])
-    assert new.exit_code == 0
-    (tmp_path / "new.yml").write_text(new.output)
+    (tmp_path / "new.yml").write_text(new.stdout)
     trees = [to_python(load_tree(tmp_path / name)) for name in ("old.json", "old.yml", "new.yml")]
     assert trees[0] == trees[1] == trees[2]
     assert not is_2017(from_python(trees[2]))
 
 
-def test_convert_refuses_what_version_1_does_not_have(tmp_path, digits):
-    old = seed(digits)
-    old["model_config"]["graph_config"]["definition"] += [
-        ["NoSuchPart", {}],
-        ["MaxPool2d", {"no": 1}],
-    ]
-    (tmp_path / "old.json").write_text(json.dumps(old))
-    result = CliRunner().invoke(main, ["convert", str(tmp_path / "old.json")])
-    assert result.exit_code == 2
-    assert "NoSuchPart" in result.output
-    assert "unknown parameter" in result.output
-    assert "version: 1" not in result.output
+def test_layers_are_named_by_their_first_output(digits):
+    config = yaml.safe_load(YAML_OF_2017.format(digits))
+    graph = config["model"]["classifier"]["graph"]
+    graph["input_layers"] = [["image", 0, 0]]
+    graph["layers"][-1] = {"Dense": {"units": 10, "inbound_nodes": [["dense", 0, 0]]}}
+    graph["output_layers"] = [["dense_1", 0, 0]]
+    check_shapes(check_config(config))
+    graph["input_layers"] = [["image", 1, 0]]
+    with pytest.raises(ConfigError, match="expected a string"):
+        check_config(config)

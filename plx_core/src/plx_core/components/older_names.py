@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
@@ -31,6 +32,8 @@ def accept_older_names(**older: str) -> Callable[[Callable[P, R]], Callable[P, R
         def renaming(*args: P.args, **params: P.kwargs) -> R:
             return call(*args, **{older.get(name, name): value for name, value in params.items()})
 
+        # Keras reads the arguments of a layer's __init__ without following a wrapper.
+        renaming.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
         return renaming
 
     return decorate
