@@ -17,6 +17,7 @@ BY_NAME: Mapping[str, str] = {
     "layers": "[{Dense: {units: 8}}]", "max_number": "10", "n": "3", "num_bins": "10",
     "num_classes": "10", "num_heads": "2", "num_key_value_heads": "2", "num_query_heads": "4",
     "output_dim": "16", "output_shape": "[null, 8]", "output_size": "4", "pool_size": "2",
+    "rnncell_bw": "{LSTMCell: {units: 8}}", "rnncell_fw": "{LSTMCell: {units: 8}}",
     "precision": "0.5", "rate": "0.5", "recall": "0.5", "scale": "0.5", "sensitivity": "0.5",
     "specificity": "0.5", "stddev": "0.1",
     "target_class_ids": "[1]", "threshold": "0.5", "units": "8", "values": "[0.1, 0.01, 0.001]",
