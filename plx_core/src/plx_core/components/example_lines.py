@@ -22,7 +22,9 @@ BY_NAME: Mapping[str, str] = {
     "specificity": "0.5", "stddev": "0.1",
     "target_class_ids": "[1]", "threshold": "0.5", "units": "8", "values": "[0.1, 0.01, 0.001]",
     "width": "24", "width_factor": "0.2", "filters": "8", "num_tokens": "10",
-    "Bidirectional.layer": "{LSTM: {units: 8}}", "RandomPosterization.factor": "4",
+    "Bidirectional.layer": "{LSTM: {units: 8}}",
+    "Merge.modules": "[{Dense: {units: 8}}, {Dense: {units: 8}}]",
+    "RandomPosterization.factor": "4",
     "Reshape.target_shape": "[8]", "Shared.layer": "dense",
 }  # fmt: skip
 """Values for parameters without annotation, as Keras's, by name or by component and name."""
