@@ -375,20 +375,19 @@ def _layer_params(name: str, params: Node, problems: list[Problem]) -> Node:
     result = MapNode(place=params.place)
     for key, value in params.items.items():
         place = params.key_places[key]
-        if name == "Dropout" and key == "keep_prob" and (rate := _complement(value)) is not None:
-            result.set("rate", rate, place)
+        if name == "Dropout" and key == "keep_prob":
+            result.set("rate", _complement(value, problems), place)
         else:
             is_layers = name == "Merge" and key == "modules"
             result.set(key, _layers(value, problems) if is_layers else value, place)
     return result
 
 
-def _complement(node: Node) -> ScalarNode | None:
-    """Return 1 minus a number, or None for something else."""
-    if not isinstance(node, ScalarNode):
-        return None
+def _complement(node: Node, problems: list[Problem]) -> Node:
+    """Return 1 minus the share that a `Dropout` keeps."""
     try:
-        share = Decimal(node.text)
+        share = Decimal(node.text if isinstance(node, ScalarNode) else "")
     except InvalidOperation:
-        return None
+        problems.append(Problem("keep_prob", "expected a number", node.place))
+        return node
     return ScalarNode(str(1 - share), plain=True, place=node.place)

@@ -98,7 +98,7 @@ class BaseExperiment(ABC):
         continuous_eval_throttle_secs: the least number of seconds from the start of one evaluation
             of `continuous_eval` to the start of the next.
         eval_every_n_steps: `train_and_evaluate` evaluates a new checkpoint when it is at least this
-            many steps younger than the last one evaluated, so 1 means each checkpoint. Where no
+            many steps after the last one evaluated, so 1 means each checkpoint. Where no
             number of steps between checkpoints is set, a number above 1 adds a checkpoint at each
             multiple of it. When None or 0, only the last checkpoint is evaluated.
         train_steps_per_iteration: `continuous_train_and_evaluate` evaluates at each multiple of
