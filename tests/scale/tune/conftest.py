@@ -15,6 +15,8 @@ SPACE = {
 @pytest.fixture(scope="session")
 def line(tmp_path_factory):
     """A CSV file with points near a line."""
+    pytest.importorskip("plx_pipelines", reason="plx_pipelines reads the table")
+    pytest.importorskip("pyarrow", reason="plx_pipelines reads tables with pyarrow")
     rng = np.random.default_rng(0)
     x = np.linspace(-1, 1, 32)
     y = 2 * x + rng.normal(scale=0.1, size=x.shape)
