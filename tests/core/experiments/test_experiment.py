@@ -464,6 +464,7 @@ def test_keras_s_early_stopping_counts_over_evaluations_and_restarts(tmp_path, b
         keras.callbacks.EarlyStopping(restore_best_weights=True),
         keras.callbacks.BackupAndRestore("x"),
         keras.callbacks.ModelCheckpoint("x.keras"),
+        keras.callbacks.SwapEMAWeights(),
         object(),
     ],
 )

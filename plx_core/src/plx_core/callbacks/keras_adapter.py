@@ -29,7 +29,7 @@ class KerasCallback(Callback):
 
     Raises:
         ComponentError: it needs single batches, which plx has not, as it takes many steps in one
-            call; or it saves, which a run of plx does itself.
+            call; or it saves or swaps weights, which a run of plx does itself.
     """
 
     def __init__(self, callback: KerasObject) -> None:
@@ -58,6 +58,11 @@ class KerasCallback(Callback):
             raise ComponentError(
                 f"{type(callback).__name__} is not needed: a run of plx saves and resumes by "
                 "itself, and keep_best keeps the best checkpoint"
+            )
+        if isinstance(callback, keras.callbacks.SwapEMAWeights):
+            raise ComponentError(
+                "SwapEMAWeights is not needed: a run of plx evaluates, predicts and exports with "
+                "the averages of an optimizer with use_ema"
             )
         if getattr(callback, "restore_best_weights", False):
             raise ComponentError(

@@ -146,7 +146,7 @@ class TrainConfig:
     data_pipeline: PipelineLike | None = _key(None, "the input, for supervised learning")
     env: EnvironmentLike | None = _key(None, "the environment, for reinforcement learning")
     train_steps: PositiveInt | None = _key(
-        None, "stop at this global step; default: when the data ends", alias="steps"
+        None, "stop at this step, one for each batch; default: when the data ends", alias="steps"
     )
     train_episodes: PositiveInt | None = _key(
         None, "stop after this many episodes", alias="episodes"

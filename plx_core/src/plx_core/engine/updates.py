@@ -61,9 +61,16 @@ class Updater:
         self.begin_from_weights()
 
     def begin_from_weights(self) -> None:
-        """Start the averages at the weights; Keras's own are 0 before the first step."""
+        """Start what follows the weights at the weights: averages, which Keras starts at 0."""
         for weight, average in self._averages:
             average.assign(weight)
+        for single in _single_optimizers(self.optimizer):
+            if isinstance(single, keras.optimizers.ScheduleFreeAdamW):
+                for weight, iterate in zip(
+                    single._trainable_variables, single._momentums, strict=True
+                ):
+                    if iterate is not None:
+                        iterate.assign(weight)
 
     def scale(self, loss: Tensor) -> Tensor:
         """Return the loss, a scalar, times the loss scale; call it where the tape records."""
