@@ -1,5 +1,6 @@
 """The estimator: model functions, steps, evaluation, prediction, export, names, and periods that are never late."""
 
+import importlib.util
 import json
 import logging
 
@@ -233,6 +234,17 @@ def test_the_keras_format_is_loaded_by_keras(trained, tmp_path, blobs):
         [row["logits"] for row in trained.predict(feed(blobs, num_epochs=1, shuffle=False))]
     )
     np.testing.assert_allclose(logits, predicted, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
+def test_an_export_to_onnx_works_or_names_the_package_that_it_needs(trained, tmp_path, blobs):
+    if importlib.util.find_spec("onnx") and importlib.util.find_spec("tf2onnx"):
+        path = trained.export(tmp_path / "model", feed(blobs), format="onnx")
+        assert (path / "model.onnx").stat().st_size > 0
+    else:
+        with pytest.raises(ComponentError, match="as onnx: .*(No module named|requires)"):
+            trained.export(tmp_path / "model", feed(blobs), format="onnx")
+        assert not (tmp_path / "model").exists()
 
 
 def test_variable_names_and_values(trained):

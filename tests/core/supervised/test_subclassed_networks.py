@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from attrs import evolve
 from tests.core.small_estimators import feed, make_estimator
 
 import plx_core as plx
@@ -122,6 +123,16 @@ def test_a_method_that_would_be_ignored_is_refused(tmp_path, blobs, method, inst
         estimator.train(feed(blobs), steps=1)
     assert f"a Custom, defines {method}, which plx does not call" in str(refusal.value)
     assert instead in str(refusal.value)
+
+
+def test_activations_of_a_network_without_layer_outputs_are_refused(tmp_path, blobs):
+    def model_fn(features, labels, mode):
+        spec = model_fn_of(lambda features: Small())(features, labels, mode)
+        return evolve(spec, summaries=frozenset({"activations"}))
+
+    estimator = make_estimator(tmp_path, model_fn, save_summary_steps=2)
+    with pytest.raises(plx.errors.ComponentError, match="the summary activations .* is a Small"):
+        estimator.train(feed(blobs), max_steps=2)
 
 
 @pytest.mark.filterwarnings("ignore:[^$]*looks like it has unbuilt state")

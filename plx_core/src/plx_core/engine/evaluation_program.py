@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,7 @@ class EvaluationProgram:
         if format == "keras":
             network.save(directory / "model.keras")
             return
+        network(network.input)  # Keras exports to ONNX only what has been called
         try:
             network.export(
                 str(directory / {"onnx": "model.onnx", "litert": "model.tflite"}[format]),
@@ -144,6 +146,7 @@ class EvaluationProgram:
                 verbose=False,
             )
         except (ImportError, ValueError, NotImplementedError) as error:
+            shutil.rmtree(directory)
             raise ComponentError(
                 f"Keras cannot export this network as {format}: {error}"
             ) from error

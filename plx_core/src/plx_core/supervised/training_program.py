@@ -328,11 +328,20 @@ def build_metrics(spec: EstimatorSpec, features: Features, labels: Labels) -> No
 
 
 def with_activations(network: Network, requested: bool) -> Network:
-    """Return the network with a second output: its layers' outputs by name, if requested."""
+    """Return the network with a second output: its layers' outputs by name, if requested.
+
+    Raises:
+        ComponentError: they are requested, and the network does not know them.
+    """
     import keras
 
     if not requested:
         return lambda features, training: (network(features, training=training), {})
+    if not getattr(network, "inputs", None):
+        raise ComponentError(
+            "the summary activations needs a network of Keras's functional API, whose layers have "
+            f"outputs; the network is a {type(network).__name__}"
+        )
     layers = [layer for layer in network.layers if not isinstance(layer, keras.layers.InputLayer)]
     outputs = {
         layer.name: layer.output
