@@ -54,9 +54,8 @@ def test_a_model_fn_has_any_of_four_signatures(tmp_path, blobs):
     prints = set()
     for index, model_fn in enumerate((features_labels, with_mode, with_params, with_config)):
         config = RunConfig(save_checkpoints_steps=3, seed=5)
-        estimator = plx.Estimator(
-            model_fn, tmp_path / str(index), config, params={"units": 3}, trackers=[]
-        )
+        params = {"units": 3} if index >= 2 else None  # refused where they are not taken
+        estimator = plx.Estimator(model_fn, tmp_path / str(index), config, params, trackers=[])
         estimator.train(feed(blobs), steps=2)
         prints.add(fingerprint(estimator))
     assert received["2"] == (["x"], None)
