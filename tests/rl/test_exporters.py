@@ -23,7 +23,6 @@ model: {dqn: {graph: {input_layers: state, layers: [{Dense: {units: 8}}]}}}
 train:
   env: {GymEnvironment: {env_id: CartPole-v1}}
   train_steps: 60
-  train_steps_per_iteration: 20
   first_update: 10
   update_frequency: 1
 eval:

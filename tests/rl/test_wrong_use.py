@@ -57,7 +57,7 @@ TABLE = [
     ("another number of states", {MODEL: f"    num_states: 3\n{MODEL}"}, "<dqn", ["num_states is 3, but an observation has 4 values"]),
     ("actions of another kind", {MODEL: f"    is_continuous: true\n{MODEL}"}, "<dqn", ["is_continuous is True, but the environment's actions are Discrete(2)"]),
     ("a discount above 1", {MODEL: f"    discount: 1.5\n{MODEL}"}, "<1.5", ["discount: expected a number at least 0 and at most 1, got 1.5"]),
-    ("an unknown way of duelling", {MODEL: f"    dueling: median\n{MODEL}"}, "<median", ["dueling: expected one of True, mean, max, naive"]),
+    ("an unknown way of duelling", {MODEL: f"    dueling: median\n{MODEL}"}, "<median", ["dueling: expected one of True, False, mean, max, naive"]),
     ("a penalty on outputs", {"units: 8, activation: relu": "units: 8, activity_regularizer: {L2: {l2: 1.0}}"}, "<dqn", ["dense: the loss of an agent has no penalty on outputs (activity_regularizer); penalise weights"]),
     ("a penalty on outputs in PPO", {"  dqn": "  ppo", MEMORY: "BatchMemory", "layers: [{Dense: {units: 8, activation: relu}}]": "layers: [{Dense: {units: 8}}, {ActivityRegularization: {l2: 1.0}}]"}, "<ppo", ["activity_regularization: the loss of an agent has no penalty on outputs"]),
     ("layers that differ in training in TRPO", {"  dqn": "  trpo", MEMORY: "BatchMemory", "layers: [{Dense: {units: 8, activation: relu}}]": "layers: [{Dense: {units: 8}}, {Dropout: {rate: 0.5}}]"}, "<trpo", ["TRPOModel measures how far one step moves a policy", "or use PPOModel"]),

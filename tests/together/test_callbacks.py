@@ -22,10 +22,12 @@ SUPERVISED = {
     "model": {"Regressor": {"graph": {"layers": [{"Dense": {"units": 1}}]}}},
     "train": {
         "train_steps": 12,
-        "train_steps_per_iteration": 4,
         "data_pipeline": {"TablePipeline": TABLE},
     },
-    "eval": {"data_pipeline": {"TablePipeline": {**TABLE, "num_epochs": 1}}},
+    "eval": {
+        "eval_every_n_steps": 4,
+        "data_pipeline": {"TablePipeline": {**TABLE, "num_epochs": 1}},
+    },
 }
 AGENT = {
     "version": 1,
@@ -34,11 +36,14 @@ AGENT = {
     "train": {
         "env": {"GymEnvironment": {"env_id": "CartPole-v1"}},
         "train_steps": 12,
-        "train_steps_per_iteration": 4,
         "first_update": 16,
         "update_frequency": 2,
     },
-    "eval": {"env": {"GymEnvironment": {"env_id": "CartPole-v1"}}, "eval_episodes": 1},
+    "eval": {
+        "eval_every_n_steps": 4,
+        "env": {"GymEnvironment": {"env_id": "CartPole-v1"}},
+        "eval_episodes": 1,
+    },
 }
 EXPERIMENTS = {"supervised": SUPERVISED, "agent": AGENT}
 
@@ -289,7 +294,7 @@ def test_a_callback_that_fails_is_named_with_the_event_and_the_step(folder, even
     (folder / "failing.py").write_text(FAILING)
     config = config_with("agent", ("Failing", {"event": event}))
     config["environment"] = {"steps_per_call": 4}
-    config["train"] |= {"train_steps": 100, "train_steps_per_iteration": 100}
+    config["train"]["train_steps"] = config["eval"]["eval_every_n_steps"] = 100
     (folder / "a.yml").write_text(yaml.safe_dump(config, sort_keys=False))
     result = CliRunner().invoke(main, ["run", "a.yml", "--plugin", "failing.py"])
     assert result.exit_code == 1, result.exception

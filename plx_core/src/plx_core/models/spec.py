@@ -26,6 +26,7 @@ Summary: TypeAlias = Literal[
     "image_input",
     "image_result",
 ]
+"""The name of something that a model can write to TensorBoard; `all` for everything."""
 SUMMARIES: tuple[str, ...] = get_args(Summary)[1:]
 DEFAULT_SUMMARIES = ("loss", "learning_rate")
 """The summaries that a model writes by default."""
