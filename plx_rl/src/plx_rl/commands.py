@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from plx_core import Request, experiment_options
 from plx_core.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
     from plx_core import RLExperiment
 
-FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False))
-OUTPUT_DIR = click.option(
-    "--output-dir",
-    metavar="DIR",
-    help="The run directory; by default the file's own, or runs/NAME.",
-)
-SETS = click.option(
-    "--set",
-    "sets",
-    multiple=True,
-    metavar="A.B=VALUE",
-    help="Set a value of the file; may be repeated.",
-)
-
 
 @click.command()
-@FILE
+@experiment_options
 @click.option("--to", required=True, metavar="FILE", help="The .npz file to write.")
 @click.option(
     "--episodes",
@@ -43,26 +29,16 @@ SETS = click.option(
     metavar="best|latest|DIR",
     help="A checkpoint; by default the best where the file says what that is, or else the newest.",
 )
-@OUTPUT_DIR
-@SETS
 @click.option("--seed", default=0, show_default=True, help="The seed of the environment.")
-def record(
-    file: str,
-    to: str,
-    episodes: int,
-    checkpoint: str | None,
-    output_dir: str | None,
-    sets: Sequence[str],
-    seed: int,
-) -> None:
-    """Play greedy episodes of a trained agent, and save them as demonstrations.
+def record(request: Request, to: str, episodes: int, checkpoint: str | None, seed: int) -> None:
+    """Play greedy episodes of the agent in FILE, and save them as demonstrations.
 
     A DemonstrationMemory trains another agent on them.
     """
-    from plx_core import check_config, create_rl_experiment
+    from plx_core import create_rl_experiment
     from plx_rl.memories import demonstrations
 
-    experiment = create_rl_experiment(check_config(file, sets), output_dir)
+    experiment = create_rl_experiment(request.check(), request.output_dir, keep=False)
     env, policy = experiment.agent.restored(
         experiment.export_source, experiment.choose_checkpoint(checkpoint), seed
     )
@@ -76,7 +52,7 @@ def record(
 
 
 @click.command()
-@FILE
+@experiment_options
 @click.option(
     "--seeds",
     "count",
@@ -92,12 +68,10 @@ def record(
     type=click.IntRange(1),
     help="The number of evaluations during training.",
 )
-@OUTPUT_DIR
-@SETS
-def seeds(file: str, count: int, looks: int, output_dir: str | None, sets: Sequence[str]) -> None:
-    """Train an experiment with many seeds by one program, to see how much its results vary.
+def seeds(request: Request, count: int, looks: int) -> None:
+    """Train the experiment in FILE with many seeds, to see how much its results vary.
 
-    It works for A2C and PPO in a CompiledEnvironment. The first seed is that of the file, and the
+    It works for A2C and PPO in a CompiledEnvironment. The first seed is that of FILE, and the
     others follow it. Each is trained as plx run trains it, without the callbacks and checkpoints,
     and evaluated by greedy episodes in the environment of training. The returns of each seed are in
     seeds.jsonl and seeds.png in the run directory. Weights are not saved, and an interrupted
@@ -105,15 +79,16 @@ def seeds(file: str, count: int, looks: int, output_dir: str | None, sets: Seque
     """
     import numpy as np
 
-    from plx_core import check_config, create_rl_experiment
+    from plx_core import create_rl_experiment
     from plx_rl.seeds import Look, Seeds, draw
 
-    experiment = create_rl_experiment(check_config(file, sets), output_dir)
+    checked = request.check()
+    experiment = create_rl_experiment(checked, request.output_dir)
     timesteps = _timesteps(experiment)
     first = experiment.agent.config.seed
     others = [
         create_rl_experiment(
-            check_config(file, [*sets, f"environment.seed={seed}"]), output_dir, keep=False
+            checked.override({"environment.seed": seed}), request.output_dir, keep=False
         )
         for seed in range(first + 1, first + count)
     ]

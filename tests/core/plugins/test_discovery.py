@@ -251,3 +251,14 @@ def test_a_config_may_use_an_older_name(tmp_path):
         reader.problems.clear()
         reader.read(from_python(wrong), {"x-component": "layers"}, "layer")
         assert message in str(reader.problems[0])
+
+
+def test_a_section_that_two_plugins_offer_is_named_when_a_file_has_it():
+    one = {"provide_sections": lambda: {"report": "acme:Report"}}
+    found = registry(acme=one, rival=one)
+    assert registry(acme=one).find_section("report").plugin.name == "acme"
+    assert found.find_section("other") is None
+    with pytest.raises(AmbiguousComponent, match="section report is offered by acme/report") as two:
+        found.find_section("report")
+    assert "leave one out with PLX_DISABLE" in str(two.value)
+    assert [str(two.value)] == found.clashes()

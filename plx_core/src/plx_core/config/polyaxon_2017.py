@@ -75,20 +75,27 @@ def translate(tree: MapNode) -> MapNode:
 
 def with_plain_names(tree: MapNode) -> MapNode:
     """Return the tree with each layer that is named by `[name, 0, 0]` named by its name alone."""
+
+    def change(key: str, node: Node) -> Node:
+        if key not in LAYER_NAMES or not isinstance(node, ListNode):
+            return node
+        return ListNode([_plain_name(item) for item in node.items], node.place)
+
+    return _changed(tree, change)
+
+
+def _changed(tree: MapNode, change: Callable[[str, Node], Node]) -> MapNode:
+    """Return a tree with the value of each key changed, the inner ones first."""
+
+    def inner(node: Node) -> Node:
+        if isinstance(node, ListNode):
+            return ListNode([inner(item) for item in node.items], node.place)
+        return _changed(node, change) if isinstance(node, MapNode) else node
+
     result = MapNode(place=tree.place)
     for key, node in tree.items.items():
-        value = _with_plain_names(node)
-        if key in LAYER_NAMES and isinstance(value, ListNode):
-            names: list[Node] = [_plain_name(item) for item in value.items]
-            value = ListNode(names, value.place)
-        result.set(key, value, tree.key_places[key])
+        result.set(key, change(key, inner(node)), tree.key_places[key])
     return result
-
-
-def _with_plain_names(node: Node) -> Node:
-    if isinstance(node, ListNode):
-        return ListNode([_with_plain_names(item) for item in node.items], node.place)
-    return with_plain_names(node) if isinstance(node, MapNode) else node
 
 
 def _plain_name(node: Node) -> Node:
@@ -102,20 +109,14 @@ def _plain_name(node: Node) -> Node:
 
 def split_dropout(tree: MapNode) -> MapNode:
     """Return the tree with `Dense: {dropout: …}` split into `Dense` and `Dropout`."""
-    result = MapNode(place=tree.place)
-    for key, node in tree.items.items():
-        value = _split_dropout(node)
-        if key == "layers" and isinstance(value, ListNode):
-            layers = [part for layer in value.items for part in _split_layer(layer)]
-            value = ListNode(layers, value.place)
-        result.set(key, value, tree.key_places[key])
-    return result
 
+    def change(key: str, node: Node) -> Node:
+        if key != "layers" or not isinstance(node, ListNode):
+            return node
+        layers = [part for layer in node.items for part in _split_layer(layer)]
+        return ListNode(layers, node.place)
 
-def _split_dropout(node: Node) -> Node:
-    if isinstance(node, ListNode):
-        return ListNode([_split_dropout(item) for item in node.items], node.place)
-    return split_dropout(node) if isinstance(node, MapNode) else node
+    return _changed(tree, change)
 
 
 def _split_layer(layer: Node) -> list[Node]:
@@ -142,17 +143,7 @@ def _split_layer(layer: Node) -> list[Node]:
 
 def with_weighted_losses(tree: MapNode) -> MapNode:
     """Return the same tree with each `MeanSquaredError` that has 2017's weights in a `Weighted`."""
-    result = MapNode(place=tree.place)
-    for key, node in tree.items.items():
-        changed = _with_weighted_losses(_weighted(node) if key == "loss" else node)
-        result.set(key, changed, tree.key_places[key])
-    return result
-
-
-def _with_weighted_losses(node: Node) -> Node:
-    if isinstance(node, ListNode):
-        return ListNode([_with_weighted_losses(item) for item in node.items], node.place)
-    return with_weighted_losses(node) if isinstance(node, MapNode) else node
+    return _changed(tree, lambda key, node: _weighted(node) if key == "loss" else node)
 
 
 def _weighted(loss: Node) -> Node:

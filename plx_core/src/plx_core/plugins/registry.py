@@ -173,8 +173,7 @@ class Registry:
         """
         matches = [entry for entry in self.sections() if entry.name == name]
         if len(matches) > 1:
-            origins = " and ".join(entry.plugin.origin for entry in matches)
-            raise AmbiguousComponent(f"section {name} is offered by {origins}; uninstall one")
+            raise AmbiguousComponent(_ambiguous("sections", name, matches))
         return matches[0] if matches else None
 
     def sections(self) -> list[Entry]:
@@ -191,7 +190,7 @@ class Registry:
         """Return a message for each name that several plug-ins offer."""
         entries = [entry for kind in KINDS for entry in self.entries(kind)]
         by_name: dict[tuple[str, str], list[Entry]] = {}
-        for entry in (*entries, *self._collect("commands")):
+        for entry in (*entries, *self._collect("commands"), *self._collect("sections")):
             by_name.setdefault((entry.kind, entry.name), []).append(entry)
         return [
             _ambiguous(kind, name, group)
@@ -315,7 +314,7 @@ def _fold(name: str) -> str:
 
 def _ambiguous(kind: str, name: str, matches: list[Entry]) -> str:
     origins = " and ".join(f"{entry.qualified_name} ({entry.plugin.origin})" for entry in matches)
-    remedy = "write one of these in full"
+    remedies = ["write one of these in full"] if kind != "sections" else []
     if kind != "commands":
-        remedy += f", or leave one out with {DISABLE_VARIABLE}={matches[-1].plugin.name}"
-    return f"{SINGULAR[kind]} {name} is offered by {origins}; {remedy}"
+        remedies.append(f"leave one out with {DISABLE_VARIABLE}={matches[-1].plugin.name}")
+    return f"{SINGULAR[kind]} {name} is offered by {origins}; {', or '.join(remedies)}"

@@ -5,12 +5,12 @@ Source: Srivastava, Greff and Schmidhuber 2015, "Highway Networks".
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import keras
 from keras import ops
 
-from plx_core import Modes, make
+from plx_core import Modes
 from plx_core.annotations import (
     ActivationLike,
     Fraction,
@@ -20,54 +20,18 @@ from plx_core.annotations import (
     RegularizerLike,
 )
 from plx_core.types import Tensor
-from plx_layers.layers.polyaxon_2017 import (
-    Padding,
-    Size,
-    deserialize,
-    fresh,
-    scaled,
-    serialize,
-)
+from plx_layers.layers.polyaxon_2017 import OwnLayer, Padding, Size, fresh
 
 Shape = tuple[int | None, ...]
 
 
-class _HighwayLayer(keras.layers.Layer):
-    """The base of highway layers: their parameters, in Python and in a saved model."""
-
-    def __init__(
-        self,
-        params: dict[str, Any],
-        regularizer: RegularizerLike | None,
-        scale: float | None,
-        trainable: bool,
-        name: str | None,
-    ) -> None:
-        super().__init__(trainable=trainable, name=name)
-        self._params = {
-            **params,
-            "activation": keras.activations.get(make("activations", params["activation"])),
-            "weights_init": fresh(params["weights_init"]),
-            "bias_init": fresh(params["bias_init"]),
-            "regularizer": scaled(regularizer, scale),
-        }
-
-    def _combine(self, transformed: Tensor, gate: Tensor, carried: Tensor) -> Tensor:
-        """Return T · H + (1 - T) · x."""
-        return gate * transformed + (1.0 - gate) * carried
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**serialize(self._params), "trainable": self.trainable, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> keras.layers.Layer:
-        """Build a layer from its configuration."""
-        return cls(**deserialize(config))
+def combine(transformed: Tensor, gate: Tensor, carried: Tensor) -> Tensor:
+    """Return T · H + (1 - T) · x, each float [batch, …]."""
+    return gate * transformed + (1.0 - gate) * carried
 
 
 @keras.saving.register_keras_serializable("plx_layers")
-class Highway(_HighwayLayer):
+class Highway(OwnLayer):
     """A dense highway layer: T · f(W x + b) + (1 - T) · x, with T = σ(W' x + b').
 
     It flattens its inputs, of which there must be `num_units`: [batch, …] to [batch, num_units].
@@ -138,14 +102,14 @@ class Highway(_HighwayLayer):
         if self._dropout is not None:
             gate = self._dropout(gate, training=training)
         transformed = self._params["activation"](ops.matmul(inputs, self._w) + self._b)
-        return self._combine(transformed, gate, inputs)
+        return combine(transformed, gate, inputs)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return [batch, num_units]."""
         return (input_shape[0], self._units)
 
 
-class _HighwayConvolution(_HighwayLayer):
+class _HighwayConvolution(OwnLayer):
     """The base of the convolutions with a gate; subclasses say along how many axes."""
 
     _axes: ClassVar[int]
@@ -199,7 +163,7 @@ class _HighwayConvolution(_HighwayLayer):
             inputs, self._w, self._params["strides"], self._params["padding"].lower()
         )
         gate = ops.sigmoid(convolved * self._w_t + self._b_t)
-        return self._combine(self._params["activation"](convolved + self._b), gate, convolved)
+        return combine(self._params["activation"](convolved + self._b), gate, convolved)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of the convolution's outputs."""

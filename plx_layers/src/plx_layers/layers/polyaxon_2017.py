@@ -97,6 +97,45 @@ def deserialize(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+class OwnLayer(keras.layers.Layer):
+    """The base of layers that Keras has not: their parameters, also in a saved model.
+
+    Args:
+        params: the constructor's parameters but for those below; `activation`, `weights_init` and
+            `bias_init` among them.
+        regularizer: the penalty on the weights.
+        scale: see `scaled`.
+        trainable: whether to update the weights.
+        name: the layer's name.
+    """
+
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        regularizer: RegularizerLike | None,
+        scale: float | None,
+        trainable: bool,
+        name: str | None,
+    ) -> None:
+        super().__init__(trainable=trainable, name=name)
+        self._params: dict[str, Any] = {
+            **params,
+            "activation": keras.activations.get(make("activations", params["activation"])),
+            "weights_init": fresh(params["weights_init"]),
+            "bias_init": fresh(params["bias_init"]),
+            "regularizer": scaled(regularizer, scale),
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments."""
+        return {**serialize(self._params), "trainable": self.trainable, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> keras.layers.Layer:
+        """Build a layer from its configuration."""
+        return cls(**deserialize(config))
+
+
 @keras.saving.register_keras_serializable("plx_layers")
 class FullyConnected(keras.layers.Dense):
     """A dense layer that flattens its inputs: [batch, …] to [batch, num_units].

@@ -11,7 +11,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from plx_core import Modes, make
+from plx_core import Modes
 from plx_core.annotations import (
     ActivationLike,
     InitializerLike,
@@ -20,14 +20,14 @@ from plx_core.annotations import (
     RegularizerLike,
 )
 from plx_core.types import Layer, Tensor
-from plx_layers.layers.polyaxon_2017 import Conv2d, deserialize, fresh, scaled, serialize
+from plx_layers.layers.polyaxon_2017 import Conv2d, OwnLayer, fresh
 
 Shape = tuple[int | None, ...]
 DECAY = {"l2_regularizer": {"scale": 0.0001}}
 """The penalty of residual layers by default."""
 
 
-class _Residual(keras.layers.Layer):
+class _Residual(OwnLayer):
     """The base of residual layers: blocks of convolutions, each block added to its input.
 
     Where a block has more channels than its input, the input is padded with zeros; where it is
@@ -42,14 +42,7 @@ class _Residual(keras.layers.Layer):
         trainable: bool,
         name: str | None,
     ) -> None:
-        super().__init__(trainable=trainable, name=name)
-        self._params = {
-            **params,
-            "activation": keras.activations.get(make("activations", params["activation"])),
-            "weights_init": fresh(params["weights_init"]),
-            "bias_init": fresh(params["bias_init"]),
-            "regularizer": scaled(regularizer, scale),
-        }
+        super().__init__(params, regularizer, scale, trainable, name)
         self._strides = params["downsample_strides"] if params["downsample"] else 1
         self._pool = keras.layers.AveragePooling2D(self._strides, padding="same")
         pattern = self._pattern() * params["num_blocks"]
@@ -138,15 +131,6 @@ class _Residual(keras.layers.Layer):
         for convolution in self._convolutions:
             input_shape = convolution.compute_output_shape(input_shape)
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments."""
-        return {**serialize(self._params), "trainable": self.trainable, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Layer:
-        """Build a layer from its configuration."""
-        return cls(**deserialize(config))
 
 
 @keras.saving.register_keras_serializable("plx_layers")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -140,7 +140,7 @@ class TuneConfig:
         """
         problems: list[Problem] = []
 
-        def attempt(key: str, action: Any) -> None:  # noqa: ANN401 (any function)
+        def attempt(key: str, action: Callable[[], object]) -> None:
             try:
                 action()
             except ComponentError as error:

@@ -9,16 +9,17 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 
 from plx_core import Callback, Permissions, Run, check_config, create_experiment
 from plx_core.errors import PlxError, RunDirectoryError, did_you_mean
 
+T = TypeVar("T")
 LOG = "trial.log"
 LOCK_SECONDS = 60.0
 """How long to wait for a process of an earlier, killed sweep to leave the run directory."""
@@ -137,14 +138,14 @@ def _train(order: Order, connection: Connection) -> float:
     tf.config.threading.set_intra_op_parallelism_threads(order.threads)
     tf.config.threading.set_inter_op_parallelism_threads(order.threads)
     checked = check_config(order.data, allowed=order.allowed)
-    experiment = _create(order.directory, lambda: create_experiment(checked, order.directory))
+    experiment = _when_free(lambda: create_experiment(checked, order.directory))
     experiment.extend_train_callbacks([Reporter(connection, order.metric)])
     metrics, _ = experiment.train_and_evaluate()
     return value_of(metrics, order.metric)
 
 
-def _create(directory: Path, create: Any) -> Any:  # noqa: ANN401
-    """Create the experiment, as soon as no other process writes to its run directory."""
+def _when_free(create: Callable[[], T]) -> T:
+    """Create an experiment, as soon as no other process writes to its run directory."""
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         try:
