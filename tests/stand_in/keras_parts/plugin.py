@@ -49,7 +49,10 @@ def provide_metrics():
 
 @hookimpl
 def provide_schedules():
-    return _of("optimizers.schedules", ("ExponentialDecay", "PolynomialDecay"))
+    return _of(
+        "optimizers.schedules",
+        ("ExponentialDecay", "PiecewiseConstantDecay", "PolynomialDecay"),
+    )
 
 
 @hookimpl

@@ -20,8 +20,7 @@ def follow(env: Environment, checkpoint: Mapping[str, Any], *, freeze: bool = Tr
     Raises:
         ComponentError: the environment has other observation statistics.
     """
-    # A checkpoint of an earlier version does not say.
-    require_same(checkpoint.get("observation_statistics", env.observation_statistics), env)
+    require_same(checkpoint["observation_statistics"], env)
     env.follow(checkpoint["environment"], freeze=freeze)
 
 

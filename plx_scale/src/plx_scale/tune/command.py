@@ -53,4 +53,4 @@ def tune(request: Request) -> None:
         click.echo(f"picture: {picture}")
     run = sweep.run_directory(study.best_trial.number)
     click.echo(f"best run: {run}")
-    click.echo(f"next: plx run {best} --output-dir NEW · plx compare {run} OTHER")
+    click.echo(f"next: plx run {best} · tensorboard --logdir {directory}")
