@@ -62,6 +62,7 @@ def vae_config(digits, tmp_path, **changes):
                 },
             }
         }
+    config["eval"]["eval_every_n_steps"] = None
     config["model"]["generator"] |= changes
     path = tmp_path / "vae.json"
     path.write_text(json.dumps(config))

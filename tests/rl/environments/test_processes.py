@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -50,8 +51,8 @@ class Doubled(gymnasium.RewardWrapper):
         return 2.0 * reward
 
 
-if "Corridor-v0" not in gymnasium.registry:
-    gymnasium.register("Corridor-v0", entry_point=Corridor)
+if "BreakingCorridor-v0" not in gymnasium.registry:
+    gymnasium.register("BreakingCorridor-v0", entry_point=Corridor)
 
 
 from plx_core import hookimpl
@@ -76,7 +77,7 @@ agent: {memory: {Memory: {size: 100, batch_size: 4}}}
 train:
   env:
     GymEnvironment:
-      env_id: Corridor-v0
+      env_id: BreakingCorridor-v0
       num_envs: 2
       vectorization: KIND
       env_params: {breaks_at: STEP}
@@ -84,7 +85,7 @@ train:
   train_timesteps: 40
   first_update: 8
   update_frequency: 4
-eval: {env: {GymEnvironment: {env_id: Corridor-v0, vectorization: KIND}}, eval_episodes: 1}
+eval: {env: {GymEnvironment: {env_id: BreakingCorridor-v0, vectorization: KIND}}, eval_episodes: 1}
 """
 
 
@@ -209,4 +210,8 @@ def test_what_cannot_be_created_is_said_once(capfd):
 
     with pytest.raises(EnvironmentFailed, match="ended while it created it; the reason is above"):
         GymEnvironment(only_here, 2, "async")
-    assert "environment 1 cannot be created: OSError: no display" in capfd.readouterr().err
+    # The other process may be ended before it says the same.
+    reported = re.findall(
+        r"environment [01] cannot be created: OSError: no display", capfd.readouterr().err
+    )
+    assert 1 <= len(reported) <= 2

@@ -36,7 +36,7 @@ def metric_input(metric: Metric) -> MetricInput | None:
     declared = getattr(metric, "takes", None)
     if declared is not None and declared not in get_args(MetricInput):
         raise ComponentError(
-            f"the metric {metric.name} declares takes = {declared!r}; "
+            f"the metric {plain_name(metric)} declares takes = {declared!r}; "
             f"expected one of {', '.join(get_args(MetricInput))}"
         )
     return cast("MetricInput | None", declared)
@@ -51,21 +51,23 @@ def require_labels_and_outputs(metric: Metric) -> None:
     names = list(inspect.signature(metric.update_state).parameters)
     if names[1:2] == ["sample_weight"]:
         raise ComponentError(
-            f"the metric {metric.name} takes one value and its weight; a metric of a model takes "
-            "labels and outputs"
+            f"the metric {plain_name(metric)} takes one value and its weight; a metric of a model "
+            "takes labels and outputs"
         )
 
 
-def by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
-    """Return metrics by unique names that do not depend on what else the process has built.
+def plain_name(metric: Metric) -> str:
+    """Return the name of a metric without the number that Keras adds to a default name."""
+    default = snake_case(type(metric).__name__)
+    is_numbered = re.fullmatch(rf"{re.escape(default)}_\d+", metric.name)
+    return default if is_numbered else str(metric.name)
 
-    Keras adds a number to the default name of a metric; here it is removed.
-    """
+
+def by_name(metrics: Iterable[Metric]) -> dict[str, Metric]:
+    """Return metrics by unique names that do not depend on what else the process has built."""
     result: dict[str, Metric] = {}
     for metric in metrics:
-        default = snake_case(type(metric).__name__)
-        is_numbered = re.fullmatch(rf"{re.escape(default)}_\d+", metric.name)
-        name = unique_name = default if is_numbered else metric.name
+        name = unique_name = plain_name(metric)
         count = 1
         while unique_name in result:
             unique_name = f"{name}_{count}"

@@ -128,7 +128,7 @@ class Classifier(Model):
     def _spec(self, network: Network, metrics: Mapping[str, Metric]) -> EstimatorSpec:
         loss = make("losses", self.loss)
         task = self._task(loss, network.output_shape[-1])
-        check_metrics(metrics.values(), task, loss)
+        check_metrics(metrics, task, loss)
 
         def encoded(labels: Tensor) -> Tensor:
             is_index = len(labels.shape) < 2 or (labels.shape[-1] == 1 and task.columns != 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal, cast
 
 import keras
@@ -147,7 +147,7 @@ class Generator(Trainable):
         is_sum = self.reconstruction == "sum" if self.reconstruction else bool(joined.losses)
         task = Reconstruction(make("losses", self.loss), target, is_sum)
         metrics = self._metrics()
-        task.check_metrics(metrics.values())
+        task.check_metrics(metrics)
         parts = {}
         if joined.losses:
             names = ("reconstruction", *joined.losses)
@@ -213,14 +213,14 @@ class Reconstruction:
             return mean
         return mean * ops.cast(ops.size(output) // ops.shape(output)[0], mean.dtype)
 
-    def check_metrics(self, metrics: Iterable[Metric]) -> None:
+    def check_metrics(self, metrics: Mapping[str, Metric]) -> None:
         """Raise an error if a metric takes classes, or logits and the output is none."""
-        for metric in metrics:
+        for name, metric in metrics.items():
             takes = "logits" if takes_logits(metric) else metric_input(metric)
             has_logits = bool(declared.takes_logits(self.loss_of))
             if takes == "classes" or (takes == "logits" and not has_logits):
                 raise ComponentError(
-                    f"the metric {metric.name} takes {takes}, and this Generator has none"
+                    f"the metric {name} takes {takes}, and this Generator has none"
                 )
 
     def results(self, outputs: Tensor) -> Tensor:

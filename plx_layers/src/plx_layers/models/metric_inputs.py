@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import cached_property
 
 import keras
@@ -166,24 +166,24 @@ def takes_logits(metric: Metric) -> bool:
     return metric_input(metric) == "logits" or bool(metric.get_config().get("from_logits"))
 
 
-def check_metrics(metrics: Iterable[Metric], task: ClassTask, loss: Loss) -> None:
+def check_metrics(metrics: Mapping[str, Metric], task: ClassTask, loss: Loss) -> None:
     """Raise an error if a metric cannot measure what a classifier predicts.
 
     Raises:
         ComponentError: it compares single classes and an example has a set of them, or it takes
             logits and the outputs are probabilities.
     """
-    for metric in metrics:
+    for name, metric in metrics.items():
         takes_one_class = isinstance(metric, (*CLASS_INDEX_METRICS, *CATEGORICAL_METRICS))
         if task.multi_label and (takes_one_class or _is_iou(metric)):
             raise ComponentError(
-                f"the metric {metric.name} is for examples of one class, and with multi_label an "
+                f"the metric {name} is for examples of one class, and with multi_label an "
                 "example has a set of classes; Accuracy counts equal sets, BinaryAccuracy equal "
                 "decisions"
             )
         if _takes_logits(metric) and not task.from_logits:
             raise ComponentError(
-                f"the metric {metric.name} takes logits, and the loss {loss_name(loss)} takes "
+                f"the metric {name} takes logits, and the loss {loss_name(loss)} takes "
                 "probabilities, so the graph's outputs are no logits"
             )
 

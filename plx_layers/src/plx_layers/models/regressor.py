@@ -51,10 +51,10 @@ class Regressor(Model):
 
     def _spec(self, network: Network, metrics: Mapping[str, Metric]) -> EstimatorSpec:
         loss = make("losses", self.loss)
-        for metric in metrics.values():
+        for name, metric in metrics.items():
             if (takes := metric_input(metric)) is not None:
                 raise ComponentError(
-                    f"the metric {metric.name} takes {takes}, and a Regressor predicts numbers"
+                    f"the metric {name} takes {takes}, and a Regressor predicts numbers"
                 )
 
         def shaped(labels: Labels, outputs: Tensor) -> Tensor:

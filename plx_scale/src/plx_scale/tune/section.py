@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -155,7 +156,7 @@ class TuneConfig:
                 Problem("tune.space", "no values to try", checked.places.get("tune.space"))
             )
         for path, given in self.space.items():
-            attempt(f"space.{path}", lambda given=given: parse(given))
+            attempt(f"space.{path}", functools.partial(parse, given))
         if not problems:
             attempt("", self.num_trials)
             attempt("sampler", lambda: self.create_sampler(0, 0))
