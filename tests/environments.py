@@ -15,7 +15,7 @@ class Environment:
 
     Args:
         folder: where the environment is created.
-        with_plx: whether our own four packages are among those that can be imported.
+        with_plx: whether our own packages are among those that can be imported.
     """
 
     def __init__(self, folder, with_plx=True):

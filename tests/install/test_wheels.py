@@ -84,7 +84,7 @@ def core_alone(with_core: Callable[[str], Environment]) -> Environment:
 
 
 @pytest.fixture(scope="module")
-def all_four(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def all_packages(wheels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Environment:
     environment = Environment(tmp_path_factory.mktemp("all"), with_plx=False)
     environment.install(*wheels.values(), dependencies=True)
     return environment
@@ -189,7 +189,7 @@ def test_a_package_passes_its_own_tests_where_only_core_is_installed_besides(
     assert answer.returncode == 0, answer.stdout[-5000:] + answer.stderr
 
 
-def test_all_four_together_load_every_component(all_four: Environment) -> None:
+def test_all_together_load_every_component(all_packages: Environment) -> None:
     program = """
 from plx_core.hookspecs import KINDS
 from plx_core.plugins.discovery import load_plugins
@@ -201,15 +201,15 @@ for kind in KINDS:
 plugins = registry.plugins.plugins.items()
 result = {name: [plugin.distribution, plugin.version, plugin.error] for name, plugin in plugins}
 """
-    assert evaluate(all_four, program) == {
+    assert evaluate(all_packages, program) == {
         package: [package.replace("_", "-"), plx_core.__version__, ""] for package in PACKAGES
     }
 
 
-def test_the_installed_command_tells_the_version(all_four: Environment) -> None:
+def test_the_installed_command_tells_the_version(all_packages: Environment) -> None:
     answer = subprocess.run(
-        [all_four.python.with_name("plx"), "--version"],
-        env=all_four.variables,
+        [all_packages.python.with_name("plx"), "--version"],
+        env=all_packages.variables,
         capture_output=True,
         text=True,
         check=True,
