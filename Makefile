@@ -124,7 +124,7 @@ clean: ## Remove .venv, caches and build output; keep data and runs
 	find plx_* tests examples benchmarks docs -type d \
 		\( -name __pycache__ -o -name build -o -name dist \) -prune -exec rm -rf {} +
 
-# The build backend comes first, so that the four packages are built with the pinned version of it,
+# The build backend comes first, so that the packages are built with the pinned version of it,
 # and not each in an isolated environment.
 $(READY): constraints.txt requirements-dev.txt $(wildcard plx_*/pyproject.toml)
 	@test -n "$(PYTHON)" \
